@@ -1,0 +1,1 @@
+//! The C surface. Nothing else in the crate uses it.

@@ -1,0 +1,105 @@
+//! Log lines, written by the host.
+//!
+//! Nothing on the path of a cached lookup logs, and no lock of the library is held over a log
+//! call. Standalone programs get one line a message on stderr.
+
+use std::fmt;
+use std::io::Write as _;
+
+use super::options::{StandaloneOpt, standalone};
+
+/// Kamailio's log levels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(i32)]
+pub enum Level {
+    /// A defect of the program.
+    Bug = -4,
+    /// The service is in danger.
+    Crit = -3,
+    /// Something failed.
+    Err = -1,
+    /// Something is odd.
+    Warn = 0,
+    /// Worth knowing.
+    Notice = 1,
+    /// For information.
+    Info = 2,
+    /// For developers.
+    Dbg = 3,
+}
+
+impl Level {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Bug => "BUG",
+            Self::Crit => "CRITICAL",
+            Self::Err => "ERROR",
+            Self::Warn => "WARNING",
+            Self::Notice => "NOTICE",
+            Self::Info => "INFO",
+            Self::Dbg => "DEBUG",
+        }
+    }
+}
+
+/// True when a line of this level would be written.
+#[must_use]
+pub fn enabled(level: Level) -> bool {
+    level as i32 <= standalone(StandaloneOpt::LogLevel)
+}
+
+/// Writes one line, if the level is enabled. Called through the macros below.
+pub fn write(level: Level, args: fmt::Arguments<'_>) {
+    if !enabled(level) {
+        return;
+    }
+    // A failed write to stderr has nowhere to be reported.
+    let _ = writeln!(
+        std::io::stderr(),
+        "kamailio-dns[{}] {}: {args}",
+        std::process::id(),
+        level.name()
+    );
+}
+
+/// Logs at a level: `log!(Level::Err, "text {value}")`.
+#[macro_export]
+#[doc(hidden)]
+macro_rules! log {
+    ($level:expr, $($arg:tt)*) => {
+        $crate::host::log::write($level, format_args!($($arg)*))
+    };
+}
+
+/// Resolver trace at DEBUG, compiled in by the feature `resolve_dbg` (`-DRESOLVE_DBG`).
+#[macro_export]
+#[doc(hidden)]
+macro_rules! resolve_dbg {
+    ($($arg:tt)*) => {
+        if cfg!(feature = "resolve_dbg") {
+            $crate::log!($crate::host::log::Level::Dbg, $($arg)*);
+        }
+    };
+}
+
+/// NAPTR trace at DEBUG, compiled in by the feature `naptr_dbg` (`-DNAPTR_DBG`).
+#[macro_export]
+#[doc(hidden)]
+macro_rules! naptr_dbg {
+    ($($arg:tt)*) => {
+        if cfg!(feature = "naptr_dbg") {
+            $crate::log!($crate::host::log::Level::Dbg, $($arg)*);
+        }
+    };
+}
+
+/// Cache trace at DEBUG, compiled in by the feature `dns_cache_debug` (`-DDNS_CACHE_DEBUG`).
+#[macro_export]
+#[doc(hidden)]
+macro_rules! cache_dbg {
+    ($($arg:tt)*) => {
+        if cfg!(feature = "dns_cache_debug") {
+            $crate::log!($crate::host::log::Level::Dbg, $($arg)*);
+        }
+    };
+}

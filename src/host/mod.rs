@@ -1,0 +1,23 @@
+//! What the embedding program provides: options, clock, log, randomness, hooks, counters.
+//!
+//! Two hosts exist. Inside Kamailio ([`kamailio`], symbols found at run time with `dlsym`) options
+//! live in `core_cfg`, the clock is `get_ticks_raw()`. In any other C program ([`standalone`])
+//! the library brings its own: an option page shared by forked processes, the monotonic clock,
+//! stderr.
+//!
+//! Fork rules. Before fork: the option page and the cache region are mapped. After fork, once per
+//! process: sockets and random state ([`fork::generation`] tells that a fork happened). The library
+//! starts no thread.
+
+pub mod clock;
+pub mod counters;
+pub mod fork;
+pub mod hooks;
+pub mod kamailio;
+pub mod log;
+pub mod options;
+pub mod random;
+pub mod standalone;
+pub mod vars;
+
+pub use options::{Opt, StrOpt};

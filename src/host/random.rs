@@ -1,0 +1,68 @@
+//! Randomness that is safe across fork; the only file that names `rand`.
+
+use std::cell::Cell;
+
+use rand::TryRng as _;
+use rand::rngs::SysRng;
+
+use super::fork;
+
+/// Fills the buffer from the kernel's generator.
+///
+/// For everything that an attacker must not guess: query ids, source ports, hash keys.
+pub fn fill_secure(buffer: &mut [u8]) {
+    if SysRng.try_fill_bytes(buffer).is_ok() {
+        return;
+    }
+    // getrandom(2) fails only under a seccomp filter that forbids it. The clock and the process
+    // id are a poor substitute, but a weak id is better than no call at all.
+    let mut state = super::clock::monotonic_ns() ^ (u64::from(std::process::id()) << 32);
+    for octet in buffer {
+        *octet = split_mix(&mut state).to_le_bytes()[0];
+    }
+}
+
+/// A 16-bit value from the kernel's generator.
+#[must_use]
+pub fn secure_u16() -> u16 {
+    let mut bytes = [0; 2];
+    fill_secure(&mut bytes);
+    u16::from_ne_bytes(bytes)
+}
+
+/// A 64-bit value from the kernel's generator.
+#[must_use]
+pub fn secure_u64() -> u64 {
+    let mut bytes = [0; 8];
+    fill_secure(&mut bytes);
+    u64::from_ne_bytes(bytes)
+}
+
+thread_local! {
+    /// Fork generation that the state belongs to, and the state.
+    static QUICK: Cell<(u32, u64)> = const { Cell::new((0, 0)) };
+}
+
+/// A 32-bit value for load balancing: quick, seeded from the kernel in each process and thread.
+#[must_use]
+pub fn quick_u32() -> u32 {
+    QUICK.with(|cell| {
+        let (generation, mut state) = cell.get();
+        let now = fork::generation();
+        if generation != now {
+            state = secure_u64();
+        }
+        let value = split_mix(&mut state);
+        cell.set((now, state));
+        (value >> 32) as u32
+    })
+}
+
+/// `SplitMix64`: passes the usual statistical tests, one multiplication chain a draw.
+pub fn split_mix(state: &mut u64) -> u64 {
+    *state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
+    let mut z = *state;
+    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    z ^ (z >> 31)
+}

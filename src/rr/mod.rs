@@ -1,0 +1,20 @@
+//! DNS data as plain Rust values: no I/O, no shared memory, no C types.
+
+mod name;
+mod rdata;
+
+pub use name::{Name, eq_ignore_case, is_host_name, is_subdomain};
+pub use rdata::{Naptr, RData, Record, RecordType, Srv};
+
+/// Longest name handled, in octets of its text form (`MAX_DNS_NAME` of resolve.h is 256 with NUL).
+pub const MAX_NAME_OCTETS: usize = 255;
+
+/// CNAME hops followed for one lookup, over packets and cache together.
+pub const MAX_CNAME_HOPS: usize = 11;
+
+/// Records kept of one `RRset`: the handle counts in one octet, so more could never be reached.
+pub const MAX_RRSET_RECORDS: usize = 250;
+
+/// TTLs above this are capped (RFC 2181 section 8 allows it): 2^26 s, about two years, keeps every
+/// expiry within half the range of the 32-bit tick counter.
+pub const MAX_TTL_S: u32 = 1 << 26;

@@ -1,0 +1,101 @@
+//! Record types and their data.
+
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use super::Name;
+
+/// A record type number (RFC 1035 section 3.2.2); any value is possible.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[repr(transparent)]
+pub struct RecordType(pub u16);
+
+#[allow(missing_docs, reason = "the names are the types' own")]
+impl RecordType {
+    pub const A: Self = Self(1);
+    pub const NS: Self = Self(2);
+    pub const CNAME: Self = Self(5);
+    pub const SOA: Self = Self(6);
+    pub const PTR: Self = Self(12);
+    pub const TXT: Self = Self(16);
+    pub const AAAA: Self = Self(28);
+    pub const SRV: Self = Self(33);
+    pub const NAPTR: Self = Self(35);
+    pub const OPT: Self = Self(41);
+    /// `T_EBL` of resolve.h, a private type used by the enum module.
+    pub const EBL: Self = Self(65300);
+}
+
+/// Data of an SRV record (RFC 2782). Port and numbers in host order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Srv {
+    /// Lower is tried first.
+    pub priority: u16,
+    /// Share of the load among records of one priority.
+    pub weight: u16,
+    /// Port of the target.
+    pub port: u16,
+    /// Host to contact; the root means "decidedly not available".
+    pub target: Name,
+}
+
+/// Data of a NAPTR record (RFC 3403). The strings are raw octets, at most 255 each.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Naptr {
+    /// Lower is processed first.
+    pub order: u16,
+    /// Lower is preferred among records of one order.
+    pub preference: u16,
+    /// Flags, e.g. `s`.
+    pub flags: Box<[u8]>,
+    /// Services, e.g. `SIP+D2U`.
+    pub services: Box<[u8]>,
+    /// Substitution expression; exclusive with the replacement.
+    pub regexp: Box<[u8]>,
+    /// Next name to query.
+    pub replacement: Name,
+}
+
+/// Data of one record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RData {
+    /// IPv4 address.
+    A(Ipv4Addr),
+    /// IPv6 address.
+    Aaaa(Ipv6Addr),
+    /// Canonical name.
+    Cname(Name),
+    /// Service location.
+    Srv(Srv),
+    /// Naming authority pointer.
+    Naptr(Naptr),
+    /// Text strings, at least one, at most 255 octets each.
+    Txt(Vec<Box<[u8]>>),
+    /// Infrastructure ENUM: branch location.
+    Ebl {
+        /// Position of the separator in the number.
+        position: u8,
+        /// Separator label.
+        separator: Box<[u8]>,
+        /// Apex of the tree.
+        apex: Name,
+    },
+    /// Pointer to a name.
+    Ptr(Name),
+    /// A type without a decoder; carried so that callers see that it was there.
+    Other,
+}
+
+/// One record of an answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// Name that owns the record.
+    pub owner: Name,
+    /// Type number; for [`RData::Other`] the only thing known.
+    pub rtype: RecordType,
+    /// Class number, 1 = IN.
+    pub class: u16,
+    /// Seconds, as received after RFC 2181 section 8 (top bit set counts as 0).
+    pub ttl: u32,
+    /// The data.
+    pub rdata: RData,
+}
