@@ -1,1 +1,149 @@
 //! RFC 3263 / 2782 / 3403: from a name to targets, and on to the next target.
+//!
+//! All progress of one call lives in its [`Cursor`]; nothing is ever written into a cached record.
+
+#[cfg(feature = "use_dns_cache")]
+use std::net::IpAddr;
+
+#[cfg(feature = "use_dns_cache")]
+use crate::cache::EntryRef;
+#[cfg(feature = "use_dns_cache")]
+use crate::lookup::Source;
+
+/// SIP transports by Kamailio's numbers (`enum sip_protos`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Transport {
+    /// UDP
+    Udp = 1,
+    /// TCP
+    Tcp = 2,
+    /// TLS over TCP
+    Tls = 3,
+    /// SCTP
+    Sctp = 4,
+    /// WebSocket
+    Ws = 5,
+    /// WebSocket over TLS
+    Wss = 6,
+    /// Anything else
+    Other = 7,
+}
+
+/// Request flags (`DNS_*` of dns_cache.h).
+pub mod flags {
+    /// Only A.
+    pub const IPV4_ONLY: u32 = 1;
+    /// Only AAAA.
+    pub const IPV6_ONLY: u32 = 2;
+    /// AAAA before A.
+    pub const IPV6_FIRST: u32 = 4;
+    /// Weighted choice among SRV records.
+    pub const SRV_RR_LB: u32 = 8;
+    /// NAPTR first.
+    pub const TRY_NAPTR: u32 = 16;
+}
+
+/// Why no target was given; the numbers are those of `enum dns_errors`, negated by ffi.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(i32)]
+pub enum SelectError {
+    /// All targets were given already.
+    EndOfList = 1,
+    /// Unspecified.
+    Unknown = 2,
+    /// A defect or lack of memory.
+    Internal = 3,
+    /// No SRV record, or its query failed.
+    NoSrv = 5,
+    /// No address, or its query failed.
+    NoIp = 7,
+    /// 256 octets or more.
+    NameTooLong = 10,
+    /// An IP literal of the family that the flags exclude.
+    AfMismatch = 11,
+    /// The NAPTR query failed (a failure, not an absence).
+    NoNaptr = 12,
+    /// A transport without SRV prefix, and no port.
+    Critical = 13,
+}
+
+/// Failover state of one call, the content of `struct dns_srv_handle`.
+#[cfg(feature = "use_dns_cache")]
+#[derive(Debug, Default)]
+pub struct Cursor {
+    /// The C handle has a place for the NAPTR reference (Kamailio 6.2 and later).
+    pub has_naptr_slot: bool,
+    /// NAPTR entry in use; always `None` between calls when there is no place for it.
+    pub naptr: Option<EntryRef>,
+    /// SRV entry in use.
+    pub srv: Option<EntryRef>,
+    /// A or AAAA entry in use.
+    pub a: Option<EntryRef>,
+    /// Low 32 bits: seed of the weighted order, 0 = stored order. High 32 bits: hash of the NAPTR
+    /// owner name (`Cache::name_hash`), 0 = not reached through NAPTR.
+    pub tried: u64,
+    /// Port of the current target.
+    pub port: u16,
+    /// Position in the SRV order of the next record to use, 0 to 250.
+    pub srv_no: u8,
+    /// Position in the address entry of the next address to use; the caller's `next` adds one.
+    pub ip_no: u8,
+    /// Bits 0-2: transport. Bits 3-7: position of the NAPTR candidate in use, 0 to 31.
+    pub proto: u8,
+}
+
+/// Why a target was chosen; filled on request, for people.
+#[cfg(feature = "use_dns_cache")]
+#[derive(Clone, Debug, Default)]
+pub struct Reason {
+    /// The NAPTR record, if one led here.
+    pub naptr: Option<NaptrReason>,
+    /// The SRV record, if one led here.
+    pub srv: Option<SrvReason>,
+    /// The address record or literal.
+    pub address: Option<AddressReason>,
+}
+
+/// Part of a [`Reason`].
+#[cfg(feature = "use_dns_cache")]
+#[derive(Clone, Debug)]
+#[allow(missing_docs, reason = "the record's fields")]
+pub struct NaptrReason {
+    pub owner: Vec<u8>,
+    pub order: u16,
+    pub preference: u16,
+    pub service: Vec<u8>,
+    pub replacement: Vec<u8>,
+    /// Seconds left; -1 = permanent.
+    pub ttl: i32,
+    pub source: Source,
+}
+
+/// Part of a [`Reason`].
+#[cfg(feature = "use_dns_cache")]
+#[derive(Clone, Debug)]
+#[allow(missing_docs, reason = "the record's fields")]
+pub struct SrvReason {
+    pub owner: Vec<u8>,
+    pub priority: u16,
+    pub weight: u16,
+    pub port: u16,
+    pub target: Vec<u8>,
+    /// Seconds left; -1 = permanent.
+    pub ttl: i32,
+    pub source: Source,
+}
+
+/// Part of a [`Reason`].
+#[cfg(feature = "use_dns_cache")]
+#[derive(Clone, Debug)]
+#[allow(missing_docs, reason = "the record's fields")]
+pub struct AddressReason {
+    /// Owner of the A/AAAA record: the canonical name when the host is an alias.
+    pub owner: Vec<u8>,
+    pub address: IpAddr,
+    /// Seconds left; -1 = permanent or a literal.
+    pub ttl: i32,
+    pub source: Source,
+}
