@@ -373,7 +373,7 @@ impl Pages {
             let Some(desc) = self.desc(page) else { break };
             if desc.class.load(Ordering::Relaxed) as usize != class + 1 {
                 page = (page / EXTENT_PAGES as u32 + 1) * EXTENT_PAGES as u32;
-                skips -= 1;
+                skips = skips.saturating_sub(1);
                 continue;
             }
             let mut seen = 0;
@@ -382,10 +382,35 @@ impl Pages {
                 f(block, word);
             });
             left = left.saturating_sub(seen);
-            skips -= 1;
+            skips = skips.saturating_sub(1);
             page += unit_pages(class) as u32;
         }
         hand.store(page, Ordering::Relaxed);
+    }
+
+    /// Looks at up to `count` used blocks of one page of the class, both chosen by `draw`; at none when
+    /// the page drawn is of another class. Under the lock.
+    pub(crate) fn visit_some(
+        &self,
+        class: usize,
+        draw: u32,
+        count: usize,
+        f: &mut impl FnMut(BlockId, &'static AtomicU32),
+    ) {
+        let page = (draw >> 6) % self.page_end();
+        let Some(desc) = self.desc(page) else { return };
+        if desc.class.load(Ordering::Relaxed) as usize != class + 1 {
+            return;
+        }
+        let start = draw as usize & 63;
+        let used = desc.used.load(Ordering::Relaxed).rotate_right(start as u32);
+        let chosen = (0..64).filter(|bit| used >> bit & 1 != 0).take(count);
+        for index in chosen.map(|bit| (bit + start) & 63) {
+            let block = (page as usize * PAGE_BYTES + index * class_size(class)) / BLOCK_UNIT;
+            if let Some(word) = self.ref_word(block as BlockId) {
+                f(block as BlockId, word);
+            }
+        }
     }
 
     /// The class and blocks of the unit at a page, for eviction of whole units; under the lock.
