@@ -220,7 +220,11 @@ impl EntryRef {
     /// A record by its position.
     #[must_use]
     pub fn record(&self, index: usize) -> Option<RecordView<'_>> {
-        let node = self.node(index)?;
+        self.record_at(self.node(index)?)
+    }
+
+    /// The record whose `struct dns_rr` is at an offset.
+    fn record_at(&self, node: usize) -> Option<RecordView<'_>> {
         let data = (self.at::<u64>(node + 8) - self.raw.as_ptr() as u64) as usize;
         Some(match self.rtype() {
             RecordType::A => RecordView::A(Ipv4Addr::from(self.at::<[u8; 4]>(data))),
@@ -241,13 +245,26 @@ impl EntryRef {
                 regexp: self.string(data + 16, data + 38),
                 replacement: self.string(data + 24, data + 39),
             },
-            RecordType::TXT => RecordView::Txt(self.texts(index).first().copied().unwrap_or(&[])),
+            RecordType::TXT => RecordView::Txt(self.texts_at(data).next().unwrap_or(&[])),
             RecordType::EBL => RecordView::Ebl {
                 position: self.at(data + 18),
                 separator: self.string(data, data + 16),
                 apex: self.string(data + 8, data + 17),
             },
             _ => return None,
+        })
+    }
+
+    /// The records in stored order; one pass, where [`Self::record`] walks to each from the start.
+    pub fn records(&self) -> impl Iterator<Item = RecordView<'_>> + '_ {
+        let mut node = (self.record_count() > 0).then_some(0);
+        std::iter::from_fn(move || {
+            let current = node?;
+            node = self
+                .at::<u64>(current)
+                .checked_sub(self.raw.as_ptr() as u64)
+                .map(|offset| offset as usize);
+            self.record_at(current)
         })
     }
 
@@ -275,10 +292,12 @@ impl EntryRef {
             return Vec::new();
         };
         let data = (self.at::<u64>(node + 8) - self.raw.as_ptr() as u64) as usize;
+        self.texts_at(data).collect()
+    }
+
+    fn texts_at(&self, data: usize) -> impl Iterator<Item = &[u8]> {
         let count = usize::from(self.at::<u16>(data));
-        (0..count)
-            .map(|i| self.string(data + 8 + 16 * i, data + 16 + 16 * i))
-            .collect()
+        (0..count).map(move |i| self.string(data + 8 + 16 * i, data + 16 + 16 * i))
     }
 
     /// References held by others than the cache, plus one while linked (as RPC shows it).

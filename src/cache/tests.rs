@@ -210,6 +210,7 @@ fn every_type_comes_back_as_it_went_in() {
         })
         .collect();
     assert_eq!(order, [b"a", b"b", b"c", b"d"]);
+    assert!(entry.records().eq((0..4).filter_map(|i| entry.record(i))));
     let naptr = |order| {
         RData::Naptr(Naptr {
             order,
