@@ -290,7 +290,7 @@ int sip_uri_parse(const char *text, struct sip_uri *uri, char *error, size_t siz
 	if (*p.at == '?' && parse_headers(&p) < 0)
 		return -1;
 	if (*p.at != '\0')
-		return fail(&p, "unexpected '%s'", p.at);
+		return fail(&p, "unexpected '%s' after '%.*s'", p.at, (int)(p.at - text), text);
 	return 0;
 }
 

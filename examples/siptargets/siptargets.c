@@ -28,7 +28,7 @@ static const char help[] =
 	"  --naptr, --no-naptr   start with NAPTR records, or not (default: not)\n"
 	"  --lb                  balance load: random order by SRV weight (RFC 2782)\n"
 	"  --set NAME=VALUE      set any option of the library, by its name in kamailio.cfg\n"
-	"  --list-options        show the options with their values, then stop\n"
+	"  --list-options        show the options, their values and meaning, then stop\n"
 	"\n"
 	"What to do with the list:\n"
 	"  --fail N              declare the first N targets dead and show the failover\n"
@@ -45,17 +45,6 @@ static const char help[] =
 	"\n"
 	"Exit status: 0 = there is a target; 1 = there is none, or all are declared dead; 2 = the URI or\n"
 	"an option is wrong; 3 = out of memory or another trouble.\n";
-
-static const char *const option_names[] = {
-	"dns_try_ipv6", "dns_try_naptr", "dns_naptr_ignore_rfc", "dns_udp_pref", "dns_tcp_pref",
-	"dns_tls_pref", "dns_sctp_pref", "dns_srv_lb", "dns_retr_time", "dns_retr_no",
-	"dns_servers_no", "dns_use_search_list", "dns_search_full_match", "dns_slow_query_ms",
-	"use_dns_cache", "use_dns_failover", "dns_cache_init", "dns_cache_flags", "dns_cache_mem",
-	"dns_cache_min_ttl", "dns_cache_max_ttl", "dns_cache_negative_ttl", "dns_cache_del_nonexp",
-	"dns_cache_rec_pref", "dns_cache_gc_interval", "dns_failure_ttl", "dns_fallback_on_failure",
-	"dns_log_level", "tcp_disable", "tls_disable", "sctp_disable", "dns_nameservers",
-	"dns_resolv_conf",
-};
 
 enum {
 	OPT_SERVER = 256,
@@ -151,13 +140,15 @@ static int parse_number(const char *option, const char *text, unsigned long max,
 
 static int list_options(void)
 {
+	struct dns_option_info info;
 	char value[600];
-	size_t i;
+	unsigned index;
 
-	for (i = 0; i < sizeof(option_names) / sizeof(option_names[0]); i++) {
-		if (dns_option_get(option_names[i], value, sizeof(value)) < 0)
-			continue; /* compiled out */
-		printf("%-24s %s\n", option_names[i], value[0] ? value : "(empty)");
+	for (index = 0; dns_option_describe(index, &info) == 0; index++) {
+		if (dns_option_get(info.name, value, sizeof(value)) < 0)
+			continue;
+		printf("%-24s %11s %-4s %s\n", info.name, value[0] ? value : "(empty)", info.unit,
+		       info.help);
 	}
 	return EXIT_FOUND;
 }
