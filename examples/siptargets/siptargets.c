@@ -153,6 +153,7 @@ static int list_options(void)
 	return EXIT_FOUND;
 }
 
+/* `value` is the option's value; for an unknown option, what was written. */
 static int take_option(struct arguments *arguments, int option, const char *value)
 {
 	unsigned long number;
@@ -198,9 +199,10 @@ static int take_option(struct arguments *arguments, int option, const char *valu
 		printf("siptargets, kamailio-dns\n");
 #endif
 		exit(EXIT_FOUND);
-	default: /* getopt_long() has said what is wrong */
-		fprintf(stderr, "Try 'siptargets --help'.\n");
-		return EXIT_USAGE;
+	case ':':
+		return usage_error("option", value, "it needs a value");
+	default:
+		return usage_error("option", value, "it is unknown, or takes no value");
 	}
 }
 
@@ -225,9 +227,10 @@ int main(int argc, char **argv)
 
 	memset(&arguments, 0, sizeof(arguments));
 	arguments.job.workers = 1;
+	opterr = 0; /* the messages are our own */
 	while (rc == EXIT_FOUND
-	       && (option = getopt_long(argc, argv, "", long_options, NULL)) != -1)
-		rc = take_option(&arguments, option, optarg);
+	       && (option = getopt_long(argc, argv, ":", long_options, NULL)) != -1)
+		rc = take_option(&arguments, option, optarg ? optarg : argv[optind - 1]);
 	if (rc == EXIT_FOUND && arguments.servers[0])
 		rc = set_option("dns_nameservers", arguments.servers);
 	if (rc != EXIT_FOUND)
