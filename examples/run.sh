@@ -30,22 +30,31 @@ step() {
 	printf '\n'
 }
 
-# Shows the command as a user would type it, and runs it against the server.
-show() {
+# Prints the command as a user would type it.
+print_command() {
 	printf '$ siptargets'
-	printf ' %s' "$@" | sed "s|$log|queries.log|"
+	for word in "$@"; do
+		case $word in
+		"$log") printf ' queries.log' ;;
+		*[!A-Za-z0-9:@./=_-]*) printf " '%s'" "$word" ;;
+		*) printf ' %s' "$word" ;;
+		esac
+	done
 	printf '\n'
+}
+
+# Runs a command against the server.
+show() {
+	print_command "$@"
 	"$siptargets" --server "$server" "$@" || die "siptargets failed with exit status $?"
 }
 
-# The same for a command that must end with a given exit status.
-show_status() {
-	expected=$1
-	shift
-	printf '$ siptargets %s\n' "$*"
-	"$siptargets" --server "$server" "$@" 2>&1
+# The same for one that must find no target.
+show_no_target() {
+	print_command "$@"
+	"$siptargets" --server "$server" --query-log "$log" "$@" 2>&1
 	status=$?
-	[ "$status" -eq "$expected" ] || die "siptargets: exit status $status, not $expected"
+	[ "$status" -eq 1 ] || die "siptargets: exit status $status, not 1"
 	printf '(exit status %d)\n' "$status"
 }
 
@@ -56,7 +65,8 @@ priorities and weights, A and AAAA their addresses. The library walks these step
 learns in a cache that all processes of the proxy share, and hands out the next target when one
 is dead. siptargets, a C program of this folder, shows that walk.
 
-A DNS server with zones of our own (examples/*.zone) now listens on $server.
+A DNS server with zones of our own (examples/*.zone) now listens on $server;
+each command below also gets --server $server.
 END
 
 step "All the targets of a domain" \
@@ -96,13 +106,13 @@ show sip:plain.example.org:5080
 
 step "A service that is not offered" \
 	"The SRV target '.' says: no SIP here. The A record (a web server) must not be used then."
-show_status 1 sip:no-sip.example.org
+show_no_target sip:no-sip.example.org
 
 step "A name that does not exist, and a name that nobody can tell about" \
 	"The first is known to be absent. For the second the server refuses to answer: that is a" \
 	"failure, not an absence, and the library keeps the two apart."
-show_status 1 sip:nobody.example.org
-show_status 1 sip:example.com
+show_no_target sip:nobody.example.org
+show_no_target sip:example.com
 
 step "For programs: JSON"
 show --json sip:plain.example.org

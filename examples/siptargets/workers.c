@@ -31,11 +31,29 @@ static long count_queries(const char *path)
 	return lines;
 }
 
+/* What the DNS server was asked and said, from a line of its log on. */
+static void print_queries(FILE *out, const char *path, long from)
+{
+	FILE *log = fopen(path, "r");
+	char line[1200];
+	long number = 0;
+
+	if (!log)
+		return;
+	fprintf(out, "  What the DNS server was asked, and its answers:\n");
+	while (fgets(line, sizeof(line), log)) {
+		if (number++ >= from)
+			fprintf(out, "    %s", line);
+	}
+	fclose(log);
+}
+
 /* The work of one worker: look up, print. */
 static int work(const struct job *job)
 {
 	struct target_list list;
 	struct report report;
+	long before = count_queries(job->query_log);
 	int code;
 
 	if (targets_find(&job->query, &list) < 0) {
@@ -52,8 +70,11 @@ static int work(const struct job *job)
 	else if (list.count)
 		print_table(stdout, &report);
 	fflush(stdout);
-	if (list.count == 0 && !job->json)
+	if (list.count == 0 && !job->json) {
 		explain_failure(stderr, &report);
+		if (before >= 0)
+			print_queries(stderr, job->query_log, before);
+	}
 	code = report.dead < list.count ? EXIT_FOUND : EXIT_NO_TARGET;
 	targets_free(&list);
 	return code;
