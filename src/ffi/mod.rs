@@ -31,4 +31,20 @@ mod hostent;
 mod layout;
 mod ptr;
 pub mod statics;
+#[cfg(feature = "use_dns_cache")]
+mod handle;
+#[cfg(feature = "use_dns_cache")]
+mod layout_choice;
+mod literal;
+mod options;
+pub mod records;
+mod resolve;
+#[cfg(feature = "use_dns_cache")]
+mod rpc;
+#[cfg(feature = "use_dns_cache")]
+mod rpc_view;
+mod settings;
+#[cfg(feature = "use_dns_cache")]
+mod target;
 pub mod types;
+mod watchdog;

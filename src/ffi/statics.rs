@@ -22,7 +22,8 @@ pub static mut dns_cnts_h: dns_counters_h = dns_counters_h {
 #[unsafe(no_mangle)]
 pub static mut dns_cnt_defs: [counter_def_t; 3] = [
     counter_def_t {
-        handle: &raw mut dns_cnts_h.failed_dns_req,
+        // SAFETY: only the address is taken.
+        handle: unsafe { &raw mut dns_cnts_h.failed_dns_req },
         name: c"failed_dns_request".as_ptr(),
         flags: 0,
         get_cbk: None,
@@ -30,7 +31,8 @@ pub static mut dns_cnt_defs: [counter_def_t; 3] = [
         descr: c"lookups that gave no result".as_ptr(),
     },
     counter_def_t {
-        handle: &raw mut dns_cnts_h.slow_dns_req,
+        // SAFETY: only the address is taken.
+        handle: unsafe { &raw mut dns_cnts_h.slow_dns_req },
         name: c"slow_dns_request".as_ptr(),
         flags: 0,
         get_cbk: None,

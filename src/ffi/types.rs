@@ -5,7 +5,7 @@
 //! the generated header: a Kamailio tree has its own, others get those in `include/host`.
 #![allow(non_camel_case_types, reason = "names fixed by the C interface")]
 
-use std::ffi::{c_char, c_int, c_long, c_uchar, c_uint, c_ulong, c_ushort, c_void};
+use std::ffi::{c_char, c_int, c_long, c_uchar, c_uint, c_ulong, c_ulonglong, c_ushort, c_void};
 use std::sync::atomic::AtomicI32;
 
 /// Counted text (`str` of the host); not NUL-terminated unless said so.
@@ -127,7 +127,7 @@ pub struct dns_srv_handle {
     /// A or AAAA entry in use.
     pub a: *mut dns_hash_entry,
     /// Progress among the SRV records.
-    pub srv_tried_rrs: u64,
+    pub srv_tried_rrs: c_ulonglong,
     /// Port of the current target.
     pub port: c_ushort,
     /// Position in the SRV order.
