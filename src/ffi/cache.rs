@@ -150,7 +150,9 @@ pub unsafe extern "C" fn dns_srv_get_ip(
 /// Always safe to call.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn dns_set_local_ttl(ttl: c_int) {
-    guard!((), { lookup::set_local_ttl(u32::try_from(ttl).unwrap_or(0)) })
+    guard!((), {
+        lookup::set_local_ttl(u32::try_from(ttl).unwrap_or(0))
+    })
 }
 
 /// Drops all entries; permanent ones only if asked. Entries in use live on for their holders.
@@ -207,7 +209,9 @@ pub unsafe extern "C" fn dns_cache_add_record(
     guard!(-1, {
         super::settings::sync();
         // SAFETY: the contract is the caller's.
-        let (name, value) = unsafe { (ptr::name(name), ptr::text(value)) };
+        let name = unsafe { ptr::name(name) };
+        // SAFETY: the contract is the caller's.
+        let value = unsafe { ptr::text(value) };
         let Some(name) = name else { return -1 };
         let value = value.unwrap_or_default();
         let Some(edit) = edit(name, ttl, value, (priority, weight, port), flags) else {
@@ -234,7 +238,9 @@ pub unsafe extern "C" fn dns_cache_delete_single_record(
 ) -> c_int {
     guard!(-1, {
         // SAFETY: the contract is the caller's.
-        let (name, value) = unsafe { (ptr::name(name), ptr::text(value)) };
+        let name = unsafe { ptr::name(name) };
+        // SAFETY: the contract is the caller's.
+        let value = unsafe { ptr::text(value) };
         let Some(name) = name else { return -1 };
         let negative = flags & DNS_FLAG_BAD_NAME != 0;
         let permanent = flags & DNS_FLAG_PERMANENT != 0;

@@ -18,8 +18,6 @@ pub(crate) const E_DNS_NO_IP: c_int = 7;
 /// 256 octets or more.
 pub(crate) const E_DNS_NAME_TOO_LONG: c_int = 10;
 
-/// Kamailio's `ser_error` for a destination that does not resolve.
-pub(crate) const E_BAD_ADDRESS: c_int = -478;
 /// Lack of memory, as result of an init function.
 pub(crate) const E_OUT_OF_MEM: c_int = -2;
 
@@ -55,7 +53,6 @@ fn error_text(number: c_int) -> &'static CStr {
 ///
 /// # Safety
 /// Always safe to call.
-#[cfg(feature = "use_dns_cache")]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn dns_strerror(err: c_int) -> *const c_char {
     guard!(c"bad error number".as_ptr(), { error_text(err).as_ptr() })

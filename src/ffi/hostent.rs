@@ -52,8 +52,7 @@ impl Slot {
         self.fill_text(&host.name, &host.aliases);
         self.octets.clear();
         for address in host.addresses.iter().filter(|a| a.is_ipv6() == ipv6) {
-            self.octets
-                .push(super::ptr::to_ip_addr(*address).u);
+            self.octets.push(super::ptr::to_ip_addr(*address).u);
         }
         self.addresses.clear();
         for octets in &mut self.octets {
@@ -150,12 +149,15 @@ pub(crate) unsafe fn copy_foreign(hostent: *const libc::hostent) -> Option<Host>
     let mut host = Host::default();
     if !hostent.h_name.is_null() {
         // SAFETY: non-NULL, NUL-terminated by contract.
-        host.name = unsafe { CStr::from_ptr(hostent.h_name) }.to_bytes().to_vec();
+        host.name = unsafe { CStr::from_ptr(hostent.h_name) }
+            .to_bytes()
+            .to_vec();
     }
     // SAFETY: a NULL-terminated list of texts by contract.
     for alias in unsafe { list(hostent.h_aliases) } {
         // SAFETY: non-NULL element of the list, NUL-terminated by contract.
-        host.aliases.push(unsafe { CStr::from_ptr(alias) }.to_bytes().to_vec());
+        host.aliases
+            .push(unsafe { CStr::from_ptr(alias) }.to_bytes().to_vec());
     }
     // SAFETY: a NULL-terminated list of addresses by contract.
     for place in unsafe { list(hostent.h_addr_list) } {

@@ -81,8 +81,10 @@ fn v6(text: &[u8]) -> Option<IpAddr> {
 /// `st` is NULL or readable. The result is valid until the thread has parsed eight more.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn str2ip(st: *mut _str) -> *mut ip_addr {
-    // SAFETY: the contract is the caller's.
-    guard!(null_mut(), { unsafe { to_slot(st, v4) } })
+    guard!(null_mut(), {
+        // SAFETY: the contract is the caller's.
+        unsafe { to_slot(st, v4) }
+    })
 }
 
 /// An IPv6 literal, with or without brackets; NULL if it is none.
@@ -91,8 +93,10 @@ pub unsafe extern "C" fn str2ip(st: *mut _str) -> *mut ip_addr {
 /// As `str2ip()`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn str2ip6(st: *mut _str) -> *mut ip_addr {
-    // SAFETY: the contract is the caller's.
-    guard!(null_mut(), { unsafe { to_slot(st, v6) } })
+    guard!(null_mut(), {
+        // SAFETY: the contract is the caller's.
+        unsafe { to_slot(st, v6) }
+    })
 }
 
 /// A literal of either family; NULL if it is none.
@@ -101,8 +105,10 @@ pub unsafe extern "C" fn str2ip6(st: *mut _str) -> *mut ip_addr {
 /// As `str2ip()`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn str2ipx(st: *mut _str) -> *mut ip_addr {
-    // SAFETY: the contract is the caller's.
-    guard!(null_mut(), { unsafe { to_slot(st, parse_literal) } })
+    guard!(null_mut(), {
+        // SAFETY: the contract is the caller's.
+        unsafe { to_slot(st, parse_literal) }
+    })
 }
 
 /// An IPv4 literal into `ipb`; 0, or negative if it is none (`ipb` untouched).
@@ -111,8 +117,10 @@ pub unsafe extern "C" fn str2ipx(st: *mut _str) -> *mut ip_addr {
 /// `st` is NULL or readable, `ipb` NULL or writable.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn str2ipbuf(st: *mut _str, ipb: *mut ip_addr) -> c_int {
-    // SAFETY: the contract is the caller's.
-    guard!(NOT_A_LITERAL, { unsafe { to_buffer(st, ipb, v4) } })
+    guard!(NOT_A_LITERAL, {
+        // SAFETY: the contract is the caller's.
+        unsafe { to_buffer(st, ipb, v4) }
+    })
 }
 
 /// An IPv6 literal into `ipb`; 0, or negative if it is none (`ipb` untouched).
@@ -121,8 +129,10 @@ pub unsafe extern "C" fn str2ipbuf(st: *mut _str, ipb: *mut ip_addr) -> c_int {
 /// As `str2ipbuf()`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn str2ip6buf(st: *mut _str, ipb: *mut ip_addr) -> c_int {
-    // SAFETY: the contract is the caller's.
-    guard!(NOT_A_LITERAL, { unsafe { to_buffer(st, ipb, v6) } })
+    guard!(NOT_A_LITERAL, {
+        // SAFETY: the contract is the caller's.
+        unsafe { to_buffer(st, ipb, v6) }
+    })
 }
 
 /// A literal of either family into `ipb`; 0, or negative if it is none (`ipb` untouched).
@@ -131,6 +141,8 @@ pub unsafe extern "C" fn str2ip6buf(st: *mut _str, ipb: *mut ip_addr) -> c_int {
 /// As `str2ipbuf()`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn str2ipxbuf(st: *mut _str, ipb: *mut ip_addr) -> c_int {
-    // SAFETY: the contract is the caller's.
-    guard!(NOT_A_LITERAL, { unsafe { to_buffer(st, ipb, parse_literal) } })
+    guard!(NOT_A_LITERAL, {
+        // SAFETY: the contract is the caller's.
+        unsafe { to_buffer(st, ipb, parse_literal) }
+    })
 }

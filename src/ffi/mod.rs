@@ -25,26 +25,60 @@
 //! * **Threads.** All exports may be called from several threads, except that the options, `dns_func`
 //!   and the init functions belong to start-up, as in the C original.
 
+#[cfg(feature = "use_dns_cache")]
+pub mod cache;
+#[cfg(feature = "use_dns_cache")]
 pub mod codes;
 mod guard;
-mod hostent;
-mod layout;
-mod ptr;
-pub mod statics;
 #[cfg(feature = "use_dns_cache")]
-mod handle;
+pub mod handle;
+mod host_start;
+mod hostent;
+pub mod init;
+mod layout;
 #[cfg(feature = "use_dns_cache")]
 mod layout_choice;
-mod literal;
-mod options;
-pub mod records;
-mod resolve;
+pub mod literal;
+#[cfg(feature = "use_naptr")]
+pub mod naptr;
 #[cfg(feature = "use_dns_cache")]
-mod rpc;
+pub mod opaque;
+pub mod options;
+pub mod parsers;
+mod ptr;
+pub mod records;
+pub mod resolve;
+#[cfg(feature = "use_dns_cache")]
+pub mod rpc;
 #[cfg(feature = "use_dns_cache")]
 mod rpc_view;
-mod settings;
+pub mod settings;
+pub mod statics;
+#[cfg(feature = "use_dns_cache_stats")]
+pub mod stats;
 #[cfg(feature = "use_dns_cache")]
 mod target;
 pub mod types;
-mod watchdog;
+pub mod watchdog;
+
+/// Stops the build when a feature needs another one that is off.
+macro_rules! feature_needs {
+    ($($feature:literal, $needed:literal;)*) => {
+        $(
+            #[cfg(all(feature = $feature, not(feature = $needed)))]
+            compile_error!(concat!("the feature ", $feature, " needs the feature ", $needed));
+        )*
+    };
+}
+
+feature_needs! {
+    "use_dns_failover", "use_dns_cache";
+    "dns_srv_lb", "use_dns_failover";
+    "cache_relevant_recs_only", "use_dns_cache";
+    "dns_cache_debug", "use_dns_cache";
+    "use_dns_cache_stats", "use_dns_cache";
+    "dns_watchdog_support", "use_dns_cache";
+    "naptr_cache_all_ars", "use_dns_cache";
+    "naptr_cache_all_ars", "use_naptr";
+    "naptr_dbg", "use_naptr";
+}

@@ -6,7 +6,9 @@ use std::ptr::null_mut;
 
 use super::guard::guard;
 use super::ptr;
-use super::types::{_str, dns_rr, dns_srv_proto, naptr_rdata, rdata};
+#[cfg(feature = "use_dns_cache")]
+use super::types::dns_rr;
+use super::types::{_str, dns_srv_proto, naptr_rdata, rdata};
 use crate::rr::RecordType;
 use crate::select::{Transport, naptr, protocols};
 
@@ -53,7 +55,9 @@ pub unsafe extern "C" fn naptr_choose(
             return 0;
         }
         // SAFETY: readable by contract.
-        let (chosen, chosen_proto) = unsafe { (*crt, *crt_proto) };
+        let chosen = unsafe { crt.read() };
+        // SAFETY: readable by contract.
+        let chosen_proto = unsafe { crt_proto.read() };
         // SAFETY: readable by contract.
         if unsafe { goes_first(n, n_proto, chosen, chosen_proto) } {
             // SAFETY: writable by contract.
@@ -104,7 +108,9 @@ pub unsafe extern "C" fn naptr_get_sip_proto(n: *mut naptr_rdata) -> c_char {
 /// Always safe to call.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn naptr_proto_preferred(new_proto: c_char, old_proto: c_char) -> c_int {
-    guard!(0, { c_int::from(preference(new_proto) > preference(old_proto)) })
+    guard!(0, {
+        c_int::from(preference(new_proto) > preference(old_proto))
+    })
 }
 
 /// 1 when a transport is enabled and its preference is not negative.
@@ -113,7 +119,9 @@ pub unsafe extern "C" fn naptr_proto_preferred(new_proto: c_char, old_proto: c_c
 /// Always safe to call.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn naptr_proto_supported(proto: c_char) -> c_int {
-    guard!(0, { c_int::from(transport(proto).is_some_and(protocols::supported)) })
+    guard!(0, {
+        c_int::from(transport(proto).is_some_and(protocols::supported))
+    })
 }
 
 /// The best record that `tried` does not name; its position is added to `tried`.
@@ -270,8 +278,10 @@ pub unsafe extern "C" fn create_srv_pref_list(
                 proto: *number as c_char,
                 proto_pref: preference(*number as c_char),
             };
-            // SAFETY: fewer than eight elements by the caller's contract.
-            unsafe { ptr::put(list.add(index), element) };
+            // SAFETY: fewer than eight elements, for which the caller has room by contract.
+            let place = unsafe { list.add(index) };
+            // SAFETY: as above.
+            unsafe { ptr::put(place, element) };
         }
         wanted.len().min(MAX_LIST)
     })

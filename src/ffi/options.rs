@@ -72,8 +72,10 @@ unsafe fn utf8<'a>(text: *const c_char) -> Option<&'a str> {
 pub unsafe extern "C" fn dns_option_set(name: *const c_char, value: *const c_char) -> c_int {
     guard!(E_OPTION_INTERNAL, {
         // SAFETY: the contract is the caller's.
-        let texts = unsafe { (utf8(name), utf8(value)) };
-        let (Some(name), Some(value)) = texts else {
+        let name = unsafe { utf8(name) };
+        // SAFETY: the contract is the caller's.
+        let value = unsafe { utf8(value) };
+        let (Some(name), Some(value)) = (name, value) else {
             return E_OPTION_ARGUMENT;
         };
         match options::set(name, value) {

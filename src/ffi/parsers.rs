@@ -10,8 +10,10 @@ use std::ptr::null_mut;
 use super::guard::guard;
 use super::ptr;
 use super::records::payload_block;
-use super::types::{__res_state, a_rdata, aaaa_rdata, cname_rdata, naptr_rdata, ptr_rdata, srv_rdata};
-use crate::rr::{Naptr, Name, RData, Srv, eq_ignore_case};
+use super::types::{
+    __res_state, a_rdata, aaaa_rdata, cname_rdata, naptr_rdata, ptr_rdata, srv_rdata,
+};
+use crate::rr::{Name, Naptr, RData, Srv, eq_ignore_case};
 
 #[link(name = "resolv")]
 unsafe extern "C" {
@@ -262,8 +264,8 @@ pub unsafe extern "C" fn match_search_list(res: *const __res_state, name: *mut c
             return 0;
         };
         let mut domains = state.dnsrch.iter().take_while(|domain| !domain.is_null());
-        // SAFETY: elements before the NULL are NUL-terminated texts.
         let found = domains.any(|domain| {
+            // SAFETY: elements before the NULL are NUL-terminated texts.
             unsafe { ptr::c_text(*domain) }.is_some_and(|text| eq_ignore_case(text, name))
         });
         c_int::from(found)

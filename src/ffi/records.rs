@@ -10,9 +10,7 @@ use std::ptr::null_mut;
 
 use super::guard::guard;
 use super::ptr;
-use super::types::{
-    dns_cstr, ebl_rdata, naptr_rdata, ptr_rdata, rdata, srv_rdata, txt_rdata,
-};
+use super::types::{dns_cstr, ebl_rdata, naptr_rdata, ptr_rdata, rdata, srv_rdata, txt_rdata};
 use crate::lookup::uncached;
 use crate::rr::{Naptr, RData, Record, RecordType, Srv};
 
@@ -75,21 +73,21 @@ fn length(text: &[u8]) -> c_uchar {
 
 /// Octets of the C form of the data, 0 when there is none.
 fn payload_size(data: &RData) -> usize {
-    let text = |fixed: usize, texts: &[&[u8]]| {
-        fixed + texts.iter().map(|t| t.len() + 1).sum::<usize>()
-    };
+    let text =
+        |fixed: usize, texts: &[&[u8]]| fixed + texts.iter().map(|t| t.len() + 1).sum::<usize>();
     match data {
         RData::A(_) => 4,
         RData::Aaaa(_) => 16,
         RData::Cname(name) | RData::Ptr(name) => {
             text(offset_of!(ptr_rdata, ptrdname), &[name.as_bytes()])
         }
-        RData::Srv(srv) => {
-            size_of::<srv_rdata>() + text(0, &[srv.target.as_bytes()])
-        }
+        RData::Srv(srv) => size_of::<srv_rdata>() + text(0, &[srv.target.as_bytes()]),
         RData::Naptr(n) => {
             size_of::<naptr_rdata>()
-                + text(0, &[&n.flags, &n.services, &n.regexp, n.replacement.as_bytes()])
+                + text(
+                    0,
+                    &[&n.flags, &n.services, &n.regexp, n.replacement.as_bytes()],
+                )
         }
         RData::Txt(texts) => {
             size_of::<txt_rdata>()
@@ -201,7 +199,11 @@ fn write_txt(block: &mut Block, texts: &[Box<[u8]>]) -> Option<*mut u8> {
         unsafe { slot.cast::<dns_cstr>().write(element) };
     }
     // SAFETY: the two counts lie at the start of the reserved place.
-    unsafe { place.cast::<[c_ushort; 2]>().write([texts.len() as c_ushort, total as c_ushort]) };
+    unsafe {
+        place
+            .cast::<[c_ushort; 2]>()
+            .write([texts.len() as c_ushort, total as c_ushort])
+    };
     Some(place)
 }
 
@@ -370,7 +372,10 @@ mod tests {
             assert_eq!(CStr::from_ptr(naptr.repl), c"");
             let node = &*node.next;
             let srv = &*node.rdata.cast::<srv_rdata>();
-            assert_eq!((srv.priority, srv.weight, srv.port, srv.name_len), (3, 4, 5070, 11));
+            assert_eq!(
+                (srv.priority, srv.weight, srv.port, srv.name_len),
+                (3, 4, 5070, 11)
+            );
             let target = node.rdata.cast::<c_char>().add(offset_of!(srv_rdata, name));
             assert_eq!(CStr::from_ptr(target), c"sip.example");
             let node = &*node.next;

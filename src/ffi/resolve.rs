@@ -8,7 +8,6 @@ use std::ffi::{CString, c_char, c_int, c_ushort};
 use std::net::IpAddr;
 use std::ptr::null_mut;
 
-use super::codes::E_BAD_ADDRESS;
 use super::guard::guard;
 use super::hostent::{Host, copy_foreign, publish_option};
 use super::ptr;
@@ -18,6 +17,9 @@ use crate::host::options::{self, Opt};
 use crate::host::{hooks, kamailio};
 use crate::rr::parse_literal;
 use crate::select::sip_host::{self, Way};
+
+/// Kamailio's `ser_error` for a destination that does not resolve.
+const E_BAD_ADDRESS: c_int = -478;
 
 /// The request flags of this process.
 pub(crate) fn current_flags() -> u32 {
@@ -51,7 +53,9 @@ pub(crate) fn system_lookup(name: &[u8]) -> Option<Host> {
             return Some(host);
         }
     }
-    let search = functions.sr_gethostbyname2.filter(|_| options::on(Opt::TryIpv6))?;
+    let search = functions
+        .sr_gethostbyname2
+        .filter(|_| options::on(Opt::TryIpv6))?;
     // SAFETY: as above.
     let found = unsafe { search(text.as_ptr(), libc::AF_INET6) };
     // SAFETY: as above.
@@ -140,7 +144,11 @@ fn configured_way() -> Way {
 pub unsafe extern "C" fn __resolvehost(name: *mut c_char) -> *mut libc::hostent {
     guard!(null_mut(), {
         // SAFETY: the contract is the caller's.
-        publish_option(unsafe { ptr::c_text(name) }.filter(|n| !n.is_empty()).and_then(host))
+        publish_option(
+            unsafe { ptr::c_text(name) }
+                .filter(|n| !n.is_empty())
+                .and_then(host),
+        )
     })
 }
 
@@ -153,7 +161,11 @@ pub unsafe extern "C" fn __resolvehost(name: *mut c_char) -> *mut libc::hostent 
 pub unsafe extern "C" fn dns_resolvehost(name: *mut c_char) -> *mut libc::hostent {
     guard!(null_mut(), {
         // SAFETY: the contract is the caller's.
-        publish_option(unsafe { ptr::c_text(name) }.filter(|n| !n.is_empty()).and_then(host))
+        publish_option(
+            unsafe { ptr::c_text(name) }
+                .filter(|n| !n.is_empty())
+                .and_then(host),
+        )
     })
 }
 
@@ -404,7 +416,12 @@ fn address_info(name: &[u8]) -> Option<Host> {
     let mut head = null_mut();
     // SAFETY: the name is NUL-terminated, hints and result place are valid.
     let rc = unsafe {
-        libc::getaddrinfo(text.as_ptr(), std::ptr::null(), &raw const hints, &raw mut head)
+        libc::getaddrinfo(
+            text.as_ptr(),
+            std::ptr::null(),
+            &raw const hints,
+            &raw mut head,
+        )
     };
     if rc != 0 {
         return None;

@@ -2,7 +2,10 @@
 //!
 //! Nothing is locked while a reply is built: entries are walked by reference, so a transport that
 //! fails half-way, or is slow, holds up nobody (B07).
-#![allow(unsafe_code, reason = "exported symbols, calls of the host's RPC functions")]
+#![allow(
+    unsafe_code,
+    reason = "exported symbols, calls of the host's RPC functions"
+)]
 
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::ptr::null_mut;
@@ -150,8 +153,21 @@ impl Call {
         unsafe { ptr::text(&raw const value) }.map(<[u8]>::to_vec)
     }
 
+    /// As [`Self::scan_text`], asked for as a C string.
+    #[cfg(feature = "use_dns_cache_stats")]
+    pub(crate) fn scan_c_text(&self) -> Option<Vec<u8>> {
+        let scan = self.functions.scan?;
+        let mut value: *mut c_char = null_mut();
+        // SAFETY: `s` takes a place for a text.
+        if unsafe { scan(self.context, format(c"s"), &raw mut value) } < 1 {
+            return None;
+        }
+        // SAFETY: filled by the transport with a NUL-terminated text that lives as long as the call.
+        unsafe { ptr::c_text(value) }.map(<[u8]>::to_vec)
+    }
+
     /// Reads a number; `None` when it is missing.
-    fn scan_int(&self) -> Option<c_int> {
+    pub(crate) fn scan_int(&self) -> Option<c_int> {
         let scan = self.functions.scan?;
         let mut value: c_int = 0;
         // SAFETY: `d` takes an int to fill.
@@ -160,7 +176,7 @@ impl Call {
 }
 
 /// The cache, or a fault when it is switched off.
-fn cache(call: &Call) -> Option<&'static Cache> {
+pub(crate) fn cache(call: &Call) -> Option<&'static Cache> {
     super::settings::sync();
     let cache = Cache::instance().filter(|_| options::on(Opt::UseCache));
     if cache.is_none() {
@@ -169,7 +185,7 @@ fn cache(call: &Call) -> Option<&'static Cache> {
     cache
 }
 
-fn report(call: &Call, result: Result<(), ReplyFailed>) {
+pub(crate) fn report(call: &Call, result: Result<(), ReplyFailed>) {
     if result.is_err() {
         call.fault(500, c"Internal error creating the reply");
     }
@@ -179,7 +195,7 @@ fn report(call: &Call, result: Result<(), ReplyFailed>) {
 ///
 /// # Safety
 /// As [`Call::new`].
-unsafe fn serve(rpc: *mut rpc_t, context: *mut c_void, command: impl FnOnce(&Call)) {
+pub(crate) unsafe fn serve(rpc: *mut rpc_t, context: *mut c_void, command: impl FnOnce(&Call)) {
     // SAFETY: the contract is the caller's.
     if let Some(call) = unsafe { Call::new(rpc, context) } {
         command(&call);
@@ -199,9 +215,10 @@ pub unsafe extern "C" fn dns_cache_mem_info(rpc: *mut rpc_t, ctx: *mut c_void) {
                 let Some(cache) = cache(call) else { return };
                 let usage = cache.usage();
                 let used = call.add_int(usage.used.min(i32::MAX as usize) as i32);
-                report(call, used.and_then(|()| {
-                    call.add_int(usage.limit.min(i32::MAX as usize) as i32)
-                }));
+                report(
+                    call,
+                    used.and_then(|()| call.add_int(usage.limit.min(i32::MAX as usize) as i32)),
+                );
             });
         }
     })
@@ -218,7 +235,10 @@ pub unsafe extern "C" fn dns_cache_debug(rpc: *mut rpc_t, ctx: *mut c_void) {
         unsafe {
             serve(rpc, ctx, |call| {
                 let Some(cache) = cache(call) else { return };
-                report(call, cache.entries().try_for_each(|e| rpc_view::debug(call, &e)));
+                report(
+                    call,
+                    cache.entries().try_for_each(|e| rpc_view::debug(call, &e)),
+                );
             });
         }
     })
@@ -235,7 +255,12 @@ pub unsafe extern "C" fn dns_cache_debug_all(rpc: *mut rpc_t, ctx: *mut c_void) 
         unsafe {
             serve(rpc, ctx, |call| {
                 let Some(cache) = cache(call) else { return };
-                report(call, cache.entries().try_for_each(|e| rpc_view::debug_all(call, &e)));
+                report(
+                    call,
+                    cache
+                        .entries()
+                        .try_for_each(|e| rpc_view::debug_all(call, &e)),
+                );
             });
         }
     })
@@ -282,7 +307,11 @@ pub unsafe extern "C" fn dns_cache_print_entry(
         };
         // The caller keeps its reference, also if the description panics.
         let entry = std::mem::ManuallyDrop::new(entry);
-        if rpc_view::entry(&call, &entry).is_ok() { 0 } else { -1 }
+        if rpc_view::entry(&call, &entry).is_ok() {
+            0
+        } else {
+            -1
+        }
     })
 }
 
@@ -562,7 +591,10 @@ pub unsafe extern "C" fn dns_get_server_state_rpc(rpc: *mut rpc_t, ctx: *mut c_v
         // SAFETY: the contract is the caller's.
         unsafe {
             serve(rpc, ctx, |call| {
-                report(call, call.add_int(i32::from(lookup::watchdog::servers_up())));
+                report(
+                    call,
+                    call.add_int(i32::from(lookup::watchdog::servers_up())),
+                );
             });
         }
     })

@@ -206,6 +206,7 @@ pub unsafe extern "C" fn dns_cache_max_mem_fixup(
 }
 
 /// KiB to bytes in 32 bits.
+#[cfg(feature = "use_dns_cache")]
 pub(crate) fn kib_to_bytes(kib: u32) -> u32 {
     kib.min(u32::MAX / 1024) * 1024
 }

@@ -7,9 +7,9 @@
 
 use std::ptr::{null, null_mut};
 
-use super::types::{counter_def_t, counter_handle_t, dns_counters_h};
 #[cfg(feature = "use_dns_cache")]
 use super::types::dns_lu_lst;
+use super::types::{counter_def_t, counter_handle_t, dns_counters_h};
 
 /// Numbers of the host counters, filled when they are registered.
 #[unsafe(no_mangle)]

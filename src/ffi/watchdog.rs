@@ -9,6 +9,8 @@ pub(crate) fn notify(_name: *mut _str) {}
 
 #[cfg(feature = "dns_watchdog_support")]
 pub(crate) use with_watchdog::notify;
+#[cfg(feature = "dns_watchdog_support")]
+pub use with_watchdog::{dns_get_server_state, dns_set_server_state, register_resolv_reinit_cb};
 
 #[cfg(feature = "dns_watchdog_support")]
 mod with_watchdog {
