@@ -1,8 +1,17 @@
-//! Entries: the `dns_hash_entry` layout, and safe views of what they hold.
+//! Counted references to entries, and safe views of what they hold.
+#![allow(unsafe_code, reason = "reads entries through C pointers")]
 
+use std::ffi::c_void;
 use std::net::{Ipv4Addr, Ipv6Addr};
+use std::ptr::NonNull;
 
+use crate::host::clock;
+use crate::host::log::Level;
 use crate::rr::RecordType;
+use crate::shm::refword;
+use crate::shm::sync::{AtomicU32, Ordering};
+
+use super::layout;
 
 /// What a negative entry knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,97 +80,279 @@ pub enum RecordView<'a> {
 /// more, `Drop` one less.
 #[derive(Debug)]
 pub struct EntryRef {
-    raw: std::ptr::NonNull<u8>,
+    raw: NonNull<u8>,
 }
 
-#[allow(unused_variables, missing_docs, reason = "skeleton")]
 impl EntryRef {
-    /// Owner name (after CNAME following: the target's).
+    /// Takes over a reference that was counted already.
+    pub(super) fn from_counted(raw: NonNull<u8>) -> Self {
+        Self { raw }
+    }
+
+    /// Takes over a reference that a C pointer owns; `None` for NULL.
+    ///
+    /// # Safety
+    /// The pointer is NULL or came from [`Self::into_raw`] in this process or a relative, and owns a
+    /// reference.
+    #[must_use]
+    pub unsafe fn from_raw(raw: *mut c_void) -> Option<Self> {
+        NonNull::new(raw.cast()).map(|raw| Self { raw })
+    }
+
+    /// Gives the reference away as a C pointer (`struct dns_hash_entry *`), which then owns it.
+    #[must_use]
+    pub fn into_raw(self) -> *mut c_void {
+        let raw = self.as_raw();
+        let _given_away = std::mem::ManuallyDrop::new(self);
+        raw
+    }
+
+    /// The C pointer, without giving the reference away.
+    #[must_use]
+    pub fn as_raw(&self) -> *mut c_void {
+        self.raw.as_ptr().cast()
+    }
+
+    #[inline]
+    fn at<T: Copy>(&self, offset: usize) -> T {
+        // SAFETY: callers pass offsets of members of an entry, which lie inside its block.
+        let place = unsafe { self.raw.add(offset) }.cast::<T>();
+        // SAFETY: the block is alive (we hold a reference) and its content does not change; blocks are
+        // 16-aligned and the offsets passed are multiples of the member's alignment.
+        unsafe { place.read() }
+    }
+
+    fn word(&self, offset: usize) -> &AtomicU32 {
+        // SAFETY: REFCNT and LAST_USED lie inside the block.
+        let place = unsafe { self.raw.add(offset) }.cast::<AtomicU32>();
+        // SAFETY: 4-aligned, alive as long as `self`, and accessed by everyone as a 32-bit atomic.
+        unsafe { place.as_ref() }
+    }
+
+    fn octets(&self, offset: usize, length: usize) -> &[u8] {
+        // SAFETY: offset and length come from the entry itself, which was built by this library.
+        let start = unsafe { self.raw.add(offset) };
+        // SAFETY: inside the block, initialised, immutable while `self` lives.
+        unsafe { std::slice::from_raw_parts(start.as_ptr(), length) }
+    }
+
+    #[inline]
+    fn identity(&self) -> (u16, u8, u8) {
+        layout::split_identity(self.at(layout::IDENTITY))
+    }
+
+    /// Owner name (after CNAME following: the target's), without trailing dot.
     #[must_use]
     pub fn name(&self) -> &[u8] {
-        todo!()
+        self.octets(layout::NAME, usize::from(self.identity().2))
     }
+
+    /// Type of the records, or the type that is absent.
     #[must_use]
     pub fn rtype(&self) -> RecordType {
-        todo!()
+        RecordType(self.identity().0)
     }
+
+    /// `DNS_FLAG_BAD_NAME` and `DNS_FLAG_PERMANENT` as C shows them.
+    #[must_use]
+    pub fn flags(&self) -> u8 {
+        self.identity().1
+    }
+
     /// `Some` for a negative entry.
     #[must_use]
     pub fn negative(&self) -> Option<NegativeKind> {
-        todo!()
+        (self.flags() & layout::FLAG_NEGATIVE != 0)
+            .then(|| layout::decode_kind(self.at(layout::COUNTS)))
     }
+
+    /// True when the entry never expires.
     #[must_use]
     pub fn is_permanent(&self) -> bool {
-        todo!()
+        self.flags() & layout::FLAG_PERMANENT != 0
     }
+
     /// Tick at which the last record expires; meaningless for permanent entries.
     #[must_use]
     pub fn expire(&self) -> u32 {
-        todo!()
+        self.at(layout::EXPIRE)
     }
+
+    /// True when no record is valid any more.
     #[must_use]
     pub fn is_expired(&self, now: u32) -> bool {
-        todo!()
+        !self.is_permanent() && clock::is_past(self.expire(), now)
     }
+
     /// Number of records, 0 for negative entries.
     #[must_use]
     pub fn record_count(&self) -> usize {
-        todo!()
+        usize::from(self.at::<u32>(layout::COUNTS) as u16)
     }
+
+    /// Offset of the `struct dns_rr` of a record.
+    fn node(&self, index: usize) -> Option<usize> {
+        if index >= self.record_count() {
+            return None;
+        }
+        let mut offset = 0;
+        let base = self.raw.as_ptr() as u64;
+        match self.rtype() {
+            RecordType::A if index > 0 => {
+                return Some(self.address_node(4, index));
+            }
+            RecordType::AAAA if index > 0 => {
+                return Some(self.address_node(16, index));
+            }
+            _ => {}
+        }
+        for _ in 0..index {
+            offset = (self.at::<u64>(offset) - base) as usize;
+        }
+        Some(offset)
+    }
+
+    fn address_node(&self, size: usize, index: usize) -> usize {
+        let name_len = usize::from(self.identity().2);
+        layout::address_data(name_len, size, index) - layout::RR_BYTES
+    }
+
     /// A record by its position.
     #[must_use]
     pub fn record(&self, index: usize) -> Option<RecordView<'_>> {
-        todo!()
+        self.record_at(self.node(index)?)
     }
+
+    /// The record whose `struct dns_rr` is at an offset.
+    fn record_at(&self, node: usize) -> Option<RecordView<'_>> {
+        let data = (self.at::<u64>(node + 8) - self.raw.as_ptr() as u64) as usize;
+        Some(match self.rtype() {
+            RecordType::A => RecordView::A(Ipv4Addr::from(self.at::<[u8; 4]>(data))),
+            RecordType::AAAA => RecordView::Aaaa(Ipv6Addr::from(self.at::<[u8; 16]>(data))),
+            RecordType::CNAME => RecordView::Cname(self.counted(data)),
+            RecordType::PTR => RecordView::Ptr(self.counted(data)),
+            RecordType::SRV => RecordView::Srv {
+                priority: self.at(data),
+                weight: self.at(data + 2),
+                port: self.at(data + 4),
+                target: self.counted(data + 6),
+            },
+            RecordType::NAPTR => RecordView::Naptr {
+                order: self.at(data + 32),
+                preference: self.at(data + 34),
+                flags: self.string(data, data + 36),
+                services: self.string(data + 8, data + 37),
+                regexp: self.string(data + 16, data + 38),
+                replacement: self.string(data + 24, data + 39),
+            },
+            RecordType::TXT => RecordView::Txt(self.texts_at(data).next().unwrap_or(&[])),
+            RecordType::EBL => RecordView::Ebl {
+                position: self.at(data + 18),
+                separator: self.string(data, data + 16),
+                apex: self.string(data + 8, data + 17),
+            },
+            _ => return None,
+        })
+    }
+
+    /// The records in stored order; one pass, where [`Self::record`] walks to each from the start.
+    pub fn records(&self) -> impl Iterator<Item = RecordView<'_>> + '_ {
+        let mut node = (self.record_count() > 0).then_some(0);
+        std::iter::from_fn(move || {
+            let current = node?;
+            node = self
+                .at::<u64>(current)
+                .checked_sub(self.raw.as_ptr() as u64)
+                .map(|offset| offset as usize);
+            self.record_at(current)
+        })
+    }
+
+    /// A length octet with the text behind it.
+    fn counted(&self, offset: usize) -> &[u8] {
+        self.octets(offset + 1, usize::from(self.at::<u8>(offset)))
+    }
+
+    /// The text that a pointer inside the entry refers to, its length in an octet elsewhere.
+    fn string(&self, pointer: usize, length: usize) -> &[u8] {
+        let offset = (self.at::<u64>(pointer) - self.raw.as_ptr() as u64) as usize;
+        self.octets(offset, usize::from(self.at::<u8>(length)))
+    }
+
     /// Tick at which a record expires.
     #[must_use]
     pub fn record_expire(&self, index: usize) -> Option<u32> {
-        todo!()
+        Some(self.at(self.node(index)? + layout::RR_EXPIRE))
     }
-    /// All strings of a TXT record.
+
+    /// All strings of a TXT record; empty for other types.
     #[must_use]
     pub fn texts(&self, index: usize) -> Vec<&[u8]> {
-        todo!()
+        let Some(node) = self.node(index).filter(|_| self.rtype() == RecordType::TXT) else {
+            return Vec::new();
+        };
+        let data = (self.at::<u64>(node + 8) - self.raw.as_ptr() as u64) as usize;
+        self.texts_at(data).collect()
     }
+
+    fn texts_at(&self, data: usize) -> impl Iterator<Item = &[u8]> {
+        let count = usize::from(self.at::<u16>(data));
+        (0..count).map(move |i| self.string(data + 8 + 16 * i, data + 16 + 16 * i))
+    }
+
     /// References held by others than the cache, plus one while linked (as RPC shows it).
     #[must_use]
     pub fn reference_count(&self) -> i32 {
-        todo!()
+        let word = self.word(layout::REFCNT).load(Ordering::Relaxed);
+        (word & refword::COUNT_MASK) as i32 + i32::from(word & refword::LINKED != 0)
     }
+
+    /// True while the cache finds the entry.
+    #[must_use]
+    pub fn is_linked(&self) -> bool {
+        self.word(layout::REFCNT).load(Ordering::Relaxed) & refword::LINKED != 0
+    }
+
     /// Tick of the last use, coarse.
     #[must_use]
     pub fn last_used(&self) -> u32 {
-        todo!()
+        self.word(layout::LAST_USED).load(Ordering::Relaxed)
     }
-    /// Bytes of the entry (`total_size`).
+
+    /// Octets of the entry (`total_size`).
     #[must_use]
     pub fn size_bytes(&self) -> usize {
-        todo!()
+        self.at::<u32>(layout::TOTAL_SIZE) as usize
     }
-    /// Gives the reference away as a C pointer (`struct dns_hash_entry *`), which then owns it.
-    #[must_use]
-    pub fn into_raw(self) -> *mut std::ffi::c_void {
-        todo!()
-    }
-    /// Takes over a reference that a C pointer owns.
-    ///
-    /// # Safety
-    /// The pointer came from [`Self::into_raw`] in this process or a relative, and owns a reference.
-    #[allow(unsafe_code)]
-    #[must_use]
-    pub unsafe fn from_raw(raw: *mut std::ffi::c_void) -> Option<Self> {
-        todo!()
+
+    pub(super) fn hash(&self) -> u32 {
+        self.at(layout::HASH)
     }
 }
 
+// SAFETY: the entry is immutable shared memory, its count is atomic.
+unsafe impl Send for EntryRef {}
+// SAFETY: as above.
+unsafe impl Sync for EntryRef {}
+
 impl Clone for EntryRef {
     fn clone(&self) -> Self {
-        todo!()
+        refword::acquire_held(self.word(layout::REFCNT));
+        Self { raw: self.raw }
     }
 }
 
 impl Drop for EntryRef {
     fn drop(&mut self) {
-        todo!()
+        match refword::release(self.word(layout::REFCNT)) {
+            refword::Released::StillAlive => {}
+            refword::Released::Freed => super::hint_freed(self.raw.as_ptr() as usize),
+            refword::Released::Underflow => {
+                crate::log!(
+                    Level::Bug,
+                    "a DNS cache entry was released more often than taken"
+                );
+            }
+        }
     }
 }

@@ -1,11 +1,36 @@
 //! The DNS cache in memory shared by forked processes.
+//!
+//! Readers take no lock; writers take one robust lock ([`crate::shm`]). Entries never change once
+//! published: a change is a new entry in the old one's place. An entry that was taken out lives until
+//! its last holder lets go.
 
 pub mod entry;
+mod evict;
+mod hash;
+mod layout;
+mod read;
+mod recover;
+mod table;
+#[cfg(all(test, not(loom)))]
+mod tests;
+mod write;
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
+use once_cell::sync::OnceCell;
+use parking_lot::RwLock;
+
+use crate::host::options::{self, Opt};
+use crate::host::random;
 use crate::rr::{RData, RecordType};
+use crate::shm::lock::RawShmMutex;
+use crate::shm::pages::{PageControl, Pages};
+use crate::shm::region::{PAGE_BYTES, Region, ShmSafe};
+use crate::shm::sync::{AtomicU32, AtomicU64, Ordering};
+
 pub use entry::{EntryRef, NegativeKind, RecordView};
+use hash::NameHash;
+use table::{Bucket, Table};
 
 /// What is needed to make an entry.
 #[derive(Clone, Copy, Debug)]
@@ -25,8 +50,8 @@ pub struct Draft<'a> {
 /// Content of a [`Draft`].
 #[derive(Clone, Copy, Debug)]
 pub enum DraftData<'a> {
-    /// At most [`crate::rr::MAX_RRSET_RECORDS`] are kept. SRV records are put into priority order,
-    /// heavier first; all others keep their order.
+    /// At least one. At most [`crate::rr::MAX_RRSET_RECORDS`] are kept, and no more than fit into
+    /// 64 KiB. SRV records are put into priority order, heavier first; all others keep their order.
     Records(&'a [DraftRecord<'a>]),
     /// No records.
     Negative(NegativeKind),
@@ -41,25 +66,26 @@ pub struct DraftRecord<'a> {
     pub rdata: &'a RData,
 }
 
-/// What happens to an entry that already stands under the draft's name and type.
+/// What happens to a live entry that already stands under the draft's name and type.
 ///
-/// A permanent entry is only replaced by a permanent draft; a negative one always gives way to records.
+/// A permanent entry is only replaced by a permanent draft; records replace a negative entry; an
+/// expired entry is always replaced, a remembered failure never replaces a live entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Conflict {
     /// The draft replaces it.
     Replace,
-    /// A live entry stays and is returned in the draft's place.
+    /// It stays and is returned in the draft's place.
     KeepOld,
     /// The one that expires later stays.
     KeepLonger,
 }
 
-/// Why an entry could not be linked.
+/// Why an entry could not be made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InsertError {
     /// The memory limit is reached and nothing may be evicted.
     Full,
-    /// The draft's name is empty or too long, or a record does not fit its type.
+    /// The draft's name is empty or too long, or its records do not fit its type or a block.
     BadDraft,
 }
 
@@ -77,33 +103,57 @@ pub enum Probe {
 }
 
 /// Addresses copied out of the cache: a small array on the caller's stack.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub struct AddressSet {
-    list: Vec<IpAddr>,
+    list: [IpAddr; Self::CAPACITY],
+    count: usize,
 }
 
 impl AddressSet {
+    /// Addresses that one set holds; further ones are left out.
+    pub const CAPACITY: usize = 16;
+
     /// The addresses.
     #[must_use]
     pub fn as_slice(&self) -> &[IpAddr] {
-        &self.list
+        self.list.get(..self.count).unwrap_or(&[])
+    }
+
+    /// Empties the set.
+    pub fn clear(&mut self) {
+        self.count = 0;
+    }
+
+    /// Adds one; false when the set is full.
+    pub fn push(&mut self, address: IpAddr) -> bool {
+        let Some(place) = self.list.get_mut(self.count) else {
+            return false;
+        };
+        *place = address;
+        self.count += 1;
+        true
+    }
+}
+
+impl Default for AddressSet {
+    fn default() -> Self {
+        Self {
+            list: [IpAddr::V4(Ipv4Addr::UNSPECIFIED); Self::CAPACITY],
+            count: 0,
+        }
     }
 }
 
 /// Memory figures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Usage {
-    /// Bytes allocated, table and page records included.
+    /// Octets allocated: pages, page records, table and control block.
     pub used: usize,
-    /// `dns_cache_mem`, bytes.
+    /// `dns_cache_mem`, octets.
     pub limit: usize,
     /// Linked entries.
     pub entries: usize,
 }
-
-/// The cache of this process tree.
-#[derive(Debug)]
-pub struct Cache {}
 
 /// Why the cache could not be set up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,98 +164,226 @@ pub enum InitError {
     Lock,
 }
 
-#[allow(
-    clippy::unused_self,
-    unused_variables,
-    missing_docs,
-    reason = "skeleton"
-)]
-impl Cache {
-    /// Maps the region; to be called before fork, by `init_dns_cache()`. A second call is no error.
-    pub fn init() -> Result<&'static Self, InitError> {
-        todo!()
+/// The control block at the start of the region.
+#[repr(C)]
+struct Header {
+    /// Which of the two table areas is in use (bit 0) and its number of buckets (above).
+    table: AtomicU64,
+    /// Linked entries.
+    entries: AtomicU32,
+    /// Counts repairs after the death of a writer.
+    repairs: AtomicU32,
+    /// The memory limit that the table was sized for, octets.
+    sized_for: AtomicU64,
+    lock: RawShmMutex,
+    pages: PageControl,
+}
+
+#[allow(unsafe_code, reason = "marks a type as fit for shared memory")]
+// SAFETY: repr(C); atomics, and a lock that is initialised in place before anyone else sees it.
+unsafe impl ShmSafe for Header {}
+
+const HEADER_BYTES: usize = size_of::<Header>().next_multiple_of(PAGE_BYTES);
+/// Octets of memory limit for each place in the table: entries are hardly ever smaller.
+const BYTES_PER_PLACE: usize = 80;
+const MIN_BUCKETS: usize = 16;
+/// Entries that never were in the table may use this much even when `dns_cache_mem` is smaller.
+const PRIVATE_FLOOR: usize = 256 * 1024;
+
+/// Where the limits come from.
+#[derive(Clone, Copy, Debug)]
+enum Policy {
+    /// The options, live.
+    Options,
+    /// Fixed, for tests and benches: limit in octets, `dns_cache_del_nonexp`.
+    Fixed(usize, bool),
+}
+
+/// The cache of this process tree. Made before fork, used by all.
+pub struct Cache {
+    region: Region,
+    header: &'static Header,
+    pages: Pages,
+    areas: [&'static [Bucket]; 2],
+    key: [u64; 4],
+    policy: Policy,
+}
+
+impl std::fmt::Debug for Cache {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Cache")
+            .field("usage", &self.usage())
+            .finish_non_exhaustive()
     }
+}
+
+static CACHE: OnceCell<&'static Cache> = OnceCell::new();
+static ACTIVE: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::new(false);
+/// Every cache of this process, so that a released entry finds its own.
+static ALL: RwLock<Vec<&'static Cache>> = RwLock::new(Vec::new());
+
+/// Tells the cache that owns the address that a block became free.
+fn hint_freed(address: usize) {
+    for cache in ALL.read().iter() {
+        if let Some(block) = cache.pages.block_at(address) {
+            cache.pages.hint_freed(block);
+        }
+    }
+}
+
+fn buckets_for(limit: usize) -> usize {
+    (limit / (BYTES_PER_PLACE * table::PLACES)).max(MIN_BUCKETS)
+}
+
+impl Cache {
+    /// Maps the region; to be called before fork, by `init_dns_cache()`.
+    ///
+    /// A second call is no error and keeps the content; after [`Self::destroy`] the cache is back, empty.
+    ///
+    /// # Errors
+    /// Says what the kernel refused.
+    pub fn init() -> Result<&'static Self, InitError> {
+        let cache = *CACHE.get_or_try_init(|| Self::create(Policy::Options))?;
+        if !ACTIVE.swap(true, Ordering::AcqRel) {
+            cache.flush(true);
+        }
+        Ok(cache)
+    }
+
     /// The cache, if `init` succeeded in this process or a parent (and `destroy` did not follow).
     #[must_use]
+    #[inline]
     pub fn instance() -> Option<&'static Self> {
-        todo!()
+        if !ACTIVE.load(Ordering::Relaxed) {
+            return None;
+        }
+        CACHE.get().copied()
     }
+
     /// Drops the cache of this process: `instance` gives `None` from here on. Memory stays mapped, so
     /// handles that are still held stay valid.
     pub fn destroy() {
-        todo!()
+        ACTIVE.store(false, Ordering::Release);
     }
-    /// A counted reference to the live entry of this name and type; takes no lock.
+
+    /// A cache of its own with fixed limits, for tests and benches. It is never unmapped.
     ///
-    /// Where there is none, a live positive CNAME entry of the name is returned instead (check
-    /// [`EntryRef::rtype`]). Negative entries are returned too.
-    #[must_use]
-    pub fn acquire(&self, qname: &[u8], qtype: RecordType, now: u32) -> Option<EntryRef> {
-        todo!()
+    /// # Errors
+    /// As [`Self::init`].
+    #[doc(hidden)]
+    pub fn for_tests(limit: usize, del_nonexp: bool) -> Result<&'static Self, InitError> {
+        Self::create(Policy::Fixed(limit, del_nonexp))
     }
-    /// A counted reference to the entry of exactly this name and type, even if it is expired.
-    #[must_use]
-    pub fn acquire_any_age(&self, qname: &[u8], qtype: RecordType) -> Option<EntryRef> {
-        todo!()
+
+    fn create(policy: Policy) -> Result<&'static Self, InitError> {
+        let wanted = match policy {
+            Policy::Options => (options::raw(Opt::CacheMem) as usize).max(4 << 30),
+            Policy::Fixed(limit, _) => limit.max(16 << 20),
+        };
+        // Address space is cheap, but a limit on it (ulimit -v, strict overcommit) may refuse much.
+        let sizes = [2 * wanted, 2 << 30, 512 << 20, 128 << 20, 32 << 20];
+        let cache = sizes
+            .into_iter()
+            .filter(|&size| size <= 2 * wanted)
+            .find_map(|size| Self::map(size, policy));
+        let cache: &'static Self = Box::leak(Box::new(cache.ok_or(InitError::OutOfMemory)?));
+        cache.header.lock.init().map_err(|_| InitError::Lock)?;
+        cache.size_table(cache.limit());
+        ALL.write().push(cache);
+        Ok(cache)
     }
-    /// Copies addresses (A or AAAA) out without writing to shared memory.
-    pub fn copy_addresses(
-        &self,
-        qname: &[u8],
-        qtype: RecordType,
-        now: u32,
-        out: &mut AddressSet,
-    ) -> Probe {
-        todo!()
+
+    /// Lays out a region with `page_bytes` of page area.
+    fn map(page_bytes: usize, policy: Policy) -> Option<Self> {
+        let max_buckets = buckets_for(page_bytes / 2);
+        let area_bytes = (max_buckets * size_of::<Bucket>()).next_multiple_of(PAGE_BYTES);
+        let page_count = page_bytes / PAGE_BYTES;
+        let desc_offset = HEADER_BYTES + 2 * area_bytes;
+        let page_offset =
+            (desc_offset + Pages::desc_bytes(page_count)).next_multiple_of(PAGE_BYTES);
+        let region = Region::reserve(page_offset + page_bytes)?;
+        let header: &'static Header = region.slice(0, 1).first()?;
+        let mut key = [0; 4];
+        key.fill_with(random::secure_u64);
+        Some(Self {
+            region,
+            header,
+            pages: Pages::new(
+                region,
+                &header.pages,
+                desc_offset,
+                page_offset,
+                page_count,
+                layout::REFCNT,
+            ),
+            areas: [
+                region.slice(HEADER_BYTES, max_buckets),
+                region.slice(HEADER_BYTES + area_bytes, max_buckets),
+            ],
+            key,
+            policy,
+        })
     }
-    /// Publishes an entry and returns what now stands under its name and type.
-    pub fn insert(
-        &self,
-        draft: &Draft<'_>,
-        conflict: Conflict,
-        now: u32,
-    ) -> Result<EntryRef, InsertError> {
-        todo!()
+
+    /// `dns_cache_mem`, octets, as far as the reserved address space allows.
+    fn limit(&self) -> usize {
+        let wanted = match self.policy {
+            Policy::Options => options::raw(Opt::CacheMem) as usize,
+            Policy::Fixed(limit, _) => limit,
+        };
+        wanted.min(self.areas[0].len() * BYTES_PER_PLACE * table::PLACES)
     }
-    /// Makes an entry that only its holder knows; it is freed with its last reference.
-    pub fn make_private(&self, draft: &Draft<'_>, now: u32) -> Result<EntryRef, InsertError> {
-        todo!()
+
+    /// `dns_cache_del_nonexp`.
+    fn may_evict_live(&self) -> bool {
+        match self.policy {
+            Policy::Options => options::on(Opt::DelNonexp),
+            Policy::Fixed(_, del_nonexp) => del_nonexp,
+        }
     }
-    /// Unlinks the entry; false when it was not linked any more.
-    pub fn remove(&self, entry: &EntryRef) -> bool {
-        todo!()
+
+    /// Octets in use besides pages: control block and table.
+    fn fixed_bytes(&self) -> usize {
+        let buckets = (self.header.table.load(Ordering::Relaxed) >> 1) as usize;
+        HEADER_BYTES + (buckets * size_of::<Bucket>()).next_multiple_of(PAGE_BYTES)
     }
-    /// Unlinks all entries, permanent ones only when asked.
-    pub fn flush(&self, permanent_too: bool) {
-        todo!()
+
+    #[inline]
+    fn table_of(&self, word: u64) -> Table {
+        let area = self.areas[(word & 1) as usize];
+        Table::new(area.get(..(word >> 1) as usize).unwrap_or(&[]))
     }
-    /// References to the linked entries, as they are met while walking the table without a lock.
-    pub fn entries(&self) -> impl Iterator<Item = EntryRef> + '_ {
-        std::iter::empty()
+
+    #[inline]
+    fn table(&self) -> Table {
+        // SYNC: pairs with the release store when a table is switched.
+        self.table_of(self.header.table.load(Ordering::Acquire))
     }
-    /// Unlinks expired entries, in small steps so that writers get in between.
-    pub fn collect_garbage(&self, now: u32) {
-        todo!()
+
+    #[inline]
+    fn hash(&self, name: &[u8]) -> NameHash {
+        hash::hash_name(name, &self.key)
     }
-    /// Memory figures.
+
+    /// Memory figures; exact at the moment at which they are read.
     #[must_use]
     pub fn usage(&self) -> Usage {
-        todo!()
+        Usage {
+            used: self.fixed_bytes() + self.pages.used_bytes(),
+            limit: self.limit(),
+            entries: self.header.entries.load(Ordering::Relaxed) as usize,
+        }
     }
+
+    /// Number of times that a writer's death was repaired.
+    #[must_use]
+    pub fn repairs(&self) -> u32 {
+        self.header.repairs.load(Ordering::Relaxed)
+    }
+
     /// Keyed 32-bit hash of a name, letter case ignored; never 0. Stable as long as the cache lives.
     #[must_use]
     pub fn name_hash(&self, name: &[u8]) -> u32 {
-        todo!()
-    }
-    /// A counted reference to an entry of the type whose name has this hash and that is accepted;
-    /// expired ones included.
-    #[must_use]
-    pub fn acquire_by_hash(
-        &self,
-        hash: u32,
-        rtype: RecordType,
-        accept: &dyn Fn(&EntryRef) -> bool,
-    ) -> Option<EntryRef> {
-        todo!()
+        self.hash(name).high
     }
 }

@@ -106,9 +106,9 @@ fn map_page() -> &'static Page {
     };
     if address == libc::MAP_FAILED {
         // No memory for one page: go on with options of this process alone.
-        let page = Box::<Page>::new_zeroed();
         // SAFETY: a Page consists of atomic integers only, for which all-zero is a valid value.
-        return Box::leak(unsafe { page.assume_init() });
+        let page: Page = unsafe { std::mem::zeroed() };
+        return Box::leak(Box::new(page));
     }
     // SAFETY: the mapping is page-aligned, zeroed, large enough, writable, and never unmapped;
     // Page consists of atomic integers only.

@@ -33,6 +33,12 @@ impl Name {
         self.0.len()
     }
 
+    /// True for the root name, whose text is empty.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.is_root()
+    }
+
     /// True for the root name.
     #[must_use]
     pub fn is_root(&self) -> bool {

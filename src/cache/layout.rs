@@ -1,0 +1,347 @@
+//! The bytes of an entry: `struct dns_hash_entry` and what follows it.
+//!
+//! The C members `next`, `prev` and `last_used_lst` were private to the C cache. Ours has no such lists
+//! and keeps the first record's `struct dns_rr` there, which makes a typical A entry a quarter smaller.
+//!
+//! ```text
+//!   0  struct dns_rr of record 0 (next, rdata, expire)        24 octets
+//!  24  hash of the name, high half                             4
+//!  28  number of records (16 bits), NegativeKind (8), spare    4
+//!  32  rr_lst: address of octet 0, or NULL                     8
+//!  40  refcnt: see shm::refword                                4
+//!  44  last_used, tick                                         4
+//!  48  expire, tick                                            4
+//!  52  total_size                                              4
+//!  56  type (16), ent_flags (8), name_len (8)                  4
+//!  60  name, NUL, zeros up to a multiple of 4
+//!      data of record 0, then struct dns_rr and data of each further record
+//! ```
+//!
+//! Readers without a reference look at 32-bit words only, so all words are stored as such.
+
+use crate::rr::{RData, Srv};
+
+use super::{Draft, DraftData, DraftRecord, NegativeKind};
+
+pub(crate) const RR_EXPIRE: usize = 16;
+pub(crate) const RR_BYTES: usize = 24;
+pub(crate) const HASH: usize = 24;
+pub(crate) const COUNTS: usize = 28;
+pub(crate) const RR_LST: usize = 32;
+pub(crate) const REFCNT: usize = 40;
+pub(crate) const LAST_USED: usize = 44;
+pub(crate) const EXPIRE: usize = 48;
+pub(crate) const TOTAL_SIZE: usize = 52;
+pub(crate) const IDENTITY: usize = 56;
+pub(crate) const NAME: usize = 60;
+
+/// `DNS_FLAG_BAD_NAME`: a negative entry.
+pub(crate) const FLAG_NEGATIVE: u8 = 1;
+/// `DNS_FLAG_PERMANENT`.
+pub(crate) const FLAG_PERMANENT: u8 = 2;
+
+/// The word at [`IDENTITY`].
+#[inline]
+pub(crate) fn identity(rtype: u16, flags: u8, name_len: u8) -> u32 {
+    u32::from(rtype) | u32::from(flags) << 16 | u32::from(name_len) << 24
+}
+
+/// Type, flags and name length of an identity word.
+#[inline]
+pub(crate) fn split_identity(word: u32) -> (u16, u8, u8) {
+    (word as u16, (word >> 16) as u8, (word >> 24) as u8)
+}
+
+/// Where the data of record 0 begins for a name of this length.
+#[inline]
+pub(crate) fn first_data(name_len: usize) -> usize {
+    // The name, its NUL, rounded up to 4; types with pointers are rounded up to 8 by the builder.
+    (NAME + name_len + 1).next_multiple_of(4)
+}
+
+/// Octets from one record to the next for addresses of `size` octets, from the second on.
+#[inline]
+pub(crate) fn address_stride(size: usize) -> usize {
+    RR_BYTES + size.next_multiple_of(8)
+}
+
+/// Where the data of record `index` begins in an address entry.
+#[inline]
+pub(crate) fn address_data(name_len: usize, size: usize, index: usize) -> usize {
+    match index.checked_sub(1) {
+        None => first_data(name_len),
+        Some(further) => second_rr(name_len, size) + further * address_stride(size) + RR_BYTES,
+    }
+}
+
+/// Where the `struct dns_rr` of record 1 begins in an address entry.
+#[inline]
+fn second_rr(name_len: usize, size: usize) -> usize {
+    (first_data(name_len) + size).next_multiple_of(8)
+}
+
+/// Where the expiry tick of record `index` stands in an address entry.
+#[inline]
+pub(crate) fn address_expire(name_len: usize, size: usize, index: usize) -> usize {
+    match index.checked_sub(1) {
+        None => RR_EXPIRE,
+        Some(further) => second_rr(name_len, size) + further * address_stride(size) + RR_EXPIRE,
+    }
+}
+
+/// An entry being put together in private memory, for a block at a known address.
+pub(crate) struct Image {
+    bytes: Vec<u8>,
+    address: usize,
+}
+
+/// Ticks and hash that the image needs beside the draft.
+#[derive(Clone, Copy)]
+pub(crate) struct Stamp {
+    pub(crate) hash: u32,
+    pub(crate) now: u32,
+}
+
+/// The records of a draft in the order in which they are stored.
+///
+/// SRV records by priority, heavier first, equal ones in arrival order (behaviour of the C cache).
+pub(crate) fn stored_order<'a>(records: &'a [DraftRecord<'a>]) -> Vec<&'a DraftRecord<'a>> {
+    let mut order: Vec<_> = records.iter().take(crate::rr::MAX_RRSET_RECORDS).collect();
+    order.sort_by_key(|record| match record.rdata {
+        RData::Srv(Srv {
+            priority, weight, ..
+        }) => (*priority, u16::MAX - *weight),
+        _ => (0, 0),
+    });
+    order
+}
+
+/// Size of the entry in octets and how many of the records fit into `limit` octets.
+pub(crate) fn measure(
+    name_len: usize,
+    records: &[&DraftRecord<'_>],
+    limit: usize,
+) -> (usize, usize) {
+    let mut end = first_data(name_len);
+    let mut count = 0;
+    for (index, record) in records.iter().enumerate() {
+        let next = record_end(end, index, record.rdata);
+        if next > limit {
+            break;
+        }
+        end = next;
+        count = index + 1;
+    }
+    (end, count)
+}
+
+/// Where a record's `struct dns_rr` (but for the first) and data begin, given the end of what is before.
+fn record_places(end: usize, index: usize, rdata: &RData) -> (usize, usize) {
+    let align = match rdata {
+        RData::Naptr(_) | RData::Txt(_) | RData::Ebl { .. } => 8,
+        _ => 4,
+    };
+    if index == 0 {
+        (0, end.next_multiple_of(align))
+    } else {
+        let node = end.next_multiple_of(8);
+        (node, node + RR_BYTES)
+    }
+}
+
+fn record_end(end: usize, index: usize, rdata: &RData) -> usize {
+    record_places(end, index, rdata).1 + data_size(rdata)
+}
+
+/// Octets of a record's C struct with its text.
+fn data_size(rdata: &RData) -> usize {
+    match rdata {
+        RData::A(_) => 4,
+        RData::Aaaa(_) => 16,
+        RData::Cname(name) | RData::Ptr(name) => 2 + name.len(),
+        RData::Srv(srv) => 8 + srv.target.len(),
+        RData::Naptr(n) => {
+            42 + n.flags.len() + n.services.len() + n.regexp.len() + n.replacement.len()
+        }
+        RData::Txt(texts) => 8 + texts.iter().map(|text| 16 + text.len() + 1).sum::<usize>(),
+        RData::Ebl {
+            separator, apex, ..
+        } => 21 + separator.len() + apex.len(),
+        RData::Other => 0,
+    }
+}
+
+impl Image {
+    /// Puts an entry together for a block at `address`; `records` are those that [`measure`] counted,
+    /// `size` is what it gave.
+    pub(crate) fn build(
+        draft: &Draft<'_>,
+        records: &[&DraftRecord<'_>],
+        size: usize,
+        address: usize,
+        stamp: Stamp,
+    ) -> Self {
+        let mut image = Self {
+            bytes: vec![0; size.next_multiple_of(8)],
+            address,
+        };
+        let mut flags = if draft.permanent { FLAG_PERMANENT } else { 0 };
+        let mut kind = 0;
+        let mut expire = crate::host::clock::after_seconds(stamp.now, draft.negative_ttl);
+        if let DraftData::Negative(negative) = draft.data {
+            flags |= FLAG_NEGATIVE;
+            kind = encode_kind(negative);
+        }
+        let mut end = first_data(draft.name.len());
+        let mut longest = None;
+        let mut previous_node = 0;
+        for (index, record) in records.iter().enumerate() {
+            let (node, data) = record_places(end, index, record.rdata);
+            let ttl = record.ttl.min(crate::rr::MAX_TTL_S);
+            image.put_u64(node + 8, image.pointer(data));
+            image.put_u32(
+                node + RR_EXPIRE,
+                crate::host::clock::after_seconds(stamp.now, ttl),
+            );
+            if index > 0 {
+                image.put_u64(previous_node, image.pointer(node));
+            }
+            image.put_rdata(data, record.rdata);
+            longest = longest.max(Some(ttl));
+            previous_node = node;
+            end = data + data_size(record.rdata);
+        }
+        if let Some(ttl) = longest {
+            expire = crate::host::clock::after_seconds(stamp.now, ttl);
+            image.put_u64(RR_LST, image.pointer(0));
+        }
+        image.put_u32(HASH, stamp.hash);
+        image.put_u32(COUNTS, records.len() as u32 | u32::from(kind) << 16);
+        image.put_u32(LAST_USED, stamp.now);
+        image.put_u32(EXPIRE, expire);
+        image.put_u32(TOTAL_SIZE, size as u32);
+        // The cache refuses longer names before it comes here.
+        image.put_u32(
+            IDENTITY,
+            identity(draft.rtype.0, flags, draft.name.len() as u8),
+        );
+        image.put(NAME, draft.name);
+        image
+    }
+
+    /// The image in 32-bit words.
+    pub(crate) fn words(&self) -> impl Iterator<Item = u32> + '_ {
+        self.bytes
+            .as_chunks::<4>()
+            .0
+            .iter()
+            .map(|chunk| u32::from_ne_bytes(*chunk))
+    }
+
+    fn pointer(&self, offset: usize) -> u64 {
+        (self.address + offset) as u64
+    }
+
+    fn put(&mut self, offset: usize, octets: &[u8]) {
+        if let Some(place) = self.bytes.get_mut(offset..offset + octets.len()) {
+            place.copy_from_slice(octets);
+        }
+    }
+
+    fn put_u8(&mut self, offset: usize, value: u8) {
+        self.put(offset, &[value]);
+    }
+
+    fn put_u16(&mut self, offset: usize, value: u16) {
+        self.put(offset, &value.to_ne_bytes());
+    }
+
+    fn put_u32(&mut self, offset: usize, value: u32) {
+        self.put(offset, &value.to_ne_bytes());
+    }
+
+    fn put_u64(&mut self, offset: usize, value: u64) {
+        self.put(offset, &value.to_ne_bytes());
+    }
+
+    /// Writes one of the C structs of resolve.h; the zeros around serve as NUL. Lengths of names and
+    /// strings are at most 255 by construction of `RData`.
+    fn put_rdata(&mut self, at: usize, rdata: &RData) {
+        match rdata {
+            RData::A(ip) => self.put(at, &ip.octets()),
+            RData::Aaaa(ip) => self.put(at, &ip.octets()),
+            RData::Cname(name) | RData::Ptr(name) => {
+                self.put_u8(at, name.len() as u8);
+                self.put(at + 1, name.as_bytes());
+            }
+            RData::Srv(srv) => {
+                self.put_u16(at, srv.priority);
+                self.put_u16(at + 2, srv.weight);
+                self.put_u16(at + 4, srv.port);
+                self.put_u8(at + 6, srv.target.len() as u8);
+                self.put(at + 7, srv.target.as_bytes());
+            }
+            RData::Naptr(naptr) => {
+                self.put_u16(at + 32, naptr.order);
+                self.put_u16(at + 34, naptr.preference);
+                let mut text = at + 41;
+                let strings: [&[u8]; 4] = [
+                    &naptr.flags,
+                    &naptr.services,
+                    &naptr.regexp,
+                    naptr.replacement.as_bytes(),
+                ];
+                for (index, string) in strings.into_iter().enumerate() {
+                    self.put_u64(at + 8 * index, self.pointer(text));
+                    self.put_u8(at + 36 + index, string.len() as u8);
+                    self.put(text, string);
+                    text += string.len();
+                }
+            }
+            RData::Txt(texts) => {
+                let mut text = at + 8 + 16 * texts.len();
+                let total: usize = texts.iter().map(|t| t.len() + 1).sum();
+                self.put_u16(at, texts.len() as u16);
+                self.put_u16(at + 2, total.min(usize::from(u16::MAX)) as u16);
+                for (index, string) in texts.iter().enumerate() {
+                    self.put_u64(at + 8 + 16 * index, self.pointer(text));
+                    self.put_u8(at + 16 + 16 * index, string.len() as u8);
+                    self.put(text, string);
+                    text += string.len() + 1;
+                }
+            }
+            RData::Ebl {
+                position,
+                separator,
+                apex,
+            } => {
+                let text = at + 19;
+                self.put_u64(at, self.pointer(text));
+                self.put_u64(at + 8, self.pointer(text + separator.len() + 1));
+                self.put_u8(at + 16, separator.len() as u8);
+                self.put_u8(at + 17, apex.len() as u8);
+                self.put_u8(at + 18, *position);
+                self.put(text, separator);
+                self.put(text + separator.len() + 1, apex.as_bytes());
+            }
+            RData::Other => {}
+        }
+    }
+}
+
+fn encode_kind(kind: NegativeKind) -> u8 {
+    match kind {
+        NegativeKind::NoData => 0,
+        NegativeKind::NxDomain => 1,
+        NegativeKind::Failure => 2,
+    }
+}
+
+/// The kind of a negative entry from its word at [`COUNTS`].
+pub(crate) fn decode_kind(counts: u32) -> NegativeKind {
+    match (counts >> 16) as u8 {
+        1 => NegativeKind::NxDomain,
+        2 => NegativeKind::Failure,
+        _ => NegativeKind::NoData,
+    }
+}

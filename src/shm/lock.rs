@@ -1,0 +1,120 @@
+//! The writer lock: a process-shared robust mutex behind the `lock_api` interface.
+//!
+//! When a process dies holding it, the next locker gets it with [`RawShmMutex::damaged`] set and must
+//! repair what the lock protects before using it. `parking_lot`'s own locks queue in process-private
+//! memory and cannot be used here.
+#![allow(unsafe_code, reason = "pthread mutex calls")]
+
+use std::cell::UnsafeCell;
+
+use parking_lot::lock_api::{GuardNoSend, RawMutex};
+
+use super::sync::{AtomicU32, Ordering};
+
+/// A robust mutex in shared memory.
+#[repr(C)]
+pub(crate) struct RawShmMutex {
+    inner: UnsafeCell<libc::pthread_mutex_t>,
+    damaged: AtomicU32,
+    initialised: AtomicU32,
+}
+
+// SAFETY: the inner mutex is only touched through pthread functions, which synchronise themselves;
+// the other members are atomics.
+unsafe impl Send for RawShmMutex {}
+// SAFETY: as above.
+unsafe impl Sync for RawShmMutex {}
+
+impl RawShmMutex {
+    /// Initialises the mutex in place; once, before any other process can see it.
+    pub(crate) fn init(&self) -> Result<(), i32> {
+        // SAFETY: all-zero bytes are valid storage for an attribute object that init then fills.
+        let mut attr: libc::pthread_mutexattr_t = unsafe { std::mem::zeroed() };
+        let attr = &raw mut attr;
+        // SAFETY: `attr` is valid storage.
+        check(unsafe { libc::pthread_mutexattr_init(attr) })?;
+        // SAFETY: `attr` was initialised above.
+        check(unsafe { libc::pthread_mutexattr_setpshared(attr, libc::PTHREAD_PROCESS_SHARED) })?;
+        // SAFETY: as above.
+        check(unsafe { libc::pthread_mutexattr_setrobust(attr, libc::PTHREAD_MUTEX_ROBUST) })?;
+        // SAFETY: as above. Error checking turns a second lock by one thread into an error.
+        check(unsafe { libc::pthread_mutexattr_settype(attr, libc::PTHREAD_MUTEX_ERRORCHECK) })?;
+        // SAFETY: the storage is ours, not yet in use by anyone.
+        check(unsafe { libc::pthread_mutex_init(self.inner.get(), attr) })?;
+        self.initialised.store(1, Ordering::Release);
+        Ok(())
+    }
+
+    /// True from the death of an owner until [`Self::clear_damage`].
+    pub(crate) fn damaged(&self) -> bool {
+        self.damaged.load(Ordering::Relaxed) != 0
+    }
+
+    /// Told by the holder when what the lock protects may be inconsistent.
+    pub(crate) fn set_damaged(&self) {
+        self.damaged.store(1, Ordering::Relaxed);
+    }
+
+    /// Told by the holder when it repaired what the lock protects.
+    pub(crate) fn clear_damage(&self) {
+        self.damaged.store(0, Ordering::Relaxed);
+    }
+
+    /// Handles the result of a lock call; true when the lock is held.
+    fn owned_after(&self, rc: i32) -> bool {
+        match rc {
+            0 => true,
+            libc::EOWNERDEAD => {
+                self.set_damaged();
+                // SAFETY: we hold the mutex, whose previous owner died.
+                unsafe { libc::pthread_mutex_consistent(self.inner.get()) };
+                true
+            }
+            _ => false,
+        }
+    }
+}
+
+fn check(rc: i32) -> Result<(), i32> {
+    if rc == 0 { Ok(()) } else { Err(rc) }
+}
+
+// SAFETY: lock() returns only with the pthread mutex held, try_lock() tells whether it is, and a held
+// pthread mutex excludes all other threads and processes.
+unsafe impl RawMutex for RawShmMutex {
+    // A new value cannot know its place in shared memory: it must be `init()`ed there.
+    #[allow(
+        clippy::declare_interior_mutable_const,
+        reason = "demanded by the trait"
+    )]
+    #[cfg(not(loom))]
+    const INIT: Self = Self {
+        inner: UnsafeCell::new(libc::PTHREAD_MUTEX_INITIALIZER),
+        damaged: AtomicU32::new(0),
+        initialised: AtomicU32::new(0),
+    };
+    #[cfg(loom)]
+    const INIT: Self = panic!("made in shared memory only");
+
+    // The owner of a pthread mutex is a thread.
+    type GuardMarker = GuardNoSend;
+
+    fn lock(&self) {
+        // SAFETY: initialised before the region was published.
+        let rc = unsafe { libc::pthread_mutex_lock(self.inner.get()) };
+        // EDEADLK is a defect of ours (locked twice by one thread). The panic is caught at the C edge,
+        // nothing has been changed.
+        assert!(self.owned_after(rc), "writer lock: error {rc}");
+    }
+
+    fn try_lock(&self) -> bool {
+        // SAFETY: as in `lock`.
+        let rc = unsafe { libc::pthread_mutex_trylock(self.inner.get()) };
+        self.owned_after(rc)
+    }
+
+    unsafe fn unlock(&self) {
+        // SAFETY: the caller holds the lock (contract of the trait).
+        unsafe { libc::pthread_mutex_unlock(self.inner.get()) };
+    }
+}

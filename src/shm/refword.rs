@@ -1,0 +1,131 @@
+//! The word that decides whether a block is alive: references and the link of the table in one.
+//!
+//! `word == 0` means free, and nothing else does. Bit 30 is set while the table links the block; the
+//! bits below count the references of holders. Because the link is a flag and not one more count,
+//! unlinking is idempotent: a writer that takes over from a dead one may repeat it.
+//!
+//! The word is the `refcnt` member of `struct dns_hash_entry`; inline C code of Kamailio's modules
+//! adds to it with a locked increment, which is compatible with everything here.
+
+use super::sync::{AtomicU32, Ordering};
+
+/// Set while the table links the block.
+pub(crate) const LINKED: u32 = 1 << 30;
+/// The count of holders.
+pub(crate) const COUNT_MASK: u32 = LINKED - 1;
+
+/// What releasing a reference did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Released {
+    /// Others hold the block or the table links it.
+    StillAlive,
+    /// That was the last reference: the block is free from here on.
+    Freed,
+    /// There was no reference to release; nothing was changed.
+    Underflow,
+}
+
+/// Takes one more reference if the block is alive.
+///
+/// The block may have been freed, or reused for another entry, at any time before: the caller must
+/// check, after success, that it holds what it was looking for.
+#[inline]
+pub(crate) fn try_acquire(word: &AtomicU32) -> bool {
+    let mut seen = word.load(Ordering::Relaxed);
+    loop {
+        if seen == 0 || seen & COUNT_MASK == COUNT_MASK {
+            return false;
+        }
+        // SYNC: acquire pairs with the release in `publish`: who gets a reference sees the content.
+        match word.compare_exchange_weak(seen, seen + 1, Ordering::Acquire, Ordering::Relaxed) {
+            Ok(_) => return true,
+            Err(actual) => seen = actual,
+        }
+    }
+}
+
+/// Takes one more reference for a holder that has one already.
+#[inline]
+pub(crate) fn acquire_held(word: &AtomicU32) {
+    // SYNC: relaxed is enough, the caller's own reference keeps the content visible and alive.
+    word.fetch_add(1, Ordering::Relaxed);
+}
+
+/// Gives one reference back.
+#[inline]
+pub(crate) fn release(word: &AtomicU32) -> Released {
+    let mut seen = word.load(Ordering::Relaxed);
+    // A plain subtraction would borrow from the link bit when a caller releases too often.
+    let before = loop {
+        if seen & COUNT_MASK == 0 {
+            return Released::Underflow;
+        }
+        // SYNC: release, so that the holder's reads come before the reuse of the block; acquire, so
+        // that the one who frees it sees them. Pairs with the acquire load of `is_free`.
+        match word.compare_exchange_weak(seen, seen - 1, Ordering::AcqRel, Ordering::Relaxed) {
+            Ok(before) => break before,
+            Err(actual) => seen = actual,
+        }
+    };
+    if before == 1 {
+        Released::Freed
+    } else {
+        Released::StillAlive
+    }
+}
+
+/// Makes a filled block visible with the given holders; only for a free block, under the lock.
+#[inline]
+pub(crate) fn publish(word: &AtomicU32, linked: bool, holders: u32) {
+    let value = holders | if linked { LINKED } else { 0 };
+    // SYNC: pairs with the acquire in `try_acquire`.
+    word.store(value, Ordering::Release);
+}
+
+/// Clears the link; true when that freed the block. Under the lock, after the table let go of it.
+#[inline]
+pub(crate) fn unlink(word: &AtomicU32) -> bool {
+    // SYNC: as in `release`.
+    word.fetch_and(!LINKED, Ordering::AcqRel) == LINKED
+}
+
+/// True when nobody holds or links the block, so that its memory may be reused (under the lock).
+#[inline]
+pub(crate) fn is_free(word: &AtomicU32) -> bool {
+    // SYNC: pairs with the release in `release` and `unlink`.
+    word.load(Ordering::Acquire) == 0
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_linked_block_outlives_its_holders() {
+        let word = AtomicU32::new(0);
+        assert!(!try_acquire(&word));
+        publish(&word, true, 1);
+        assert!(try_acquire(&word));
+        assert_eq!(release(&word), Released::StillAlive);
+        assert_eq!(release(&word), Released::StillAlive);
+        assert_eq!(release(&word), Released::Underflow);
+        assert_eq!(word.load(Ordering::Relaxed), LINKED);
+        assert!(unlink(&word));
+        assert!(is_free(&word));
+        assert!(!unlink(&word));
+    }
+
+    #[test]
+    fn a_held_block_outlives_its_link() {
+        let word = AtomicU32::new(0);
+        publish(&word, true, 1);
+        assert!(!unlink(&word));
+        assert!(!is_free(&word));
+        assert!(try_acquire(&word));
+        assert_eq!(release(&word), Released::StillAlive);
+        assert_eq!(release(&word), Released::Freed);
+        assert!(is_free(&word));
+        assert_eq!(release(&word), Released::Underflow);
+        assert!(is_free(&word));
+    }
+}

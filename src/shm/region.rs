@@ -1,0 +1,144 @@
+//! The region: one large reservation of address space, shared with all children.
+//!
+//! Reserved with NORESERVE and used page by page; pages that are given back read as zero. It is
+//! anonymous, so nothing but the process tree can map it, and it stays mapped until the process ends.
+#![allow(unsafe_code, reason = "mmap and madvise")]
+
+use std::ptr::NonNull;
+
+/// Size of a page as this code uses it.
+pub(crate) const PAGE_BYTES: usize = 4096;
+
+/// Shared memory that lives as long as the process.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Region {
+    base: NonNull<u8>,
+    size: usize,
+}
+
+// SAFETY: a Region is an address and a size of memory that is never unmapped; what lies there is
+// accessed through atomics only.
+unsafe impl Send for Region {}
+// SAFETY: as above.
+unsafe impl Sync for Region {}
+
+/// Types that may lie in shared memory: no pointers into private memory, valid when all bytes are
+/// zero, changed only through atomics.
+///
+/// # Safety
+/// The type is `repr(C)`, consists of atomics (or types for which the same holds), and its all-zero
+/// bit pattern is valid.
+pub(crate) unsafe trait ShmSafe {}
+
+impl Region {
+    /// Reserves `size` bytes, rounded up to whole pages; `None` when the kernel refuses.
+    pub(crate) fn reserve(size: usize) -> Option<Self> {
+        let size = size.next_multiple_of(PAGE_BYTES);
+        // SAFETY: an anonymous mapping at an address of the kernel's choice touches nothing.
+        let address = unsafe {
+            libc::mmap(
+                std::ptr::null_mut(),
+                size,
+                libc::PROT_READ | libc::PROT_WRITE,
+                libc::MAP_SHARED | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE,
+                -1,
+                0,
+            )
+        };
+        if address == libc::MAP_FAILED {
+            return None;
+        }
+        // SAFETY: the range was just mapped. Gigabytes of holes have no place in a core file;
+        // failure only makes core files larger.
+        unsafe { libc::madvise(address, size, libc::MADV_DONTDUMP) };
+        Some(Self {
+            base: NonNull::new(address.cast())?,
+            size,
+        })
+    }
+
+    /// A view of `count` values of `T` at a byte offset.
+    ///
+    /// # Panics
+    /// When the range lies outside the region or is not aligned for `T`.
+    pub(crate) fn slice<T: ShmSafe>(&self, offset: usize, count: usize) -> &'static [T] {
+        let bytes = count
+            .checked_mul(size_of::<T>())
+            .and_then(|b| b.checked_add(offset));
+        assert!(
+            bytes.is_some_and(|end| end <= self.size),
+            "range outside the region"
+        );
+        // SAFETY: inside the region (checked above).
+        let start = unsafe { self.base.as_ptr().add(offset) }.cast::<T>();
+        assert!(start.is_aligned(), "misaligned range");
+        // SAFETY: mapped for the life of the process, aligned; T is valid for any zeroed or formerly
+        // written bytes and changes only through atomics (contract of ShmSafe).
+        unsafe { std::slice::from_raw_parts(start, count) }
+    }
+
+    /// Address of a byte offset.
+    ///
+    /// # Panics
+    /// When the offset lies outside the region.
+    pub(crate) fn address(&self, offset: usize) -> NonNull<u8> {
+        assert!(offset < self.size, "offset outside the region");
+        // SAFETY: inside the region (checked above).
+        unsafe { self.base.add(offset) }
+    }
+
+    /// Byte offset of an address, if it lies inside.
+    pub(crate) fn offset_of(&self, address: usize) -> Option<usize> {
+        address
+            .checked_sub(self.base.as_ptr() as usize)
+            .filter(|&offset| offset < self.size)
+    }
+
+    /// Gives the physical pages of a range back; it reads as zero afterwards, in every process.
+    ///
+    /// False when the kernel cannot do it; the content is then unchanged.
+    pub(crate) fn discard(&self, offset: usize, bytes: usize) -> bool {
+        if offset + bytes > self.size {
+            return false;
+        }
+        let start = self.address(offset);
+        // SAFETY: the range lies inside our own mapping; the caller has made sure that nobody uses
+        // what lies there (late readers see zeros, which mean "free").
+        unsafe { libc::madvise(start.as_ptr().cast(), bytes, libc::MADV_REMOVE) == 0 }
+    }
+}
+
+macro_rules! shm_safe {
+    ($($type:ty),*) => {$(
+        // SAFETY: an atomic integer: repr(C)-compatible, valid when zero, no pointers.
+        unsafe impl ShmSafe for $type {}
+    )*};
+}
+shm_safe!(
+    super::sync::AtomicU32,
+    super::sync::AtomicU64,
+    super::sync::AtomicU8
+);
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use crate::shm::sync::{AtomicU32, Ordering};
+
+    #[test]
+    fn discarded_pages_read_as_zero() {
+        let region = Region::reserve(1 << 20).unwrap();
+        let words = region.slice::<AtomicU32>(PAGE_BYTES, 1024);
+        words[7].store(5, Ordering::Relaxed);
+        assert!(region.discard(PAGE_BYTES, PAGE_BYTES));
+        assert_eq!(words[7].load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn offsets_and_addresses_agree() {
+        let region = Region::reserve(1 << 16).unwrap();
+        let address = region.address(100).as_ptr() as usize;
+        assert_eq!(region.offset_of(address), Some(100));
+        assert_eq!(region.offset_of(8), None);
+    }
+}
