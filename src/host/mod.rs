@@ -18,6 +18,7 @@ pub mod log;
 pub mod options;
 pub mod random;
 pub mod standalone;
+pub mod stats;
 pub mod vars;
 
 pub use options::{Opt, StrOpt};

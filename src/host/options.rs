@@ -8,8 +8,10 @@
 
 use std::sync::atomic::Ordering;
 
+use super::kamailio;
 use super::standalone::{Page, page};
-use super::{kamailio, vars};
+#[cfg(feature = "use_dns_cache")]
+use super::vars;
 
 /// Number of options that live in Kamailio's core group.
 pub(crate) const CORE_OPTIONS: usize = 24;

@@ -5,6 +5,7 @@
 #![allow(unsafe_code, reason = "exported symbols")]
 #![allow(non_upper_case_globals, reason = "names fixed by the C interface")]
 
+#[cfg(feature = "use_dns_cache")]
 use std::sync::atomic::{AtomicI32, AtomicU32};
 
 /// `int dns_cache_init`: 0 = no cache at all; set by the config parser before `init_dns_cache()`.

@@ -1,0 +1,56 @@
+//! The panic guard around every exported function.
+//!
+//! A panic that reached C would abort the process, and in Kamailio the death of one worker takes the
+//! server down. So each export runs inside [`guard!`] and names the value that it returns when
+//! something went wrong; there is no default, because 0 means success in this interface.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::host::log::Level;
+
+/// Runs a function body; `on_panic` is the result if it panics.
+macro_rules! guard {
+    ($on_panic:expr, $body:block) => {{
+        static REPORTED: ::std::sync::atomic::AtomicBool =
+            ::std::sync::atomic::AtomicBool::new(false);
+        match $crate::ffi::guard::run(&REPORTED, file!(), line!(), || $body) {
+            Some(value) => value,
+            None => $on_panic,
+        }
+    }};
+}
+pub(crate) use guard;
+
+/// `None` when `body` panicked; says so in the log the first time that it happens at a place.
+pub(crate) fn run<T>(
+    reported: &AtomicBool,
+    file: &str,
+    line: u32,
+    body: impl FnOnce() -> T,
+) -> Option<T> {
+    // What a panic may leave behind is only state of this call: entries are immutable, cursors and
+    // lists are owned by the body and dropped by the unwinding.
+    let outcome = catch_unwind(AssertUnwindSafe(body));
+    if outcome.is_err() && !reported.swap(true, Ordering::Relaxed) {
+        crate::log!(Level::Bug, "a defect was caught in {file}:{line}");
+    }
+    outcome.ok()
+}
+
+#[cfg(test)]
+mod tests {
+    fn guarded(fail: bool) -> i32 {
+        guard!(-3, {
+            assert!(!fail, "on purpose");
+            7
+        })
+    }
+
+    #[test]
+    fn a_panic_becomes_the_stated_value() {
+        assert_eq!(guarded(false), 7);
+        assert_eq!(guarded(true), -3);
+        assert_eq!(guarded(true), -3);
+    }
+}

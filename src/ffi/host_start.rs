@@ -1,0 +1,159 @@
+//! What start-up has to arrange with a Kamailio host: defaults of its option block, the timer that
+//! collects garbage, the counters. Outside Kamailio none of it exists and nothing is done.
+#![allow(
+    unsafe_code,
+    reason = "writes variables and calls functions of the host"
+)]
+
+use std::ffi::{CStr, c_char, c_int, c_void};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::types::counter_def_t;
+use crate::host::kamailio;
+
+fn find(name: &CStr) -> Option<*mut c_void> {
+    if !kamailio::is_host() {
+        return None;
+    }
+    // SAFETY: dlsym only reads the NUL-terminated name.
+    let symbol = unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) };
+    (!symbol.is_null()).then_some(symbol)
+}
+
+/// Registers the two counters of group `dns` with the host, once: a second registration would fail and
+/// spoil the numbers of the first.
+pub(crate) fn register_counters() {
+    static DONE: AtomicBool = AtomicBool::new(false);
+    let Some(symbol) = find(c"counter_register_array") else {
+        return;
+    };
+    if DONE.swap(true, Ordering::Relaxed) {
+        return;
+    }
+    type Register = unsafe extern "C" fn(*const c_char, *mut counter_def_t) -> c_int;
+    // SAFETY: the host's function of that name has this type.
+    let register = unsafe { std::mem::transmute::<*mut c_void, Register>(symbol) };
+    let definitions = (&raw mut super::statics::dns_cnt_defs).cast();
+    // SAFETY: a definition list that ends with an all-zero element, valid for the process's life.
+    if unsafe { register(c"dns".as_ptr(), definitions) } < 0 {
+        crate::log!(
+            crate::host::log::Level::Err,
+            "the dns counters could not be registered"
+        );
+    }
+}
+
+#[cfg(feature = "use_dns_cache")]
+pub(crate) use with_cache::*;
+
+#[cfg(feature = "use_dns_cache")]
+mod with_cache {
+    use std::ffi::c_uint;
+
+    use super::*;
+    use crate::cache::Cache;
+    use crate::host::options::{self, Opt};
+    use crate::host::{clock, log::Level};
+
+    /// Offset of the first option in `struct cfg_group_core`.
+    const CORE_OFFSET: usize = 40;
+
+    /// Writes an option into the host's start-up block, or into our own page outside Kamailio.
+    pub(crate) fn set_default(opt: Opt, value: u32) {
+        if let Some(block) = find(c"default_core_cfg") {
+            // SAFETY: the 24 options lie in the block from offset 40 on, four octets each.
+            let place = unsafe { block.cast::<u8>().add(CORE_OFFSET + 4 * opt as usize) };
+            // SAFETY: as above; the processes that share it are not forked yet.
+            unsafe { place.cast::<u32>().write_unaligned(value) };
+        } else {
+            let place = options::Place::Core(opt);
+            let found = options::TABLE.iter().find(|d| d.place == place);
+            if let Some(descriptor) = found {
+                // 0 is a legal value of both options that this is called for.
+                let _ = options::set(descriptor.name, &value.to_string());
+            }
+        }
+    }
+
+    /// `dns_cache_mem` is written in KiB in kamailio.cfg, and stored in bytes from here on.
+    pub(crate) fn convert_memory_limit() {
+        if find(c"default_core_cfg").is_some() {
+            set_default(
+                Opt::CacheMem,
+                super::super::settings::kib_to_bytes(options::raw(Opt::CacheMem)),
+            );
+        }
+    }
+
+    /// The part of `struct timer_ln` that its owner fills.
+    #[repr(C)]
+    struct TimerLink {
+        next: *mut c_void,
+        prev: *mut c_void,
+        expire: c_uint,
+        initial_timeout: c_uint,
+        data: *mut c_void,
+        handler: Option<unsafe extern "C" fn(c_uint, *mut c_void, *mut c_void) -> c_uint>,
+        flags: c_uint,
+        slow_index: c_uint,
+    }
+
+    #[cfg(target_pointer_width = "64")]
+    const _: () = assert!(size_of::<TimerLink>() == 48);
+
+    unsafe extern "C" fn on_timer(_now: c_uint, _link: *mut c_void, _data: *mut c_void) -> c_uint {
+        /// "Again after the same interval."
+        const PERIODIC: c_uint = c_uint::MAX;
+        super::super::guard::guard!(PERIODIC, {
+            if let Some(cache) = Cache::instance() {
+                cache.collect_garbage(clock::now_ticks());
+            }
+            PERIODIC
+        })
+    }
+
+    /// Arms the host's slow timer for the garbage collection. Without it expired entries still give way
+    /// when memory is short, so a failure is only reported (B41).
+    pub(crate) fn start_timer() {
+        let seconds = options::gc_interval();
+        let functions = (find(c"timer_alloc"), find(c"timer_add_safe"));
+        let (Some(alloc), Some(add)) = functions else {
+            return;
+        };
+        if seconds == 0 {
+            return;
+        }
+        type Alloc = unsafe extern "C" fn() -> *mut TimerLink;
+        type Add = unsafe extern "C" fn(*mut TimerLink, c_uint) -> c_int;
+        // SAFETY: the host's function of that name has this type.
+        let alloc = unsafe { std::mem::transmute::<*mut c_void, Alloc>(alloc) };
+        // SAFETY: as above.
+        let add = unsafe { std::mem::transmute::<*mut c_void, Add>(add) };
+        // SAFETY: init_timer() ran before init_dns_cache().
+        let link = unsafe { alloc() };
+        let mut armed = false;
+        if !link.is_null() {
+            let filled = TimerLink {
+                next: std::ptr::null_mut(),
+                prev: std::ptr::null_mut(),
+                expire: 0,
+                initial_timeout: 0,
+                data: std::ptr::null_mut(),
+                handler: Some(on_timer),
+                flags: 0,
+                slow_index: 0,
+            };
+            // SAFETY: memory of at least that size, given out for this purpose.
+            unsafe { link.write(filled) };
+            let ticks = seconds.saturating_mul(clock::TICKS_PER_S);
+            // SAFETY: a filled link that stays where it is.
+            armed = unsafe { add(link, ticks) } == 0;
+        }
+        if !armed {
+            crate::log!(
+                Level::Err,
+                "no timer: expired entries go only when memory is short"
+            );
+        }
+    }
+}

@@ -1,0 +1,251 @@
+//! `struct hostent` results.
+//!
+//! A result stays valid until the same thread has asked for [`RING`] more: the C original has one
+//! static area per producer, and callers exist that keep a result while they look up another name
+//! (B49). Each result has at least one address, all of one family, `h_length` agrees with it, and both
+//! pointer lists end with NULL.
+#![allow(unsafe_code, reason = "reads hostents made by libc")]
+
+use std::cell::{Cell, RefCell};
+use std::ffi::{CStr, c_char, c_int};
+use std::net::IpAddr;
+use std::ptr::null_mut;
+
+/// Results of one thread that are valid at the same time.
+const RING: usize = 16;
+/// Addresses in a result that was made from the cache.
+pub(crate) const MAX_ADDRESSES: usize = 10;
+/// Addresses and aliases taken over from libc.
+const MAX_FOREIGN: usize = 64;
+
+/// The memory behind one `struct hostent`.
+struct Slot {
+    hostent: libc::hostent,
+    /// Name and aliases, each NUL-terminated.
+    text: Vec<u8>,
+    aliases: Vec<*mut c_char>,
+    octets: Vec<[u8; 16]>,
+    addresses: Vec<*mut c_char>,
+}
+
+impl Slot {
+    const fn new() -> Self {
+        Self {
+            hostent: libc::hostent {
+                h_name: null_mut(),
+                h_aliases: null_mut(),
+                h_addrtype: 0,
+                h_length: 0,
+                h_addr_list: null_mut(),
+            },
+            text: Vec::new(),
+            aliases: Vec::new(),
+            octets: Vec::new(),
+            addresses: Vec::new(),
+        }
+    }
+
+    /// Fills the slot and links its parts; they do not move until the next fill.
+    fn fill(&mut self, host: &Host) -> Option<*mut libc::hostent> {
+        let first = host.addresses.first()?;
+        let ipv6 = first.is_ipv6();
+        self.fill_text(&host.name, &host.aliases);
+        self.octets.clear();
+        for address in host.addresses.iter().filter(|a| a.is_ipv6() == ipv6) {
+            self.octets.push(super::ptr::to_ip_addr(*address).u);
+        }
+        self.addresses.clear();
+        for octets in &mut self.octets {
+            self.addresses.push(octets.as_mut_ptr().cast());
+        }
+        self.addresses.push(null_mut());
+        self.hostent = libc::hostent {
+            h_name: self.text.as_mut_ptr().cast(),
+            h_aliases: self.aliases.as_mut_ptr(),
+            h_addrtype: if ipv6 { libc::AF_INET6 } else { libc::AF_INET },
+            h_length: if ipv6 { 16 } else { 4 },
+            h_addr_list: self.addresses.as_mut_ptr(),
+        };
+        Some(&raw mut self.hostent)
+    }
+
+    fn fill_text(&mut self, name: &[u8], aliases: &[Vec<u8>]) {
+        self.text.clear();
+        push_text(&mut self.text, name);
+        let mut starts = Vec::new();
+        for alias in aliases {
+            starts.push(self.text.len());
+            push_text(&mut self.text, alias);
+        }
+        self.aliases.clear();
+        for start in starts {
+            let rest = self.text.get_mut(start..).unwrap_or_default();
+            self.aliases.push(rest.as_mut_ptr().cast());
+        }
+        self.aliases.push(null_mut());
+    }
+}
+
+/// Adds text and its NUL; a NUL inside would end the text early, so it is cut there.
+fn push_text(text: &mut Vec<u8>, part: &[u8]) {
+    text.extend(part.iter().copied().take_while(|&octet| octet != 0));
+    text.push(0);
+}
+
+thread_local! {
+    static SLOTS: [RefCell<Box<Slot>>; RING] =
+        std::array::from_fn(|_| RefCell::new(Box::new(Slot::new())));
+    static NEXT: Cell<usize> = const { Cell::new(0) };
+}
+
+/// A host with its addresses, before it becomes a `struct hostent`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Host {
+    /// Canonical name.
+    pub(crate) name: Vec<u8>,
+    /// Other names.
+    pub(crate) aliases: Vec<Vec<u8>>,
+    /// Addresses; those of another family than the first are left out of a `struct hostent`.
+    pub(crate) addresses: Vec<IpAddr>,
+}
+
+impl Host {
+    pub(crate) fn new(name: &[u8], addresses: &[IpAddr]) -> Self {
+        Self {
+            name: name.to_vec(),
+            aliases: Vec::new(),
+            addresses: addresses.iter().copied().take(MAX_ADDRESSES).collect(),
+        }
+    }
+}
+
+/// Puts a host into the next slot of this thread; NULL when it has no address.
+pub(crate) fn publish(host: &Host) -> *mut libc::hostent {
+    let index = NEXT.with(|next| {
+        let index = next.get();
+        next.set((index + 1) % RING);
+        index
+    });
+    SLOTS.with(|slots| {
+        let filled = slots
+            .get(index)
+            .and_then(|slot| slot.borrow_mut().fill(host));
+        filled.unwrap_or(null_mut())
+    })
+}
+
+/// As [`publish`], NULL for nothing.
+pub(crate) fn publish_option(host: Option<Host>) -> *mut libc::hostent {
+    host.map_or(null_mut(), |host| publish(&host))
+}
+
+/// Copies what libc, or a function in its place, returned; `None` for NULL or odd content.
+///
+/// # Safety
+/// `hostent` is NULL or a `struct hostent` as `gethostbyname()` returns it.
+pub(crate) unsafe fn copy_foreign(hostent: *const libc::hostent) -> Option<Host> {
+    // SAFETY: by contract NULL or readable.
+    let hostent = unsafe { hostent.as_ref() }?;
+    let mut host = Host::default();
+    if !hostent.h_name.is_null() {
+        // SAFETY: non-NULL, NUL-terminated by contract.
+        host.name = unsafe { CStr::from_ptr(hostent.h_name) }
+            .to_bytes()
+            .to_vec();
+    }
+    // SAFETY: a NULL-terminated list of texts by contract.
+    for alias in unsafe { list(hostent.h_aliases) } {
+        // SAFETY: non-NULL element of the list, NUL-terminated by contract.
+        host.aliases
+            .push(unsafe { CStr::from_ptr(alias) }.to_bytes().to_vec());
+    }
+    // SAFETY: a NULL-terminated list of addresses by contract.
+    for place in unsafe { list(hostent.h_addr_list) } {
+        // SAFETY: each address has `h_length` octets by contract.
+        host.addresses
+            .extend(unsafe { read_address(place, hostent.h_addrtype, hostent.h_length) });
+    }
+    (!host.addresses.is_empty()).then_some(host)
+}
+
+/// The elements of a NULL-terminated list.
+///
+/// # Safety
+/// `start` is NULL or such a list.
+unsafe fn list(start: *mut *mut c_char) -> Vec<*mut c_char> {
+    let mut elements = Vec::new();
+    while !start.is_null() && elements.len() < MAX_FOREIGN {
+        // SAFETY: all elements before this one were non-NULL, so the list goes on at least to here.
+        let place = unsafe { start.add(elements.len()) };
+        // SAFETY: as above.
+        let element = unsafe { place.read() };
+        if element.is_null() {
+            break;
+        }
+        elements.push(element);
+    }
+    elements
+}
+
+/// # Safety
+/// `place` has `length` readable octets.
+unsafe fn read_address(place: *const c_char, family: c_int, length: c_int) -> Option<IpAddr> {
+    match (family, length) {
+        (libc::AF_INET, 4) => {
+            // SAFETY: four octets by contract.
+            let octets = unsafe { place.cast::<[u8; 4]>().read_unaligned() };
+            Some(IpAddr::from(octets))
+        }
+        (libc::AF_INET6, 16) => {
+            // SAFETY: sixteen octets by contract.
+            let octets = unsafe { place.cast::<[u8; 16]>().read_unaligned() };
+            Some(IpAddr::from(octets))
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn host(name: &[u8], addresses: &[&str]) -> Host {
+        let mut host = Host {
+            name: name.to_vec(),
+            ..Host::default()
+        };
+        host.addresses = addresses.iter().map(|a| a.parse().unwrap()).collect();
+        host
+    }
+
+    #[test]
+    fn what_is_published_reads_back() {
+        let mut original = host(b"a.example", &["192.0.2.1", "192.0.2.2"]);
+        original.aliases = vec![b"b.example".to_vec(), b"c".to_vec()];
+        // SAFETY: a hostent of this module.
+        let copy = unsafe { copy_foreign(publish(&original)) };
+        assert_eq!(copy, Some(original));
+    }
+
+    #[test]
+    fn one_family_only() {
+        let mixed = host(b"m", &["2001:db8::1", "192.0.2.1", "2001:db8::2"]);
+        // SAFETY: a hostent of this module.
+        let copy = unsafe { copy_foreign(publish(&mixed)) }.unwrap();
+        assert_eq!(copy.addresses.len(), 2);
+        assert!(copy.addresses.iter().all(IpAddr::is_ipv6));
+        assert!(publish(&host(b"none", &[])).is_null());
+    }
+
+    #[test]
+    fn earlier_results_stay_valid() {
+        let first = publish(&host(b"first", &["192.0.2.1"]));
+        for index in 1..RING {
+            let other = publish(&host(format!("h{index}").as_bytes(), &["192.0.2.9"]));
+            assert_ne!(first, other);
+        }
+        // SAFETY: a hostent of this module.
+        let copy = unsafe { copy_foreign(first) }.unwrap();
+        assert_eq!(copy.name, b"first");
+    }
+}

@@ -1,0 +1,132 @@
+//! Start and end.
+#![allow(unsafe_code, reason = "exported symbols")]
+
+use std::ffi::c_int;
+
+use super::guard::guard;
+use super::host_start;
+use super::ptr;
+use crate::host::hooks::{self, dns_func_t};
+
+/// Result of an init function that met a defect.
+const E_BUG: c_int = -5;
+
+/// Sets the resolver up; may be called more than once. 0 on success.
+///
+/// # Safety
+/// Not from several threads at once.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn resolv_init() -> c_int {
+    guard!(E_BUG, {
+        host_start::register_counters();
+        if let Some(init) = hooks::swapped_init() {
+            // SAFETY: a function that was handed to load_dnsfunc() for this purpose.
+            let _ = unsafe { init() };
+        }
+        crate::resolver::reload();
+        super::settings::apply();
+        0
+    })
+}
+
+/// Replaces the four functions that lookups go through; NULL changes nothing.
+///
+/// # Safety
+/// `d` is NULL or readable; its functions stay callable. Before processes or threads are started.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn load_dnsfunc(d: *mut dns_func_t) {
+    guard!((), {
+        // SAFETY: the contract is the caller's.
+        if let Some(table) = unsafe { ptr::get(d) } {
+            hooks::replace(table);
+        }
+    })
+}
+
+#[cfg(feature = "use_dns_cache")]
+pub use with_cache::*;
+
+#[cfg(feature = "use_dns_cache")]
+mod with_cache {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use super::super::codes::E_OUT_OF_MEM;
+    use super::*;
+    use crate::cache::{Cache, InitError};
+    use crate::host::log::Level;
+    use crate::host::options::{self, Opt};
+    use crate::host::{clock, kamailio};
+
+    /// Sets the cache up, in memory that processes forked later share. 0 on success, also when
+    /// `dns_cache_init` is 0 (then there is no cache); negative when there is no memory. A second call
+    /// changes nothing.
+    ///
+    /// # Safety
+    /// Before fork, not from several threads at once.
+    #[unsafe(no_mangle)]
+    pub unsafe extern "C" fn init_dns_cache() -> c_int {
+        guard!(E_BUG, {
+            static CONVERTED: AtomicBool = AtomicBool::new(false);
+            kamailio::set_timer_ready();
+            if options::cache_init() == 0 {
+                // Failover first: the cache cannot be switched off while it is on.
+                host_start::set_default(Opt::UseFailover, 0);
+                host_start::set_default(Opt::UseCache, 0);
+                super::super::settings::apply();
+                return 0;
+            }
+            if !CONVERTED.swap(true, Ordering::Relaxed) {
+                host_start::convert_memory_limit();
+            }
+            start()
+        })
+    }
+
+    fn start() -> c_int {
+        let running = Cache::instance().is_some();
+        if let Err(error) = Cache::init() {
+            crate::log!(Level::Crit, "the DNS cache could not be set up: {error:?}");
+            return match error {
+                InitError::OutOfMemory => E_OUT_OF_MEM,
+                InitError::Lock => E_BUG,
+            };
+        }
+        if !options::on(Opt::UseCache) {
+            host_start::set_default(Opt::UseFailover, 0);
+        }
+        if !running {
+            host_start::start_timer();
+        }
+        super::super::settings::apply();
+        0
+    }
+
+    /// Ends the use of the cache in this process; lookups go past it afterwards. Handles that are still
+    /// held stay valid. May be called without a cache.
+    ///
+    /// # Safety
+    /// Not while another thread is in a function of the library.
+    #[unsafe(no_mangle)]
+    pub unsafe extern "C" fn destroy_dns_cache() {
+        guard!((), {
+            Cache::destroy();
+            super::super::settings::apply();
+        })
+    }
+
+    /// Collects garbage once: for programs without a timer, to be called every `dns_cache_gc_interval`
+    /// seconds. 0, or -1 when there is no cache.
+    ///
+    /// # Safety
+    /// Always safe to call.
+    #[unsafe(no_mangle)]
+    pub unsafe extern "C" fn dns_gc_run() -> c_int {
+        guard!(-1, {
+            let Some(cache) = Cache::instance() else {
+                return -1;
+            };
+            cache.collect_garbage(clock::now_ticks());
+            0
+        })
+    }
+}

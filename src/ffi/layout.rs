@@ -1,0 +1,66 @@
+//! Compile-time proof of the struct layouts that C code was built with.
+
+use std::mem::{align_of, offset_of, size_of};
+
+use super::types::*;
+
+/// `layout!(type: size, align; member = offset, ...)`
+macro_rules! layout {
+    ($($type:ident: $size:literal, $align:literal; $($member:ident = $offset:literal),* $(,)?;)*) => {
+        $(
+            const _: () = assert!(size_of::<$type>() == $size, stringify!($type));
+            const _: () = assert!(align_of::<$type>() == $align, stringify!($type));
+            $(const _: () = assert!(
+                offset_of!($type, $member) == $offset,
+                concat!(stringify!($type), ".", stringify!($member))
+            );)*
+        )*
+    };
+}
+
+#[cfg(target_pointer_width = "64")]
+layout! {
+    _str: 16, 8; s = 0, len = 8;
+    ip_addr: 24, 8; af = 0, len = 4, u = 8;
+    sockaddr_union: 128, 8; sin = 0, sin6 = 0, sas = 0;
+    atomic_t: 4, 4; val = 0;
+    dns_lu_lst: 16, 8; next = 0, prev = 8;
+    dns_rr: 24, 8; next = 0, rdata = 8, expire = 16;
+    dns_hash_entry: 64, 8; next = 0, prev = 8, last_used_lst = 16, rr_lst = 32, refcnt = 40,
+        last_used = 44, expire = 48, total_size = 52, r#type = 56, ent_flags = 58, name_len = 59,
+        name = 60;
+    dns_srv_handle: 32, 8; srv = 0, a = 8, srv_tried_rrs = 16, port = 24, srv_no = 26, ip_no = 27,
+        proto = 28;
+    rdata: 32, 8; r#type = 0, pclass = 2, ttl = 4, rdata = 8, next = 16, name_len = 24, name = 25;
+    a_rdata: 4, 1; ip = 0;
+    aaaa_rdata: 16, 1; ip6 = 0;
+    srv_rdata: 8, 2; priority = 0, weight = 2, port = 4, name_len = 6, name = 7;
+    naptr_rdata: 48, 8; flags = 0, services = 8, regexp = 16, repl = 24, order = 32, pref = 34,
+        flags_len = 36, services_len = 37, regexp_len = 38, repl_len = 39, skip_record = 40,
+        str_table = 41;
+    cname_rdata: 2, 1; name_len = 0, name = 1;
+    dns_cstr: 16, 8; cstr = 0, cstr_len = 8;
+    txt_rdata: 24, 8; cstr_no = 0, tslen = 2, txt = 8;
+    ebl_rdata: 24, 8; separator = 0, apex = 8, separator_len = 16, apex_len = 17, position = 18,
+        str_table = 19;
+    ptr_rdata: 2, 1; ptrdname_len = 0, ptrdname = 1;
+    dns_srv_proto: 8, 4; proto = 0, proto_pref = 4;
+    counter_handle_t: 2, 2; id = 0;
+    dns_counters_h: 4, 2; failed_dns_req = 0, slow_dns_req = 2;
+    counter_def_t: 48, 8; handle = 0, name = 8, flags = 16, get_cbk = 24, get_cbk_param = 32,
+        descr = 40;
+    t_dns_cache_stats: 32, 8; dns_req_cnt = 0, dc_hits_cnt = 8, dc_neg_hits_cnt = 16,
+        dc_lru_cnt = 24;
+    rpc_t: 96, 8; fault = 0, send = 8, add = 16, scan = 24, rpl_printf = 32, struct_add = 40,
+        array_add = 48, struct_scan = 56, struct_printf = 64, capabilities = 72,
+        delayed_ctx_new = 80, delayed_ctx_close = 88;
+}
+
+#[cfg(target_pointer_width = "64")]
+const _: () = {
+    use crate::host::hooks::dns_func_t;
+    assert!(size_of::<dns_func_t>() == 32);
+    assert!(offset_of!(dns_func_t, sr_gethostbyname2) == 24);
+    assert!(offset_of!(__res_state, dnsrch) == 72);
+    assert!(size_of::<libc::hostent>() == 32);
+};

@@ -1,0 +1,157 @@
+//! Checked access to what C callers pass: text, out-parameters, flags.
+//!
+//! Every function here takes NULL. The lifetimes are bounded by the caller: a slice is used during
+//! the call it was made in and never kept.
+#![allow(unsafe_code, reason = "reads and writes through pointers given by C")]
+
+use std::ffi::{CStr, c_char};
+
+use super::types::{_str, ip_addr};
+use std::net::IpAddr;
+
+/// No text of this interface is longer; a `len` beyond it is a mistake of the caller.
+const MAX_TEXT_OCTETS: usize = 65_535;
+
+/// The octets of a counted string; `None` for NULL, a negative or an absurd length.
+///
+/// # Safety
+/// `text` is NULL or points to a `str` whose `s` has `len` readable octets during `'a`.
+pub(crate) unsafe fn text<'a>(text: *const _str) -> Option<&'a [u8]> {
+    if text.is_null() {
+        return None;
+    }
+    // SAFETY: non-NULL, and by contract a readable `str`.
+    let _str { s, len } = unsafe { text.read() };
+    let len = usize::try_from(len).ok()?;
+    if len == 0 {
+        return Some(&[]);
+    }
+    if s.is_null() || len > MAX_TEXT_OCTETS {
+        return None;
+    }
+    // SAFETY: by contract `s` has `len` readable octets.
+    Some(unsafe { std::slice::from_raw_parts(s.cast::<u8>(), len) })
+}
+
+/// The octets of a counted string that must not be empty.
+///
+/// # Safety
+/// As [`text`].
+pub(crate) unsafe fn name<'a>(name: *const _str) -> Option<&'a [u8]> {
+    // SAFETY: the contract is the caller's.
+    unsafe { text(name) }.filter(|octets| !octets.is_empty())
+}
+
+/// The octets of a NUL-terminated string, without the NUL; `None` for NULL.
+///
+/// # Safety
+/// `text` is NULL or NUL-terminated and readable during `'a`.
+pub(crate) unsafe fn c_text<'a>(text: *const c_char) -> Option<&'a [u8]> {
+    if text.is_null() {
+        return None;
+    }
+    // SAFETY: non-NULL and by contract NUL-terminated.
+    Some(unsafe { CStr::from_ptr(text) }.to_bytes())
+}
+
+/// A slice of `len` octets; empty for NULL or a length that is not positive.
+///
+/// # Safety
+/// `start` is NULL or has `len` readable octets during `'a`.
+pub(crate) unsafe fn octets<'a>(start: *const u8, len: usize) -> &'a [u8] {
+    if start.is_null() || len == 0 {
+        return &[];
+    }
+    // SAFETY: non-NULL and by contract `len` octets long.
+    unsafe { std::slice::from_raw_parts(start, len) }
+}
+
+/// A copy of `*place`; `None` for NULL.
+///
+/// # Safety
+/// `place` is NULL or points to a readable, initialised `T`.
+pub(crate) unsafe fn get<T: Copy>(place: *const T) -> Option<T> {
+    if place.is_null() {
+        return None;
+    }
+    // SAFETY: non-NULL and readable; unaligned, because callers cast addresses of other types.
+    Some(unsafe { place.read_unaligned() })
+}
+
+/// Stores a value; nothing happens for NULL.
+///
+/// # Safety
+/// `place` is NULL or points to a writable `T`.
+pub(crate) unsafe fn put<T: Copy>(place: *mut T, value: T) {
+    if !place.is_null() {
+        // SAFETY: non-NULL and writable; unaligned, because callers cast addresses of other types.
+        unsafe { place.write_unaligned(value) };
+    }
+}
+
+/// Copies text into a C buffer, cut to fit and NUL-terminated; false when it was cut.
+pub(crate) fn fill(buffer: &mut [c_char], text: &[u8]) -> bool {
+    let room = buffer.len().saturating_sub(1);
+    let used = text.len().min(room);
+    for (cell, octet) in buffer.iter_mut().zip(text.iter().take(used)) {
+        *cell = *octet as c_char;
+    }
+    if let Some(cell) = buffer.get_mut(used) {
+        *cell = 0;
+    }
+    used == text.len()
+}
+
+/// An address as C sees it.
+#[must_use]
+pub(crate) fn to_ip_addr(address: IpAddr) -> ip_addr {
+    let mut octets = [0_u8; 16];
+    let (af, len) = match address {
+        IpAddr::V4(v4) => {
+            for (cell, octet) in octets.iter_mut().zip(v4.octets()) {
+                *cell = octet;
+            }
+            (libc::AF_INET, 4)
+        }
+        IpAddr::V6(v6) => {
+            octets = v6.octets();
+            (libc::AF_INET6, 16)
+        }
+    };
+    ip_addr::new(af as u32, len, octets)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bad_text_is_refused() {
+        let mut octets = *b"abc";
+        let s = octets.as_mut_ptr().cast::<c_char>();
+        let good = _str { s, len: 3 };
+        let negative = _str { s, len: -1 };
+        let empty = _str { s, len: 0 };
+        let null = _str {
+            s: std::ptr::null_mut(),
+            len: 3,
+        };
+        // SAFETY: every `str` above is readable, and `s` has three octets.
+        let check = |t: *const _str| unsafe { (text(t).map(<[u8]>::to_vec), name(t).is_some()) };
+        assert_eq!(check(&raw const good), (Some(b"abc".to_vec()), true));
+        assert_eq!(check(&raw const negative), (None, false));
+        assert_eq!(check(&raw const empty), (Some(Vec::new()), false));
+        assert_eq!(check(&raw const null), (None, false));
+        assert_eq!(check(std::ptr::null()), (None, false));
+    }
+
+    #[test]
+    fn text_is_cut_to_the_buffer() {
+        let mut buffer = [1 as c_char; 4];
+        assert!(fill(&mut buffer, b"abc"));
+        assert_eq!(buffer.map(|c| c as u8), *b"abc\0");
+        assert!(!fill(&mut buffer, b"wxyz"));
+        assert_eq!(buffer.map(|c| c as u8), *b"wxy\0");
+        assert!(!fill(&mut [], b"a"));
+    }
+}

@@ -1,0 +1,236 @@
+//! How entries look in RPC replies: the fields and their order are fixed.
+
+use std::ffi::CStr;
+
+use super::rpc::{Call, Part, ReplyFailed};
+use crate::cache::{EntryRef, RecordView};
+use crate::host::clock;
+use crate::rr::RecordType;
+
+/// Types with a name in RPC.
+const TYPE_NAMES: [(&str, RecordType); 8] = [
+    ("A", RecordType::A),
+    ("AAAA", RecordType::AAAA),
+    ("SRV", RecordType::SRV),
+    ("NAPTR", RecordType::NAPTR),
+    ("CNAME", RecordType::CNAME),
+    ("TXT", RecordType::TXT),
+    ("EBL", RecordType::EBL),
+    ("PTR", RecordType::PTR),
+];
+
+fn type_name(rtype: RecordType) -> &'static str {
+    TYPE_NAMES
+        .iter()
+        .find(|(_, number)| *number == rtype)
+        .map_or("unknown", |(name, _)| name)
+}
+
+/// The type of a name: upper or lower case, with or without `T_` in front.
+pub(crate) fn type_number(name: &[u8]) -> Option<RecordType> {
+    let bare = match name {
+        [b't' | b'T', b'_', rest @ ..] => rest,
+        _ => name,
+    };
+    TYPE_NAMES
+        .iter()
+        .find(|(text, _)| text.as_bytes().eq_ignore_ascii_case(bare))
+        .map(|(_, number)| *number)
+}
+
+fn yes_no(value: bool) -> &'static [u8] {
+    if value { b"yes" } else { b"no" }
+}
+
+/// Seconds left, -1 when over.
+fn seconds_left(expire: u32, now: u32) -> i32 {
+    if clock::is_past(expire, now) {
+        -1
+    } else {
+        clock::seconds_until(expire, now)
+    }
+}
+
+/// Seconds left of an entry or record as replies show it: 0 for permanent ones.
+fn shown_expiry(entry: &EntryRef, expire: u32, now: u32) -> i32 {
+    if entry.is_permanent() {
+        0
+    } else {
+        seconds_left(expire, now)
+    }
+}
+
+fn idle_seconds(entry: &EntryRef, now: u32) -> i32 {
+    clock::seconds_until(now, entry.last_used()).max(0)
+}
+
+fn flags(entry: &EntryRef) -> i32 {
+    i32::from(entry.negative().is_some()) | i32::from(entry.is_permanent()) << 1
+}
+
+fn size(entry: &EntryRef) -> i32 {
+    entry.size_bytes().min(i32::MAX as usize) as i32
+}
+
+/// A struct for one entry.
+pub(crate) fn entry(call: &Call, entry: &EntryRef) -> Result<(), ReplyFailed> {
+    let now = clock::now_ticks();
+    let part = call.add_struct()?;
+    call.field_text(part, c"name", entry.name())?;
+    call.field_text(part, c"type", type_name(entry.rtype()).as_bytes())?;
+    call.field_int(part, c"size_bytes", size(entry))?;
+    call.field_int(part, c"reference_counter", entry.reference_count())?;
+    call.field_text(part, c"permanent", yes_no(entry.is_permanent()))?;
+    call.field_int(part, c"expires", shown_expiry(entry, entry.expire(), now))?;
+    call.field_int(part, c"last_used", idle_seconds(entry, now))?;
+    call.field_text(part, c"negative_entry", yes_no(entry.negative().is_some()))?;
+    if entry.record_count() == 0 {
+        return Ok(());
+    }
+    let records = call.field_array(part, c"records")?;
+    for index in 0..entry.record_count() {
+        let record = call.array_struct(records)?;
+        call.field_int(record, c"rr_idx", index as i32)?;
+        record_fields(call, record, entry, index)?;
+        let expire = entry.record_expire(index).unwrap_or_else(|| entry.expire());
+        call.field_text(record, c"rr_permanent", yes_no(entry.is_permanent()))?;
+        call.field_int(record, c"rr_expires", shown_expiry(entry, expire, now))?;
+    }
+    Ok(())
+}
+
+fn record_fields(
+    call: &Call,
+    part: Part,
+    entry: &EntryRef,
+    index: usize,
+) -> Result<(), ReplyFailed> {
+    match entry.record(index) {
+        Some(RecordView::A(ip)) => call.field_text(part, c"rr_ip", ip.to_string().as_bytes()),
+        Some(RecordView::Aaaa(ip)) => call.field_text(part, c"rr_ip", ip.to_string().as_bytes()),
+        Some(RecordView::Srv {
+            priority,
+            weight,
+            port,
+            target,
+        }) => {
+            call.field_text(part, c"rr_name", target)?;
+            call.field_int(part, c"rr_port", port.into())?;
+            call.field_int(part, c"rr_priority", priority.into())?;
+            call.field_int(part, c"rr_weight", weight.into())
+        }
+        Some(naptr @ RecordView::Naptr { .. }) => naptr_fields(call, part, &naptr),
+        Some(RecordView::Cname(name) | RecordView::Ptr(name)) => {
+            call.field_text(part, c"rr_name", name)
+        }
+        Some(RecordView::Txt(_)) => {
+            let texts = call.field_array(part, c"txt")?;
+            for (number, text) in entry.texts(index).into_iter().enumerate() {
+                let item = call.array_struct(texts)?;
+                call.field_int(item, c"idx", number as i32)?;
+                call.field_text(item, c"rr_txt", text)?;
+            }
+            Ok(())
+        }
+        Some(RecordView::Ebl {
+            position,
+            separator,
+            apex,
+        }) => {
+            call.field_int(part, c"rr_position", position.into())?;
+            call.field_text(part, c"rr_separator", separator)?;
+            call.field_text(part, c"rr_apex", apex)
+        }
+        None => call.field_text(part, c"rr_type", b"unknown"),
+    }
+}
+
+fn naptr_fields(call: &Call, part: Part, naptr: &RecordView<'_>) -> Result<(), ReplyFailed> {
+    let RecordView::Naptr {
+        order,
+        preference,
+        flags,
+        services,
+        regexp,
+        replacement,
+    } = *naptr
+    else {
+        return Err(ReplyFailed);
+    };
+    call.field_int(part, c"rr_order", order.into())?;
+    call.field_int(part, c"rr_preference", preference.into())?;
+    // Progress is kept in handles, never in the record, so no record is ever skipped for all.
+    call.field_text(part, c"rr_skip_record", b"no")?;
+    call.field_counted(part, c"rr_flags", flags)?;
+    call.field_counted(part, c"rr_service", services)?;
+    call.field_counted(part, c"rr_regexp", regexp)?;
+    call.field_counted(part, c"rr_replacement", replacement)
+}
+
+/// The values of `dns.debug`.
+pub(crate) fn debug(call: &Call, entry: &EntryRef) -> Result<(), ReplyFailed> {
+    let now = clock::now_ticks();
+    call.add_text(entry.name())?;
+    call.add_int(entry.rtype().0.into())?;
+    call.add_int(size(entry))?;
+    call.add_int(entry.reference_count())?;
+    call.add_int(seconds_left(entry.expire(), now))?;
+    call.add_int(idle_seconds(entry, now))?;
+    call.add_int(flags(entry))
+}
+
+/// The values of `dns.debug_all`.
+pub(crate) fn debug_all(call: &Call, entry: &EntryRef) -> Result<(), ReplyFailed> {
+    let now = clock::now_ticks();
+    for index in 0..entry.record_count() {
+        call.add_text(entry.name())?;
+        call.add_int(entry.rtype().0.into())?;
+        call.add_int(index as i32)?;
+        call.add_int(size(entry))?;
+        call.add_int(entry.reference_count())?;
+        call.add_int(seconds_left(entry.expire(), now))?;
+        call.add_int(idle_seconds(entry, now))?;
+        call.add_int(flags(entry))?;
+        let (tag, value) = tag_and_value(entry, index);
+        call.add_text(tag.to_bytes())?;
+        call.add_text(&value)?;
+        let expire = entry.record_expire(index).unwrap_or_else(|| entry.expire());
+        call.add_int(seconds_left(expire, now))?;
+    }
+    Ok(())
+}
+
+fn tag_and_value(entry: &EntryRef, index: usize) -> (&'static CStr, Vec<u8>) {
+    match entry.record(index) {
+        Some(RecordView::A(ip)) => (c"ip", ip.to_string().into_bytes()),
+        Some(RecordView::Aaaa(ip)) => (c"ip", ip.to_string().into_bytes()),
+        Some(RecordView::Srv { target, .. }) => (c"srv", target.to_vec()),
+        Some(RecordView::Naptr {
+            flags,
+            services,
+            regexp,
+            replacement,
+            ..
+        }) => (c"naptr ", [flags, services, regexp, replacement].concat()),
+        Some(RecordView::Cname(name)) => (c"cname", name.to_vec()),
+        Some(RecordView::Txt(text)) => (c"txt", text.to_vec()),
+        Some(RecordView::Ebl { apex, .. }) => (c"ebl", apex.to_vec()),
+        Some(RecordView::Ptr(name)) => (c"ptr", name.to_vec()),
+        None => (c"unknown", Vec::new()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn type_names() {
+        assert_eq!(type_number(b"t_aaaa"), Some(RecordType::AAAA));
+        assert_eq!(type_number(b"Srv"), Some(RecordType::SRV));
+        assert_eq!(type_number(b"T_"), None);
+        assert_eq!(type_number(b"NS"), None);
+        assert_eq!(type_name(RecordType::EBL), "EBL");
+        assert_eq!(type_name(RecordType::NS), "unknown");
+    }
+}

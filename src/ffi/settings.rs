@@ -1,0 +1,248 @@
+//! Fixups and callbacks of the host's option framework, and what follows from a changed option.
+//!
+//! A fixup runs once, in the process that makes the change, before it is in effect: 0 accepts,
+//! negative refuses. It gets the option block that the change applies to, laid out as
+//! `struct cfg_group_core`. A callback runs in each process afterwards.
+#![allow(unsafe_code, reason = "exported symbols, option block of the host")]
+
+use std::ffi::{c_int, c_void};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use super::guard::guard;
+use super::ptr;
+use super::types::_str;
+use crate::host::{kamailio, options};
+
+/// A fixup refuses.
+const REFUSED: c_int = -1;
+
+/// Generation of the options that this process has taken into account.
+static SEEN: AtomicU32 = AtomicU32::new(0);
+
+/// Takes changed options into account; one load when nothing changed.
+pub(crate) fn sync() {
+    let generation = options::generation();
+    if SEEN.load(Ordering::Relaxed) != generation {
+        SEEN.store(generation, Ordering::Relaxed);
+        apply();
+    }
+}
+
+/// Recomputes what this process derives from options.
+pub(crate) fn apply() {
+    #[cfg(feature = "use_dns_cache")]
+    crate::host::vars::dns_flags.store(effective_flags() as i32, Ordering::Relaxed);
+}
+
+/// The request flags that follow from the options; 0 as long as there is no cache.
+#[cfg(feature = "use_dns_cache")]
+fn effective_flags() -> u32 {
+    use crate::host::options::Opt;
+    use crate::select::flags;
+    if crate::cache::Cache::instance().is_none() {
+        return 0;
+    }
+    let family = flags::IPV4_ONLY | flags::IPV6_ONLY | flags::IPV6_FIRST;
+    let mut value = options::raw(Opt::CacheFlags) & family;
+    if !options::on(Opt::TryIpv6) {
+        value |= flags::IPV4_ONLY;
+    }
+    if value & flags::IPV4_ONLY != 0 {
+        value &= !(flags::IPV6_ONLY | flags::IPV6_FIRST);
+    }
+    if cfg!(feature = "dns_srv_lb") && options::on(Opt::SrvLb) {
+        value |= flags::SRV_RR_LB;
+    }
+    if cfg!(feature = "use_naptr") && options::on(Opt::TryNaptr) {
+        value |= flags::TRY_NAPTR;
+    }
+    value
+}
+
+/// The value that a fixup was called for.
+///
+/// # Safety
+/// `val` is NULL or readable.
+unsafe fn proposed(val: *mut *mut c_void) -> Option<c_int> {
+    // SAFETY: the contract is the caller's.
+    unsafe { ptr::get(val) }.map(|value| value as usize as c_int)
+}
+
+/// # Safety
+/// `val` is NULL or writable.
+unsafe fn propose(val: *mut *mut c_void, value: u32) {
+    // SAFETY: the contract is the caller's. A number travels in the pointer's place.
+    unsafe { ptr::put(val, std::ptr::without_provenance_mut(value as usize)) };
+}
+
+/// An option in the block that a change applies to; the current value when there is no block.
+///
+/// # Safety
+/// `handle` is NULL or points to a `struct cfg_group_core`.
+#[cfg(feature = "use_dns_cache")]
+unsafe fn in_block(handle: *mut c_void, opt: options::Opt) -> u32 {
+    /// Offset of the first option in the struct.
+    const CORE_OFFSET: usize = 40;
+    if handle.is_null() {
+        return options::raw(opt);
+    }
+    // SAFETY: the 24 options lie in the struct from offset 40 on, four octets each.
+    let place = unsafe { handle.cast::<u8>().add(CORE_OFFSET + 4 * opt as usize) };
+    // SAFETY: as above.
+    unsafe { place.cast::<u32>().read_unaligned() }
+}
+
+/// Fixup of `dns_try_ipv6`: refuses to switch on when the host has no IPv6 socket.
+///
+/// # Safety
+/// `val` is NULL or readable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn dns_try_ipv6_fixup(
+    _handle: *mut c_void,
+    _gname: *mut _str,
+    _name: *mut _str,
+    val: *mut *mut c_void,
+) -> c_int {
+    guard!(REFUSED, {
+        // SAFETY: the contract is the caller's.
+        match unsafe { proposed(val) } {
+            Some(0) => 0,
+            Some(_) if kamailio::has_ipv6_socket() != Some(false) => 0,
+            _ => REFUSED,
+        }
+    })
+}
+
+/// Fixup of `dns_reinit`: the value reads back as 0.
+///
+/// # Safety
+/// `val` is NULL or writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn dns_reinit_fixup(
+    _handle: *mut c_void,
+    _gname: *mut _str,
+    _name: *mut _str,
+    val: *mut *mut c_void,
+) -> c_int {
+    guard!(REFUSED, {
+        // SAFETY: the contract is the caller's.
+        unsafe { propose(val, 0) };
+        0
+    })
+}
+
+/// Fixup of `use_dns_cache`: needs `dns_cache_init`; must stay on while failover is on.
+///
+/// # Safety
+/// `handle` is NULL or an option block, `val` NULL or readable.
+#[cfg(feature = "use_dns_cache")]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn use_dns_cache_fixup(
+    handle: *mut c_void,
+    _gname: *mut _str,
+    _name: *mut _str,
+    val: *mut *mut c_void,
+) -> c_int {
+    guard!(REFUSED, {
+        // SAFETY: the contract is the caller's.
+        let Some(value) = (unsafe { proposed(val) }) else {
+            return REFUSED;
+        };
+        // SAFETY: the contract is the caller's.
+        let failover = unsafe { in_block(handle, options::Opt::UseFailover) } != 0;
+        let refused = if value == 0 {
+            failover
+        } else {
+            options::cache_init() == 0
+        };
+        if refused { REFUSED } else { 0 }
+    })
+}
+
+/// Fixup of `use_dns_failover`: needs the cache.
+///
+/// # Safety
+/// As `use_dns_cache_fixup()`.
+#[cfg(feature = "use_dns_cache")]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn use_dns_failover_fixup(
+    handle: *mut c_void,
+    _gname: *mut _str,
+    _name: *mut _str,
+    val: *mut *mut c_void,
+) -> c_int {
+    guard!(REFUSED, {
+        // SAFETY: the contract is the caller's.
+        let Some(value) = (unsafe { proposed(val) }) else {
+            return REFUSED;
+        };
+        // SAFETY: the contract is the caller's.
+        let cached = unsafe { in_block(handle, options::Opt::UseCache) } != 0;
+        if value != 0 && !cached { REFUSED } else { 0 }
+    })
+}
+
+/// Fixup of `dns_cache_mem`: KiB become bytes; more than fits is cut to what fits (B34).
+///
+/// # Safety
+/// `val` is NULL or writable.
+#[cfg(feature = "use_dns_cache")]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn dns_cache_max_mem_fixup(
+    _handle: *mut c_void,
+    _gname: *mut _str,
+    _name: *mut _str,
+    val: *mut *mut c_void,
+) -> c_int {
+    guard!(REFUSED, {
+        // SAFETY: the contract is the caller's.
+        let Some(value) = (unsafe { proposed(val) }) else {
+            return REFUSED;
+        };
+        // SAFETY: the contract is the caller's.
+        unsafe { propose(val, kib_to_bytes(value as u32)) };
+        0
+    })
+}
+
+/// KiB to bytes in 32 bits.
+#[cfg(feature = "use_dns_cache")]
+pub(crate) fn kib_to_bytes(kib: u32) -> u32 {
+    kib.min(u32::MAX / 1024) * 1024
+}
+
+/// Callback: recomputes `dns_flags` of this process from the options.
+///
+/// # Safety
+/// Always safe to call; the arguments are not used.
+#[cfg(feature = "use_dns_cache")]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn fix_dns_flags(_gname: *mut _str, _name: *mut _str) {
+    guard!((), { apply() })
+}
+
+/// Callback: protocol preferences changed. They are read where they are used, so nothing is left to do
+/// but to recompute what else depends on options.
+///
+/// # Safety
+/// Always safe to call; the arguments are not used.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn reinit_proto_prefs(_gname: *mut _str, _name: *mut _str) {
+    guard!((), { apply() })
+}
+
+/// Callback: reads the resolver configuration again, in this process.
+///
+/// # Safety
+/// `name` is NULL or readable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn resolv_reinit(_gname: *mut _str, name: *mut _str) {
+    guard!((), {
+        crate::resolver::reload();
+        if let Some(init) = crate::host::hooks::swapped_init() {
+            // SAFETY: a function that was handed to load_dnsfunc() for this purpose.
+            let _ = unsafe { init() };
+        }
+        super::watchdog::notify(name);
+    })
+}
