@@ -1,8 +1,10 @@
 //! DNS data as plain Rust values: no I/O, no shared memory, no C types.
 
+mod literal;
 mod name;
 mod rdata;
 
+pub use literal::*;
 pub use name::{Name, eq_ignore_case, is_host_name, is_subdomain};
 pub use rdata::{Naptr, RData, Record, RecordType, Srv};
 

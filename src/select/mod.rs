@@ -3,6 +3,13 @@
 //! All progress of one call lives in its [`Cursor`]; nothing is ever written into a cached record.
 
 #[cfg(feature = "use_dns_cache")]
+pub mod handle;
+pub mod naptr;
+pub mod protocols;
+pub mod sip_host;
+pub mod srv;
+
+#[cfg(feature = "use_dns_cache")]
 use std::net::IpAddr;
 
 #[cfg(feature = "use_dns_cache")]
@@ -28,6 +35,40 @@ pub enum Transport {
     Wss = 6,
     /// Anything else
     Other = 7,
+}
+
+impl Transport {
+    /// The transport of a number; `None` for 0 ("not given") and above 7.
+    #[must_use]
+    pub fn from_number(number: u8) -> Option<Self> {
+        Some(match number {
+            1 => Self::Udp,
+            2 => Self::Tcp,
+            3 => Self::Tls,
+            4 => Self::Sctp,
+            5 => Self::Ws,
+            6 => Self::Wss,
+            7 => Self::Other,
+            _ => return None,
+        })
+    }
+
+    /// True when what is sent over it is encrypted.
+    #[must_use]
+    pub fn is_secure(self) -> bool {
+        matches!(self, Self::Tls | Self::Wss)
+    }
+
+    /// Port when neither URI nor DNS give one (RFC 3261 section 19.1.2, RFC 7118 section 5).
+    #[must_use]
+    pub fn default_port(self) -> u16 {
+        match self {
+            Self::Tls => 5061,
+            Self::Ws => 80,
+            Self::Wss => 443,
+            _ => 5060,
+        }
+    }
 }
 
 /// Request flags (`DNS_*` of dns_cache.h).

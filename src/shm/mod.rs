@@ -11,6 +11,8 @@
 //! that can block, over the network, or over a log line. Readers take no lock.
 
 pub(crate) mod lock;
+#[cfg(all(test, loom))]
+mod loom_tests;
 pub(crate) mod pages;
 pub(crate) mod refword;
 pub(crate) mod region;

@@ -1,0 +1,118 @@
+//! What a caller asks of a lookup: the `DNS_*` flags, the family order, the name as it is asked.
+
+use std::net::IpAddr;
+
+use crate::rr::{MAX_NAME_OCTETS, RecordType};
+
+/// Only A (`DNS_IPV4_ONLY`).
+pub const IPV4_ONLY: u32 = 1;
+/// Only AAAA (`DNS_IPV6_ONLY`).
+pub const IPV6_ONLY: u32 = 2;
+/// AAAA before A (`DNS_IPV6_FIRST`).
+pub const IPV6_FIRST: u32 = 4;
+/// Weighted choice among SRV records (`DNS_SRV_RR_LB`).
+pub const SRV_RR_LB: u32 = 8;
+/// NAPTR first (`DNS_TRY_NAPTR`).
+pub const TRY_NAPTR: u32 = 16;
+
+/// The address types to look up, in order.
+///
+/// The same order holds for the first lookup and for stepping through all addresses (B40):
+/// "IPv6 only" means that no A record is ever asked for, also together with other flags.
+#[must_use]
+pub fn family_order(flags: u32) -> (RecordType, Option<RecordType>) {
+    let (only_4, only_6, first_6) = (
+        flags & IPV4_ONLY != 0,
+        flags & IPV6_ONLY != 0,
+        flags & IPV6_FIRST != 0,
+    );
+    match (only_4, only_6, first_6) {
+        (_, true, _) => (RecordType::AAAA, None),
+        (_, false, true) => (RecordType::AAAA, Some(RecordType::A)),
+        (true, false, false) => (RecordType::A, None),
+        (false, false, false) => (RecordType::A, Some(RecordType::AAAA)),
+    }
+}
+
+/// True when the flags do not exclude the family of a literal.
+#[must_use]
+pub fn family_allowed(address: IpAddr, flags: u32) -> bool {
+    match address {
+        IpAddr::V4(_) => flags & IPV6_ONLY == 0,
+        IpAddr::V6(_) => flags & IPV4_ONLY == 0,
+    }
+}
+
+/// The name without its trailing dot, if it has one that is not escaped, and whether it had one.
+#[must_use]
+pub fn split_absolute(name: &[u8]) -> (&[u8], bool) {
+    match name {
+        [head @ .., b'.'] => {
+            let backslashes = head.iter().rev().take_while(|&&o| o == b'\\').count();
+            if backslashes.is_multiple_of(2) {
+                (head, true)
+            } else {
+                (name, false)
+            }
+        }
+        _ => (name, false),
+    }
+}
+
+/// The name as a question: with a trailing dot when no search domain may be appended.
+#[must_use]
+pub(crate) fn question_text(name: &[u8], absolute: bool) -> Vec<u8> {
+    let mut text = Vec::with_capacity(name.len() + 1);
+    text.extend_from_slice(name);
+    if absolute {
+        text.push(b'.');
+    }
+    text
+}
+
+/// True when the name (without trailing dot) has a length that can be looked up.
+#[must_use]
+pub(crate) fn fits(name: &[u8]) -> bool {
+    name.len() <= MAX_NAME_OCTETS
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn family_order_for_every_flag_value() {
+        let (a, aaaa) = (RecordType::A, RecordType::AAAA);
+        let expected = [
+            (a, Some(aaaa)),
+            (a, None),
+            (aaaa, None),
+            (aaaa, None),
+            (aaaa, Some(a)),
+            (aaaa, Some(a)),
+            (aaaa, None),
+            (aaaa, None),
+        ];
+        for (flags, order) in (0..).zip(expected) {
+            assert_eq!(family_order(flags), order, "flags {flags}");
+            assert_eq!(family_order(flags | SRV_RR_LB | TRY_NAPTR), order);
+        }
+    }
+
+    #[test]
+    fn only_a_real_trailing_dot_makes_a_name_absolute() {
+        assert_eq!(split_absolute(b"a.b."), (&b"a.b"[..], true));
+        assert_eq!(split_absolute(b"a.b"), (&b"a.b"[..], false));
+        assert_eq!(split_absolute(b"a\\."), (&b"a\\."[..], false));
+        assert_eq!(split_absolute(b"a\\\\."), (&b"a\\\\"[..], true));
+        assert_eq!(split_absolute(b"."), (&b""[..], true));
+    }
+
+    #[test]
+    fn literal_family_rules() {
+        let (v4, v6): (IpAddr, IpAddr) = ("1.2.3.4".parse().unwrap(), "::1".parse().unwrap());
+        assert!(family_allowed(v4, 0) && family_allowed(v6, 0));
+        assert!(family_allowed(v4, IPV4_ONLY) && !family_allowed(v6, IPV4_ONLY));
+        assert!(!family_allowed(v4, IPV6_ONLY) && family_allowed(v6, IPV6_ONLY));
+    }
+}

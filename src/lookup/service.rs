@@ -1,0 +1,49 @@
+//! Which NAPTR records lead to SIP (RFC 3263 section 4.1).
+
+/// Kamailio's transport number of a NAPTR record that leads to SIP servers, else `None`.
+///
+/// It must end in SRV (flags exactly `s`), must not have a regexp, and its service must be one of
+/// `SIP+D2U` (1, UDP), `SIP+D2T` (2, TCP), `SIPS+D2T` (3, TLS), `SIP+D2S` (4, SCTP).
+#[must_use]
+pub fn sip_transport(flags: &[u8], services: &[u8], regexp: &[u8]) -> Option<u8> {
+    if !flags.eq_ignore_ascii_case(b"s") || !regexp.is_empty() {
+        return None;
+    }
+    let known: [(&[u8], u8); 4] = [
+        (b"SIP+D2U", 1),
+        (b"SIP+D2T", 2),
+        (b"SIPS+D2T", 3),
+        (b"SIP+D2S", 4),
+    ];
+    known
+        .iter()
+        .find(|(service, _)| services.eq_ignore_ascii_case(service))
+        .map(|&(_, transport)| transport)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_sip_services_that_end_in_srv() {
+        assert_eq!(sip_transport(b"s", b"SIP+D2U", b""), Some(1));
+        assert_eq!(sip_transport(b"S", b"sip+d2t", b""), Some(2));
+        assert_eq!(sip_transport(b"s", b"SIPS+D2T", b""), Some(3));
+        assert_eq!(sip_transport(b"s", b"SIP+D2S", b""), Some(4));
+        for (flags, services, regexp) in [
+            ("u", "SIP+D2U", ""),
+            ("a", "SIP+D2U", ""),
+            ("", "SIP+D2U", ""),
+            ("ss", "SIP+D2U", ""),
+            ("s", "SIPS+D2U", ""),
+            ("s", "SIPS+D2S", ""),
+            ("s", "SIP+D2W", ""),
+            ("s", "E2U+sip", ""),
+            ("s", "SIP+D2U", "!^.*$!sip:x@y!"),
+        ] {
+            let got = sip_transport(flags.as_bytes(), services.as_bytes(), regexp.as_bytes());
+            assert_eq!(got, None, "{flags} {services} {regexp}");
+        }
+    }
+}

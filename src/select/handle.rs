@@ -1,0 +1,650 @@
+//! The search for targets, one at a time: `dns_sip_resolve()`.
+//!
+//! A call starts with an empty [`Cursor`] and comes back with it for the next target. Where the search
+//! stands is in the cursor alone. The order: NAPTR candidates; for each the SRV records of its
+//! replacement; for each the addresses of its target. Without NAPTR: SRV records for each transport,
+//! then the addresses of the name itself.
+
+use std::net::IpAddr;
+
+use crate::cache::{Cache, EntryRef, RecordView};
+use crate::error::LookupError;
+use crate::host::options::{self, ExtraOpt};
+use crate::host::{clock, random};
+use crate::lookup::{self, Source};
+use crate::rr::{MAX_NAME_OCTETS, MAX_RRSET_RECORDS, RecordType, parse_literal};
+
+use super::naptr::Candidates;
+use super::protocols::{self, TransportList};
+use super::{
+    AddressReason, Cursor, NaptrReason, Reason, SelectError, SrvReason, Transport, flags, srv,
+};
+
+const TRANSPORT_MASK: u8 = 7;
+const CANDIDATE_SHIFT: u8 = 3;
+
+/// A target, before it is written to the caller's variables.
+#[derive(Clone, Copy, Debug)]
+struct Target {
+    address: IpAddr,
+    port: u16,
+    transport: u8,
+}
+
+/// Why a part of the search gave nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Nothing {
+    /// There are no such records.
+    Absent,
+    /// There are records that say that the service is not offered (SRV target ".").
+    Refused,
+    /// A query was not answered.
+    Failed,
+    /// There were records, and all have been used.
+    Used,
+}
+
+/// One search step.
+struct Search<'a> {
+    cursor: &'a mut Cursor,
+    flags: u32,
+    reason: Option<&'a mut Reason>,
+}
+
+/// Gives the next target of a call: the first when the cursor holds no entry, else the one after it.
+///
+/// `port` and `proto` are in/out as in `dns_sip_resolve()`: 0 means not given; they are written on
+/// success only. Without a `port` variable the port of SRV records has nowhere to go, so only the
+/// addresses of the name are looked up.
+///
+/// # Errors
+/// `EndOfList` when all targets were given; others when there is none.
+pub fn resolve(
+    cursor: &mut Cursor,
+    name: &[u8],
+    port: Option<&mut u16>,
+    proto: Option<&mut u8>,
+    request_flags: u32,
+    mut reason: Option<&mut Reason>,
+) -> Result<IpAddr, SelectError> {
+    let wanted = Wanted {
+        port: port.as_deref().copied(),
+        transport: proto.as_deref().copied(),
+    };
+    let fresh = cursor.srv.is_none() && cursor.a.is_none();
+    if let Some(reason) = reason.as_deref_mut() {
+        *reason = Reason::default();
+    }
+    let mut search = Search {
+        cursor,
+        flags: request_flags,
+        reason,
+    };
+    let result = if fresh {
+        search.first(name, wanted)
+    } else {
+        search.next(name)
+    };
+    if !search.cursor.has_naptr_slot {
+        search.cursor.naptr = None;
+    }
+    let target = result?;
+    if let Some(port) = port {
+        *port = target.port;
+    }
+    if let Some(proto) = proto {
+        *proto = target.transport;
+    }
+    Ok(target.address)
+}
+
+/// True when asking for another target makes sense; moves on to it (`dns_srv_handle_next()`).
+pub fn advance(cursor: &mut Cursor) -> bool {
+    cursor.ip_no = cursor.ip_no.saturating_add(1);
+    cursor.srv.is_some() || cursor.a.is_some()
+}
+
+/// What the caller gave.
+#[derive(Clone, Copy, Debug)]
+struct Wanted {
+    port: Option<u16>,
+    transport: Option<u8>,
+}
+
+/// Address families in the order in which the flags want them.
+#[must_use]
+pub fn families(request_flags: u32) -> (RecordType, Option<RecordType>) {
+    if request_flags & flags::IPV6_ONLY != 0 {
+        (RecordType::AAAA, None)
+    } else if request_flags & flags::IPV6_FIRST != 0 {
+        (RecordType::AAAA, Some(RecordType::A))
+    } else if request_flags & flags::IPV4_ONLY != 0 {
+        (RecordType::A, None)
+    } else {
+        (RecordType::A, Some(RecordType::AAAA))
+    }
+}
+
+/// True when the flags allow the family of an address.
+#[must_use]
+pub fn family_allowed(address: IpAddr, request_flags: u32) -> bool {
+    let rtype = if address.is_ipv4() {
+        RecordType::A
+    } else {
+        RecordType::AAAA
+    };
+    let (first, second) = families(request_flags);
+    first == rtype || second == Some(rtype)
+}
+
+fn lenient() -> bool {
+    options::extra(ExtraOpt::FallbackOnFailure) != 0
+}
+
+impl Nothing {
+    fn from_error(error: LookupError) -> Self {
+        if error.is_absence() || error == LookupError::NameTooLong || lenient() {
+            Self::Absent
+        } else {
+            Self::Failed
+        }
+    }
+}
+
+impl Search<'_> {
+    fn first(&mut self, name: &[u8], wanted: Wanted) -> Result<Target, SelectError> {
+        let seed = self.cursor.tried as u32;
+        let slot = self.cursor.has_naptr_slot;
+        *self.cursor = Cursor {
+            has_naptr_slot: slot,
+            ..Cursor::default()
+        };
+        if self.flags & flags::SRV_RR_LB != 0 {
+            // A seed that the caller set stays (RFC 3263 section 4.4), otherwise each call draws one.
+            let drawn = if seed == 0 {
+                random::quick_u32().max(1)
+            } else {
+                seed
+            };
+            self.cursor.tried = u64::from(drawn);
+        }
+        let given = wanted.transport.and_then(Transport::from_number);
+        let transport = given.unwrap_or(Transport::Udp);
+        let port = wanted
+            .port
+            .filter(|&port| port != 0)
+            .unwrap_or(transport.default_port());
+        if let Some(address) = parse_literal(name) {
+            if !family_allowed(address, self.flags) {
+                return Err(SelectError::AfMismatch);
+            }
+            self.note_address(name, address, -1, Source::Literal);
+            return Ok(Target {
+                address,
+                port,
+                transport: transport as u8,
+            });
+        }
+        if name.len() > MAX_NAME_OCTETS + 1 {
+            return Err(SelectError::NameTooLong);
+        }
+        if wanted.port == Some(0) {
+            let naptr = cfg!(feature = "use_naptr") && self.flags & flags::TRY_NAPTR != 0;
+            if naptr && wanted.transport == Some(0) {
+                match self.first_by_naptr(name) {
+                    Ok(target) => return Ok(target),
+                    Err(Nothing::Failed) => return Err(SelectError::NoNaptr),
+                    Err(_) => {}
+                }
+            }
+            let list = given.map_or_else(protocols::list, TransportList::single);
+            match self.first_by_srv(name, list) {
+                Ok(target) => return Ok(target),
+                Err(Nothing::Failed | Nothing::Refused) => return Err(SelectError::NoSrv),
+                Err(_) => {}
+            }
+        }
+        self.cursor.port = port;
+        self.cursor.proto = transport as u8;
+        match self.start_addresses(name) {
+            Ok(address) => Ok(Target {
+                address,
+                port,
+                transport: transport as u8,
+            }),
+            Err(_) if name.len() > MAX_NAME_OCTETS => Err(SelectError::NameTooLong),
+            Err(_) => Err(SelectError::NoIp),
+        }
+    }
+
+    fn next(&mut self, name: &[u8]) -> Result<Target, SelectError> {
+        if self.cursor.a.is_some() {
+            if let Some(address) = self.next_address() {
+                self.note_current_srv();
+                return Ok(self.target(address));
+            }
+            self.cursor.a = None;
+        }
+        if self.cursor.srv.is_none() {
+            return Err(SelectError::EndOfList);
+        }
+        if let Ok(address) = self.next_srv_target() {
+            return Ok(self.target(address));
+        }
+        let origin = self.naptr_origin(name).ok_or(SelectError::EndOfList)?;
+        let position = usize::from(self.cursor.proto >> CANDIDATE_SHIFT) + 1;
+        self.candidates_from(origin, Source::Cache, position)
+            .map_err(|_| SelectError::EndOfList)
+    }
+
+    fn target(&self, address: IpAddr) -> Target {
+        Target {
+            address,
+            port: self.cursor.port,
+            transport: self.cursor.proto & TRANSPORT_MASK,
+        }
+    }
+
+    // NAPTR
+
+    fn first_by_naptr(&mut self, name: &[u8]) -> Result<Target, Nothing> {
+        let (entry, source) =
+            lookup::entry(name, RecordType::NAPTR, self.flags).map_err(Nothing::from_error)?;
+        crate::naptr_dbg!(
+            "{} NAPTR records for {}",
+            entry.record_count(),
+            String::from_utf8_lossy(name)
+        );
+        let seed = self.cursor.tried as u32;
+        let hash = Cache::instance().map_or(0, |cache| cache.name_hash(entry.name()));
+        self.cursor.tried = u64::from(seed) | u64::from(hash) << 32;
+        let result = self.candidates_from(entry, source, 0);
+        if result.is_err() {
+            self.cursor.naptr = None;
+            self.cursor.tried = u64::from(seed);
+        }
+        result
+    }
+
+    /// Tries the NAPTR candidates from a position on.
+    fn candidates_from(
+        &mut self,
+        entry: EntryRef,
+        source: Source,
+        from: usize,
+    ) -> Result<Target, Nothing> {
+        let candidates = candidates_of(&entry);
+        let mut only_secure = false;
+        let mut failed = false;
+        for position in from..candidates.len() {
+            let Some(candidate) = candidates.get(position) else {
+                break;
+            };
+            // An unanswered query for a secure transport must not lead to one that is not.
+            if only_secure && !candidate.transport.is_secure() {
+                continue;
+            }
+            let Some(RecordView::Naptr { replacement, .. }) =
+                entry.record(usize::from(candidate.index))
+            else {
+                continue;
+            };
+            match self.start_srv(replacement) {
+                Ok(address) => {
+                    self.cursor.proto =
+                        candidate.transport as u8 | (position as u8) << CANDIDATE_SHIFT;
+                    self.note_naptr(&entry, usize::from(candidate.index), source);
+                    self.cursor.naptr = Some(entry);
+                    return Ok(self.target(address));
+                }
+                Err(nothing) => {
+                    crate::naptr_dbg!("candidate {position}: {nothing:?}");
+                    failed |= nothing == Nothing::Failed;
+                    only_secure |= nothing == Nothing::Failed && candidate.transport.is_secure();
+                    self.cursor.srv = None;
+                    self.cursor.srv_no = 0;
+                }
+            }
+        }
+        Err(if failed {
+            Nothing::Failed
+        } else {
+            Nothing::Absent
+        })
+    }
+
+    /// The NAPTR entry through which the current SRV records were found.
+    ///
+    /// Up to Kamailio 6.1 the handle has no place for it; the hash of the owner's name leads back to it,
+    /// whatever name the caller passes meanwhile (B14).
+    fn naptr_origin(&mut self, name: &[u8]) -> Option<EntryRef> {
+        let hash = (self.cursor.tried >> 32) as u32;
+        if hash == 0 {
+            return None;
+        }
+        if let Some(entry) = self.cursor.naptr.take() {
+            return Some(entry);
+        }
+        let cache = Cache::instance()?;
+        let position = usize::from(self.cursor.proto >> CANDIDATE_SHIFT);
+        let accept =
+            |entry: &EntryRef| entry.negative().is_none() && candidates_of(entry).len() > position;
+        cache
+            .acquire_by_hash(hash, RecordType::NAPTR, &accept)
+            .or_else(|| {
+                let same_name = cache.name_hash(name) == hash;
+                let again =
+                    same_name.then(|| lookup::entry(name, RecordType::NAPTR, self.flags).ok());
+                again.flatten().map(|(entry, _)| entry)
+            })
+    }
+
+    // SRV
+
+    fn first_by_srv(&mut self, name: &[u8], list: TransportList) -> Result<Target, Nothing> {
+        let (mut failed, mut refused, mut only_secure) = (false, false, false);
+        for &transport in list.iter() {
+            if only_secure && !transport.is_secure() {
+                continue;
+            }
+            let Some(srv_name) = protocols::srv_name(transport, name) else {
+                continue;
+            };
+            match self.start_srv(&srv_name) {
+                Ok(address) => {
+                    self.cursor.proto = transport as u8;
+                    return Ok(self.target(address));
+                }
+                Err(nothing) => {
+                    failed |= nothing == Nothing::Failed;
+                    only_secure |= nothing == Nothing::Failed && transport.is_secure();
+                    refused |= nothing == Nothing::Refused;
+                    self.cursor.srv = None;
+                    self.cursor.srv_no = 0;
+                }
+            }
+        }
+        Err(match (failed, refused) {
+            (true, _) => Nothing::Failed,
+            (false, true) => Nothing::Refused,
+            (false, false) => Nothing::Absent,
+        })
+    }
+
+    /// Takes the SRV records of a name and gives the first address of the first usable target.
+    fn start_srv(&mut self, srv_name: &[u8]) -> Result<IpAddr, Nothing> {
+        let (entry, source) =
+            lookup::entry(srv_name, RecordType::SRV, self.flags).map_err(Nothing::from_error)?;
+        let refused = entry
+            .records()
+            .all(|r| matches!(r, RecordView::Srv { target: b"", .. }));
+        if refused {
+            return Err(Nothing::Refused);
+        }
+        self.cursor.srv = Some(entry);
+        self.cursor.srv_no = 0;
+        let address = self.next_srv_target()?;
+        if let Some(srv) = self
+            .reason
+            .as_deref_mut()
+            .and_then(|reason| reason.srv.as_mut())
+        {
+            srv.source = source;
+        }
+        Ok(address)
+    }
+
+    /// The first address of the next SRV target that has one.
+    fn next_srv_target(&mut self) -> Result<IpAddr, Nothing> {
+        let entry = self.cursor.srv.clone().ok_or(Nothing::Absent)?;
+        let mut ranked = [(0, 0); MAX_RRSET_RECORDS];
+        let count = rank_records(&entry, &mut ranked);
+        let ranked = ranked.get(..count).unwrap_or(&[]);
+        let seed = self.cursor.tried as u32;
+        let now = clock::now_ticks();
+        let mut failed = false;
+        for step in usize::from(self.cursor.srv_no)..count {
+            self.cursor.srv_no = (step + 1) as u8;
+            let Some(index) = srv::nth(ranked, step, seed) else {
+                break;
+            };
+            if !usable(&entry, index, now) {
+                continue;
+            }
+            let Some(RecordView::Srv { port, target, .. }) = entry.record(index) else {
+                continue;
+            };
+            if target.is_empty() {
+                continue;
+            }
+            match self.start_addresses(target) {
+                Ok(address) => {
+                    self.cursor.port = port;
+                    self.note_srv(&entry, index);
+                    return Ok(address);
+                }
+                Err(nothing) => failed |= nothing == Nothing::Failed,
+            }
+        }
+        Err(if failed {
+            Nothing::Failed
+        } else {
+            Nothing::Absent
+        })
+    }
+
+    // Addresses
+
+    /// Takes the addresses of a host and gives the first.
+    fn start_addresses(&mut self, host: &[u8]) -> Result<IpAddr, Nothing> {
+        self.cursor.a = None;
+        self.cursor.ip_no = 0;
+        if let Some(address) = parse_literal(host) {
+            if !family_allowed(address, self.flags) {
+                return Err(Nothing::Absent);
+            }
+            self.note_address(host, address, -1, Source::Literal);
+            return Ok(address);
+        }
+        let (first, second) = families(self.flags);
+        let mut nothing = Nothing::Absent;
+        for family in std::iter::once(first).chain(second) {
+            match self.take_addresses(host, family) {
+                Ok(address) => return Ok(address),
+                Err(Nothing::Failed) => nothing = Nothing::Failed,
+                Err(_) => {}
+            }
+        }
+        Err(nothing)
+    }
+
+    fn take_addresses(&mut self, host: &[u8], family: RecordType) -> Result<IpAddr, Nothing> {
+        let (entry, source) =
+            lookup::entry(host, family, self.flags).map_err(Nothing::from_error)?;
+        self.cursor.a = Some(entry);
+        self.cursor.ip_no = 0;
+        let address = self.address_from_entry(source).ok_or(Nothing::Used);
+        if address.is_err() {
+            self.cursor.a = None;
+        }
+        address
+    }
+
+    /// The address at the cursor, or the next usable one behind it.
+    fn address_from_entry(&mut self, source: Source) -> Option<IpAddr> {
+        let entry = self.cursor.a.as_ref()?;
+        let now = clock::now_ticks();
+        let first = usize::from(self.cursor.ip_no);
+        let index = (first..entry.record_count()).find(|&index| usable(entry, index, now))?;
+        let address = match entry.record(index)? {
+            RecordView::A(address) => IpAddr::V4(address),
+            RecordView::Aaaa(address) => IpAddr::V6(address),
+            _ => return None,
+        };
+        // Sets are capped below 255, so the caller's addition cannot wrap.
+        self.cursor.ip_no = index as u8;
+        if self.reason.is_some() {
+            let (owner, ttl) = (entry.name().to_vec(), seconds_left(entry, index));
+            self.note_address(&owner, address, ttl, source);
+        }
+        Some(address)
+    }
+
+    /// The next address of the entry at hand, then those of the other family.
+    fn next_address(&mut self) -> Option<IpAddr> {
+        if let Some(address) = self.address_from_entry(Source::Cache) {
+            return Some(address);
+        }
+        let entry = self.cursor.a.clone()?;
+        let (first, second) = families(self.flags);
+        if entry.rtype() != first {
+            return None;
+        }
+        self.take_addresses(entry.name(), second?).ok()
+    }
+
+    // Reasons
+
+    fn note_address(&mut self, owner: &[u8], address: IpAddr, ttl: i32, source: Source) {
+        if let Some(reason) = self.reason.as_deref_mut() {
+            reason.address = Some(AddressReason {
+                owner: owner.to_vec(),
+                address,
+                ttl,
+                source,
+            });
+        }
+    }
+
+    fn note_srv(&mut self, entry: &EntryRef, index: usize) {
+        let Some(reason) = self.reason.as_deref_mut() else {
+            return;
+        };
+        let Some(RecordView::Srv {
+            priority,
+            weight,
+            port,
+            target,
+        }) = entry.record(index)
+        else {
+            return;
+        };
+        reason.srv = Some(SrvReason {
+            owner: entry.name().to_vec(),
+            priority,
+            weight,
+            port,
+            target: target.to_vec(),
+            ttl: seconds_left(entry, index),
+            source: Source::Cache,
+        });
+        self.note_current_naptr();
+    }
+
+    /// The SRV record whose addresses are being given.
+    fn note_current_srv(&mut self) {
+        let (Some(entry), true) = (self.cursor.srv.clone(), self.reason.is_some()) else {
+            return;
+        };
+        let mut ranked = [(0, 0); MAX_RRSET_RECORDS];
+        let count = rank_records(&entry, &mut ranked);
+        let step = usize::from(self.cursor.srv_no).saturating_sub(1);
+        let ranked = ranked.get(..count).unwrap_or(&[]);
+        if let Some(index) = srv::nth(ranked, step, self.cursor.tried as u32) {
+            self.note_srv(&entry, index);
+        }
+    }
+
+    fn note_current_naptr(&mut self) {
+        let hash = (self.cursor.tried >> 32) as u32;
+        let position = usize::from(self.cursor.proto >> CANDIDATE_SHIFT);
+        let entry = self.cursor.naptr.clone().or_else(|| {
+            let accept = |entry: &EntryRef| entry.negative().is_none();
+            Cache::instance().filter(|_| hash != 0)?.acquire_by_hash(
+                hash,
+                RecordType::NAPTR,
+                &accept,
+            )
+        });
+        let Some(entry) = entry else { return };
+        if let Some(candidate) = candidates_of(&entry).get(position) {
+            self.note_naptr(&entry, usize::from(candidate.index), Source::Cache);
+        }
+    }
+
+    fn note_naptr(&mut self, entry: &EntryRef, index: usize, source: Source) {
+        let Some(reason) = self.reason.as_deref_mut() else {
+            return;
+        };
+        let Some(RecordView::Naptr {
+            order,
+            preference,
+            services,
+            replacement,
+            ..
+        }) = entry.record(index)
+        else {
+            return;
+        };
+        reason.naptr = Some(NaptrReason {
+            owner: entry.name().to_vec(),
+            order,
+            preference,
+            service: services.to_vec(),
+            replacement: replacement.to_vec(),
+            ttl: seconds_left(entry, index),
+            source,
+        });
+    }
+}
+
+/// The candidates of a NAPTR entry.
+fn candidates_of(entry: &EntryRef) -> Candidates {
+    Candidates::new(entry.records().map(|record| match record {
+        RecordView::Naptr {
+            order,
+            preference,
+            flags,
+            services,
+            regexp,
+            ..
+        } => (flags, services, regexp, order, preference),
+        _ => (&b""[..], &b""[..], &b""[..], 0, 0),
+    }))
+}
+
+/// Writes priority and weight of the records of an SRV entry; gives their number.
+fn rank_records(entry: &EntryRef, ranked: &mut [srv::Ranked]) -> usize {
+    let mut count = 0;
+    for (place, record) in ranked.iter_mut().zip(entry.records()) {
+        if let RecordView::Srv {
+            priority, weight, ..
+        } = record
+        {
+            *place = (priority, weight);
+        }
+        count += 1;
+    }
+    count
+}
+
+/// True when a record of a held entry may be used: it is not expired, or the whole entry is, for then
+/// the call goes on with the set that it began with.
+fn usable(entry: &EntryRef, index: usize, now: u32) -> bool {
+    entry.is_permanent()
+        || entry.is_expired(now)
+        || entry
+            .record_expire(index)
+            .is_some_and(|expire| !clock::is_past(expire, now))
+}
+
+/// Seconds to the end of a record; -1 for permanent ones.
+fn seconds_left(entry: &EntryRef, index: usize) -> i32 {
+    if entry.is_permanent() {
+        return -1;
+    }
+    let now = clock::now_ticks();
+    entry
+        .record_expire(index)
+        .map_or(0, |expire| clock::seconds_until(expire, now).max(0))
+}

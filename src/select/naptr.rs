@@ -1,0 +1,174 @@
+//! NAPTR records: which are of use to SIP, and which goes first (RFC 3263 section 4.1, RFC 3403).
+
+use super::{Transport, protocols};
+
+/// Candidates kept; the handle counts them in five bits.
+pub const MAX_CANDIDATES: usize = 32;
+
+/// The transport that a record leads to; `None` when SIP cannot use it.
+///
+/// Of use are records with flag `s`, without substitution, for a service of SIP. All letters may be
+/// upper or lower case.
+#[must_use]
+pub fn transport_of(flags: &[u8], services: &[u8], regexp: &[u8]) -> Option<Transport> {
+    if !flags.eq_ignore_ascii_case(b"s") || !regexp.is_empty() {
+        return None;
+    }
+    let known: [(&[u8], Transport); 4] = [
+        (b"SIP+D2U", Transport::Udp),
+        (b"SIP+D2T", Transport::Tcp),
+        (b"SIPS+D2T", Transport::Tls),
+        (b"SIP+D2S", Transport::Sctp),
+    ];
+    known
+        .into_iter()
+        .find(|(name, _)| services.eq_ignore_ascii_case(name))
+        .map(|(_, transport)| transport)
+}
+
+/// Sort key: what sorts first is used first.
+type Rank = (std::cmp::Reverse<i32>, u16, u16);
+
+fn rank(transport: Transport, order: u16, preference: u16) -> Rank {
+    (
+        std::cmp::Reverse(protocols::preference(transport)),
+        order,
+        preference,
+    )
+}
+
+/// One record in the order of use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Candidate {
+    /// Position of the record in its set.
+    pub index: u16,
+    /// Transport that it leads to.
+    pub transport: Transport,
+}
+
+/// Usable records of a set in the order of use; of more than [`MAX_CANDIDATES`] the best are kept.
+#[derive(Clone, Debug)]
+pub struct Candidates {
+    list: [(Rank, Candidate); MAX_CANDIDATES],
+    count: usize,
+}
+
+impl Candidates {
+    /// Sorts the records that `records` yields as (flags, services, regexp, order, preference).
+    ///
+    /// Records of transports that cannot be used here are left out. Full ties keep their order.
+    pub fn new<'a>(
+        records: impl Iterator<Item = (&'a [u8], &'a [u8], &'a [u8], u16, u16)>,
+    ) -> Self {
+        let nothing = (
+            rank(Transport::Udp, 0, 0),
+            Candidate {
+                index: 0,
+                transport: Transport::Udp,
+            },
+        );
+        let mut result = Self {
+            list: [nothing; MAX_CANDIDATES],
+            count: 0,
+        };
+        for (index, (flags, services, regexp, order, preference)) in (0_u16..).zip(records) {
+            let transport =
+                transport_of(flags, services, regexp).filter(|t| protocols::supported(*t));
+            if let Some(transport) = transport {
+                result.add(
+                    rank(transport, order, preference),
+                    Candidate { index, transport },
+                );
+            }
+        }
+        result
+    }
+
+    fn add(&mut self, rank: Rank, candidate: Candidate) {
+        let kept = self.list.get(..self.count).unwrap_or(&[]);
+        let place = kept.partition_point(|(other, _)| *other <= rank);
+        if place == MAX_CANDIDATES {
+            return;
+        }
+        self.count = (self.count + 1).min(MAX_CANDIDATES);
+        if let Some(tail) = self.list.get_mut(place..self.count) {
+            tail.rotate_right(1);
+            if let Some(first) = tail.first_mut() {
+                *first = (rank, candidate);
+            }
+        }
+    }
+
+    /// The candidate at a position in the order of use.
+    #[must_use]
+    pub fn get(&self, position: usize) -> Option<Candidate> {
+        self.list
+            .get(..self.count)?
+            .get(position)
+            .map(|(_, candidate)| *candidate)
+    }
+
+    /// Number of candidates.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.count
+    }
+
+    /// True when no record can be used.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    type Row = (&'static [u8], &'static [u8], &'static [u8], u16, u16);
+
+    fn order(rows: &[Row]) -> Vec<u16> {
+        let candidates = Candidates::new(rows.iter().copied());
+        (0..candidates.len())
+            .map(|i| candidates.get(i).unwrap().index)
+            .collect()
+    }
+
+    #[test]
+    fn preference_then_order_then_preference_of_the_record() {
+        let rows: [Row; 5] = [
+            (b"s", b"SIPS+D2T", b"", 30, 1),
+            (b"S", b"sip+d2t", b"", 20, 5),
+            (b"s", b"SIP+D2T", b"", 20, 4),
+            (b"s", b"SIP+D2S", b"", 10, 1),
+            (b"s", b"SIP+D2U", b"", 40, 1),
+        ];
+        // SCTP is off by default.
+        assert_eq!(order(&rows), [4, 2, 1, 0]);
+    }
+
+    #[test]
+    fn others_do_not_qualify() {
+        let rows: [Row; 7] = [
+            (b"u", b"SIP+D2U", b"", 1, 1),
+            (b"", b"SIP+D2U", b"", 1, 1),
+            (b"s", b"SIP+D2U", b"!x!y!", 1, 1),
+            (b"s", b"SIPS+D2U", b"", 1, 1),
+            (b"s", b"SIP+D2W", b"", 1, 1),
+            (b"s", b"E2U+sip", b"", 1, 1),
+            (b"ss", b"SIP+D2U", b"", 1, 1),
+        ];
+        assert!(order(&rows).is_empty());
+    }
+
+    /// B52: a better record behind the first 32 is found.
+    #[test]
+    fn b52_all_records_are_considered() {
+        let mut rows: Vec<Row> = vec![(b"s", b"SIP+D2U", b"", 50, 1); 40];
+        rows.push((b"s", b"SIP+D2U", b"", 1, 1));
+        let found = order(&rows);
+        assert_eq!(found.len(), MAX_CANDIDATES);
+        assert_eq!(found[0], 40);
+        assert_eq!(found[1..], (0..31).collect::<Vec<_>>());
+    }
+}

@@ -1,0 +1,322 @@
+//! All addresses of one destination at once: the functions that give a `struct hostent`.
+
+use std::net::IpAddr;
+
+use crate::error::LookupError;
+use crate::host::options::{self, ExtraOpt};
+use crate::lookup::uncached;
+use crate::rr::{RData, Record, RecordType, parse_literal};
+
+use super::naptr::Candidates;
+use super::protocols::{self, TransportList};
+use super::{Transport, srv};
+
+/// Which records are asked for, and whether through the cache.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// SRV for the transport given (UDP if none), then addresses; through the cache.
+    CachedSrv,
+    /// SRV for each transport in order of preference, then addresses; through the cache.
+    CachedSrvList,
+    /// NAPTR, SRV, addresses; through the cache.
+    CachedNaptr,
+    /// As `CachedSrv`, past the cache.
+    UncachedSrv,
+    /// As `CachedSrvList`, past the cache.
+    UncachedSrvList,
+    /// As `CachedNaptr`, past the cache.
+    UncachedNaptr,
+    /// The name is an SRV name already; past the cache.
+    UncachedSrvName,
+}
+
+/// Addresses of one destination, all of one family.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// Canonical name, or the text of a literal.
+    pub name: Vec<u8>,
+    /// At least one.
+    pub addresses: Vec<IpAddr>,
+    /// Port from an SRV record, 0 without one.
+    pub port: u16,
+}
+
+/// Looks a host up past the cache (`dns_func`): addresses of one family, empty when there are none.
+pub type ResolveHost<'a> = dyn FnMut(&[u8]) -> Vec<IpAddr> + 'a;
+
+/// Resolves a SIP URI's host; `port` and `proto` are in/out, 0 = not given, written on success only.
+pub fn resolve(
+    name: &[u8],
+    port: Option<&mut u16>,
+    proto: Option<&mut u8>,
+    flags: u32,
+    way: Way,
+    resolve_host: &mut ResolveHost<'_>,
+) -> Option<Found> {
+    #[cfg(feature = "use_dns_cache")]
+    if matches!(way, Way::CachedSrv | Way::CachedSrvList | Way::CachedNaptr) {
+        return cached(name, port, proto, flags, way);
+    }
+    let _ = flags;
+    let wanted = (port.as_deref().copied(), proto.as_deref().copied());
+    let mut search = Uncached {
+        resolve_host,
+        failed: false,
+    };
+    let found = search.resolve(name, wanted, way);
+    if found.is_none() {
+        crate::host::counters::increment(crate::host::counters::Counter::FailedRequest);
+    }
+    let (found, transport) = found?;
+    if let Some(port) = port {
+        *port = found.port;
+    }
+    if let Some(proto) = proto {
+        *proto = transport as u8;
+    }
+    Some(found)
+}
+
+/// As `resolve`, through the cache: the first target of the search, with all its addresses.
+#[cfg(feature = "use_dns_cache")]
+fn cached(
+    name: &[u8],
+    port: Option<&mut u16>,
+    proto: Option<&mut u8>,
+    flags: u32,
+    way: Way,
+) -> Option<Found> {
+    use super::flags::{SRV_RR_LB, TRY_NAPTR};
+    use super::{Cursor, handle};
+
+    let flags = (flags & !(TRY_NAPTR | SRV_RR_LB))
+        | if way == Way::CachedNaptr {
+            TRY_NAPTR
+        } else {
+            0
+        };
+    let mut cursor = Cursor::default();
+    let mut transport = proto.as_deref().copied();
+    if way == Way::CachedSrv && transport == Some(0) {
+        transport = Some(Transport::Udp as u8);
+    }
+    let mut target_port = port.as_deref().copied();
+    let first = handle::resolve(
+        &mut cursor,
+        name,
+        target_port.as_mut(),
+        transport.as_mut(),
+        flags,
+        None,
+    )
+    .ok()?;
+    let mut found = match &cursor.a {
+        Some(entry) => addresses_of(entry),
+        None => Found {
+            name: name.to_vec(),
+            addresses: vec![first],
+            port: 0,
+        },
+    };
+    found.port = target_port.unwrap_or(0);
+    if let (Some(port), Some(value)) = (port, target_port) {
+        *port = value;
+    }
+    if let (Some(proto), Some(value)) = (proto, transport) {
+        *proto = value;
+    }
+    Some(found)
+}
+
+#[cfg(feature = "use_dns_cache")]
+fn addresses_of(entry: &crate::cache::EntryRef) -> Found {
+    use crate::cache::RecordView;
+    use crate::host::clock;
+
+    let now = clock::now_ticks();
+    let live = |index: &usize| {
+        entry.is_permanent()
+            || entry.is_expired(now)
+            || entry
+                .record_expire(*index)
+                .is_some_and(|expire| !clock::is_past(expire, now))
+    };
+    let addresses =
+        (0..entry.record_count())
+            .filter(live)
+            .filter_map(|index| match entry.record(index)? {
+                RecordView::A(address) => Some(IpAddr::V4(address)),
+                RecordView::Aaaa(address) => Some(IpAddr::V6(address)),
+                _ => None,
+            });
+    Found {
+        name: entry.name().to_vec(),
+        addresses: addresses.collect(),
+        port: 0,
+    }
+}
+
+/// Addresses of a host through the cache, of the family that the flags put first and that exists.
+#[cfg(feature = "use_dns_cache")]
+#[must_use]
+pub fn host(name: &[u8], flags: u32) -> Option<Found> {
+    use super::handle::{families, family_allowed};
+
+    if let Some(address) = parse_literal(name) {
+        let allowed = family_allowed(address, flags);
+        return allowed.then(|| Found {
+            name: name.to_vec(),
+            addresses: vec![address],
+            port: 0,
+        });
+    }
+    let (first, second) = families(flags);
+    std::iter::once(first)
+        .chain(second)
+        .find_map(|family| crate::lookup::entry(name, family, flags).ok())
+        .map(|(entry, _)| addresses_of(&entry))
+        .filter(|found| !found.addresses.is_empty())
+}
+
+/// Addresses of the first target of an SRV name (prefix included) that has any, and its port; through
+/// the cache, without falling back to addresses of the name itself.
+#[cfg(feature = "use_dns_cache")]
+#[must_use]
+pub fn srv_host(name: &[u8], flags: u32) -> Option<Found> {
+    use crate::cache::RecordView;
+
+    let (entry, _) = crate::lookup::entry(name, RecordType::SRV, flags).ok()?;
+    entry.records().find_map(|record| {
+        let RecordView::Srv { port, target, .. } = record else {
+            return None;
+        };
+        let found = host(target, flags).filter(|_| !target.is_empty())?;
+        Some(Found { port, ..found })
+    })
+}
+
+/// What the caller gave: port and transport, `None` without a variable for it.
+type Wanted = (Option<u16>, Option<u8>);
+
+/// A search past the cache.
+struct Uncached<'a, 'b> {
+    resolve_host: &'a mut ResolveHost<'b>,
+    /// A NAPTR or SRV query was not answered: then what is left out may not be replaced by less.
+    failed: bool,
+}
+
+impl Uncached<'_, '_> {
+    fn resolve(&mut self, name: &[u8], wanted: Wanted, way: Way) -> Option<(Found, Transport)> {
+        let given = wanted.1.and_then(Transport::from_number);
+        let transport = given.unwrap_or(Transport::Udp);
+        let port = wanted
+            .0
+            .filter(|&port| port != 0)
+            .unwrap_or(transport.default_port());
+        if way == Way::UncachedSrvName {
+            return Some((self.by_srv(name)?, transport));
+        }
+        if let Some(address) = parse_literal(name) {
+            return Some((
+                Found {
+                    name: name.to_vec(),
+                    addresses: vec![address],
+                    port,
+                },
+                transport,
+            ));
+        }
+        if wanted.0 == Some(0) {
+            if way == Way::UncachedNaptr && wanted.1 == Some(0) && cfg!(feature = "use_naptr") {
+                if let Some(found) = self.by_naptr(name) {
+                    return Some(found);
+                }
+            }
+            let list = match given {
+                None if way != Way::UncachedSrv => protocols::list(),
+                _ => TransportList::single(transport),
+            };
+            for &transport in list.iter() {
+                let Some(srv_name) = protocols::srv_name(transport, name) else {
+                    continue;
+                };
+                if let Some(found) = self.by_srv(&srv_name) {
+                    return Some((found, transport));
+                }
+            }
+            if self.failed {
+                return None;
+            }
+        }
+        Some((self.by_address(name, port)?, transport))
+    }
+
+    fn by_naptr(&mut self, name: &[u8]) -> Option<(Found, Transport)> {
+        let records = self.query(name, RecordType::NAPTR);
+        let naptrs: Vec<_> = records
+            .iter()
+            .filter_map(|record| match &record.rdata {
+                RData::Naptr(naptr) => Some(naptr),
+                _ => None,
+            })
+            .collect();
+        let rows = naptrs
+            .iter()
+            .map(|n| (&*n.flags, &*n.services, &*n.regexp, n.order, n.preference));
+        let candidates = Candidates::new(rows);
+        (0..candidates.len()).find_map(|position| {
+            let candidate = candidates.get(position)?;
+            let naptr = naptrs.get(usize::from(candidate.index))?;
+            let found = self.by_srv(naptr.replacement.as_bytes())?;
+            Some((found, candidate.transport))
+        })
+    }
+
+    fn by_srv(&mut self, srv_name: &[u8]) -> Option<Found> {
+        let records = self.query(srv_name, RecordType::SRV);
+        let mut srvs: Vec<_> = records
+            .iter()
+            .filter_map(|record| match &record.rdata {
+                RData::Srv(srv) => Some(srv),
+                _ => None,
+            })
+            .collect();
+        srvs.sort_by_key(|srv| (srv.priority, u16::MAX - srv.weight));
+        let ranked: Vec<_> = srvs.iter().map(|srv| (srv.priority, srv.weight)).collect();
+        (0..srvs.len())
+            .filter_map(|step| srvs.get(srv::nth(&ranked, step, 0)?))
+            .find_map(|srv| {
+                if srv.target.is_root() {
+                    return None;
+                }
+                self.by_address(srv.target.as_bytes(), srv.port)
+            })
+    }
+
+    fn by_address(&mut self, host: &[u8], port: u16) -> Option<Found> {
+        let addresses = match parse_literal(host) {
+            Some(address) => vec![address],
+            None => (self.resolve_host)(host),
+        };
+        (!addresses.is_empty()).then(|| Found {
+            name: host.to_vec(),
+            addresses,
+            port,
+        })
+    }
+
+    /// The records of a name; an unanswered query is noted.
+    fn query(&mut self, name: &[u8], rtype: RecordType) -> Vec<Record> {
+        match uncached::record_list(name, rtype, true, false) {
+            Ok(records) => records,
+            Err(error) => {
+                self.failed |= matches!(error, LookupError::Failed(_)) && !lenient();
+                Vec::new()
+            }
+        }
+    }
+}
+
+fn lenient() -> bool {
+    options::extra(ExtraOpt::FallbackOnFailure) != 0
+}

@@ -1,0 +1,132 @@
+//! Model checks of the lock-free protocol: `RUSTFLAGS="--cfg loom" cargo test --lib --release loom`.
+//!
+//! What is checked is the code that runs: reference words, buckets' order of steps. The content of an
+//! entry is two words that must always be seen together. Seeded mistakes that these models catch, each
+//! tried: publishing before the content is written; letting go before the version is raised; adding to
+//! a word that is zero; freeing at the unlink instead of at zero.
+
+use loom::sync::Arc;
+use loom::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
+use loom::thread;
+
+use super::refword::{self, Released};
+
+/// One block, one place in a table.
+struct World {
+    slot: AtomicU32,
+    version: AtomicU64,
+    word: AtomicU32,
+    content: [AtomicU32; 2],
+}
+
+impl World {
+    fn with_entry(value: u32) -> Arc<Self> {
+        let world = Self {
+            slot: AtomicU32::new(1),
+            version: AtomicU64::new(0),
+            word: AtomicU32::new(refword::LINKED),
+            content: [AtomicU32::new(value), AtomicU32::new(value)],
+        };
+        Arc::new(world)
+    }
+
+    /// As `Bucket::unlink` and `Writer::let_go`.
+    fn unlink(&self) -> bool {
+        self.slot.store(0, Ordering::Release);
+        let next = self.version.load(Ordering::Relaxed) + 1;
+        self.version.store(next, Ordering::Release);
+        fence(Ordering::Release);
+        refword::unlink(&self.word)
+    }
+
+    /// As `Writer::fill` and `Bucket::link`, if the block is free.
+    fn reuse(&self, value: u32) -> bool {
+        if !refword::is_free(&self.word) {
+            return false;
+        }
+        fence(Ordering::Release);
+        self.content[0].store(value, Ordering::Relaxed);
+        self.content[1].store(value, Ordering::Relaxed);
+        refword::publish(&self.word, true, 0);
+        self.slot.store(1, Ordering::Release);
+        true
+    }
+
+    /// As `Cache::look_in`.
+    fn copy(&self) -> Option<(u32, u32)> {
+        let version = self.version.load(Ordering::Acquire);
+        if self.slot.load(Ordering::Acquire) == 0 {
+            return None;
+        }
+        let seen = (self.content[0].load(Ordering::Relaxed), self.content[1].load(Ordering::Relaxed));
+        fence(Ordering::Acquire);
+        (self.version.load(Ordering::Relaxed) == version).then_some(seen)
+    }
+
+    /// As `Cache::acquire_where`: what is held is looked at after it is held.
+    fn hold(&self) -> Option<(u32, u32)> {
+        if self.slot.load(Ordering::Acquire) == 0 || !refword::try_acquire(&self.word) {
+            return None;
+        }
+        let seen = (self.content[0].load(Ordering::Relaxed), self.content[1].load(Ordering::Relaxed));
+        thread::yield_now();
+        let again = (self.content[0].load(Ordering::Relaxed), self.content[1].load(Ordering::Relaxed));
+        assert_eq!(seen, again, "the entry changed under a holder");
+        assert_ne!(refword::release(&self.word), Released::Underflow);
+        Some(seen)
+    }
+}
+
+#[test]
+fn loom_a_copy_is_never_torn() {
+    loom::model(|| {
+        let world = World::with_entry(1);
+        let writer = {
+            let world = world.clone();
+            thread::spawn(move || {
+                assert!(world.unlink());
+                assert!(world.reuse(2));
+            })
+        };
+        if let Some((a, b)) = world.copy() {
+            assert_eq!(a, b, "torn");
+        }
+        writer.join().unwrap();
+        assert_eq!(world.copy(), Some((2, 2)));
+    });
+}
+
+#[test]
+fn loom_a_held_entry_does_not_change() {
+    loom::model(|| {
+        let world = World::with_entry(1);
+        let writer = {
+            let world = world.clone();
+            thread::spawn(move || {
+                world.unlink();
+                world.reuse(2);
+            })
+        };
+        if let Some((a, b)) = world.hold() {
+            assert_eq!(a, b, "torn");
+        }
+        writer.join().unwrap();
+    });
+}
+
+#[test]
+fn loom_the_last_one_frees_and_only_one() {
+    loom::model(|| {
+        let world = World::with_entry(1);
+        assert!(refword::try_acquire(&world.word));
+        let holder = {
+            let world = world.clone();
+            thread::spawn(move || refword::release(&world.word) == Released::Freed)
+        };
+        let unlinked = world.unlink();
+        let released = holder.join().unwrap();
+        assert!(unlinked ^ released, "freed {} times", u8::from(unlinked) + u8::from(released));
+        assert!(refword::is_free(&world.word));
+        assert!(!refword::try_acquire(&world.word));
+    });
+}
