@@ -14,8 +14,6 @@ fn main() {
     println!("cargo::rerun-if-changed=cbindgen.toml");
     println!("cargo::rerun-if-changed=src/ffi");
     println!("cargo::rerun-if-changed=src/host/hooks.rs");
-    // Only the C header has this branch: in Rust the handle is chosen at run time.
-    println!("cargo::rustc-check-cfg=cfg(dns_handle_has_naptr)");
     println!("cargo::rustc-cdylib-link-arg=-Wl,-soname,{SONAME}");
     if let Err(error) = generate_header() {
         println!("cargo::error=the C header could not be generated: {error}");

@@ -115,13 +115,10 @@ pub struct dns_hash_entry {
 /// Failover state of one request.
 ///
 /// Kamailio 6.2 puts a pointer `naptr` in front; the library finds out at run time which layout its
-/// host uses. Treat the members as private and use the `dns_srv_handle_*` functions.
+/// host uses. The C form is in include/kamailio_dns_types.h, because it has a branch. Treat the members as private and use the `dns_srv_handle_*` functions.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct dns_srv_handle {
-    /// NAPTR entry in use.
-    #[cfg(dns_handle_has_naptr)]
-    pub naptr: *mut dns_hash_entry,
     /// SRV entry in use.
     pub srv: *mut dns_hash_entry,
     /// A or AAAA entry in use.

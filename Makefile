@@ -1,0 +1,147 @@
+# kamailio-dns: the one front door for people, packagers and CI. `make help` lists the targets.
+
+CARGO      ?= cargo
+CARGOFLAGS ?= --locked
+CC         ?= cc
+CXX        ?= c++
+INSTALL    ?= install
+PREFIX     ?= /usr/local
+LIBDIR     ?= $(PREFIX)/lib
+INCLUDEDIR ?= $(PREFIX)/include/kamailio-dns
+PKGCONFIGDIR ?= $(LIBDIR)/pkgconfig
+DESTDIR    ?=
+V          ?= 0
+
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
+SOMAJOR := 0
+BUILD   := build
+SO      := libkamailio_dns.so
+SOFILE  := $(SO).$(VERSION)
+HEADERS := kamailio_dns.h kamailio_dns_types.h resolve.h dns_cache.h dns_func.h dns_wrappers.h
+RELEASE := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)/release
+
+# --- flags: Makefile.defs, one more with extra_defs or EXTRA_DEFS, one less with DEFS_RM
+
+include Makefile.defs
+
+KNOWN := USE_DNS_CACHE USE_DNS_FAILOVER USE_NAPTR DNS_SRV_LB NAPTR_CACHE_ALL_ARS \
+	CACHE_RELEVANT_RECS_ONLY RESOLVE_DBG NAPTR_DBG DNS_CACHE_DEBUG USE_DNS_CACHE_STATS \
+	DNS_WATCHDOG_SUPPORT
+
+ASKED := $(filter-out $(DEFS_RM),$(C_DEFS) $(extra_defs) $(EXTRA_DEFS))
+FLAGS := $(sort $(patsubst -D%,%,$(ASKED)))
+UNKNOWN := $(filter-out $(KNOWN),$(FLAGS)) $(filter-out $(KNOWN),$(patsubst -D%,%,$(DEFS_RM)))
+
+ifneq ($(strip $(UNKNOWN)),)
+$(error unknown flag: $(strip $(UNKNOWN)); the flags are: $(KNOWN))
+endif
+
+# $(call needs,FLAG,NEEDED): refuses FLAG without NEEDED
+needs = $(if $(filter $(1),$(FLAGS)),$(if $(filter $(2),$(FLAGS)),,$(error $(1) needs $(2), which is off)))
+
+$(call needs,USE_DNS_FAILOVER,USE_DNS_CACHE)
+$(call needs,DNS_SRV_LB,USE_DNS_FAILOVER)
+$(call needs,CACHE_RELEVANT_RECS_ONLY,USE_DNS_CACHE)
+$(call needs,DNS_CACHE_DEBUG,USE_DNS_CACHE)
+$(call needs,USE_DNS_CACHE_STATS,USE_DNS_CACHE)
+$(call needs,DNS_WATCHDOG_SUPPORT,USE_DNS_CACHE)
+$(call needs,NAPTR_CACHE_ALL_ARS,USE_DNS_CACHE)
+$(call needs,NAPTR_CACHE_ALL_ARS,USE_NAPTR)
+$(call needs,NAPTR_DBG,USE_NAPTR)
+
+FEATURES := $(shell echo '$(FLAGS)' | tr 'A-Z' 'a-z')
+CARGO_FEATURES := --no-default-features $(if $(FEATURES),--features "$(FEATURES)")
+
+Q := $(if $(filter 0,$(V)),@)
+
+# --- building
+
+.PHONY: all lib install uninstall run test check-c lint header valgrind asan clean help setup
+
+all: lib
+
+lib:
+	$(Q)$(CARGO) build --release $(CARGOFLAGS) $(CARGO_FEATURES)
+	$(Q)mkdir -p $(BUILD)/include/host
+	$(Q)cp $(RELEASE)/$(SO) $(BUILD)/$(SOFILE)
+	$(Q)ln -sf $(SOFILE) $(BUILD)/$(SO).$(SOMAJOR)
+	$(Q)ln -sf $(SO).$(SOMAJOR) $(BUILD)/$(SO)
+	$(Q)cp $(RELEASE)/libkamailio_dns.a $(BUILD)/libkamailio_dns.a
+	$(Q)cp $(addprefix include/,$(HEADERS)) $(BUILD)/include/
+	$(Q)cp include/host/kamailio_host.h $(BUILD)/include/host/
+	$(Q)sh ci/flags_header.sh $(FLAGS) > $(BUILD)/include/host/kamailio_flags.h
+	$(Q)sed -e 's|@PREFIX@|$(PREFIX)|; s|@LIBDIR@|$(LIBDIR)|; s|@INCLUDEDIR@|$(INCLUDEDIR)|' \
+		-e 's|@VERSION@|$(VERSION)|' kamailio-dns.pc.in > $(BUILD)/kamailio-dns.pc
+	@echo "built $(BUILD)/$(SO), $(BUILD)/libkamailio_dns.a with: $(if $(FLAGS),$(FLAGS),no flags)"
+
+install: lib
+	$(INSTALL) -d $(DESTDIR)$(LIBDIR) $(DESTDIR)$(INCLUDEDIR)/host $(DESTDIR)$(PKGCONFIGDIR)
+	$(INSTALL) -m 755 $(BUILD)/$(SOFILE) $(DESTDIR)$(LIBDIR)/$(SOFILE)
+	ln -sf $(SOFILE) $(DESTDIR)$(LIBDIR)/$(SO).$(SOMAJOR)
+	ln -sf $(SO).$(SOMAJOR) $(DESTDIR)$(LIBDIR)/$(SO)
+	$(INSTALL) -m 644 $(BUILD)/libkamailio_dns.a $(DESTDIR)$(LIBDIR)/libkamailio_dns.a
+	$(INSTALL) -m 644 $(addprefix $(BUILD)/include/,$(HEADERS)) $(DESTDIR)$(INCLUDEDIR)/
+	$(INSTALL) -m 644 $(BUILD)/include/host/kamailio_host.h $(BUILD)/include/host/kamailio_flags.h \
+		$(DESTDIR)$(INCLUDEDIR)/host/
+	$(INSTALL) -m 644 $(BUILD)/kamailio-dns.pc $(DESTDIR)$(PKGCONFIGDIR)/kamailio-dns.pc
+
+uninstall:
+	rm -f $(DESTDIR)$(LIBDIR)/$(SO) $(DESTDIR)$(LIBDIR)/$(SO).$(SOMAJOR) \
+		$(DESTDIR)$(LIBDIR)/$(SOFILE) $(DESTDIR)$(LIBDIR)/libkamailio_dns.a \
+		$(DESTDIR)$(PKGCONFIGDIR)/kamailio-dns.pc
+	rm -f $(addprefix $(DESTDIR)$(INCLUDEDIR)/,$(HEADERS)) \
+		$(DESTDIR)$(INCLUDEDIR)/host/kamailio_host.h $(DESTDIR)$(INCLUDEDIR)/host/kamailio_flags.h
+	-rmdir $(DESTDIR)$(INCLUDEDIR)/host $(DESTDIR)$(INCLUDEDIR)
+
+# --- showing it
+
+run: setup lib
+	$(Q)BUILD=$(BUILD) URI="$(URI)" CC="$(CC)" sh examples/run.sh
+
+# --- checking it
+
+setup:
+	$(Q)sh ci/setup.sh
+
+test: setup lib
+	$(Q)CARGO="$(CARGO)" CARGOFLAGS="$(CARGOFLAGS)" FEATURES="$(FEATURES)" BUILD=$(BUILD) \
+		CC="$(CC)" CXX="$(CXX)" sh ci/test.sh
+
+check-c: lib
+	$(Q)BUILD=$(BUILD) CC="$(CC)" CXX="$(CXX)" FLAGS="$(FLAGS)" sh c_tests/run.sh
+
+valgrind: setup lib
+	$(Q)BUILD=$(BUILD) CC="$(CC)" CXX="$(CXX)" FLAGS="$(FLAGS)" \
+		VALGRIND="valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite" \
+		sh c_tests/run.sh
+
+# The C side and every block that it gets from the library; run.sh proves that the sanitizer is in.
+asan: lib
+	$(Q)BUILD=$(BUILD) CC="$(CC)" CXX="$(CXX)" FLAGS="$(FLAGS)" \
+		SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=all" sh c_tests/run.sh
+
+lint:
+	$(CARGO) fmt --check
+	$(CARGO) clippy $(CARGOFLAGS) --all-targets -- -D warnings
+	$(CARGO) test $(CARGOFLAGS) --quiet --test header --test layering
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc $(CARGOFLAGS) --no-deps
+
+header:
+	UPDATE_HEADER=1 $(CARGO) test $(CARGOFLAGS) --quiet --test header
+
+clean:
+	$(CARGO) clean
+	rm -rf $(BUILD)
+
+help:
+	@echo 'all        shared object, static archive, headers, pkg-config file into $(BUILD)/'
+	@echo 'install    into PREFIX ($(PREFIX)); also DESTDIR, LIBDIR, INCLUDEDIR'
+	@echo 'uninstall  the reverse'
+	@echo 'run        shows the library at work; URI=sip:example.org for a URI of yours'
+	@echo 'test       all tests, Rust and C'
+	@echo 'check-c    the C tests; valgrind, asan: the same under those'
+	@echo 'lint       formatting, clippy, header, layers, documentation'
+	@echo 'header     refreshes include/kamailio_dns.h'
+	@echo 'clean      removes what was built'
+	@echo 'flags      make extra_defs="-DUSE_DNS_CACHE_STATS", make DEFS_RM="-DUSE_NAPTR",'
+	@echo '           or edit Makefile.defs'

@@ -1,0 +1,212 @@
+/*
+ * What the generated header needs and cannot say: types of the host program, constants, and the
+ * exported variables in their exact C spelling.
+ *
+ * Inside a Kamailio source tree (these headers lie in src/core) the tree's own types are used;
+ * anywhere else the stand-ins in host/. Define KAMAILIO_DNS_IN_TREE or KAMAILIO_DNS_STANDALONE to
+ * decide it by hand.
+ */
+
+#ifndef KAMAILIO_DNS_TYPES_H
+#define KAMAILIO_DNS_TYPES_H
+
+#if !defined(KAMAILIO_DNS_IN_TREE) && !defined(KAMAILIO_DNS_STANDALONE)
+#if defined(__has_include)
+#if __has_include("ip_addr.h") && __has_include("atomic_ops.h") && __has_include("sr_module.h")
+#define KAMAILIO_DNS_IN_TREE
+#endif
+#endif
+#endif
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <sys/socket.h>
+#include <netinet/in.h>
+#include <netdb.h>
+#include <arpa/nameser.h>
+#include <resolv.h>
+
+#ifdef KAMAILIO_DNS_IN_TREE
+#include "str.h"
+#include "config.h"
+#include "ip_addr.h"
+#include "timer.h"
+#include "atomic_ops.h"
+#include "counters.h"
+#include "rpc.h"
+#else
+#include "host/kamailio_flags.h"
+#include "host/kamailio_host.h"
+#endif
+
+/* load balancing among SRV records is part of the handle's meaning, as in the C original */
+#ifndef DNS_SRV_LB
+#define DNS_SRV_LB
+#endif
+
+/* record types that not every libc names */
+#ifndef T_SRV
+#define T_SRV 33
+#endif
+#ifndef T_NAPTR
+#define T_NAPTR 35
+#endif
+#ifndef T_EBL
+#define T_EBL 65300
+#endif
+
+/* flags of get_record() */
+#define RES_ONLY_TYPE 1 /* only records of the type asked */
+#define RES_AR 2		/* records of the additional section, too */
+
+/* request flags: the flags arguments, and the variable dns_flags */
+#define DNS_NO_FLAGS 0
+#define DNS_IPV4_ONLY 1
+#define DNS_IPV6_ONLY 2
+#define DNS_IPV6_FIRST 4
+#define DNS_SRV_RR_LB 8
+#define DNS_TRY_NAPTR 16
+
+/* flags of entries, and of adding and deleting records */
+#define DNS_FLAG_BAD_NAME 1	 /* negative */
+#define DNS_FLAG_PERMANENT 2 /* never expires */
+
+/* sizes */
+#define MAX_QUERY_SIZE 8192
+#define ANS_SIZE 8192
+#define DNS_HDR_SIZE 12
+#define MAX_DNS_NAME 256
+#define MAX_DNS_STRING 255
+#define MAX_NAPTR_RRS 32
+
+/* SRV prefixes */
+#define SRV_UDP_PREFIX "_sip._udp."
+#define SRV_UDP_PREFIX_LEN (sizeof(SRV_UDP_PREFIX) - 1)
+#define SRV_TCP_PREFIX "_sip._tcp."
+#define SRV_TCP_PREFIX_LEN (sizeof(SRV_TCP_PREFIX) - 1)
+#define SRV_SCTP_PREFIX "_sip._sctp."
+#define SRV_SCTP_PREFIX_LEN (sizeof(SRV_SCTP_PREFIX) - 1)
+#define SRV_TLS_PREFIX "_sips._tcp."
+#define SRV_TLS_PREFIX_LEN (sizeof(SRV_TLS_PREFIX) - 1)
+#define SRV_MAX_PREFIX_LEN SRV_TLS_PREFIX_LEN
+
+/* defaults of the options */
+#define DEFAULT_DNS_NEG_CACHE_TTL 60		/* s */
+#define DEFAULT_DNS_CACHE_MIN_TTL 0			/* s */
+#define DEFAULT_DNS_CACHE_MAX_TTL ((unsigned)(-1)) /* s */
+#define DEFAULT_DNS_MAX_MEM 500				/* KiB */
+#define DEFAULT_DNS_TIMER_INTERVAL 120		/* s */
+#define DNS_CACHE_ALL_STATS "dc_all_stats"
+
+/* events that a blocklist knows */
+#define IP_ERR_BAD_DST 2
+#define IP_ERR_SND 3
+#define IP_ERR_TIMEOUT 4
+#define IP_ERR_TCP_CON 5
+
+/* results of the iterating functions are negative values of these; see dns_strerror() */
+enum dns_errors
+{
+	E_DNS_OK = 0,
+	E_DNS_EOR,			  /* no more records: the end, not an error */
+	E_DNS_UNKNOWN,		  /* unspecified */
+	E_DNS_INTERNAL_ERR,	  /* a defect, or no memory */
+	E_DNS_BAD_SRV_ENTRY,  /* SRV entry unusable */
+	E_DNS_NO_SRV,		  /* SRV name does not resolve */
+	E_DNS_BAD_IP_ENTRY,	  /* A or AAAA entry unusable */
+	E_DNS_NO_IP,		  /* A or AAAA name does not resolve */
+	E_DNS_BAD_IP,		  /* address in the record invalid */
+	E_DNS_BLOCKLIST_IP,	  /* address is on the blocklist */
+	E_DNS_NAME_TOO_LONG,  /* 256 octets or more */
+	E_DNS_AF_MISMATCH,	  /* literal of a family that the flags exclude */
+	E_DNS_NO_NAPTR,		  /* NAPTR name does not resolve */
+	E_DNS_CRITICAL		  /* a transport without SRV records needs a port */
+};
+
+/* sources of a record in struct dns_reason */
+enum dns_sources
+{
+	DNS_SOURCE_NONE = 0,
+	DNS_SOURCE_CACHE,
+	DNS_SOURCE_NETWORK,
+	DNS_SOURCE_LITERAL
+};
+
+/* octets of record data, texts included */
+#define RDATA_SIZE(s) (sizeof(struct rdata) + (s).name_len)
+#define SRV_RDATA_SIZE(s) (sizeof(struct srv_rdata) + (s).name_len)
+#define NAPTR_RDATA_SIZE(s)                                                 \
+	(sizeof(struct naptr_rdata) + (s).flags_len + (s).services_len          \
+			+ (s).regexp_len + (s).repl_len)
+#define CNAME_RDATA_SIZE(s) (sizeof(struct cname_rdata) + (s).name_len)
+#define TXT_RDATA_SIZE(s)                                                   \
+	(sizeof(struct txt_rdata) + (s).tslen                                   \
+			+ ((s).cstr_no - 1) * sizeof(struct dns_cstr))
+#define EBL_RDATA_SIZE(s) \
+	(sizeof(struct ebl_rdata) + (s).separator_len + (s).apex_len)
+#define PTR_RDATA_SIZE(s) (sizeof(struct ptr_rdata) + (s).ptrdname_len)
+
+/* records that naptr_sip_iterate() has given out */
+typedef unsigned int naptr_bmp_t;
+#define naptr_iterate_init(bmp) \
+	do {                        \
+		*(bmp) = 0;             \
+	} while(0)
+
+/* value of a hexadecimal digit, -1 if it is none */
+#define HEX2I(c)                                                            \
+	(((c) >= '0' && (c) <= '9')	  ? (c) - '0'                               \
+			: ((c) >= 'A' && (c) <= 'F') ? (c) - 'A' + 10                   \
+			: ((c) >= 'a' && (c) <= 'f') ? (c) - 'a' + 10                   \
+										 : -1)
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/*
+ * Failover state of one request. The members are the library's business: use dns_srv_handle_init(),
+ * _next(), _put() and so on. Kamailio 6.2 and later have the first member; define
+ * DNS_HANDLE_HAS_NAPTR when building such a tree with these headers (dns_handle_layout() tells what
+ * the library expects).
+ */
+struct dns_hash_entry;
+struct dns_srv_handle
+{
+#ifdef DNS_HANDLE_HAS_NAPTR
+	struct dns_hash_entry *naptr; /* NAPTR entry in use */
+#endif
+	struct dns_hash_entry *srv;		  /* SRV entry in use */
+	struct dns_hash_entry *a;		  /* A or AAAA entry in use */
+	unsigned long long srv_tried_rrs; /* progress among the SRV records */
+	unsigned short port;			  /* of the current target */
+	unsigned char srv_no;			  /* position in the SRV order */
+	unsigned char ip_no;			  /* position in the address entry */
+	unsigned char proto;			  /* transport of the current target */
+};
+
+struct dns_func_t;
+struct dns_counters_h;
+struct dns_lu_lst;
+struct t_dns_cache_stats;
+
+/* variables of the library, see the functions of the same topics */
+extern struct dns_func_t dns_func;
+extern struct dns_counters_h dns_cnts_h;
+extern counter_def_t dns_cnt_defs[3];
+#ifdef USE_DNS_CACHE
+extern int dns_cache_init;				/* 0 = no cache; before init_dns_cache() */
+extern unsigned int dns_timer_interval; /* s between garbage collections, 0 = none */
+extern int dns_flags;					/* request flags that follow from the options */
+extern struct dns_lu_lst *dns_last_used_lst; /* an empty list */
+#ifdef USE_DNS_CACHE_STATS
+extern struct t_dns_cache_stats *dns_cache_stats;
+#endif
+#endif
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,163 @@
+//! The layers: a module uses only those below it.
+
+use std::path::{Path, PathBuf};
+
+/// Layer and what it may use. `rr` and `error` are values that all may name.
+const ALLOWED: [(&str, &[&str]); 9] = [
+    (
+        "ffi",
+        &[
+            "select", "lookup", "cache", "resolver", "shm", "host", "rr", "error",
+        ],
+    ),
+    ("select", &["lookup", "cache", "host", "rr", "error"]),
+    ("lookup", &["cache", "resolver", "host", "rr", "error"]),
+    ("cache", &["shm", "host", "rr", "error"]),
+    ("resolver", &["host", "rr", "error"]),
+    ("shm", &["host", "error"]),
+    ("host", &["error", "rr"]),
+    ("rr", &["error"]),
+    ("error", &["rr"]),
+];
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut list = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            list.extend(files(&path));
+        } else if path.extension().is_some_and(|e| e == "rs") {
+            list.push(path);
+        }
+    }
+    list
+}
+
+fn source() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
+}
+
+/// The layer that a source file belongs to.
+fn layer(file: &Path) -> String {
+    let inside = file.strip_prefix(source()).unwrap();
+    let first = inside.components().next().unwrap();
+    first
+        .as_os_str()
+        .to_string_lossy()
+        .trim_end_matches(".rs")
+        .to_owned()
+}
+
+/// Code without its comments, and without unit tests (which may use anything).
+fn code(file: &Path) -> String {
+    let text = std::fs::read_to_string(file).unwrap();
+    let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap();
+    text.lines()
+        .filter(|line| !line.trim_start().starts_with("//"))
+        .map(|line| format!("{line}\n"))
+        .collect()
+}
+
+/// Names that follow `crate::` in code, grouped imports (`crate::{a, b}`) included.
+fn used(code: &str) -> Vec<String> {
+    let mut names = Vec::new();
+    for rest in code.split("crate::").skip(1) {
+        if let Some(group) = rest.strip_prefix('{') {
+            let group = group.split("};").next().unwrap_or_default();
+            let mut depth = 0;
+            let mut name = String::new();
+            for letter in group.chars().chain([',']) {
+                match letter {
+                    '{' => depth += 1,
+                    '}' => depth -= 1,
+                    ',' if depth == 0 => {
+                        names.push(first_word(name.trim()));
+                        name.clear();
+                        continue;
+                    }
+                    _ => {}
+                }
+                name.push(letter);
+            }
+        } else {
+            names.push(first_word(rest));
+        }
+    }
+    names.retain(|name| !name.is_empty());
+    names
+}
+
+fn first_word(text: &str) -> String {
+    text.chars()
+        .take_while(|c| c.is_alphanumeric() || *c == '_')
+        .collect()
+}
+
+#[test]
+fn no_module_reaches_up() {
+    let mut seen = 0;
+    for file in files(&source()) {
+        let layer = layer(&file);
+        if layer == "lib" {
+            continue;
+        }
+        let (_, allowed) = ALLOWED
+            .iter()
+            .find(|(name, _)| *name == layer)
+            .unwrap_or_else(|| panic!("{}: `{layer}` is no layer", file.display()));
+        for name in used(&code(&file)) {
+            // Macros at the root of the crate (`crate::log!`) belong to no layer.
+            let macros = ["log", "resolve_dbg", "naptr_dbg", "cache_dbg"];
+            let fine = name == layer
+                || macros.contains(&name.as_str())
+                || allowed.contains(&name.as_str());
+            assert!(fine, "{}: `{layer}` may not use `{name}`", file.display());
+            seen += 1;
+        }
+    }
+    assert!(
+        seen > 50,
+        "the reader of `crate::` finds too little: {seen}"
+    );
+}
+
+#[test]
+fn crates_stay_in_their_files() {
+    let homes = [
+        ("hickory_proto", "resolver/message.rs"),
+        ("rand", "host/random.rs"),
+    ];
+    for file in files(&source()) {
+        let code = code(&file);
+        for (name, home) in homes {
+            let named = code.contains(&format!("use {name}::"))
+                || code.contains(&format!("{name}::")) && !code.contains(&format!("_{name}::"));
+            assert!(
+                !named || file.ends_with(home),
+                "{}: {name} belongs into {home}",
+                file.display()
+            );
+        }
+    }
+}
+
+#[test]
+fn unsafe_code_is_only_where_memory_is_shared_or_foreign() {
+    for file in files(&source()) {
+        if code(&file).contains("allow(unsafe_code") {
+            let layer = layer(&file);
+            assert!(
+                ["ffi", "host", "shm", "cache"].contains(&layer.as_str()),
+                "{}: unsafe code in `{layer}`",
+                file.display()
+            );
+        }
+    }
+}
+
+#[test]
+fn the_reader_sees_grouped_imports() {
+    let code =
+        "use crate::{cache::{Cache, EntryRef}, host::clock, rr};\nfn f() { crate::shm::x() }";
+    assert_eq!(used(code), ["cache", "host", "rr", "shm"]);
+}
