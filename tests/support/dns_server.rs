@@ -242,10 +242,10 @@ impl State {
                 script.first().cloned().unwrap_or_else(Reply::dropped)
             };
         }
-        self.from_records(query)
+        self.look_up(query)
     }
 
-    fn from_records(&self, query: &Query) -> Reply {
+    fn look_up(&self, query: &Query) -> Reply {
         let mut owner = query.name.clone();
         let mut answers = Vec::new();
         for _ in 0..20 {
@@ -272,10 +272,8 @@ impl State {
             let candidate = r.owner.to_ascii_lowercase();
             candidate.eq_ignore_ascii_case(&owner) || candidate.ends_with(&below)
         });
-        if !exists && answers.is_empty() {
-            if let Some(reply) = &self.default {
-                return reply.clone();
-            }
+        if let (false, true, Some(reply)) = (exists, answers.is_empty(), &self.default) {
+            return reply.clone();
         }
         let zone = owner.rsplit('.').next().unwrap_or_default();
         let soa = Rr::soa(zone, self.negative_ttl.0, self.negative_ttl.1);

@@ -10,7 +10,16 @@
 //! ```
 #![allow(dead_code, reason = "each test program uses a part")]
 #![allow(unused_imports, reason = "each test program uses a part")]
-#![allow(unreachable_pub, reason = "included into test programs, which export nothing")]
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "test code; a failure ends the test"
+)]
+#![allow(
+    unreachable_pub,
+    reason = "included into test programs, which export nothing"
+)]
 
 pub mod dns_server;
 pub mod options;
