@@ -269,7 +269,7 @@ pub(crate) fn udp_limit(query: &Query) -> usize {
     })
 }
 
-/// Writes the reply in at most `limit` octets. What does not fit: additional records are left out
+/// Writes the reply in at most `limit` octets. What does not fit: additional record sets are left out
 /// silently, anything else makes the reply empty and truncated (TC), so that the client asks by TCP.
 pub(crate) fn write_reply(query: &Query, reply: &Reply, limit: usize) -> Vec<u8> {
     let mut writer = Writer::default();
@@ -299,11 +299,19 @@ pub(crate) fn write_reply(query: &Query, reply: &Reply, limit: usize) -> Vec<u8>
         .all(|r| writer.record_within(r, limit));
     let mut counts = [0, 0, 0u16];
     if fits {
-        let kept = reply
-            .additional
-            .iter()
-            .take_while(|r| writer.record_within(r, limit))
-            .count();
+        let mut kept = 0;
+        let same_set = |a: &Record, b: &Record| {
+            a.owner == b.owner && std::mem::discriminant(&a.data) == std::mem::discriminant(&b.data)
+        };
+        // A set goes whole or not at all: a client would take a part for the whole.
+        for set in reply.additional.chunk_by(same_set) {
+            let set_at = writer.message.len();
+            if !set.iter().all(|r| writer.record_within(r, limit)) {
+                writer.message.truncate(set_at);
+                break;
+            }
+            kept += set.len();
+        }
         counts = [reply.answers.len(), reply.authority.len(), kept].map(|n| n as u16);
     } else {
         writer.message.truncate(body_at);
