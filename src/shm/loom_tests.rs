@@ -105,6 +105,31 @@ fn loom_a_copy_is_never_torn() {
     });
 }
 
+/// The one who reuses the block is another process than the one who unlinked its entry.
+#[test]
+fn loom_a_copy_is_not_torn_by_a_third_party() {
+    loom::model(|| {
+        let world = World::with_entry(1);
+        let unlinker = {
+            let world = world.clone();
+            thread::spawn(move || {
+                world.unlink();
+            })
+        };
+        let other_writer = {
+            let world = world.clone();
+            thread::spawn(move || {
+                world.reuse(2);
+            })
+        };
+        if let Some((a, b)) = world.copy() {
+            assert_eq!(a, b, "torn");
+        }
+        unlinker.join().unwrap();
+        other_writer.join().unwrap();
+    });
+}
+
 #[test]
 fn loom_a_held_entry_does_not_change() {
     loom::model(|| {
