@@ -6,12 +6,12 @@ use crate::cache::{Cache, EntryRef, NegativeKind, Probe, RecordView};
 use crate::error::{Failure, LookupError};
 use crate::host::clock;
 use crate::host::counters::{self, Counter};
-use crate::resolver::{self, Answer, Outcome, Question};
-use crate::rr::{MAX_CNAME_HOPS, MAX_NAME_OCTETS, RecordType, is_host_name, parse_literal};
+use crate::resolver::{self, Outcome, Question};
+use crate::rr::{MAX_CNAME_HOPS, MAX_NAME_OCTETS, Name, RecordType, parse_literal};
 
-use super::answer::{self, Trust};
-use super::request::{family_allowed, family_order};
-use super::{store, watchdog};
+use super::request::{family_allowed, family_order, question_text, split_absolute};
+use super::store::{self, Next};
+use super::watchdog;
 
 /// Where an answer came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,18 +24,12 @@ pub enum Source {
     Literal,
 }
 
-/// What a query led to.
-enum Step {
-    /// The records asked for.
-    Found(EntryRef),
-    /// The name is an alias of this one, about which the answer says nothing.
-    GoOn(Vec<u8>),
-}
-
-/// The entry for a name and type, CNAMEs followed: positive, with at least one record.
+/// The entry for a name and type, CNAMEs followed; a positive entry with at least one record.
 ///
-/// `flags` are the caller's `DNS_*` request flags: they decide which additional addresses are kept, and
-/// whether the other address family is asked along. A trailing dot makes the name absolute.
+/// `flags` are the caller's `DNS_*` request flags: they decide which additional addresses are kept,
+/// and whether a query for A or AAAA takes one for the other family along. The entry is live, unless
+/// its TTL is 0 (it then serves this call alone) or the watchdog says that the nameservers are down.
+/// A trailing dot makes the name absolute: it is asked as it is, without search domains.
 ///
 /// # Errors
 /// Why there is none. Absence and failure are different things.
@@ -44,269 +38,285 @@ pub fn entry(
     qtype: RecordType,
     flags: u32,
 ) -> Result<(EntryRef, Source), LookupError> {
-    let cache = Cache::instance().ok_or(LookupError::NoCache)?;
-    let (name, absolute) = match qname {
-        [name @ .., b'.'] => (name, true),
-        _ => (qname, false),
-    };
+    let (name, absolute) = split_absolute(qname);
+    find(name, absolute, qtype, flags)
+}
+
+/// As [`entry`], for a name that came out of DNS and so is absolute without a trailing dot: an SRV
+/// target, a NAPTR replacement.
+///
+/// # Errors
+/// As [`entry`].
+pub fn absolute_entry(
+    name: &[u8],
+    qtype: RecordType,
+    flags: u32,
+) -> Result<(EntryRef, Source), LookupError> {
+    find(name, true, qtype, flags)
+}
+
+fn find(
+    name: &[u8],
+    absolute: bool,
+    qtype: RecordType,
+    flags: u32,
+) -> Result<(EntryRef, Source), LookupError> {
     if name.is_empty() {
         return Err(LookupError::BadName);
     }
     if name.len() > MAX_NAME_OCTETS {
         return Err(LookupError::NameTooLong);
     }
-    if let Some(found) = from_cache(cache, name, qtype) {
-        return match found {
-            Found::Entry(entry) => Ok((entry, Source::Cache)),
-            Found::Absent(error) => Err(error),
-            Found::Alias(target) => chase(cache, target, Source::Cache, qtype, flags),
-        };
-    }
-    if !is_host_name(name) {
-        return Err(LookupError::BadName);
-    }
-    // The search list applies to names as callers write them, not to targets of aliases.
-    let step = ask(cache, name, absolute, qtype, flags, &mut { MAX_CNAME_HOPS });
-    let result = match step {
-        Ok(Step::Found(entry)) => Ok((entry, Source::Network)),
-        Ok(Step::GoOn(target)) => chase(cache, target, Source::Network, qtype, flags),
-        Err(error) => Err(error),
+    let mut lookup = Lookup {
+        cache: Cache::instance().ok_or(LookupError::NoCache)?,
+        qtype,
+        flags,
+        hops: MAX_CNAME_HOPS,
+        asked: false,
     };
-    if result.is_err() {
+    let result = lookup.run(name, absolute);
+    if lookup.asked && result.is_err() {
         counters::increment(Counter::FailedRequest);
     }
-    result
-}
-
-/// Follows an alias through cache and network.
-fn chase(
-    cache: &Cache,
-    mut target: Vec<u8>,
-    mut source: Source,
-    qtype: RecordType,
-    flags: u32,
-) -> Result<(EntryRef, Source), LookupError> {
-    let mut hops = MAX_CNAME_HOPS;
-    while hops > 0 {
-        hops -= 1;
-        match from_cache(cache, &target, qtype) {
-            Some(Found::Entry(entry)) => return Ok((entry, source)),
-            Some(Found::Absent(error)) => return Err(error),
-            Some(Found::Alias(next)) => target = next,
-            None => {
-                source = Source::Network;
-                match ask(cache, &target, true, qtype, flags, &mut hops)? {
-                    Step::Found(entry) => return Ok((entry, source)),
-                    Step::GoOn(next) => target = next,
-                }
-            }
-        }
-    }
-    crate::cache_dbg!(
-        "CNAME chain too long or a loop at {}",
-        String::from_utf8_lossy(&target)
-    );
-    Err(LookupError::CnameChain)
-}
-
-/// What the cache knows.
-enum Found {
-    Entry(EntryRef),
-    Alias(Vec<u8>),
-    Absent(LookupError),
-}
-
-fn from_cache(cache: &Cache, name: &[u8], qtype: RecordType) -> Option<Found> {
-    let now = clock::now_ticks();
-    let entry = match cache.acquire(name, qtype, now) {
-        Some(entry) => entry,
-        // While the servers are down what is known is better than nothing.
-        None if !watchdog::servers_up() => match cache.acquire_any_age(name, qtype) {
-            Some(entry) if entry.negative().is_none() => entry,
-            _ => return Some(Found::Absent(LookupError::Failed(Failure::NoServers))),
-        },
-        None => return None,
-    };
-    if let Some(kind) = entry.negative() {
-        return Some(Found::Absent(match kind {
-            NegativeKind::NxDomain => LookupError::NxDomain,
-            NegativeKind::NoData => LookupError::NoData,
-            NegativeKind::Failure => LookupError::Failed(Failure::Timeout),
-        }));
-    }
-    if entry.rtype() == qtype {
-        return Some(Found::Entry(entry));
-    }
-    match entry.record(0) {
-        Some(RecordView::Cname(target)) => Some(Found::Alias(target.to_vec())),
-        _ => None,
-    }
-}
-
-/// Asks the resolver and keeps what it says.
-fn ask(
-    cache: &Cache,
-    name: &[u8],
-    absolute: bool,
-    qtype: RecordType,
-    flags: u32,
-    hops: &mut usize,
-) -> Result<Step, LookupError> {
-    let question_text = super::request::question_text(name, absolute);
-    let mut questions = vec![Question {
-        qname: &question_text,
-        qtype,
-    }];
-    if let Some(family) = other_family(cache, name, qtype, flags) {
-        // Both may be needed, and two questions at once take no longer than one.
-        questions.push(Question {
-            qname: &question_text,
-            qtype: family,
-        });
-    }
-    crate::cache_dbg!(
-        "asking for {} type {}",
-        String::from_utf8_lossy(name),
-        qtype.0
-    );
-    let mut outcomes = resolver::query_all(&questions).into_iter();
-    let first = outcomes
-        .next()
-        .unwrap_or(Outcome::Failed(Failure::NoServers));
-    let step = digest(cache, name, qtype, &first, flags, hops);
-    for (outcome, question) in outcomes.zip(questions.iter().skip(1)) {
-        // What it says is in the cache for whoever asks next; here only the first counts.
-        let _kept = digest(cache, name, question.qtype, &outcome, flags, &mut {
-            MAX_CNAME_HOPS
-        });
-    }
-    step
-}
-
-/// The address family to ask for along with this one: allowed by the flags and not known yet.
-fn other_family(cache: &Cache, name: &[u8], qtype: RecordType, flags: u32) -> Option<RecordType> {
-    let (first, second) = family_order(flags);
-    let other = if qtype == first {
-        second?
-    } else if Some(qtype) == second {
-        first
+    let source = if lookup.asked {
+        Source::Network
     } else {
-        return None;
+        Source::Cache
     };
-    cache
-        .acquire(name, other, clock::now_ticks())
-        .is_none()
-        .then_some(other)
+    result.map(|entry| (entry, source))
 }
 
-/// Keeps what an outcome says and tells what it means for the question.
-fn digest(
-    cache: &Cache,
-    name: &[u8],
+/// What the cache has on a name, its CNAMEs followed.
+enum Known {
+    /// An entry of the type, positive or negative.
+    Entry(EntryRef),
+    /// Nothing; the name to ask for if it is not the one that was looked up.
+    Miss(Option<Name>),
+    /// More CNAMEs than may be followed.
+    TooLong,
+}
+
+/// One lookup.
+struct Lookup {
+    cache: &'static Cache,
     qtype: RecordType,
-    outcome: &Outcome,
     flags: u32,
-    hops: &mut usize,
-) -> Result<Step, LookupError> {
-    match outcome {
-        Outcome::BadName => Err(LookupError::BadName),
-        Outcome::Failed(failure) => {
-            store::failure(cache, name, qtype);
-            Err(LookupError::Failed(*failure))
+    /// CNAMEs that may still be followed, in the cache and in answers together.
+    hops: usize,
+    /// A query was sent.
+    asked: bool,
+}
+
+impl Lookup {
+    fn run(&mut self, name: &[u8], absolute: bool) -> Result<EntryRef, LookupError> {
+        let mut hops = self.hops;
+        let target = match known(self.cache, name, self.qtype, &mut hops) {
+            Known::Entry(entry) => return usable(entry),
+            Known::TooLong => return Err(LookupError::CnameChain),
+            Known::Miss(target) => target,
+        };
+        self.hops = hops;
+        // What a CNAME points to is absolute, however the caller wrote the name.
+        let mut next = match target {
+            None => self.ask(name, absolute)?,
+            Some(target) => self.ask(target.as_bytes(), true)?,
+        };
+        loop {
+            let target = match next {
+                Next::Entry(entry) => return usable(entry),
+                Next::Ask(target) => target,
+            };
+            next = match known(self.cache, target.as_bytes(), self.qtype, &mut self.hops) {
+                Known::Entry(entry) => return usable(entry),
+                Known::TooLong => return Err(LookupError::CnameChain),
+                Known::Miss(None) => self.ask(target.as_bytes(), true)?,
+                Known::Miss(Some(target)) => self.ask(target.as_bytes(), true)?,
+            };
         }
-        Outcome::Answer(reply) => digest_answer(cache, name, qtype, reply, flags, hops),
+    }
+
+    /// Sends the query and stores what comes back.
+    fn ask(&mut self, name: &[u8], absolute: bool) -> Result<Next, LookupError> {
+        if !watchdog::servers_up() {
+            return Err(LookupError::Failed(Failure::NoServers));
+        }
+        crate::cache_dbg!(
+            "not in the cache: {} type {}",
+            String::from_utf8_lossy(name),
+            self.qtype.0
+        );
+        let text = question_text(name, absolute);
+        let question = |qtype| Question {
+            qname: &text,
+            qtype,
+        };
+        let companion = self.companion(name);
+        let mut outcomes = match companion {
+            Some(other) => resolver::query_all(&[question(self.qtype), question(other)]),
+            None => vec![resolver::query(&question(self.qtype))],
+        }
+        .into_iter();
+        let asked = store::Asked {
+            name,
+            qtype: self.qtype,
+            absolute,
+            flags: self.flags,
+        };
+        let first = outcomes
+            .next()
+            .unwrap_or(Outcome::Failed(Failure::NoServers));
+        self.asked |= !matches!(first, Outcome::BadName);
+        let result = store::settle(self.cache, &asked, first, &mut self.hops);
+        if let (Some(other), Some(second)) = (companion, outcomes.next()) {
+            let asked = store::Asked {
+                qtype: other,
+                ..asked
+            };
+            // Its outcome waits in the cache for the lookup that will want it.
+            let mut hops = MAX_CNAME_HOPS;
+            let _ = store::settle(self.cache, &asked, second, &mut hops);
+        }
+        result
+    }
+
+    /// The other address type, if this query may take it along: both are wanted, and neither is known.
+    fn companion(&self, name: &[u8]) -> Option<RecordType> {
+        let (first, second) = family_order(self.flags);
+        let other = match second? {
+            second if first == self.qtype => second,
+            second if second == self.qtype => first,
+            _ => return None,
+        };
+        let unknown = self
+            .cache
+            .acquire(name, other, clock::now_ticks())
+            .is_none();
+        unknown.then_some(other)
     }
 }
 
-fn digest_answer(
-    cache: &Cache,
-    name: &[u8],
-    qtype: RecordType,
-    reply: &Answer,
-    flags: u32,
-    hops: &mut usize,
-) -> Result<Step, LookupError> {
-    let Some(chain) = answer::follow(name, qtype, reply, Trust::OwnZone, hops) else {
-        store::failure(cache, name, qtype);
-        return Err(LookupError::Failed(Failure::Malformed));
+/// Looks in the cache; a CNAME is held while its target is looked up.
+fn known(cache: &Cache, name: &[u8], qtype: RecordType, hops: &mut usize) -> Known {
+    let Some(entry) = acquire(cache, name, qtype) else {
+        return Known::Miss(None);
     };
-    for alias in &chain.aliases {
-        store::alias(cache, alias);
+    if entry.rtype() == qtype {
+        return Known::Entry(entry);
     }
-    if !chain.records.is_empty() {
-        let entry = store::set(cache, chain.end, qtype, &chain.records)?;
-        store::related(cache, &entry, reply, flags);
-        return Ok(Step::Found(entry));
+    if *hops == 0 {
+        crate::cache_dbg!("too many CNAMEs at {}", String::from_utf8_lossy(name));
+        return Known::TooLong;
     }
-    if chain.left_zone {
-        return Ok(Step::GoOn(chain.end.to_vec()));
+    *hops -= 1;
+    let Some(RecordView::Cname(target)) = entry.record(0) else {
+        return Known::Miss(None);
+    };
+    if target.is_empty() {
+        return Known::Miss(None);
     }
-    if chain.too_long {
-        return Err(LookupError::CnameChain);
+    match known(cache, target, qtype, hops) {
+        Known::Miss(None) => match Name::from_text(target) {
+            Some(target) => Known::Miss(Some(target)),
+            None => Known::TooLong,
+        },
+        other => other,
     }
-    if let Some(negative) = reply.negative {
-        store::absence(cache, chain.end, qtype, negative);
-        return Err(if negative.nxdomain {
-            LookupError::NxDomain
-        } else {
-            LookupError::NoData
-        });
+}
+
+fn acquire(cache: &Cache, name: &[u8], qtype: RecordType) -> Option<EntryRef> {
+    let live = cache.acquire(name, qtype, clock::now_ticks());
+    if live.is_some() || watchdog::servers_up() {
+        return live;
     }
-    if chain.aliases.is_empty() {
-        // Records, but none of the name and type that was asked: proves nothing, is not kept.
-        return Err(LookupError::NoData);
+    // Nothing better can be had while the servers are down.
+    cache.acquire_any_age(name, qtype).or_else(|| {
+        let alias = cache.acquire_any_age(name, RecordType::CNAME)?;
+        alias.negative().is_none().then_some(alias)
+    })
+}
+
+/// The entry if it holds records, else what it stands for.
+fn usable(entry: EntryRef) -> Result<EntryRef, LookupError> {
+    match entry.negative() {
+        None => Ok(entry),
+        Some(kind) => Err(error_of(kind)),
     }
-    Ok(Step::GoOn(chain.end.to_vec()))
+}
+
+fn error_of(kind: NegativeKind) -> LookupError {
+    match kind {
+        NegativeKind::NxDomain => LookupError::NxDomain,
+        NegativeKind::NoData => LookupError::NoData,
+        // Which failure it was is not kept; it was an unanswered query in the end.
+        NegativeKind::Failure => LookupError::Failed(Failure::ServFail),
+    }
 }
 
 /// The first address of a host under the family rules of the flags, copied out of the cache.
 ///
+/// A cached name costs no allocation and no reference count. Literals are taken as they are; one of
+/// a family that the flags exclude gives [`LookupError::NoData`].
+///
 /// # Errors
-/// Why there is none; a failure goes before an absence.
+/// Why there is none: a failure, if a query for any family failed.
 pub fn first_address(host: &[u8], flags: u32) -> Result<IpAddr, LookupError> {
     if let Some(address) = parse_literal(host) {
-        return family_allowed(address, flags)
-            .then_some(address)
-            .ok_or(LookupError::NoData);
-    }
-    let cache = Cache::instance().ok_or(LookupError::NoCache)?;
-    let now = clock::now_ticks();
-    let (first, second) = family_order(flags);
-    let mut error = LookupError::NoData;
-    for family in std::iter::once(first).chain(second) {
-        let result = match cache.copy_first_address(host, family, now) {
-            (Probe::Addresses, Some(address)) => return Ok(address),
-            (Probe::Negative(NegativeKind::NxDomain), _) => Err(LookupError::NxDomain),
-            (Probe::Negative(NegativeKind::NoData), _) => Err(LookupError::NoData),
-            _ => address_of(host, family, flags),
+        return if family_allowed(address, flags) {
+            Ok(address)
+        } else {
+            Err(LookupError::NoData)
         };
-        match result {
+    }
+    let (name, _) = split_absolute(host);
+    let (first, second) = family_order(flags);
+    let mut error = None;
+    for family in std::iter::once(first).chain(second) {
+        let found = match cached_address(name, family) {
+            Some(found) => found,
+            None => entry(host, family, flags).and_then(|(entry, _)| address_of(&entry)),
+        };
+        match found {
             Ok(address) => return Ok(address),
-            Err(failure @ LookupError::Failed(_)) => error = failure,
-            Err(absence) if error == LookupError::NoData => error = absence,
-            Err(_) => {}
+            Err(e @ (LookupError::BadName | LookupError::NameTooLong | LookupError::NoCache)) => {
+                return Err(e);
+            }
+            Err(e) => {
+                let keep = matches!(error, Some(LookupError::Failed(_)));
+                error = if keep { error } else { Some(e) };
+            }
         }
     }
-    Err(error)
+    Err(error.unwrap_or(LookupError::NoData))
 }
 
-fn address_of(host: &[u8], family: RecordType, flags: u32) -> Result<IpAddr, LookupError> {
-    let (entry, _) = entry(host, family, flags)?;
-    let now = clock::now_ticks();
-    // An entry that lives shorter than a tick is used by the one who fetched it.
-    let live = |index: &usize| {
-        entry.is_permanent()
-            || entry.is_expired(now)
-            || entry
-                .record_expire(*index)
-                .is_some_and(|expire| !clock::is_past(expire, now))
-    };
-    let found = (0..entry.record_count())
-        .find(live)
-        .and_then(|index| entry.record(index));
-    match found {
-        Some(RecordView::A(address)) => Ok(IpAddr::V4(address)),
-        Some(RecordView::Aaaa(address)) => Ok(IpAddr::V6(address)),
-        _ => Err(LookupError::NoData),
+/// What the cache says without following aliases; `None` = look properly.
+fn cached_address(name: &[u8], family: RecordType) -> Option<Result<IpAddr, LookupError>> {
+    if name.is_empty() || name.len() > MAX_NAME_OCTETS {
+        return None;
     }
+    let cache = Cache::instance()?;
+    match cache.copy_first_address(name, family, clock::now_ticks()) {
+        (Probe::Addresses, Some(address)) => Some(Ok(address)),
+        (Probe::Negative(kind), _) => Some(Err(error_of(kind))),
+        _ => None,
+    }
+}
+
+/// The first address of an entry that is live, or that was fetched with TTL 0.
+fn address_of(entry: &EntryRef) -> Result<IpAddr, LookupError> {
+    let now = clock::now_ticks();
+    let whole = entry.is_permanent() || entry.is_expired(now);
+    (0..entry.record_count())
+        .filter(|&index| {
+            whole
+                || entry
+                    .record_expire(index)
+                    .is_some_and(|expire| !clock::is_past(expire, now))
+        })
+        .find_map(|index| match entry.record(index)? {
+            RecordView::A(address) => Some(IpAddr::V4(address)),
+            RecordView::Aaaa(address) => Some(IpAddr::V6(address)),
+            _ => None,
+        })
+        .ok_or(LookupError::NoData)
 }

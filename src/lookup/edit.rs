@@ -1,121 +1,150 @@
-//! Changes by the operator: adding and deleting single records (RPC, start-up lists).
+//! Entries changed by hand: `dns.add_*`, `dns.delete_*`, preloading.
 //!
-//! An edit concerns exactly the name given: aliases are not followed (B26). Entries are immutable, so
-//! each edit builds the entry anew and puts it in the old one's place; when somebody else was quicker,
-//! it starts over.
+//! All of it works on exactly the name that is given: aliases are never followed (B26). An entry is
+//! never changed in place: the new content is a new entry.
 
 use crate::cache::{
-    Cache, Conflict, Draft, DraftData, DraftRecord, EntryRef, NegativeKind, RecordView,
+    Cache, Conflict, Draft, DraftData, DraftRecord, EntryRef, InsertError, NegativeKind, RecordView,
 };
 use crate::host::clock;
 use crate::rr::{
-    MAX_NAME_OCTETS, MAX_TTL_S, Name, Naptr, RData, RecordType, Srv, parse_ipv4, parse_ipv6,
+    MAX_NAME_OCTETS, MAX_RRSET_RECORDS, MAX_TTL_S, Name, RData, RecordType, Srv, eq_ignore_case,
+    parse_ipv4, parse_ipv6,
 };
 
-/// Attempts before an edit gives up against other writers.
-const ATTEMPTS: usize = 100;
+use super::request::split_absolute;
 
-/// A record to add.
-#[derive(Clone, Copy, Debug)]
-pub struct RecordEdit<'a> {
-    /// Owner; a trailing dot is dropped.
-    pub name: &'a [u8],
-    /// Seconds, taken as they are.
-    pub ttl: u32,
-    /// Text of the address, or the SRV target. Ignored for negative entries.
-    pub value: &'a [u8],
-    /// SRV only.
-    pub priority: u16,
-    /// SRV only.
-    pub weight: u16,
-    /// SRV only.
-    pub port: u16,
-    /// The name is to have no records of the type.
-    pub negative: bool,
-    /// Never expires.
-    pub permanent: bool,
-}
+/// Others may change the same entry at the same time; after so many lost races an edit is refused.
+const MAX_RACES: usize = 16;
 
 /// Why an edit was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EditError {
-    /// There is no cache.
-    NoCache,
-    /// The type cannot be edited, or name or value are malformed.
-    Invalid,
+    /// The entry is permanent and the edit is not.
+    Permanent,
     /// There is no such entry or record.
     NotFound,
-    /// The entry is permanent, and the edit is not for permanent entries.
-    Permanent,
-    /// The memory limit is reached, or others changed the name all the time.
-    Failed,
+    /// The name is empty or too long, the value is not of the type, or the type has no editing.
+    Invalid,
+    /// There is no memory for it, or the entry has as many records as it may have.
+    Full,
+    /// The cache is not in use.
+    NoCache,
 }
 
-/// A record with what is left of its life, s.
-type Kept = (u32, RData);
-
-/// Adds a record (A, AAAA, SRV), or changes the one with the same value.
-///
-/// A permanent record replaces a non-permanent entry; records replace a negative entry and the other way
-/// round; otherwise the record joins the others. For SRV the target is the value: priority, weight and
-/// port are changed.
-///
-/// # Errors
-/// Why nothing was changed.
-pub fn add_record(rtype: RecordType, edit: &RecordEdit<'_>) -> Result<(), EditError> {
-    let cache = Cache::instance().ok_or(EditError::NoCache)?;
-    let name = checked_name(edit.name)?;
-    if !matches!(rtype, RecordType::A | RecordType::AAAA | RecordType::SRV) {
-        return Err(EditError::Invalid);
-    }
-    let new = if edit.negative {
-        None
-    } else {
-        Some((edit.ttl.min(MAX_TTL_S), parse_value(rtype, edit)?))
-    };
-    for _ in 0..ATTEMPTS {
-        let old = current(cache, name, rtype);
-        if old.as_ref().is_some_and(EntryRef::is_permanent) && !edit.permanent {
-            return Err(EditError::Permanent);
-        }
-        let records = match (&old, &new) {
-            (_, None) => Vec::new(),
-            (Some(old), Some(new))
-                if old.negative().is_none() && old.is_permanent() == edit.permanent =>
-            {
-                merge(old, new)
-            }
-            (_, Some(new)) => vec![new.clone()],
-        };
-        if put(cache, old.as_ref(), name, rtype, &records, edit)? {
-            return Ok(());
-        }
-    }
-    Err(EditError::Failed)
+/// A record to add.
+#[derive(Clone, Copy, Debug)]
+pub struct RecordEdit<'a> {
+    /// Owner.
+    pub name: &'a [u8],
+    /// Life in seconds, taken as it is (capped at [`MAX_TTL_S`]); no matter for permanent records.
+    pub ttl: u32,
+    /// Address or SRV target, as text.
+    pub value: &'a [u8],
+    /// SRV priority.
+    pub priority: u16,
+    /// SRV weight.
+    pub weight: u16,
+    /// SRV port.
+    pub port: u16,
+    /// A negative entry: the name is said to have no records of the type.
+    pub negative: bool,
+    /// It never expires and is never evicted.
+    pub permanent: bool,
 }
 
-/// Deletes the entry of a name and type; permanent ones are refused.
+/// Unlinks the entry of exactly this name and type.
 ///
 /// # Errors
-/// Why nothing was deleted.
+/// `NotFound`, `Permanent` (those are only dropped by a forced flush), `NoCache`.
 pub fn delete(name: &[u8], rtype: RecordType) -> Result<(), EditError> {
     let cache = Cache::instance().ok_or(EditError::NoCache)?;
-    let name = checked_name(name)?;
-    let entry = current(cache, name, rtype).ok_or(EditError::NotFound)?;
+    let (name, _) = split_absolute(name);
+    let entry = cache
+        .acquire_any_age(name, rtype)
+        .ok_or(EditError::NotFound)?;
     if entry.is_permanent() {
         return Err(EditError::Permanent);
     }
-    if cache.remove(&entry) {
+    let expired = entry.is_expired(clock::now_ticks());
+    if cache.remove(&entry) && !expired {
         Ok(())
     } else {
         Err(EditError::NotFound)
     }
 }
 
-/// Deletes one record, and the entry with its last; the entry's flags must be those given.
+/// Adds a record of type A, AAAA or SRV, or changes the one with the same value.
+///
+/// Addresses are the same when they are equal, SRV records when their targets are. What stands under
+/// the name is extended if it is as permanent as the record, replaced by a permanent record, and
+/// kept from a record that is not permanent if it is. A negative entry is always replaced. A TTL
+/// of 0 adds nothing unless the record is permanent.
 ///
 /// # Errors
-/// Why nothing was deleted.
+/// Why nothing was changed.
+pub fn add_record(rtype: RecordType, edit: &RecordEdit<'_>) -> Result<(), EditError> {
+    let (name, _) = split_absolute(edit.name);
+    if name.is_empty() || name.len() > MAX_NAME_OCTETS || name.contains(&0) {
+        return Err(EditError::Invalid);
+    }
+    let rdata = read_value(rtype, edit)?;
+    let cache = Cache::instance().ok_or(EditError::NoCache)?;
+    let ttl = edit.ttl.min(MAX_TTL_S);
+    for _ in 0..MAX_RACES {
+        let now = clock::now_ticks();
+        let old = cache
+            .acquire_any_age(name, rtype)
+            .filter(|entry| !entry.is_expired(now));
+        if let Some(old) = &old
+            && old.is_permanent()
+            && !edit.permanent
+        {
+            return Err(EditError::Permanent);
+        }
+        if ttl == 0 && !edit.permanent {
+            return Ok(());
+        }
+        let mut records = match &old {
+            Some(old) if rdata.is_some() && old.is_permanent() == edit.permanent => {
+                read_records(old, now)
+            }
+            _ => Vec::new(),
+        };
+        if let Some(rdata) = &rdata {
+            let place = records.iter().position(|(_, old)| same_value(old, rdata));
+            if place.is_none() && records.len() >= MAX_RRSET_RECORDS {
+                return Err(EditError::Full);
+            }
+            let changed = (ttl, rdata.clone());
+            match place.and_then(|place| records.get_mut(place)) {
+                // A changed SRV record goes behind its equals, an address stays where it is.
+                Some(old) if rtype != RecordType::SRV => *old = changed,
+                _ => {
+                    place.map(|place| records.remove(place));
+                    records.push(changed);
+                }
+            }
+        }
+        let content = Content {
+            name,
+            rtype,
+            records: &records,
+            permanent: edit.permanent,
+            negative_ttl: ttl,
+        };
+        if content.publish(cache, old.as_ref(), now)? {
+            return Ok(());
+        }
+    }
+    Err(EditError::Full)
+}
+
+/// Takes one record out of an entry that is negative and permanent exactly as said; a negative entry
+/// goes as a whole, and so does one whose last record it is.
+///
+/// # Errors
+/// `NotFound`, `Invalid`, `Full`, `NoCache`.
 pub fn delete_single_record(
     rtype: RecordType,
     name: &[u8],
@@ -123,64 +152,112 @@ pub fn delete_single_record(
     negative: bool,
     permanent: bool,
 ) -> Result<(), EditError> {
-    let cache = Cache::instance().ok_or(EditError::NoCache)?;
-    let name = checked_name(name)?;
-    let edit = RecordEdit {
-        name,
-        ttl: 0,
-        value,
-        priority: 0,
-        weight: 0,
-        port: 0,
-        negative,
-        permanent,
+    let (name, _) = split_absolute(name);
+    let wanted = if negative {
+        None
+    } else {
+        let edit = RecordEdit {
+            name,
+            ttl: 0,
+            value,
+            priority: 0,
+            weight: 0,
+            port: 0,
+            negative,
+            permanent,
+        };
+        read_value(rtype, &edit)?
     };
-    for _ in 0..ATTEMPTS {
-        let old = current(cache, name, rtype).ok_or(EditError::NotFound)?;
-        if old.is_permanent() != permanent || old.negative().is_some() != negative {
-            return Err(EditError::NotFound);
+    let cache = Cache::instance().ok_or(EditError::NoCache)?;
+    for _ in 0..MAX_RACES {
+        let now = clock::now_ticks();
+        let entry = cache
+            .acquire_any_age(name, rtype)
+            .filter(|entry| !entry.is_expired(now))
+            .filter(|e| e.is_permanent() == permanent && e.negative().is_some() == negative)
+            .ok_or(EditError::NotFound)?;
+        let mut records = Vec::new();
+        if let Some(wanted) = &wanted {
+            records = read_records(&entry, now);
+            let before = records.len();
+            records.retain(|(_, rdata)| !same_value(rdata, wanted));
+            if records.len() == before {
+                return Err(EditError::NotFound);
+            }
         }
-        if negative {
-            return if cache.remove(&old) {
-                Ok(())
-            } else {
-                Err(EditError::NotFound)
-            };
-        }
-        let gone = parse_value(rtype, &edit)?;
-        let all = kept_records(&old);
-        let rest: Vec<Kept> = all
-            .iter()
-            .filter(|(_, rdata)| !same_value(rdata, &gone))
-            .cloned()
-            .collect();
-        if rest.len() == all.len() {
-            return Err(EditError::NotFound);
-        }
-        let done = if rest.is_empty() {
-            cache.remove(&old)
+        let done = if records.is_empty() {
+            cache.remove(&entry)
         } else {
-            put(cache, Some(&old), name, rtype, &rest, &edit)?
+            let content = Content {
+                name,
+                rtype,
+                records: &records,
+                permanent,
+                negative_ttl: 0,
+            };
+            content.publish(cache, Some(&entry), now)?
         };
         if done {
             return Ok(());
         }
     }
-    Err(EditError::Failed)
+    Err(EditError::NotFound)
 }
 
-/// The name without trailing dot, if its length is one that the cache can hold.
-fn checked_name(name: &[u8]) -> Result<&[u8], EditError> {
-    let name = name.strip_suffix(b".").unwrap_or(name);
-    let fits = (1..=MAX_NAME_OCTETS).contains(&name.len()) && !name.contains(&0);
-    fits.then_some(name).ok_or(EditError::Invalid)
+/// New content of an entry.
+struct Content<'a> {
+    name: &'a [u8],
+    rtype: RecordType,
+    /// TTL in seconds and data; empty for a negative entry.
+    records: &'a [(u32, RData)],
+    permanent: bool,
+    negative_ttl: u32,
 }
 
-fn parse_value(rtype: RecordType, edit: &RecordEdit<'_>) -> Result<RData, EditError> {
-    let parsed = match rtype {
+impl Content<'_> {
+    /// Puts the content in the old one's place; false when that changed meanwhile.
+    fn publish(&self, cache: &Cache, old: Option<&EntryRef>, now: u32) -> Result<bool, EditError> {
+        let records: Vec<_> = self
+            .records
+            .iter()
+            .map(|(ttl, rdata)| DraftRecord { ttl: *ttl, rdata })
+            .collect();
+        let draft = Draft {
+            name: self.name,
+            rtype: self.rtype,
+            data: if records.is_empty() {
+                DraftData::Negative(NegativeKind::NoData)
+            } else {
+                DraftData::Records(&records)
+            },
+            permanent: self.permanent,
+            negative_ttl: self.negative_ttl,
+        };
+        let result = match old {
+            Some(old) => cache
+                .replace_if_current(old, &draft, now)
+                .map(|entry| entry.is_some()),
+            None => cache.insert(&draft, Conflict::Replace, now).map(|_| true),
+        };
+        result.map_err(|error| match error {
+            InsertError::Full => EditError::Full,
+            InsertError::BadDraft => EditError::Invalid,
+        })
+    }
+}
+
+/// Reads the value of an edit; `None` for a negative one.
+fn read_value(rtype: RecordType, edit: &RecordEdit<'_>) -> Result<Option<RData>, EditError> {
+    if ![RecordType::A, RecordType::AAAA, RecordType::SRV].contains(&rtype) {
+        return Err(EditError::Invalid);
+    }
+    if edit.negative {
+        return Ok(None);
+    }
+    let rdata = match rtype {
         RecordType::A => parse_ipv4(edit.value).map(RData::A),
         RecordType::AAAA => parse_ipv6(edit.value).map(RData::Aaaa),
-        RecordType::SRV => Name::from_text(edit.value)
+        _ => Name::from_text(edit.value)
             .filter(|_| !edit.value.is_empty())
             .map(|target| {
                 RData::Srv(Srv {
@@ -190,143 +267,46 @@ fn parse_value(rtype: RecordType, edit: &RecordEdit<'_>) -> Result<RData, EditEr
                     target,
                 })
             }),
-        _ => None,
     };
-    parsed.ok_or(EditError::Invalid)
+    rdata.map(Some).ok_or(EditError::Invalid)
 }
 
-/// The entry as it stands, expired ones left out.
-fn current(cache: &Cache, name: &[u8], rtype: RecordType) -> Option<EntryRef> {
-    let now = clock::now_ticks();
-    cache
-        .acquire_any_age(name, rtype)
-        .filter(|entry| !entry.is_expired(now))
-}
-
-/// True when two records are the same for the operator: address, or SRV target.
+/// True when two records are one for editing: the numbers of an SRV record are not its identity.
 fn same_value(a: &RData, b: &RData) -> bool {
     match (a, b) {
-        (RData::Srv(a), RData::Srv(b)) => a.target == b.target,
+        (RData::Srv(a), RData::Srv(b)) => eq_ignore_case(a.target.as_bytes(), b.target.as_bytes()),
         _ => a == b,
     }
 }
 
-/// The records of the entry with the new one among them.
-fn merge(old: &EntryRef, new: &Kept) -> Vec<Kept> {
-    let mut records = kept_records(old);
-    match records
-        .iter_mut()
-        .find(|(_, rdata)| same_value(rdata, &new.1))
-    {
-        Some(place) if !matches!(new.1, RData::Srv(_)) => *place = new.clone(),
-        Some(_) => {
-            // A changed SRV record goes behind its equals, as a new one would.
-            records.retain(|(_, rdata)| !same_value(rdata, &new.1));
-            records.push(new.clone());
-        }
-        None => records.push(new.clone()),
-    }
-    records
-}
-
-/// The records of an entry that are still valid.
-fn kept_records(entry: &EntryRef) -> Vec<Kept> {
-    let now = clock::now_ticks();
-    (0..entry.record_count())
-        .filter_map(|index| {
-            let expire = entry.record_expire(index)?;
-            if !entry.is_permanent() && clock::is_past(expire, now) {
-                return None;
-            }
-            // Rounded up: an edit must not shorten what it does not touch.
-            let left =
-                clock::seconds_until(expire.wrapping_add(clock::TICKS_PER_S - 1), now).max(0);
-            Some((
-                left as u32,
-                copy_record(&entry.record(index)?, entry, index)?,
-            ))
-        })
-        .collect()
-}
-
-fn copy_record(record: &RecordView<'_>, entry: &EntryRef, index: usize) -> Option<RData> {
-    Some(match *record {
-        RecordView::A(address) => RData::A(address),
-        RecordView::Aaaa(address) => RData::Aaaa(address),
-        RecordView::Cname(name) => RData::Cname(Name::from_text(name)?),
-        RecordView::Ptr(name) => RData::Ptr(Name::from_text(name)?),
-        RecordView::Srv {
-            priority,
-            weight,
-            port,
-            target,
-        } => RData::Srv(Srv {
-            priority,
-            weight,
-            port,
-            target: Name::from_text(target)?,
-        }),
-        RecordView::Naptr {
-            order,
-            preference,
-            flags,
-            services,
-            regexp,
-            replacement,
-        } => RData::Naptr(Naptr {
-            order,
-            preference,
-            flags: flags.into(),
-            services: services.into(),
-            regexp: regexp.into(),
-            replacement: Name::from_text(replacement)?,
-        }),
-        RecordView::Txt(_) => RData::Txt(entry.texts(index).into_iter().map(Into::into).collect()),
-        RecordView::Ebl {
-            position,
-            separator,
-            apex,
-        } => RData::Ebl {
-            position,
-            separator: separator.into(),
-            apex: Name::from_text(apex)?,
-        },
-    })
-}
-
-/// Puts a new entry in the place of the old one; false when the old one is not current any more.
-fn put(
-    cache: &Cache,
-    old: Option<&EntryRef>,
-    name: &[u8],
-    rtype: RecordType,
-    records: &[Kept],
-    edit: &RecordEdit<'_>,
-) -> Result<bool, EditError> {
-    let drafts: Vec<_> = records
-        .iter()
-        .map(|(ttl, rdata)| DraftRecord { ttl: *ttl, rdata })
-        .collect();
-    let data = if edit.negative {
-        DraftData::Negative(NegativeKind::NoData)
-    } else {
-        DraftData::Records(&drafts)
+/// The live records of an A, AAAA or SRV entry with the seconds that they have left, rounded up.
+fn read_records(entry: &EntryRef, now: u32) -> Vec<(u32, RData)> {
+    let read = |index| {
+        let ticks = entry.record_expire(index)?.wrapping_sub(now);
+        let ttl = if entry.is_permanent() {
+            MAX_TTL_S
+        } else if clock::is_past(ticks, 0) {
+            return None;
+        } else {
+            ticks.div_ceil(clock::TICKS_PER_S)
+        };
+        let rdata = match entry.record(index)? {
+            RecordView::A(address) => RData::A(address),
+            RecordView::Aaaa(address) => RData::Aaaa(address),
+            RecordView::Srv {
+                priority,
+                weight,
+                port,
+                target,
+            } => RData::Srv(Srv {
+                priority,
+                weight,
+                port,
+                target: Name::from_text(target)?,
+            }),
+            _ => return None,
+        };
+        Some((ttl.min(MAX_TTL_S), rdata))
     };
-    let draft = Draft {
-        name,
-        rtype,
-        data,
-        permanent: edit.permanent,
-        negative_ttl: edit.ttl.min(MAX_TTL_S),
-    };
-    let now = clock::now_ticks();
-    let result = match old {
-        Some(old) => cache
-            .replace_if_current(old, &draft, now)
-            .map(|new| new.is_some()),
-        None => cache
-            .insert(&draft, Conflict::Replace, now)
-            .map(|new| new.is_permanent() == edit.permanent),
-    };
-    result.map_err(|_| EditError::Failed)
+    (0..entry.record_count()).filter_map(read).collect()
 }

@@ -4,6 +4,10 @@
 //! is inserted.
 
 mod answer;
+mod request;
+mod service;
+#[cfg(feature = "use_dns_cache")]
+mod ttl;
 pub mod uncached;
 pub mod watchdog;
 
@@ -13,15 +17,12 @@ mod cached;
 mod edit;
 #[cfg(feature = "use_dns_cache")]
 mod store;
-#[cfg(feature = "use_dns_cache")]
-mod ttl;
 
 #[cfg(feature = "use_dns_cache")]
-pub use cached::{Source, entry, first_address};
+pub use cached::*;
 #[cfg(feature = "use_dns_cache")]
-pub use edit::{EditError, RecordEdit, add_record, delete, delete_single_record};
+pub use edit::*;
+pub use request::{family_allowed, family_order};
+pub use service::sip_transport;
 #[cfg(feature = "use_dns_cache")]
 pub use ttl::set_local_ttl;
-
-pub mod request;
-pub mod service;

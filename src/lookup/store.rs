@@ -1,75 +1,212 @@
-//! What of an answer goes into the cache.
+//! From an answer to cache entries.
 //!
-//! Three rules kept apart: absence (RFC 2308) under the name that is absent, failure (RFC 9520) under
-//! the question and only for moments, records under their owner. Additional data is a hint that nobody
-//! asked for: it is kept only for names inside the domain asked and never ousts what an answer gave
-//! (RFC 2181 section 5.4.1), unless `dns_cache_rec_pref` says so.
+//! What goes in is seen by every process and every later call, so an answer is only believed as far
+//! as the name that was asked reaches (B06): names at and below it. A CNAME that leads elsewhere is
+//! kept, but its target is asked for in a query of its own.
 
 use crate::cache::{
-    Cache, Conflict, Draft, DraftData, DraftRecord, EntryRef, InsertError, NegativeKind, RecordView,
+    Cache, Conflict, Draft, DraftData, DraftRecord, EntryRef, InsertError, NegativeKind,
 };
-use crate::error::LookupError;
+use crate::error::{Failure, LookupError};
 use crate::host::clock;
 use crate::host::options::{self, Opt};
-use crate::resolver::{Answer, Negative};
-use crate::rr::{RData, Record, RecordType, eq_ignore_case};
+use crate::resolver::{Answer, Outcome};
+use crate::rr::{MAX_RRSET_RECORDS, Name, RData, Record, RecordType, eq_ignore_case};
 
-use super::answer::{Alias, in_zone, is_data, zone_of};
-use super::request::family_order;
-use super::{service, ttl};
+use super::answer::{self, Alias, Trust};
+use super::request::{IPV4_ONLY, IPV6_ONLY};
+use super::service::sip_transport;
+use super::ttl;
 
-/// Keeps a record set and gives its entry; a set that may not be kept serves the caller alone.
-pub(super) fn set(
+/// Sets of additional data kept of one answer: more than any sound answer has, and few enough that a
+/// crafted one cannot push much out of the cache.
+const MAX_ADDITIONAL_SETS: usize = 64;
+
+/// What a query asked for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Asked<'a> {
+    /// Without trailing dot.
+    pub(super) name: &'a [u8],
+    pub(super) qtype: RecordType,
+    /// No search domain could be appended.
+    pub(super) absolute: bool,
+    /// The caller's request flags.
+    pub(super) flags: u32,
+}
+
+/// How a lookup goes on after a query.
+pub(super) enum Next {
+    /// It ends here, with a positive or negative entry.
+    Entry(EntryRef),
+    /// At this name, the target of a CNAME.
+    Ask(Name),
+}
+
+/// Stores the outcome of a query.
+pub(super) fn settle(
     cache: &Cache,
-    owner: &[u8],
-    rtype: RecordType,
-    records: &[&Record],
-) -> Result<EntryRef, LookupError> {
-    put_set(cache, owner, rtype, records, Conflict::Replace).map_err(|error| match error {
+    asked: &Asked<'_>,
+    outcome: Outcome,
+    hops: &mut usize,
+) -> Result<Next, LookupError> {
+    match outcome {
+        Outcome::BadName => Err(LookupError::BadName),
+        Outcome::Failed(failure) => Err(remember_failure(cache, asked, failure)),
+        Outcome::Answer(answer) => settle_answer(cache, asked, &answer, hops),
+    }
+}
+
+/// Remembers that the question was not answered, for a moment (RFC 9520). Never as absence.
+fn remember_failure(cache: &Cache, asked: &Asked<'_>, failure: Failure) -> LookupError {
+    let draft = Draft {
+        name: asked.name,
+        rtype: asked.qtype,
+        data: DraftData::Negative(NegativeKind::Failure),
+        permanent: false,
+        negative_ttl: ttl::failure(),
+    };
+    if draft.negative_ttl > 0 {
+        // Without memory for it the next lookup simply asks again.
+        let _ = cache.insert(&draft, Conflict::KeepOld, clock::now_ticks());
+    }
+    LookupError::Failed(failure)
+}
+
+fn settle_answer(
+    cache: &Cache,
+    asked: &Asked<'_>,
+    answer: &Answer,
+    hops: &mut usize,
+) -> Result<Next, LookupError> {
+    let chain = answer::follow(asked.name, asked.qtype, answer, Trust::OwnZone, hops)
+        .filter(|chain| chain.aliases.is_empty() || is_search_allowed(asked, answer));
+    let Some(chain) = chain else {
+        return Err(remember_failure(cache, asked, Failure::Malformed));
+    };
+    for alias in &chain.aliases {
+        store_alias(cache, alias);
+    }
+    if chain.too_long {
+        return Err(LookupError::CnameChain);
+    }
+    if !chain.records.is_empty() {
+        store_additional(cache, asked, answer, &chain.records);
+        let entry = store_set(cache, chain.end, asked.qtype, &chain.records)?;
+        return Ok(Next::Entry(entry));
+    }
+    let absent = answer.negative.filter(|_| !chain.left_zone);
+    if let Some(negative) = absent {
+        let kind = if negative.nxdomain {
+            NegativeKind::NxDomain
+        } else {
+            NegativeKind::NoData
+        };
+        let ttl = ttl::negative(negative.ttl);
+        return store_negative(cache, asked, chain.end, kind, ttl);
+    }
+    match Name::from_text(chain.end) {
+        // The answer stopped in the middle of a chain.
+        Some(target) if !chain.aliases.is_empty() && !target.is_root() => Ok(Next::Ask(target)),
+        // It neither has the records nor denies them.
+        _ => Err(remember_failure(cache, asked, Failure::Malformed)),
+    }
+}
+
+/// An answer for a longer name than the question's counts only where search domains may be appended.
+fn is_search_allowed(asked: &Asked<'_>, answer: &Answer) -> bool {
+    eq_ignore_case(answer.qname.as_bytes(), asked.name)
+        || (!asked.absolute && options::on(Opt::UseSearchList))
+}
+
+/// What happens when a fetched record meets a live one, by `dns_cache_rec_pref`.
+fn conflict() -> Conflict {
+    match options::int(Opt::RecPref) {
+        2 => Conflict::Replace,
+        3 => Conflict::KeepLonger,
+        _ => Conflict::KeepOld,
+    }
+}
+
+/// Publishes a draft, or, if it has no place in the cache, makes an entry for this call alone.
+fn publish(cache: &Cache, draft: &Draft<'_>, lives: bool) -> Result<EntryRef, LookupError> {
+    let now = clock::now_ticks();
+    if lives {
+        match cache.insert(draft, conflict(), now) {
+            Ok(entry) => return Ok(entry),
+            Err(InsertError::Full) => crate::cache_dbg!(
+                "no room for {} type {}",
+                String::from_utf8_lossy(draft.name),
+                draft.rtype.0
+            ),
+            Err(InsertError::BadDraft) => return Err(LookupError::Failed(Failure::Malformed)),
+        }
+    }
+    cache.make_private(draft, now).map_err(|error| match error {
         InsertError::Full => LookupError::OutOfMemory,
-        InsertError::BadDraft => LookupError::NoData,
+        InsertError::BadDraft => LookupError::Failed(Failure::Malformed),
     })
 }
 
-fn put_set(
-    cache: &Cache,
-    owner: &[u8],
-    rtype: RecordType,
-    records: &[&Record],
-    conflict: Conflict,
-) -> Result<EntryRef, InsertError> {
+fn drafts<'a>(records: &[&'a Record]) -> Vec<DraftRecord<'a>> {
     let ttl = ttl::of_set(records.iter().map(|record| record.ttl));
-    let drafts: Vec<_> = records
-        .iter()
+    let records = records.iter().take(MAX_RRSET_RECORDS);
+    records
         .map(|record| DraftRecord {
             ttl,
             rdata: &record.rdata,
         })
-        .collect();
+        .collect()
+}
+
+/// Stores the set that was asked for.
+fn store_set(
+    cache: &Cache,
+    name: &[u8],
+    rtype: RecordType,
+    records: &[&Record],
+) -> Result<EntryRef, LookupError> {
+    let records = drafts(records);
+    let lives = records.first().is_some_and(|record| record.ttl > 0);
     let draft = Draft {
-        name: owner,
+        name,
         rtype,
-        data: DraftData::Records(&drafts),
+        data: DraftData::Records(&records),
         permanent: false,
         negative_ttl: 0,
     };
-    let now = clock::now_ticks();
-    if ttl == 0 {
-        return cache.make_private(&draft, now);
+    publish(cache, &draft, lives)
+}
+
+fn store_negative(
+    cache: &Cache,
+    asked: &Asked<'_>,
+    name: &[u8],
+    kind: NegativeKind,
+    ttl: u32,
+) -> Result<Next, LookupError> {
+    let error = match kind {
+        NegativeKind::NxDomain => LookupError::NxDomain,
+        _ => LookupError::NoData,
+    };
+    // "host." proves nothing about "host", which search domains may complete, but shares its key.
+    let single_label = asked.absolute && !name.contains(&b'.');
+    if ttl == 0 || single_label {
+        return Err(error);
     }
-    match cache.insert(&draft, conflict, now) {
-        Err(InsertError::Full) => {
-            crate::cache_dbg!("cache full, {} is not kept", String::from_utf8_lossy(owner));
-            cache.make_private(&draft, now)
-        }
-        // A permanent negative entry stays; the caller still gets what was fetched.
-        Ok(entry) if entry.negative().is_some() => cache.make_private(&draft, now),
-        result => result,
+    let draft = Draft {
+        name,
+        rtype: asked.qtype,
+        data: DraftData::Negative(kind),
+        permanent: false,
+        negative_ttl: ttl,
+    };
+    match cache.insert(&draft, conflict(), clock::now_ticks()) {
+        Ok(entry) => Ok(Next::Entry(entry)),
+        Err(_) => Err(error),
     }
 }
 
-/// Keeps one step of a CNAME chain.
-pub(super) fn alias(cache: &Cache, alias: &Alias<'_>) {
+fn store_alias(cache: &Cache, alias: &Alias<'_>) {
     let ttl = ttl::of_set(std::iter::once(alias.ttl));
     if ttl == 0 {
         return;
@@ -83,140 +220,124 @@ pub(super) fn alias(cache: &Cache, alias: &Alias<'_>) {
         permanent: false,
         negative_ttl: 0,
     };
-    // A chain that cannot be kept is asked for again.
-    let _kept = cache.insert(&draft, Conflict::Replace, clock::now_ticks());
+    // Without memory for it the next lookup asks for the alias again.
+    let _ = cache.insert(&draft, conflict(), clock::now_ticks());
 }
 
-/// Keeps a proven absence.
-pub(super) fn absence(cache: &Cache, owner: &[u8], rtype: RecordType, negative: Negative) {
-    let kind = if negative.nxdomain {
-        NegativeKind::NxDomain
-    } else {
-        NegativeKind::NoData
-    };
-    put_negative(cache, owner, rtype, kind, ttl::negative(negative.ttl));
-}
-
-/// Remembers for a moment that a question was not answered.
-pub(super) fn failure(cache: &Cache, owner: &[u8], rtype: RecordType) {
-    put_negative(cache, owner, rtype, NegativeKind::Failure, ttl::failure());
-}
-
-fn put_negative(cache: &Cache, owner: &[u8], rtype: RecordType, kind: NegativeKind, ttl: u32) {
-    if ttl == 0 {
-        return;
-    }
-    let draft = Draft {
-        name: owner,
-        rtype,
-        data: DraftData::Negative(kind),
-        permanent: false,
-        negative_ttl: ttl,
-    };
-    let _kept = cache.insert(&draft, Conflict::Replace, clock::now_ticks());
-}
-
-/// Keeps additional data that belongs to an answer: the addresses of SRV targets, and for NAPTR records
-/// the SRV sets of their replacements with the addresses of those.
-pub(super) fn related(cache: &Cache, entry: &EntryRef, reply: &Answer, flags: u32) {
-    if !matches!(entry.rtype(), RecordType::SRV | RecordType::NAPTR) {
-        return;
-    }
-    let extra = Extra {
-        cache,
-        reply,
-        zone: zone_of(entry.name(), entry.rtype()).to_vec(),
-        flags,
-    };
-    let everything = !cfg!(feature = "cache_relevant_recs_only")
-        || (cfg!(feature = "naptr_cache_all_ars") && entry.rtype() == RecordType::NAPTR);
-    if everything {
-        extra.keep_all();
-        return;
-    }
-    for record in entry.records() {
-        match record {
-            RecordView::Srv { target, .. } => extra.keep_addresses(target),
-            RecordView::Naptr {
-                flags,
-                services,
-                regexp,
-                replacement,
-                ..
-            } if service::sip_transport(flags, services, regexp).is_some() => {
-                extra.keep_srv(replacement);
-            }
-            _ => {}
-        }
-    }
-}
-
-/// Additional data of one answer.
-struct Extra<'a> {
+/// Additional data of one answer on its way into the cache.
+struct Additional<'a> {
     cache: &'a Cache,
-    reply: &'a Answer,
-    zone: Vec<u8>,
+    answer: &'a Answer,
+    zone: &'a [u8],
     flags: u32,
+    left: usize,
 }
 
-impl Extra<'_> {
-    fn keep_srv(&self, name: &[u8]) {
-        let records = self.keep(name, RecordType::SRV);
+/// Stores the additional data that belongs to the answer's records.
+///
+/// It is of the lowest rank (RFC 2181 section 5.4.1): it only fills gaps, whatever
+/// `dns_cache_rec_pref` says, and only for names that the answer may speak for.
+fn store_additional(cache: &Cache, asked: &Asked<'_>, answer: &Answer, records: &[&Record]) {
+    let mut additional = Additional {
+        cache,
+        answer,
+        zone: answer::zone_of(answer.qname.as_bytes(), asked.qtype),
+        flags: asked.flags,
+        left: MAX_ADDITIONAL_SETS,
+    };
+    if cfg!(feature = "cache_relevant_recs_only") {
+        additional.store_relevant(records);
+    } else {
+        additional.store_all();
+    }
+}
+
+impl<'a> Additional<'a> {
+    fn store_relevant(&mut self, records: &[&'a Record]) {
         for record in records {
-            if let RData::Srv(srv) = &record.rdata {
-                self.keep_addresses(srv.target.as_bytes());
+            match &record.rdata {
+                RData::Srv(srv) => self.store_addresses(&srv.target),
+                RData::Naptr(naptr) => {
+                    let all = cfg!(feature = "naptr_cache_all_ars");
+                    if all || sip_transport(&naptr.flags, &naptr.services, &naptr.regexp).is_some()
+                    {
+                        self.store_replacement(&naptr.replacement, all);
+                    }
+                }
+                _ => {}
             }
         }
     }
 
-    fn keep_addresses(&self, host: &[u8]) {
-        let (first, second) = family_order(self.flags);
-        for family in std::iter::once(first).chain(second) {
-            self.keep(host, family);
+    /// The SRV set that a NAPTR record leads to, and the addresses of its targets.
+    fn store_replacement(&mut self, replacement: &Name, addresses_too: bool) {
+        for srv in self.store_one(replacement, RecordType::SRV) {
+            if let RData::Srv(srv) = &srv.rdata {
+                self.store_addresses(&srv.target);
+            }
+        }
+        if addresses_too {
+            self.store_addresses(replacement);
         }
     }
 
-    /// Keeps the set of a name and type, if there is one that may be believed.
-    fn keep(&self, owner: &[u8], rtype: RecordType) -> Vec<&Record> {
-        if !in_zone(owner, &self.zone) {
+    fn store_addresses(&mut self, host: &Name) {
+        if self.flags & IPV6_ONLY == 0 {
+            self.store_one(host, RecordType::A);
+        }
+        if self.flags & IPV4_ONLY == 0 {
+            self.store_one(host, RecordType::AAAA);
+        }
+    }
+
+    /// Every set of the additional section.
+    fn store_all(&mut self) {
+        let answer = self.answer;
+        for (index, record) in answer.additional.iter().enumerate() {
+            let seen = answer
+                .additional
+                .iter()
+                .take(index)
+                .any(|r| r.rtype == record.rtype && r.owner == record.owner);
+            if !seen {
+                self.store_one(&record.owner, record.rtype);
+            }
+            if self.left == 0 {
+                return;
+            }
+        }
+    }
+
+    /// Stores one set if the answer has it, and gives its records.
+    fn store_one(&mut self, owner: &Name, rtype: RecordType) -> Vec<&'a Record> {
+        if self.left == 0 || owner.is_root() || !answer::in_zone(owner.as_bytes(), self.zone) {
             return Vec::new();
         }
-        let records: Vec<&Record> = self
-            .reply
+        let set: Vec<_> = self
+            .answer
             .answers
             .iter()
-            .chain(&self.reply.additional)
-            .filter(|record| {
-                is_data(record, rtype) && eq_ignore_case(record.owner.as_bytes(), owner)
-            })
+            .chain(&self.answer.additional)
+            .filter(|record| answer::is_data(record, rtype) && record.owner == *owner)
             .collect();
-        if !records.is_empty() && ttl::of_set(records.iter().map(|r| r.ttl)) > 0 {
-            let _kept = put_set(self.cache, owner, rtype, &records, preference());
+        if set.is_empty() {
+            return set;
         }
-        records
-    }
-
-    fn keep_all(&self) {
-        let mut seen: Vec<(&[u8], RecordType)> = Vec::new();
-        for record in &self.reply.additional {
-            let owner = record.owner.as_bytes();
-            if seen
-                .iter()
-                .any(|(name, rtype)| *rtype == record.rtype && eq_ignore_case(name, owner))
-            {
-                continue;
-            }
-            seen.push((owner, record.rtype));
-            self.keep(owner, record.rtype);
+        self.left -= 1;
+        let records = drafts(&set);
+        if records.first().is_some_and(|record| record.ttl > 0) {
+            let draft = Draft {
+                name: owner.as_bytes(),
+                rtype,
+                data: DraftData::Records(&records),
+                permanent: false,
+                negative_ttl: 0,
+            };
+            // Without memory for it the record will be asked for.
+            let _ = self
+                .cache
+                .insert(&draft, Conflict::KeepOld, clock::now_ticks());
         }
-    }
-}
-
-/// What `dns_cache_rec_pref` says of data that nobody asked for.
-fn preference() -> Conflict {
-    match options::int(Opt::RecPref) {
-        2 => Conflict::Replace,
-        3 => Conflict::KeepLonger,
-        _ => Conflict::KeepOld,
+        set
     }
 }
