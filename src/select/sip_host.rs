@@ -160,7 +160,7 @@ fn addresses_of(entry: &crate::cache::EntryRef) -> Found {
 #[cfg(feature = "use_dns_cache")]
 #[must_use]
 pub fn host(name: &[u8], flags: u32) -> Option<Found> {
-    use crate::lookup::request::{family_allowed, family_order};
+    use crate::lookup::{family_allowed, family_order};
 
     if let Some(address) = parse_literal(name) {
         let allowed = family_allowed(address, flags);
