@@ -1,4 +1,5 @@
 //! Properties of the decoder: names survive, nothing panics, the work is bounded.
+#![allow(clippy::unwrap_used, reason = "test code; a failure ends the test")]
 
 mod support;
 
