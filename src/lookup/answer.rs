@@ -1,7 +1,7 @@
 //! What an answer says about the name that was asked: pure reading, nothing is stored here.
 
-use crate::rr::{Name, RData, Record, RecordType, eq_ignore_case, is_subdomain};
 use crate::resolver::Answer;
+use crate::rr::{Name, RData, Record, RecordType, eq_ignore_case, is_subdomain};
 
 /// One step of a CNAME chain.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,9 +29,11 @@ pub(crate) struct Chain<'a> {
 
 /// True when a search domain was appended to the question, and only that.
 fn is_expansion(question: &[u8], asked: &[u8]) -> bool {
-    asked.split_at_checked(question.len()).is_some_and(|(head, tail)| {
-        tail.len() > 1 && tail.starts_with(b".") && eq_ignore_case(head, question)
-    })
+    asked
+        .split_at_checked(question.len())
+        .is_some_and(|(head, tail)| {
+            tail.len() > 1 && tail.starts_with(b".") && eq_ignore_case(head, question)
+        })
 }
 
 /// The name whose subtree an answer to this question may speak for.
@@ -211,7 +213,11 @@ mod tests {
     fn chain_is_followed_in_any_order_of_records() {
         let answer = answer(
             "x.test",
-            vec![a("b.a.x.test", 1), cname("a.x.test", "b.a.x.test"), cname("x.test", "a.x.test")],
+            vec![
+                a("b.a.x.test", 1),
+                cname("a.x.test", "b.a.x.test"),
+                cname("x.test", "a.x.test"),
+            ],
         );
         let chain = read("x.test", &answer, Trust::OwnZone).unwrap();
         assert_eq!(chain.aliases.len(), 2);
@@ -222,7 +228,10 @@ mod tests {
     #[test]
     fn address_before_cname_of_one_owner_is_used() {
         let both = answer("x.test", vec![a("x.test", 1), cname("x.test", "y.x.test")]);
-        assert_eq!(read("x.test", &both, Trust::OwnZone).unwrap().end, b"x.test");
+        assert_eq!(
+            read("x.test", &both, Trust::OwnZone).unwrap().end,
+            b"x.test"
+        );
         let both = answer("x.test", vec![cname("x.test", "y.x.test"), a("x.test", 1)]);
         let chain = read("x.test", &both, Trust::OwnZone).unwrap();
         assert_eq!(chain.end, b"y.x.test");
@@ -231,7 +240,10 @@ mod tests {
 
     #[test]
     fn a_foreign_target_is_not_believed_when_caching() {
-        let answer = answer("x.evil.test", vec![cname("x.evil.test", "bank.test"), a("bank.test", 6)]);
+        let answer = answer(
+            "x.evil.test",
+            vec![cname("x.evil.test", "bank.test"), a("bank.test", 6)],
+        );
         let chain = read("x.evil.test", &answer, Trust::OwnZone).unwrap();
         assert!(chain.left_zone && chain.records.is_empty());
         assert_eq!(chain.end, b"bank.test");
@@ -241,7 +253,10 @@ mod tests {
 
     #[test]
     fn a_loop_ends() {
-        let answer = answer("x.test", vec![cname("x.test", "a.x.test"), cname("a.x.test", "x.test")]);
+        let answer = answer(
+            "x.test",
+            vec![cname("x.test", "a.x.test"), cname("a.x.test", "x.test")],
+        );
         let chain = read("x.test", &answer, Trust::WholeChain).unwrap();
         assert!(chain.too_long);
         assert_eq!(chain.aliases.len(), MAX_CNAME_HOPS);
@@ -269,6 +284,9 @@ mod tests {
         assert_eq!(zone_of(b"_a.x.test", srv), b"_a.x.test");
         assert_eq!(zone_of(b"_a._b.x.test", RecordType::A), b"_a._b.x.test");
         assert!(!in_zone(b"bank.test", zone_of(b"_sip._udp.evil.test", srv)));
-        assert!(in_zone(b"sip.evil.test", zone_of(b"_sip._udp.evil.test", srv)));
+        assert!(in_zone(
+            b"sip.evil.test",
+            zone_of(b"_sip._udp.evil.test", srv)
+        ));
     }
 }

@@ -2,9 +2,16 @@
 
 use std::net::IpAddr;
 
-use crate::cache::EntryRef;
-use crate::error::LookupError;
-use crate::rr::RecordType;
+use crate::cache::{Cache, EntryRef, NegativeKind, Probe, RecordView};
+use crate::error::{Failure, LookupError};
+use crate::host::clock;
+use crate::host::counters::{self, Counter};
+use crate::resolver::{self, Outcome, Question};
+use crate::rr::{MAX_CNAME_HOPS, MAX_NAME_OCTETS, Name, RecordType, parse_literal};
+
+use super::request::{family_allowed, family_order, question_text, split_absolute};
+use super::store::{self, Next};
+use super::watchdog;
 
 /// Where an answer came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,9 +24,12 @@ pub enum Source {
     Literal,
 }
 
-/// The entry for a name and type, CNAMEs followed; a positive, live entry with at least one record.
+/// The entry for a name and type, CNAMEs followed; a positive entry with at least one record.
 ///
-/// `flags` are the caller's `DNS_*` request flags (they decide which additional addresses are kept).
+/// `flags` are the caller's `DNS_*` request flags: they decide which additional addresses are kept,
+/// and whether a query for A or AAAA takes one for the other family along. The entry is live, unless
+/// its TTL is 0 (it then serves this call alone) or the watchdog says that the nameservers are down.
+/// A trailing dot makes the name absolute: it is asked as it is, without search domains.
 ///
 /// # Errors
 /// Why there is none. Absence and failure are different things.
@@ -28,21 +38,285 @@ pub fn entry(
     qtype: RecordType,
     flags: u32,
 ) -> Result<(EntryRef, Source), LookupError> {
-    let _ = (qname, qtype, flags);
-    todo!("lookup")
+    let (name, absolute) = split_absolute(qname);
+    find(name, absolute, qtype, flags)
+}
+
+/// As [`entry`], for a name that came out of DNS and so is absolute without a trailing dot: an SRV
+/// target, a NAPTR replacement.
+///
+/// # Errors
+/// As [`entry`].
+pub fn absolute_entry(
+    name: &[u8],
+    qtype: RecordType,
+    flags: u32,
+) -> Result<(EntryRef, Source), LookupError> {
+    find(name, true, qtype, flags)
+}
+
+fn find(
+    name: &[u8],
+    absolute: bool,
+    qtype: RecordType,
+    flags: u32,
+) -> Result<(EntryRef, Source), LookupError> {
+    if name.is_empty() {
+        return Err(LookupError::BadName);
+    }
+    if name.len() > MAX_NAME_OCTETS {
+        return Err(LookupError::NameTooLong);
+    }
+    let mut lookup = Lookup {
+        cache: Cache::instance().ok_or(LookupError::NoCache)?,
+        qtype,
+        flags,
+        hops: MAX_CNAME_HOPS,
+        asked: false,
+    };
+    let result = lookup.run(name, absolute);
+    if lookup.asked && result.is_err() {
+        counters::increment(Counter::FailedRequest);
+    }
+    let source = if lookup.asked {
+        Source::Network
+    } else {
+        Source::Cache
+    };
+    result.map(|entry| (entry, source))
+}
+
+/// What the cache has on a name, its CNAMEs followed.
+enum Known {
+    /// An entry of the type, positive or negative.
+    Entry(EntryRef),
+    /// Nothing; the name to ask for if it is not the one that was looked up.
+    Miss(Option<Name>),
+    /// More CNAMEs than may be followed.
+    TooLong,
+}
+
+/// One lookup.
+struct Lookup {
+    cache: &'static Cache,
+    qtype: RecordType,
+    flags: u32,
+    /// CNAMEs that may still be followed, in the cache and in answers together.
+    hops: usize,
+    /// A query was sent.
+    asked: bool,
+}
+
+impl Lookup {
+    fn run(&mut self, name: &[u8], absolute: bool) -> Result<EntryRef, LookupError> {
+        let mut hops = self.hops;
+        let target = match known(self.cache, name, self.qtype, &mut hops) {
+            Known::Entry(entry) => return usable(entry),
+            Known::TooLong => return Err(LookupError::CnameChain),
+            Known::Miss(target) => target,
+        };
+        self.hops = hops;
+        // What a CNAME points to is absolute, however the caller wrote the name.
+        let mut next = match target {
+            None => self.ask(name, absolute)?,
+            Some(target) => self.ask(target.as_bytes(), true)?,
+        };
+        loop {
+            let target = match next {
+                Next::Entry(entry) => return usable(entry),
+                Next::Ask(target) => target,
+            };
+            next = match known(self.cache, target.as_bytes(), self.qtype, &mut self.hops) {
+                Known::Entry(entry) => return usable(entry),
+                Known::TooLong => return Err(LookupError::CnameChain),
+                Known::Miss(None) => self.ask(target.as_bytes(), true)?,
+                Known::Miss(Some(target)) => self.ask(target.as_bytes(), true)?,
+            };
+        }
+    }
+
+    /// Sends the query and stores what comes back.
+    fn ask(&mut self, name: &[u8], absolute: bool) -> Result<Next, LookupError> {
+        if !watchdog::servers_up() {
+            return Err(LookupError::Failed(Failure::NoServers));
+        }
+        crate::cache_dbg!(
+            "not in the cache: {} type {}",
+            String::from_utf8_lossy(name),
+            self.qtype.0
+        );
+        let text = question_text(name, absolute);
+        let question = |qtype| Question {
+            qname: &text,
+            qtype,
+        };
+        let companion = self.companion(name);
+        let mut outcomes = match companion {
+            Some(other) => resolver::query_all(&[question(self.qtype), question(other)]),
+            None => vec![resolver::query(&question(self.qtype))],
+        }
+        .into_iter();
+        let asked = store::Asked {
+            name,
+            qtype: self.qtype,
+            absolute,
+            flags: self.flags,
+        };
+        let first = outcomes
+            .next()
+            .unwrap_or(Outcome::Failed(Failure::NoServers));
+        self.asked |= !matches!(first, Outcome::BadName);
+        let result = store::settle(self.cache, &asked, first, &mut self.hops);
+        if let (Some(other), Some(second)) = (companion, outcomes.next()) {
+            let asked = store::Asked {
+                qtype: other,
+                ..asked
+            };
+            // Its outcome waits in the cache for the lookup that will want it.
+            let mut hops = MAX_CNAME_HOPS;
+            let _ = store::settle(self.cache, &asked, second, &mut hops);
+        }
+        result
+    }
+
+    /// The other address type, if this query may take it along: both are wanted, and neither is known.
+    fn companion(&self, name: &[u8]) -> Option<RecordType> {
+        let (first, second) = family_order(self.flags);
+        let other = match second? {
+            second if first == self.qtype => second,
+            second if second == self.qtype => first,
+            _ => return None,
+        };
+        let unknown = self
+            .cache
+            .acquire(name, other, clock::now_ticks())
+            .is_none();
+        unknown.then_some(other)
+    }
+}
+
+/// Looks in the cache; a CNAME is held while its target is looked up.
+fn known(cache: &Cache, name: &[u8], qtype: RecordType, hops: &mut usize) -> Known {
+    let Some(entry) = acquire(cache, name, qtype) else {
+        return Known::Miss(None);
+    };
+    if entry.rtype() == qtype {
+        return Known::Entry(entry);
+    }
+    if *hops == 0 {
+        crate::cache_dbg!("too many CNAMEs at {}", String::from_utf8_lossy(name));
+        return Known::TooLong;
+    }
+    *hops -= 1;
+    let Some(RecordView::Cname(target)) = entry.record(0) else {
+        return Known::Miss(None);
+    };
+    if target.is_empty() {
+        return Known::Miss(None);
+    }
+    match known(cache, target, qtype, hops) {
+        Known::Miss(None) => match Name::from_text(target) {
+            Some(target) => Known::Miss(Some(target)),
+            None => Known::TooLong,
+        },
+        other => other,
+    }
+}
+
+fn acquire(cache: &Cache, name: &[u8], qtype: RecordType) -> Option<EntryRef> {
+    let live = cache.acquire(name, qtype, clock::now_ticks());
+    if live.is_some() || watchdog::servers_up() {
+        return live;
+    }
+    // Nothing better can be had while the servers are down.
+    cache.acquire_any_age(name, qtype).or_else(|| {
+        let alias = cache.acquire_any_age(name, RecordType::CNAME)?;
+        alias.negative().is_none().then_some(alias)
+    })
+}
+
+/// The entry if it holds records, else what it stands for.
+fn usable(entry: EntryRef) -> Result<EntryRef, LookupError> {
+    match entry.negative() {
+        None => Ok(entry),
+        Some(kind) => Err(error_of(kind)),
+    }
+}
+
+fn error_of(kind: NegativeKind) -> LookupError {
+    match kind {
+        NegativeKind::NxDomain => LookupError::NxDomain,
+        NegativeKind::NoData => LookupError::NoData,
+        // Which failure it was is not kept; it was an unanswered query in the end.
+        NegativeKind::Failure => LookupError::Failed(Failure::ServFail),
+    }
 }
 
 /// The first address of a host under the family rules of the flags, copied out of the cache.
 ///
+/// A cached name costs no allocation and no reference count. Literals are taken as they are; one of
+/// a family that the flags exclude gives [`LookupError::NoData`].
+///
 /// # Errors
-/// Why there is none.
+/// Why there is none: a failure, if a query for any family failed.
 pub fn first_address(host: &[u8], flags: u32) -> Result<IpAddr, LookupError> {
-    let _ = (host, flags);
-    todo!("lookup")
+    if let Some(address) = parse_literal(host) {
+        return if family_allowed(address, flags) {
+            Ok(address)
+        } else {
+            Err(LookupError::NoData)
+        };
+    }
+    let (name, _) = split_absolute(host);
+    let (first, second) = family_order(flags);
+    let mut error = None;
+    for family in std::iter::once(first).chain(second) {
+        let found = match cached_address(name, family) {
+            Some(found) => found,
+            None => entry(host, family, flags).and_then(|(entry, _)| address_of(&entry)),
+        };
+        match found {
+            Ok(address) => return Ok(address),
+            Err(e @ (LookupError::BadName | LookupError::NameTooLong | LookupError::NoCache)) => {
+                return Err(e);
+            }
+            Err(e) => {
+                let keep = matches!(error, Some(LookupError::Failed(_)));
+                error = if keep { error } else { Some(e) };
+            }
+        }
+    }
+    Err(error.unwrap_or(LookupError::NoData))
 }
 
-/// Sets the TTL override of this process, s; 0 = none (`dns_set_local_ttl()`).
-pub fn set_local_ttl(ttl: u32) {
-    let _ = ttl;
-    todo!("lookup")
+/// What the cache says without following aliases; `None` = look properly.
+fn cached_address(name: &[u8], family: RecordType) -> Option<Result<IpAddr, LookupError>> {
+    if name.is_empty() || name.len() > MAX_NAME_OCTETS {
+        return None;
+    }
+    let cache = Cache::instance()?;
+    match cache.copy_first_address(name, family, clock::now_ticks()) {
+        (Probe::Addresses, Some(address)) => Some(Ok(address)),
+        (Probe::Negative(kind), _) => Some(Err(error_of(kind))),
+        _ => None,
+    }
+}
+
+/// The first address of an entry that is live, or that was fetched with TTL 0.
+fn address_of(entry: &EntryRef) -> Result<IpAddr, LookupError> {
+    let now = clock::now_ticks();
+    let whole = entry.is_permanent() || entry.is_expired(now);
+    (0..entry.record_count())
+        .filter(|&index| {
+            whole
+                || entry
+                    .record_expire(index)
+                    .is_some_and(|expire| !clock::is_past(expire, now))
+        })
+        .find_map(|index| match entry.record(index)? {
+            RecordView::A(address) => Some(IpAddr::V4(address)),
+            RecordView::Aaaa(address) => Some(IpAddr::V6(address)),
+            _ => None,
+        })
+        .ok_or(LookupError::NoData)
 }

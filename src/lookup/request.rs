@@ -2,19 +2,14 @@
 
 use std::net::IpAddr;
 
-use crate::rr::{MAX_NAME_OCTETS, RecordType};
+use crate::rr::RecordType;
 
 /// Only A (`DNS_IPV4_ONLY`).
-pub const IPV4_ONLY: u32 = 1;
+pub(crate) const IPV4_ONLY: u32 = 1;
 /// Only AAAA (`DNS_IPV6_ONLY`).
-pub const IPV6_ONLY: u32 = 2;
+pub(crate) const IPV6_ONLY: u32 = 2;
 /// AAAA before A (`DNS_IPV6_FIRST`).
-pub const IPV6_FIRST: u32 = 4;
-/// Weighted choice among SRV records (`DNS_SRV_RR_LB`).
-pub const SRV_RR_LB: u32 = 8;
-/// NAPTR first (`DNS_TRY_NAPTR`).
-pub const TRY_NAPTR: u32 = 16;
-
+pub(crate) const IPV6_FIRST: u32 = 4;
 /// The address types to look up, in order.
 ///
 /// The same order holds for the first lookup and for stepping through all addresses (B40):
@@ -45,7 +40,7 @@ pub fn family_allowed(address: IpAddr, flags: u32) -> bool {
 
 /// The name without its trailing dot, if it has one that is not escaped, and whether it had one.
 #[must_use]
-pub fn split_absolute(name: &[u8]) -> (&[u8], bool) {
+pub(crate) fn split_absolute(name: &[u8]) -> (&[u8], bool) {
     match name {
         [head @ .., b'.'] => {
             let backslashes = head.iter().rev().take_while(|&&o| o == b'\\').count();
@@ -61,6 +56,7 @@ pub fn split_absolute(name: &[u8]) -> (&[u8], bool) {
 
 /// The name as a question: with a trailing dot when no search domain may be appended.
 #[must_use]
+#[cfg(feature = "use_dns_cache")]
 pub(crate) fn question_text(name: &[u8], absolute: bool) -> Vec<u8> {
     let mut text = Vec::with_capacity(name.len() + 1);
     text.extend_from_slice(name);
@@ -68,12 +64,6 @@ pub(crate) fn question_text(name: &[u8], absolute: bool) -> Vec<u8> {
         text.push(b'.');
     }
     text
-}
-
-/// True when the name (without trailing dot) has a length that can be looked up.
-#[must_use]
-pub(crate) fn fits(name: &[u8]) -> bool {
-    name.len() <= MAX_NAME_OCTETS
 }
 
 #[cfg(test)]
@@ -95,7 +85,7 @@ mod tests {
         ];
         for (flags, order) in (0..).zip(expected) {
             assert_eq!(family_order(flags), order, "flags {flags}");
-            assert_eq!(family_order(flags | SRV_RR_LB | TRY_NAPTR), order);
+            assert_eq!(family_order(flags | 24), order);
         }
     }
 

@@ -11,6 +11,7 @@ use crate::cache::{Cache, EntryRef, RecordView};
 use crate::error::LookupError;
 use crate::host::options::{self, ExtraOpt};
 use crate::host::{clock, random};
+use crate::lookup::request::{family_allowed, family_order};
 use crate::lookup::{self, Source};
 use crate::rr::{MAX_NAME_OCTETS, MAX_RRSET_RECORDS, RecordType, parse_literal};
 
@@ -109,32 +110,6 @@ pub fn advance(cursor: &mut Cursor) -> bool {
 struct Wanted {
     port: Option<u16>,
     transport: Option<u8>,
-}
-
-/// Address families in the order in which the flags want them.
-#[must_use]
-pub fn families(request_flags: u32) -> (RecordType, Option<RecordType>) {
-    if request_flags & flags::IPV6_ONLY != 0 {
-        (RecordType::AAAA, None)
-    } else if request_flags & flags::IPV6_FIRST != 0 {
-        (RecordType::AAAA, Some(RecordType::A))
-    } else if request_flags & flags::IPV4_ONLY != 0 {
-        (RecordType::A, None)
-    } else {
-        (RecordType::A, Some(RecordType::AAAA))
-    }
-}
-
-/// True when the flags allow the family of an address.
-#[must_use]
-pub fn family_allowed(address: IpAddr, request_flags: u32) -> bool {
-    let rtype = if address.is_ipv4() {
-        RecordType::A
-    } else {
-        RecordType::AAAA
-    };
-    let (first, second) = families(request_flags);
-    first == rtype || second == Some(rtype)
 }
 
 fn lenient() -> bool {
@@ -446,7 +421,7 @@ impl Search<'_> {
             self.note_address(host, address, -1, Source::Literal);
             return Ok(address);
         }
-        let (first, second) = families(self.flags);
+        let (first, second) = family_order(self.flags);
         let mut nothing = Nothing::Absent;
         for family in std::iter::once(first).chain(second) {
             match self.take_addresses(host, family) {
@@ -496,7 +471,7 @@ impl Search<'_> {
             return Some(address);
         }
         let entry = self.cursor.a.clone()?;
-        let (first, second) = families(self.flags);
+        let (first, second) = family_order(self.flags);
         if entry.rtype() != first {
             return None;
         }

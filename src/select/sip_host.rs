@@ -160,7 +160,7 @@ fn addresses_of(entry: &crate::cache::EntryRef) -> Found {
 #[cfg(feature = "use_dns_cache")]
 #[must_use]
 pub fn host(name: &[u8], flags: u32) -> Option<Found> {
-    use super::handle::{families, family_allowed};
+    use crate::lookup::request::{family_allowed, family_order};
 
     if let Some(address) = parse_literal(name) {
         let allowed = family_allowed(address, flags);
@@ -170,7 +170,7 @@ pub fn host(name: &[u8], flags: u32) -> Option<Found> {
             port: 0,
         });
     }
-    let (first, second) = families(flags);
+    let (first, second) = family_order(flags);
     std::iter::once(first)
         .chain(second)
         .find_map(|family| crate::lookup::entry(name, family, flags).ok())

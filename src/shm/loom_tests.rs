@@ -58,7 +58,10 @@ impl World {
         if self.slot.load(Ordering::Acquire) == 0 {
             return None;
         }
-        let seen = (self.content[0].load(Ordering::Relaxed), self.content[1].load(Ordering::Relaxed));
+        let seen = (
+            self.content[0].load(Ordering::Relaxed),
+            self.content[1].load(Ordering::Relaxed),
+        );
         fence(Ordering::Acquire);
         (self.version.load(Ordering::Relaxed) == version).then_some(seen)
     }
@@ -68,9 +71,15 @@ impl World {
         if self.slot.load(Ordering::Acquire) == 0 || !refword::try_acquire(&self.word) {
             return None;
         }
-        let seen = (self.content[0].load(Ordering::Relaxed), self.content[1].load(Ordering::Relaxed));
+        let seen = (
+            self.content[0].load(Ordering::Relaxed),
+            self.content[1].load(Ordering::Relaxed),
+        );
         thread::yield_now();
-        let again = (self.content[0].load(Ordering::Relaxed), self.content[1].load(Ordering::Relaxed));
+        let again = (
+            self.content[0].load(Ordering::Relaxed),
+            self.content[1].load(Ordering::Relaxed),
+        );
         assert_eq!(seen, again, "the entry changed under a holder");
         assert_ne!(refword::release(&self.word), Released::Underflow);
         Some(seen)
@@ -93,6 +102,31 @@ fn loom_a_copy_is_never_torn() {
         }
         writer.join().unwrap();
         assert_eq!(world.copy(), Some((2, 2)));
+    });
+}
+
+/// The one who reuses the block is another process than the one who unlinked its entry.
+#[test]
+fn loom_a_copy_is_not_torn_by_a_third_party() {
+    loom::model(|| {
+        let world = World::with_entry(1);
+        let unlinker = {
+            let world = world.clone();
+            thread::spawn(move || {
+                world.unlink();
+            })
+        };
+        let other_writer = {
+            let world = world.clone();
+            thread::spawn(move || {
+                world.reuse(2);
+            })
+        };
+        if let Some((a, b)) = world.copy() {
+            assert_eq!(a, b, "torn");
+        }
+        unlinker.join().unwrap();
+        other_writer.join().unwrap();
     });
 }
 
@@ -125,7 +159,11 @@ fn loom_the_last_one_frees_and_only_one() {
         };
         let unlinked = world.unlink();
         let released = holder.join().unwrap();
-        assert!(unlinked ^ released, "freed {} times", u8::from(unlinked) + u8::from(released));
+        assert!(
+            unlinked ^ released,
+            "freed {} times",
+            u8::from(unlinked) + u8::from(released)
+        );
         assert!(refword::is_free(&world.word));
         assert!(!refword::try_acquire(&world.word));
     });

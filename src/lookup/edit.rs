@@ -1,0 +1,312 @@
+//! Entries changed by hand: `dns.add_*`, `dns.delete_*`, preloading.
+//!
+//! All of it works on exactly the name that is given: aliases are never followed (B26). An entry is
+//! never changed in place: the new content is a new entry.
+
+use crate::cache::{
+    Cache, Conflict, Draft, DraftData, DraftRecord, EntryRef, InsertError, NegativeKind, RecordView,
+};
+use crate::host::clock;
+use crate::rr::{
+    MAX_NAME_OCTETS, MAX_RRSET_RECORDS, MAX_TTL_S, Name, RData, RecordType, Srv, eq_ignore_case,
+    parse_ipv4, parse_ipv6,
+};
+
+use super::request::split_absolute;
+
+/// Others may change the same entry at the same time; after so many lost races an edit is refused.
+const MAX_RACES: usize = 16;
+
+/// Why an edit was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EditError {
+    /// The entry is permanent and the edit is not.
+    Permanent,
+    /// There is no such entry or record.
+    NotFound,
+    /// The name is empty or too long, the value is not of the type, or the type has no editing.
+    Invalid,
+    /// There is no memory for it, or the entry has as many records as it may have.
+    Full,
+    /// The cache is not in use.
+    NoCache,
+}
+
+/// A record to add.
+#[derive(Clone, Copy, Debug)]
+pub struct RecordEdit<'a> {
+    /// Owner.
+    pub name: &'a [u8],
+    /// Life in seconds, taken as it is (capped at [`MAX_TTL_S`]); no matter for permanent records.
+    pub ttl: u32,
+    /// Address or SRV target, as text.
+    pub value: &'a [u8],
+    /// SRV priority.
+    pub priority: u16,
+    /// SRV weight.
+    pub weight: u16,
+    /// SRV port.
+    pub port: u16,
+    /// A negative entry: the name is said to have no records of the type.
+    pub negative: bool,
+    /// It never expires and is never evicted.
+    pub permanent: bool,
+}
+
+/// Unlinks the entry of exactly this name and type.
+///
+/// # Errors
+/// `NotFound`, `Permanent` (those are only dropped by a forced flush), `NoCache`.
+pub fn delete(name: &[u8], rtype: RecordType) -> Result<(), EditError> {
+    let cache = Cache::instance().ok_or(EditError::NoCache)?;
+    let (name, _) = split_absolute(name);
+    let entry = cache
+        .acquire_any_age(name, rtype)
+        .ok_or(EditError::NotFound)?;
+    if entry.is_permanent() {
+        return Err(EditError::Permanent);
+    }
+    let expired = entry.is_expired(clock::now_ticks());
+    if cache.remove(&entry) && !expired {
+        Ok(())
+    } else {
+        Err(EditError::NotFound)
+    }
+}
+
+/// Adds a record of type A, AAAA or SRV, or changes the one with the same value.
+///
+/// Addresses are the same when they are equal, SRV records when their targets are. What stands under
+/// the name is extended if it is as permanent as the record, replaced by a permanent record, and
+/// kept from a record that is not permanent if it is. A negative entry is always replaced. A TTL
+/// of 0 adds nothing unless the record is permanent.
+///
+/// # Errors
+/// Why nothing was changed.
+pub fn add_record(rtype: RecordType, edit: &RecordEdit<'_>) -> Result<(), EditError> {
+    let (name, _) = split_absolute(edit.name);
+    if name.is_empty() || name.len() > MAX_NAME_OCTETS || name.contains(&0) {
+        return Err(EditError::Invalid);
+    }
+    let rdata = read_value(rtype, edit)?;
+    let cache = Cache::instance().ok_or(EditError::NoCache)?;
+    let ttl = edit.ttl.min(MAX_TTL_S);
+    for _ in 0..MAX_RACES {
+        let now = clock::now_ticks();
+        let old = cache
+            .acquire_any_age(name, rtype)
+            .filter(|entry| !entry.is_expired(now));
+        if let Some(old) = &old
+            && old.is_permanent()
+            && !edit.permanent
+        {
+            return Err(EditError::Permanent);
+        }
+        if ttl == 0 && !edit.permanent {
+            return Ok(());
+        }
+        let mut records = match &old {
+            Some(old) if rdata.is_some() && old.is_permanent() == edit.permanent => {
+                read_records(old, now)
+            }
+            _ => Vec::new(),
+        };
+        if let Some(rdata) = &rdata {
+            let place = records.iter().position(|(_, old)| same_value(old, rdata));
+            if place.is_none() && records.len() >= MAX_RRSET_RECORDS {
+                return Err(EditError::Full);
+            }
+            let changed = (ttl, rdata.clone());
+            match place.and_then(|place| records.get_mut(place)) {
+                // A changed SRV record goes behind its equals, an address stays where it is.
+                Some(old) if rtype != RecordType::SRV => *old = changed,
+                _ => {
+                    place.map(|place| records.remove(place));
+                    records.push(changed);
+                }
+            }
+        }
+        let content = Content {
+            name,
+            rtype,
+            records: &records,
+            permanent: edit.permanent,
+            negative_ttl: ttl,
+        };
+        if content.publish(cache, old.as_ref(), now)? {
+            return Ok(());
+        }
+    }
+    Err(EditError::Full)
+}
+
+/// Takes one record out of an entry that is negative and permanent exactly as said; a negative entry
+/// goes as a whole, and so does one whose last record it is.
+///
+/// # Errors
+/// `NotFound`, `Invalid`, `Full`, `NoCache`.
+pub fn delete_single_record(
+    rtype: RecordType,
+    name: &[u8],
+    value: &[u8],
+    negative: bool,
+    permanent: bool,
+) -> Result<(), EditError> {
+    let (name, _) = split_absolute(name);
+    let wanted = if negative {
+        None
+    } else {
+        let edit = RecordEdit {
+            name,
+            ttl: 0,
+            value,
+            priority: 0,
+            weight: 0,
+            port: 0,
+            negative,
+            permanent,
+        };
+        read_value(rtype, &edit)?
+    };
+    let cache = Cache::instance().ok_or(EditError::NoCache)?;
+    for _ in 0..MAX_RACES {
+        let now = clock::now_ticks();
+        let entry = cache
+            .acquire_any_age(name, rtype)
+            .filter(|entry| !entry.is_expired(now))
+            .filter(|e| e.is_permanent() == permanent && e.negative().is_some() == negative)
+            .ok_or(EditError::NotFound)?;
+        let mut records = Vec::new();
+        if let Some(wanted) = &wanted {
+            records = read_records(&entry, now);
+            let before = records.len();
+            records.retain(|(_, rdata)| !same_value(rdata, wanted));
+            if records.len() == before {
+                return Err(EditError::NotFound);
+            }
+        }
+        let done = if records.is_empty() {
+            cache.remove(&entry)
+        } else {
+            let content = Content {
+                name,
+                rtype,
+                records: &records,
+                permanent,
+                negative_ttl: 0,
+            };
+            content.publish(cache, Some(&entry), now)?
+        };
+        if done {
+            return Ok(());
+        }
+    }
+    Err(EditError::NotFound)
+}
+
+/// New content of an entry.
+struct Content<'a> {
+    name: &'a [u8],
+    rtype: RecordType,
+    /// TTL in seconds and data; empty for a negative entry.
+    records: &'a [(u32, RData)],
+    permanent: bool,
+    negative_ttl: u32,
+}
+
+impl Content<'_> {
+    /// Puts the content in the old one's place; false when that changed meanwhile.
+    fn publish(&self, cache: &Cache, old: Option<&EntryRef>, now: u32) -> Result<bool, EditError> {
+        let records: Vec<_> = self
+            .records
+            .iter()
+            .map(|(ttl, rdata)| DraftRecord { ttl: *ttl, rdata })
+            .collect();
+        let draft = Draft {
+            name: self.name,
+            rtype: self.rtype,
+            data: if records.is_empty() {
+                DraftData::Negative(NegativeKind::NoData)
+            } else {
+                DraftData::Records(&records)
+            },
+            permanent: self.permanent,
+            negative_ttl: self.negative_ttl,
+        };
+        let result = match old {
+            Some(old) => cache
+                .replace_if_current(old, &draft, now)
+                .map(|entry| entry.is_some()),
+            None => cache.insert(&draft, Conflict::Replace, now).map(|_| true),
+        };
+        result.map_err(|error| match error {
+            InsertError::Full => EditError::Full,
+            InsertError::BadDraft => EditError::Invalid,
+        })
+    }
+}
+
+/// Reads the value of an edit; `None` for a negative one.
+fn read_value(rtype: RecordType, edit: &RecordEdit<'_>) -> Result<Option<RData>, EditError> {
+    if ![RecordType::A, RecordType::AAAA, RecordType::SRV].contains(&rtype) {
+        return Err(EditError::Invalid);
+    }
+    if edit.negative {
+        return Ok(None);
+    }
+    let rdata = match rtype {
+        RecordType::A => parse_ipv4(edit.value).map(RData::A),
+        RecordType::AAAA => parse_ipv6(edit.value).map(RData::Aaaa),
+        _ => Name::from_text(edit.value)
+            .filter(|_| !edit.value.is_empty())
+            .map(|target| {
+                RData::Srv(Srv {
+                    priority: edit.priority,
+                    weight: edit.weight,
+                    port: edit.port,
+                    target,
+                })
+            }),
+    };
+    rdata.map(Some).ok_or(EditError::Invalid)
+}
+
+/// True when two records are one for editing: the numbers of an SRV record are not its identity.
+fn same_value(a: &RData, b: &RData) -> bool {
+    match (a, b) {
+        (RData::Srv(a), RData::Srv(b)) => eq_ignore_case(a.target.as_bytes(), b.target.as_bytes()),
+        _ => a == b,
+    }
+}
+
+/// The live records of an A, AAAA or SRV entry with the seconds that they have left, rounded up.
+fn read_records(entry: &EntryRef, now: u32) -> Vec<(u32, RData)> {
+    let read = |index| {
+        let ticks = entry.record_expire(index)?.wrapping_sub(now);
+        let ttl = if entry.is_permanent() {
+            MAX_TTL_S
+        } else if clock::is_past(ticks, 0) {
+            return None;
+        } else {
+            ticks.div_ceil(clock::TICKS_PER_S)
+        };
+        let rdata = match entry.record(index)? {
+            RecordView::A(address) => RData::A(address),
+            RecordView::Aaaa(address) => RData::Aaaa(address),
+            RecordView::Srv {
+                priority,
+                weight,
+                port,
+                target,
+            } => RData::Srv(Srv {
+                priority,
+                weight,
+                port,
+                target: Name::from_text(target)?,
+            }),
+            _ => return None,
+        };
+        Some((ttl.min(MAX_TTL_S), rdata))
+    };
+    (0..entry.record_count()).filter_map(read).collect()
+}

@@ -1,0 +1,343 @@
+//! From an answer to cache entries.
+//!
+//! What goes in is seen by every process and every later call, so an answer is only believed as far
+//! as the name that was asked reaches (B06): names at and below it. A CNAME that leads elsewhere is
+//! kept, but its target is asked for in a query of its own.
+
+use crate::cache::{
+    Cache, Conflict, Draft, DraftData, DraftRecord, EntryRef, InsertError, NegativeKind,
+};
+use crate::error::{Failure, LookupError};
+use crate::host::clock;
+use crate::host::options::{self, Opt};
+use crate::resolver::{Answer, Outcome};
+use crate::rr::{MAX_RRSET_RECORDS, Name, RData, Record, RecordType, eq_ignore_case};
+
+use super::answer::{self, Alias, Trust};
+use super::request::{IPV4_ONLY, IPV6_ONLY};
+use super::service::sip_transport;
+use super::ttl;
+
+/// Sets of additional data kept of one answer: more than any sound answer has, and few enough that a
+/// crafted one cannot push much out of the cache.
+const MAX_ADDITIONAL_SETS: usize = 64;
+
+/// What a query asked for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Asked<'a> {
+    /// Without trailing dot.
+    pub(super) name: &'a [u8],
+    pub(super) qtype: RecordType,
+    /// No search domain could be appended.
+    pub(super) absolute: bool,
+    /// The caller's request flags.
+    pub(super) flags: u32,
+}
+
+/// How a lookup goes on after a query.
+pub(super) enum Next {
+    /// It ends here, with a positive or negative entry.
+    Entry(EntryRef),
+    /// At this name, the target of a CNAME.
+    Ask(Name),
+}
+
+/// Stores the outcome of a query.
+pub(super) fn settle(
+    cache: &Cache,
+    asked: &Asked<'_>,
+    outcome: Outcome,
+    hops: &mut usize,
+) -> Result<Next, LookupError> {
+    match outcome {
+        Outcome::BadName => Err(LookupError::BadName),
+        Outcome::Failed(failure) => Err(remember_failure(cache, asked, failure)),
+        Outcome::Answer(answer) => settle_answer(cache, asked, &answer, hops),
+    }
+}
+
+/// Remembers that the question was not answered, for a moment (RFC 9520). Never as absence.
+fn remember_failure(cache: &Cache, asked: &Asked<'_>, failure: Failure) -> LookupError {
+    let draft = Draft {
+        name: asked.name,
+        rtype: asked.qtype,
+        data: DraftData::Negative(NegativeKind::Failure),
+        permanent: false,
+        negative_ttl: ttl::failure(),
+    };
+    if draft.negative_ttl > 0 {
+        // Without memory for it the next lookup simply asks again.
+        let _ = cache.insert(&draft, Conflict::KeepOld, clock::now_ticks());
+    }
+    LookupError::Failed(failure)
+}
+
+fn settle_answer(
+    cache: &Cache,
+    asked: &Asked<'_>,
+    answer: &Answer,
+    hops: &mut usize,
+) -> Result<Next, LookupError> {
+    let chain = answer::follow(asked.name, asked.qtype, answer, Trust::OwnZone, hops)
+        .filter(|chain| chain.aliases.is_empty() || is_search_allowed(asked, answer));
+    let Some(chain) = chain else {
+        return Err(remember_failure(cache, asked, Failure::Malformed));
+    };
+    for alias in &chain.aliases {
+        store_alias(cache, alias);
+    }
+    if chain.too_long {
+        return Err(LookupError::CnameChain);
+    }
+    if !chain.records.is_empty() {
+        store_additional(cache, asked, answer, &chain.records);
+        let entry = store_set(cache, chain.end, asked.qtype, &chain.records)?;
+        return Ok(Next::Entry(entry));
+    }
+    let absent = answer.negative.filter(|_| !chain.left_zone);
+    if let Some(negative) = absent {
+        let kind = if negative.nxdomain {
+            NegativeKind::NxDomain
+        } else {
+            NegativeKind::NoData
+        };
+        let ttl = ttl::negative(negative.ttl);
+        return store_negative(cache, asked, chain.end, kind, ttl);
+    }
+    match Name::from_text(chain.end) {
+        // The answer stopped in the middle of a chain.
+        Some(target) if !chain.aliases.is_empty() && !target.is_root() => Ok(Next::Ask(target)),
+        // It neither has the records nor denies them.
+        _ => Err(remember_failure(cache, asked, Failure::Malformed)),
+    }
+}
+
+/// An answer for a longer name than the question's counts only where search domains may be appended.
+fn is_search_allowed(asked: &Asked<'_>, answer: &Answer) -> bool {
+    eq_ignore_case(answer.qname.as_bytes(), asked.name)
+        || (!asked.absolute && options::on(Opt::UseSearchList))
+}
+
+/// What happens when a fetched record meets a live one, by `dns_cache_rec_pref`.
+fn conflict() -> Conflict {
+    match options::int(Opt::RecPref) {
+        2 => Conflict::Replace,
+        3 => Conflict::KeepLonger,
+        _ => Conflict::KeepOld,
+    }
+}
+
+/// Publishes a draft, or, if it has no place in the cache, makes an entry for this call alone.
+fn publish(cache: &Cache, draft: &Draft<'_>, lives: bool) -> Result<EntryRef, LookupError> {
+    let now = clock::now_ticks();
+    if lives {
+        match cache.insert(draft, conflict(), now) {
+            Ok(entry) => return Ok(entry),
+            Err(InsertError::Full) => crate::cache_dbg!(
+                "no room for {} type {}",
+                String::from_utf8_lossy(draft.name),
+                draft.rtype.0
+            ),
+            Err(InsertError::BadDraft) => return Err(LookupError::Failed(Failure::Malformed)),
+        }
+    }
+    cache.make_private(draft, now).map_err(|error| match error {
+        InsertError::Full => LookupError::OutOfMemory,
+        InsertError::BadDraft => LookupError::Failed(Failure::Malformed),
+    })
+}
+
+fn drafts<'a>(records: &[&'a Record]) -> Vec<DraftRecord<'a>> {
+    let ttl = ttl::of_set(records.iter().map(|record| record.ttl));
+    let records = records.iter().take(MAX_RRSET_RECORDS);
+    records
+        .map(|record| DraftRecord {
+            ttl,
+            rdata: &record.rdata,
+        })
+        .collect()
+}
+
+/// Stores the set that was asked for.
+fn store_set(
+    cache: &Cache,
+    name: &[u8],
+    rtype: RecordType,
+    records: &[&Record],
+) -> Result<EntryRef, LookupError> {
+    let records = drafts(records);
+    let lives = records.first().is_some_and(|record| record.ttl > 0);
+    let draft = Draft {
+        name,
+        rtype,
+        data: DraftData::Records(&records),
+        permanent: false,
+        negative_ttl: 0,
+    };
+    publish(cache, &draft, lives)
+}
+
+fn store_negative(
+    cache: &Cache,
+    asked: &Asked<'_>,
+    name: &[u8],
+    kind: NegativeKind,
+    ttl: u32,
+) -> Result<Next, LookupError> {
+    let error = match kind {
+        NegativeKind::NxDomain => LookupError::NxDomain,
+        _ => LookupError::NoData,
+    };
+    // "host." proves nothing about "host", which search domains may complete, but shares its key.
+    let single_label = asked.absolute && !name.contains(&b'.');
+    if ttl == 0 || single_label {
+        return Err(error);
+    }
+    let draft = Draft {
+        name,
+        rtype: asked.qtype,
+        data: DraftData::Negative(kind),
+        permanent: false,
+        negative_ttl: ttl,
+    };
+    match cache.insert(&draft, conflict(), clock::now_ticks()) {
+        Ok(entry) => Ok(Next::Entry(entry)),
+        Err(_) => Err(error),
+    }
+}
+
+fn store_alias(cache: &Cache, alias: &Alias<'_>) {
+    let ttl = ttl::of_set(std::iter::once(alias.ttl));
+    if ttl == 0 {
+        return;
+    }
+    let rdata = RData::Cname(alias.target.clone());
+    let records = [DraftRecord { ttl, rdata: &rdata }];
+    let draft = Draft {
+        name: alias.owner,
+        rtype: RecordType::CNAME,
+        data: DraftData::Records(&records),
+        permanent: false,
+        negative_ttl: 0,
+    };
+    // Without memory for it the next lookup asks for the alias again.
+    let _ = cache.insert(&draft, conflict(), clock::now_ticks());
+}
+
+/// Additional data of one answer on its way into the cache.
+struct Additional<'a> {
+    cache: &'a Cache,
+    answer: &'a Answer,
+    zone: &'a [u8],
+    flags: u32,
+    left: usize,
+}
+
+/// Stores the additional data that belongs to the answer's records.
+///
+/// It is of the lowest rank (RFC 2181 section 5.4.1): it only fills gaps, whatever
+/// `dns_cache_rec_pref` says, and only for names that the answer may speak for.
+fn store_additional(cache: &Cache, asked: &Asked<'_>, answer: &Answer, records: &[&Record]) {
+    let mut additional = Additional {
+        cache,
+        answer,
+        zone: answer::zone_of(answer.qname.as_bytes(), asked.qtype),
+        flags: asked.flags,
+        left: MAX_ADDITIONAL_SETS,
+    };
+    if cfg!(feature = "cache_relevant_recs_only") {
+        additional.store_relevant(records);
+    } else {
+        additional.store_all();
+    }
+}
+
+impl<'a> Additional<'a> {
+    fn store_relevant(&mut self, records: &[&'a Record]) {
+        for record in records {
+            match &record.rdata {
+                RData::Srv(srv) => self.store_addresses(&srv.target),
+                RData::Naptr(naptr) => {
+                    let all = cfg!(feature = "naptr_cache_all_ars");
+                    if all || sip_transport(&naptr.flags, &naptr.services, &naptr.regexp).is_some()
+                    {
+                        self.store_replacement(&naptr.replacement, all);
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// The SRV set that a NAPTR record leads to, and the addresses of its targets.
+    fn store_replacement(&mut self, replacement: &Name, addresses_too: bool) {
+        for srv in self.store_one(replacement, RecordType::SRV) {
+            if let RData::Srv(srv) = &srv.rdata {
+                self.store_addresses(&srv.target);
+            }
+        }
+        if addresses_too {
+            self.store_addresses(replacement);
+        }
+    }
+
+    fn store_addresses(&mut self, host: &Name) {
+        if self.flags & IPV6_ONLY == 0 {
+            self.store_one(host, RecordType::A);
+        }
+        if self.flags & IPV4_ONLY == 0 {
+            self.store_one(host, RecordType::AAAA);
+        }
+    }
+
+    /// Every set of the additional section.
+    fn store_all(&mut self) {
+        let answer = self.answer;
+        for (index, record) in answer.additional.iter().enumerate() {
+            let seen = answer
+                .additional
+                .iter()
+                .take(index)
+                .any(|r| r.rtype == record.rtype && r.owner == record.owner);
+            if !seen {
+                self.store_one(&record.owner, record.rtype);
+            }
+            if self.left == 0 {
+                return;
+            }
+        }
+    }
+
+    /// Stores one set if the answer has it, and gives its records.
+    fn store_one(&mut self, owner: &Name, rtype: RecordType) -> Vec<&'a Record> {
+        if self.left == 0 || owner.is_root() || !answer::in_zone(owner.as_bytes(), self.zone) {
+            return Vec::new();
+        }
+        let set: Vec<_> = self
+            .answer
+            .answers
+            .iter()
+            .chain(&self.answer.additional)
+            .filter(|record| answer::is_data(record, rtype) && record.owner == *owner)
+            .collect();
+        if set.is_empty() {
+            return set;
+        }
+        self.left -= 1;
+        let records = drafts(&set);
+        if records.first().is_some_and(|record| record.ttl > 0) {
+            let draft = Draft {
+                name: owner.as_bytes(),
+                rtype,
+                data: DraftData::Records(&records),
+                permanent: false,
+                negative_ttl: 0,
+            };
+            // Without memory for it the record will be asked for.
+            let _ = self
+                .cache
+                .insert(&draft, Conflict::KeepOld, clock::now_ticks());
+        }
+        set
+    }
+}

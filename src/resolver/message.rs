@@ -1,0 +1,345 @@
+//! DNS messages: writes queries, reads replies. The only file that names `hickory_proto`.
+//!
+//! Header and question are hickory's to read and write. Records are not read by its decoder of
+//! whole messages: that fails on the first odd record and bounds neither pointers nor records.
+//! They are taken one by one by [`super::wire`]; a record that cannot be used is left out and
+//! costs no other record anything.
+
+use hickory_proto::op::{Edns, Header, Message, MessageType, OpCode, Query};
+use hickory_proto::rr::{Name as WireName, RecordType as WireType};
+use hickory_proto::serialize::binary::{BinDecodable, BinDecoder};
+
+use super::rdata;
+use super::wire::{Budget, Reader, write_label};
+use crate::rr::{Name, Record, RecordType};
+
+/// Class IN.
+pub(super) const CLASS_IN: u16 = 1;
+/// UDP payload offered with EDNS: fits one packet nearly everywhere (DNS flag day 2020).
+const EDNS_PAYLOAD_OCTETS: u16 = 1232;
+/// Records kept of one section; more are walked over. A soft cap: no answer is refused for it.
+const MAX_SECTION_RECORDS: usize = 1024;
+
+/// What goes into a query besides the question.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct QueryFlags {
+    /// Add an OPT record (RFC 6891).
+    pub(super) edns: bool,
+    /// Ask for the AD bit (RFC 6840 section 5.7).
+    pub(super) authentic_data: bool,
+}
+
+/// Writes a query of class IN with RD set; `None` if the labels make no name.
+pub(super) fn encode_query(
+    id: u16,
+    labels: &[Vec<u8>],
+    qtype: RecordType,
+    flags: QueryFlags,
+) -> Option<Vec<u8>> {
+    let mut name = WireName::from_labels(labels.iter().map(Vec::as_slice)).ok()?;
+    name.set_fqdn(true);
+    // Not Message::query(): its id comes from a generator that two forked processes share.
+    let mut message = Message::new(id, MessageType::Query, OpCode::Query);
+    message.metadata.recursion_desired = true;
+    message.metadata.authentic_data = flags.authentic_data;
+    message.add_query(Query::query(name, WireType::from(qtype.0)));
+    if flags.edns {
+        let mut edns = Edns::new();
+        edns.set_max_payload(EDNS_PAYLOAD_OCTETS);
+        message.set_edns(edns);
+    }
+    message.to_vec().ok()
+}
+
+/// The question of a reply.
+#[derive(Clone, Debug)]
+pub(super) struct AskedFor {
+    /// Name as text.
+    pub(super) name: Vec<u8>,
+    /// Type.
+    pub(super) qtype: RecordType,
+    /// Class.
+    pub(super) class: u16,
+}
+
+/// Header and question of a message: enough to tell whether it is a reply to a query of ours.
+#[derive(Clone, Debug)]
+pub(super) struct Head {
+    /// Transaction id.
+    pub(super) id: u16,
+    /// QR.
+    pub(super) is_response: bool,
+    /// The opcode is QUERY.
+    pub(super) is_query_opcode: bool,
+    /// AA.
+    pub(super) authoritative: bool,
+    /// TC.
+    pub(super) truncated: bool,
+    /// RA.
+    pub(super) recursion_available: bool,
+    /// Number of questions.
+    pub(super) questions: u16,
+    /// The question, if there is exactly one and it can be read.
+    pub(super) asked_for: Option<AskedFor>,
+    rcode: u16,
+    counts: [u16; 3],
+    body_at: usize,
+}
+
+impl Head {
+    /// Reads header and question; `None` if there is no whole header.
+    pub(super) fn decode(message: &[u8]) -> Option<Self> {
+        let mut decoder = BinDecoder::new(message);
+        let header = Header::read(&mut decoder).ok()?;
+        let metadata = header.metadata;
+        let asked_for = (header.counts.queries == 1)
+            .then(|| Query::read(&mut decoder).ok())
+            .flatten()
+            .map(|query| AskedFor {
+                name: wire_name_text(query.name()),
+                qtype: RecordType(query.query_type().into()),
+                class: query.query_class().into(),
+            });
+        Some(Self {
+            id: metadata.id,
+            is_response: metadata.message_type == MessageType::Response,
+            is_query_opcode: metadata.op_code == OpCode::Query,
+            authoritative: metadata.authoritative,
+            truncated: metadata.truncation,
+            recursion_available: metadata.recursion_available,
+            questions: header.counts.queries,
+            asked_for,
+            rcode: metadata.response_code.into(),
+            counts: [
+                header.counts.answers,
+                header.counts.authorities,
+                header.counts.additionals,
+            ],
+            body_at: decoder.index(),
+        })
+    }
+
+    /// Reads the records that follow. `message` is the one that the head was read from.
+    pub(super) fn body(&self, message: &[u8], qtype: RecordType) -> Body {
+        let mut body = Body {
+            rcode: self.rcode,
+            ..Body::default()
+        };
+        if self.questions > 1 || (self.questions == 1 && self.asked_for.is_none()) {
+            return body;
+        }
+        let [answers, authorities, additional] = self.counts;
+        let mut reader = Reader::new(message, self.body_at);
+        let mut budget = Budget::new();
+        let whole = body
+            .read_answers(&mut reader, &mut budget, answers, qtype)
+            .and_then(|()| {
+                body.answers_complete = true;
+                body.read_authorities(&mut reader, &mut budget, authorities)
+            })
+            .and_then(|()| body.read_additional(&mut reader, &mut budget, additional));
+        body.complete = whole.is_some();
+        body.steps = budget.spent();
+        body
+    }
+}
+
+/// The records of a message, those that could be used.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Body {
+    /// Response code, with the upper bits of the OPT record if there is one.
+    pub(super) rcode: u16,
+    /// Answer section.
+    pub(super) answers: Vec<Record>,
+    /// Additional section without OPT.
+    pub(super) additional: Vec<Record>,
+    /// Owners of the SOA records of the authority section, with min(TTL, MINIMUM) in s.
+    pub(super) soas: Vec<(Name, u32)>,
+    /// The authority section has NS records.
+    pub(super) has_ns: bool,
+    /// Answer records of the type asked, or CNAME, that could not be decoded.
+    pub(super) unusable_answers: u32,
+    /// Every record of the answer section lies within the message.
+    pub(super) answers_complete: bool,
+    /// Every record lies within the message.
+    pub(super) complete: bool,
+    /// Labels and pointers read: a measure of the work.
+    pub(super) steps: u32,
+}
+
+impl Body {
+    fn read_answers(
+        &mut self,
+        reader: &mut Reader<'_>,
+        budget: &mut Budget,
+        count: u16,
+        qtype: RecordType,
+    ) -> Option<()> {
+        for _ in 0..count {
+            let frame = Frame::read(reader)?;
+            if frame.class != CLASS_IN || self.answers.len() >= MAX_SECTION_RECORDS {
+                continue;
+            }
+            match frame.decode(budget) {
+                Some(record) => self.answers.push(record),
+                None if frame.rtype == qtype || frame.rtype == RecordType::CNAME => {
+                    self.unusable_answers += 1;
+                }
+                None => {}
+            }
+        }
+        Some(())
+    }
+
+    fn read_authorities(
+        &mut self,
+        reader: &mut Reader<'_>,
+        budget: &mut Budget,
+        count: u16,
+    ) -> Option<()> {
+        for _ in 0..count {
+            let mut frame = Frame::read(reader)?;
+            if frame.class != CLASS_IN {
+                continue;
+            }
+            self.has_ns |= frame.rtype == RecordType::NS;
+            if frame.rtype != RecordType::SOA || self.soas.len() >= MAX_SECTION_RECORDS {
+                continue;
+            }
+            let minimum = rdata::soa_minimum(frame.rdata);
+            if let (Some(owner), Some(minimum)) = (frame.owner.name(budget), minimum) {
+                self.soas.push((owner, frame.ttl.min(minimum)));
+            }
+        }
+        Some(())
+    }
+
+    fn read_additional(
+        &mut self,
+        reader: &mut Reader<'_>,
+        budget: &mut Budget,
+        count: u16,
+    ) -> Option<()> {
+        for _ in 0..count {
+            let frame = Frame::read(reader)?;
+            if frame.rtype == RecordType::OPT {
+                // RFC 6891 section 6.1.3: the top octet of the TTL extends the RCODE.
+                self.rcode = (self.rcode & 15) | ((frame.raw_ttl >> 24) as u16) << 4;
+            } else if frame.class == CLASS_IN && self.additional.len() < MAX_SECTION_RECORDS {
+                self.additional.extend(frame.decode(budget));
+            }
+        }
+        Some(())
+    }
+}
+
+/// A record whose bounds are known and whose names are not read yet.
+struct Frame<'a> {
+    owner: Reader<'a>,
+    rtype: RecordType,
+    class: u16,
+    raw_ttl: u32,
+    ttl: u32,
+    rdata: Reader<'a>,
+}
+
+impl<'a> Frame<'a> {
+    fn read(reader: &mut Reader<'a>) -> Option<Self> {
+        let owner = *reader;
+        reader.skip_name()?;
+        let rtype = RecordType(reader.u16()?);
+        let class = reader.u16()?;
+        let raw_ttl = reader.u32()?;
+        let length = reader.u16()?;
+        Some(Self {
+            owner,
+            rtype,
+            class,
+            raw_ttl,
+            // RFC 2181 section 8: a value with the top bit set counts as 0.
+            ttl: if raw_ttl > i32::MAX as u32 {
+                0
+            } else {
+                raw_ttl
+            },
+            rdata: reader.take(usize::from(length))?,
+        })
+    }
+
+    fn decode(&self, budget: &mut Budget) -> Option<Record> {
+        let mut owner = self.owner;
+        Some(Record {
+            owner: owner.name(budget)?,
+            rtype: self.rtype,
+            class: self.class,
+            ttl: self.ttl,
+            rdata: rdata::decode(self.rtype, self.rdata, budget)?,
+        })
+    }
+}
+
+fn wire_name_text(name: &WireName) -> Vec<u8> {
+    let mut text = Vec::with_capacity(64);
+    for label in name.iter() {
+        if !text.is_empty() {
+            text.push(b'.');
+        }
+        write_label(&mut text, label);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn query_octets() {
+        let labels = [b"a".to_vec(), b"bc".to_vec()];
+        let plain = encode_query(0x1234, &labels, RecordType::SRV, QueryFlags::default()).unwrap();
+        assert_eq!(
+            plain,
+            b"\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x01a\x02bc\x00\x00\x21\x00\x01"
+        );
+        let flags = QueryFlags {
+            edns: true,
+            authentic_data: true,
+        };
+        let full = encode_query(1, &[], RecordType::A, flags).unwrap();
+        assert_eq!(
+            full,
+            b"\x00\x01\x01\x20\x00\x01\x00\x00\x00\x00\x00\x01\x00\x00\x01\x00\x01\
+              \x00\x00\x29\x04\xD0\x00\x00\x00\x00\x00\x00"
+        );
+    }
+
+    #[test]
+    fn spelling_of_the_question_is_kept() {
+        let labels = [b"A_b".to_vec(), b"Org".to_vec()];
+        let query = encode_query(1, &labels, RecordType::A, QueryFlags::default()).unwrap();
+        let head = Head::decode(&query).unwrap();
+        assert_eq!(head.asked_for.unwrap().name, b"A_b.Org");
+        assert!(!head.is_response);
+    }
+
+    #[test]
+    fn crafted_names_cost_no_more_than_honest_ones() {
+        // One chain of pointers, each to the one before, and owners that all walk it.
+        let mut message = b"\x00\x01\x81\x80\x00\x00\xFF\xFF\x00\x00\x00\x00".to_vec();
+        message.extend(b"\x00\x00\x10\x00\x01\x00\x00\x00\x00\x3F\x00");
+        let mut target = 12_u16;
+        for _ in 0..8000 {
+            let here = message.len() as u16;
+            message.extend((0xC000 | target).to_be_bytes());
+            target = here;
+        }
+        while message.len() < 65_500 {
+            message.extend((0xC000 | target).to_be_bytes());
+            message.extend(b"\x00\x01\x00\x01\x00\x00\x00\x00\x00\x04\x01\x02\x03\x04");
+        }
+        let head = Head::decode(&message).unwrap();
+        let body = head.body(&message, RecordType::A);
+        assert!(body.answers.is_empty());
+        assert!(body.steps <= 50_000);
+    }
+}

@@ -1,0 +1,199 @@
+//! Says what a message means for a query that is under way.
+
+use super::message::{Body, CLASS_IN, Head};
+use super::{Answer, Negative};
+use crate::error::Failure;
+use crate::rr::{MAX_CNAME_HOPS, Name, RData, Record, RecordType, eq_ignore_case, is_subdomain};
+
+const FORMERR: u16 = 1;
+const NXDOMAIN: u16 = 3;
+const NOTIMP: u16 = 4;
+const REFUSED: u16 = 5;
+const BADVERS: u16 = 16;
+/// QTYPE `*` (RFC 1035 section 3.2.3).
+const ANY: RecordType = RecordType(255);
+
+/// What was asked.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Asked<'a> {
+    /// Transaction id; `None` where somebody else made the query and checked it.
+    pub(super) id: Option<u16>,
+    /// The name, without trailing dot.
+    pub(super) qname: &'a Name,
+    /// The type.
+    pub(super) qtype: RecordType,
+    /// The query had an OPT record.
+    pub(super) edns: bool,
+    /// A truncated reply can be asked for again over TCP.
+    pub(super) tcp_left: bool,
+}
+
+/// What to do about a message.
+#[derive(Clone, Debug)]
+pub(super) enum Verdict {
+    /// It answers the question.
+    Answer(Answer),
+    /// It is no reply to this query: go on waiting. Holds the reason.
+    Ignore(&'static str),
+    /// TC is set: ask again over TCP (RFC 7766 section 5).
+    Truncated,
+    /// The server does not speak EDNS: ask again without (RFC 6891 section 7).
+    WithoutEdns,
+    /// This server has nothing to say about the name: try the next one.
+    NextServer(Failure),
+}
+
+/// Judges a message that came from the server and port that were asked.
+pub(super) fn judge(message: &[u8], asked: &Asked<'_>) -> Verdict {
+    let Some(head) = Head::decode(message) else {
+        return Verdict::Ignore("no whole header");
+    };
+    if let Err(reason) = matches(&head, asked) {
+        return Verdict::Ignore(reason);
+    }
+    if head.truncated && asked.tcp_left {
+        return Verdict::Truncated;
+    }
+    let body = head.body(message, asked.qtype);
+    crate::resolve_dbg!(
+        "reply for {} type {}: rcode {} answers {} additional {} unusable {}",
+        asked.qname,
+        asked.qtype.0,
+        body.rcode,
+        body.answers.len(),
+        body.additional.len(),
+        body.unusable_answers
+    );
+    match body.rcode {
+        0 => judge_no_error(&head, body, asked),
+        NXDOMAIN => absent(body, asked, true),
+        FORMERR | NOTIMP | BADVERS if asked.edns => Verdict::WithoutEdns,
+        REFUSED => Verdict::NextServer(Failure::Refused),
+        _ => Verdict::NextServer(Failure::ServFail),
+    }
+}
+
+/// RFC 5452 section 9.1; the address was checked by the socket.
+fn matches(head: &Head, asked: &Asked<'_>) -> Result<(), &'static str> {
+    if asked.id.is_some_and(|id| id != head.id) {
+        return Err("wrong id");
+    }
+    if !head.is_response {
+        return Err("not a response");
+    }
+    if !head.is_query_opcode {
+        return Err("wrong opcode");
+    }
+    let Some(question) = &head.asked_for else {
+        // A server that could not read the query may send its error without a question. That
+        // proves nothing about a name, so at worst another server is asked.
+        let body = head.body(&[], asked.qtype);
+        return if head.questions == 0 && body.rcode != 0 && body.rcode != NXDOMAIN {
+            Ok(())
+        } else {
+            Err("no question")
+        };
+    };
+    if !eq_ignore_case(&question.name, asked.qname.as_bytes()) {
+        return Err("wrong question name");
+    }
+    if question.qtype != asked.qtype || question.class != CLASS_IN {
+        return Err("wrong question type or class");
+    }
+    Ok(())
+}
+
+fn judge_no_error(head: &Head, body: Body, asked: &Asked<'_>) -> Verdict {
+    let chain = Chain::follow(&body.answers, asked);
+    if chain.found {
+        return Verdict::Answer(answer(body, asked, None));
+    }
+    if body.unusable_answers > 0 || !body.answers_complete {
+        // The records are there, only not readable: no proof of absence.
+        return Verdict::NextServer(Failure::Malformed);
+    }
+    let proof = body
+        .soas
+        .iter()
+        .find(|(owner, _)| is_subdomain(chain.end.as_bytes(), owner.as_bytes()));
+    if proof.is_some() {
+        return absent(body, asked, false);
+    }
+    if chain.hops > 0 {
+        // A server that does not know the zone that the alias leads to: to be asked for in turn.
+        return Verdict::Answer(answer(body, asked, None));
+    }
+    if body.answers.iter().any(|r| r.owner == *asked.qname) {
+        return absent(body, asked, false);
+    }
+    if !body.answers.is_empty() || !body.complete {
+        return Verdict::NextServer(Failure::Malformed);
+    }
+    if body.has_ns && !head.authoritative && !head.recursion_available {
+        // A referral (RFC 2308 section 2.2): the server does not recurse, it is of no use here.
+        return Verdict::NextServer(Failure::ServFail);
+    }
+    absent(body, asked, false)
+}
+
+fn absent(mut body: Body, asked: &Asked<'_>, nxdomain: bool) -> Verdict {
+    if nxdomain {
+        // The rcode speaks of the chain's end (RFC 6604 section 2.1): nothing else can be there.
+        body.answers.retain(|r| matches!(r.rdata, RData::Cname(_)));
+    }
+    let chain = Chain::follow(&body.answers, asked);
+    let ttl = body
+        .soas
+        .iter()
+        .filter(|(owner, _)| is_subdomain(chain.end.as_bytes(), owner.as_bytes()))
+        .map(|&(_, ttl)| ttl)
+        .min();
+    let negative = Negative { nxdomain, ttl };
+    Verdict::Answer(answer(body, asked, Some(negative)))
+}
+
+fn answer(body: Body, asked: &Asked<'_>, negative: Option<Negative>) -> Answer {
+    Answer {
+        qname: asked.qname.clone(),
+        answers: body.answers,
+        additional: body.additional,
+        negative,
+    }
+}
+
+/// Where the CNAME records of an answer lead.
+struct Chain<'a> {
+    end: &'a Name,
+    hops: usize,
+    /// There are records of the type asked at the end.
+    found: bool,
+}
+
+impl<'a> Chain<'a> {
+    fn follow(answers: &'a [Record], asked: &Asked<'a>) -> Self {
+        let mut chain = Self {
+            end: asked.qname,
+            hops: 0,
+            found: false,
+        };
+        loop {
+            let mut next = None;
+            for record in answers.iter().filter(|r| r.owner == *chain.end) {
+                if record.rtype == asked.qtype || asked.qtype == ANY {
+                    chain.found = true;
+                    return chain;
+                }
+                if let RData::Cname(target) = &record.rdata {
+                    next.get_or_insert(target);
+                }
+            }
+            match next {
+                Some(target) if chain.hops < MAX_CNAME_HOPS => {
+                    chain.end = target;
+                    chain.hops += 1;
+                }
+                _ => return chain,
+            }
+        }
+    }
+}

@@ -1,0 +1,385 @@
+//! Sends queries and waits for messages, over UDP and TCP, without a thread.
+//!
+//! Every query has a socket of its own, bound to a port that the kernel draws at random and
+//! connected to the server, so that the kernel drops what comes from elsewhere (RFC 5452 section
+//! 9). All sockets are waited for with one `poll()`.
+#![allow(
+    unsafe_code,
+    reason = "socket calls that std lacks: non-blocking connect, poll"
+)]
+
+use std::collections::VecDeque;
+use std::io::{self, ErrorKind, Read as _, Write as _};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, UdpSocket};
+use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd, RawFd};
+
+use crate::host::clock;
+
+/// Largest DNS message.
+const MAX_MESSAGE_OCTETS: usize = 65_535;
+/// Datagrams read from one socket before the others get their turn.
+const MAX_READS: usize = 16;
+
+/// How a query travels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// One datagram.
+    Udp,
+    /// A connection, messages with their length in front (RFC 7766).
+    Tcp,
+}
+
+/// Names a query that is under way; never used twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Handle(pub u64);
+
+/// What happened to a query.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// A message came back, from the address and port that the query went to. More may follow.
+    Message(Vec<u8>),
+    /// Nothing will come back: port closed, no route, connection ended.
+    Failed,
+}
+
+/// The way to the servers; the seam where tests put scripted replies and a virtual clock.
+pub trait Transport {
+    /// Milliseconds of the clock that deadlines are in.
+    fn now_ms(&self) -> u64;
+
+    /// Sends a query without waiting; `None` if it cannot be sent.
+    fn open(&mut self, server: SocketAddr, protocol: Protocol, query: &[u8]) -> Option<Handle>;
+
+    /// Gives up a query; no event of it is reported any more.
+    fn close(&mut self, handle: Handle);
+
+    /// Waits for an event until the clock shows `until_ms`; `None` when that time has come.
+    fn wait(&mut self, until_ms: u64) -> Option<(Handle, Event)>;
+}
+
+/// The real network.
+#[derive(Debug, Default)]
+pub(super) struct SystemTransport {
+    channels: Vec<Channel>,
+    ready: VecDeque<(Handle, Event)>,
+    last_handle: u64,
+}
+
+#[derive(Debug)]
+struct Channel {
+    handle: Handle,
+    socket: Socket,
+}
+
+#[derive(Debug)]
+enum Socket {
+    Udp(UdpSocket),
+    Tcp(Connection),
+}
+
+/// A TCP connection on which one query is sent.
+#[derive(Debug)]
+struct Connection {
+    stream: TcpStream,
+    /// The query with its length in front, and how much of it was sent.
+    outgoing: Vec<u8>,
+    sent: usize,
+    incoming: Vec<u8>,
+}
+
+impl Transport for SystemTransport {
+    fn now_ms(&self) -> u64 {
+        clock::monotonic_ms()
+    }
+
+    fn open(&mut self, server: SocketAddr, protocol: Protocol, query: &[u8]) -> Option<Handle> {
+        let socket = match protocol {
+            Protocol::Udp => send_datagram(server, query).map(Socket::Udp),
+            Protocol::Tcp => Connection::open(server, query).map(Socket::Tcp),
+        };
+        match socket {
+            Ok(socket) => {
+                self.last_handle += 1;
+                let handle = Handle(self.last_handle);
+                self.channels.push(Channel { handle, socket });
+                Some(handle)
+            }
+            Err(error) => {
+                crate::resolve_dbg!("cannot send to {server} by {protocol:?}: {error}");
+                None
+            }
+        }
+    }
+
+    fn close(&mut self, handle: Handle) {
+        self.channels.retain(|channel| channel.handle != handle);
+        self.ready.retain(|(owner, _)| *owner != handle);
+    }
+
+    fn wait(&mut self, until_ms: u64) -> Option<(Handle, Event)> {
+        loop {
+            if let Some(event) = self.ready.pop_front() {
+                return Some(event);
+            }
+            let left_ms = until_ms.saturating_sub(self.now_ms());
+            self.poll(left_ms);
+            if self.ready.is_empty() && left_ms == 0 {
+                return None;
+            }
+        }
+    }
+}
+
+impl SystemTransport {
+    /// Waits once and collects what is there.
+    fn poll(&mut self, timeout_ms: u64) {
+        let mut interest: Vec<libc::pollfd> = self.channels.iter().map(Channel::interest).collect();
+        if let Err(error) = poll(&mut interest, timeout_ms) {
+            if error.kind() != ErrorKind::Interrupted {
+                crate::resolve_dbg!("poll: {error}");
+                let failed = self.channels.drain(..).map(|c| (c.handle, Event::Failed));
+                self.ready.extend(failed);
+            }
+            return;
+        }
+        let mut ended = Vec::new();
+        for (channel, seen) in self.channels.iter_mut().zip(&interest) {
+            if seen.revents != 0 && channel.advance(&mut self.ready).is_err() {
+                ended.push(channel.handle);
+            }
+        }
+        // The channel goes, its messages and the notice of its end stay.
+        self.channels
+            .retain(|channel| !ended.contains(&channel.handle));
+        self.ready
+            .extend(ended.into_iter().map(|handle| (handle, Event::Failed)));
+    }
+}
+
+impl Channel {
+    fn interest(&self) -> libc::pollfd {
+        let (fd, events) = match &self.socket {
+            Socket::Udp(socket) => (socket.as_raw_fd(), libc::POLLIN),
+            Socket::Tcp(c) if c.sent < c.outgoing.len() => (c.stream.as_raw_fd(), libc::POLLOUT),
+            Socket::Tcp(c) => (c.stream.as_raw_fd(), libc::POLLIN),
+        };
+        libc::pollfd {
+            fd,
+            events,
+            revents: 0,
+        }
+    }
+
+    /// Does what can be done without waiting. An error means that nothing more will come.
+    fn advance(&mut self, ready: &mut VecDeque<(Handle, Event)>) -> io::Result<()> {
+        let handle = self.handle;
+        let mut report = |message| ready.push_back((handle, Event::Message(message)));
+        let result = match &mut self.socket {
+            Socket::Udp(socket) => receive_datagrams(socket, &mut report),
+            Socket::Tcp(connection) => connection.advance(&mut report),
+        };
+        match result {
+            Err(error)
+                if !matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) =>
+            {
+                crate::resolve_dbg!("query ended: {error}");
+                Err(error)
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn send_datagram(server: SocketAddr, query: &[u8]) -> io::Result<UdpSocket> {
+    let any: IpAddr = match server {
+        SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+        SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+    };
+    // Port 0: the kernel draws a free port from its secure random numbers.
+    let socket = UdpSocket::bind((any, 0))?;
+    socket.set_nonblocking(true)?;
+    socket.connect(server)?;
+    socket.send(query)?;
+    Ok(socket)
+}
+
+fn receive_datagrams(socket: &UdpSocket, report: &mut impl FnMut(Vec<u8>)) -> io::Result<()> {
+    let mut buffer = vec![0; MAX_MESSAGE_OCTETS];
+    for _ in 0..MAX_READS {
+        let length = socket.recv(&mut buffer)?;
+        report(buffer.get(..length).unwrap_or_default().to_vec());
+    }
+    Ok(())
+}
+
+impl Connection {
+    fn open(server: SocketAddr, query: &[u8]) -> io::Result<Self> {
+        let length = u16::try_from(query.len()).map_err(|_| ErrorKind::InvalidInput)?;
+        Ok(Self {
+            stream: connect_without_waiting(server)?,
+            outgoing: [&length.to_be_bytes(), query].concat(),
+            sent: 0,
+            incoming: Vec::new(),
+        })
+    }
+
+    fn advance(&mut self, report: &mut impl FnMut(Vec<u8>)) -> io::Result<()> {
+        if let Some(error) = self.stream.take_error()? {
+            return Err(error);
+        }
+        while let Some(rest) = self.outgoing.get(self.sent..).filter(|r| !r.is_empty()) {
+            // Length and message in one write (RFC 7766 section 8).
+            self.sent += match self.stream.write(rest)? {
+                0 => return Err(ErrorKind::WriteZero.into()),
+                written => written,
+            };
+        }
+        let mut buffer = [0; 4096];
+        loop {
+            // One message and its length is all that is ever kept: a longer one cannot exist.
+            while let Some(message) = self.take_message() {
+                report(message);
+            }
+            match self.stream.read(&mut buffer)? {
+                0 => return Err(ErrorKind::UnexpectedEof.into()),
+                length => self.incoming.extend(buffer.iter().take(length)),
+            }
+        }
+    }
+
+    fn take_message(&mut self) -> Option<Vec<u8>> {
+        let (prefix, rest) = self.incoming.split_first_chunk::<2>()?;
+        let message = rest
+            .get(..usize::from(u16::from_be_bytes(*prefix)))?
+            .to_vec();
+        self.incoming.drain(..message.len() + 2);
+        Some(message)
+    }
+}
+
+/// Starts a TCP connection; its end, good or bad, shows as the socket becoming writable.
+fn connect_without_waiting(server: SocketAddr) -> io::Result<TcpStream> {
+    let family = match server {
+        SocketAddr::V4(_) => libc::AF_INET,
+        SocketAddr::V6(_) => libc::AF_INET6,
+    };
+    let flags = libc::SOCK_STREAM | libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
+    // SAFETY: takes numbers only.
+    let fd = unsafe { libc::socket(family, flags, 0) };
+    if fd < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the descriptor was just made and nothing else knows it.
+    let fd = unsafe { OwnedFd::from_raw_fd(fd) };
+    match connect(fd.as_raw_fd(), server) {
+        Err(error) if error.raw_os_error() != Some(libc::EINPROGRESS) => Err(error),
+        _ => Ok(fd.into()),
+    }
+}
+
+fn connect(fd: RawFd, server: SocketAddr) -> io::Result<()> {
+    let result = match server {
+        SocketAddr::V4(v4) => {
+            let address = libc::sockaddr_in {
+                sin_family: libc::AF_INET as libc::sa_family_t,
+                sin_port: v4.port().to_be(),
+                sin_addr: libc::in_addr {
+                    s_addr: u32::from_ne_bytes(v4.ip().octets()),
+                },
+                sin_zero: [0; 8],
+            };
+            let size = size_of::<libc::sockaddr_in>() as libc::socklen_t;
+            // SAFETY: the address is a whole sockaddr_in that outlives the call, and `size` is its.
+            unsafe { libc::connect(fd, (&raw const address).cast(), size) }
+        }
+        SocketAddr::V6(v6) => {
+            let address = libc::sockaddr_in6 {
+                sin6_family: libc::AF_INET6 as libc::sa_family_t,
+                sin6_port: v6.port().to_be(),
+                sin6_flowinfo: v6.flowinfo(),
+                sin6_addr: libc::in6_addr {
+                    s6_addr: v6.ip().octets(),
+                },
+                sin6_scope_id: v6.scope_id(),
+            };
+            let size = size_of::<libc::sockaddr_in6>() as libc::socklen_t;
+            // SAFETY: the address is a whole sockaddr_in6 that outlives the call, and `size` is its.
+            unsafe { libc::connect(fd, (&raw const address).cast(), size) }
+        }
+    };
+    if result < 0 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(())
+    }
+}
+
+fn poll(interest: &mut [libc::pollfd], timeout_ms: u64) -> io::Result<()> {
+    let timeout = i32::try_from(timeout_ms).unwrap_or(i32::MAX);
+    // SAFETY: pointer and length are those of one exclusively borrowed slice.
+    let result = unsafe {
+        libc::poll(
+            interest.as_mut_ptr(),
+            interest.len() as libc::nfds_t,
+            timeout,
+        )
+    };
+    if result < 0 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(())
+    }
+}
+
+/// Number of a network interface, for scoped IPv6 addresses.
+pub(super) fn interface_index(name: &str) -> Option<u32> {
+    let name = std::ffi::CString::new(name).ok()?;
+    // SAFETY: the string is NUL-terminated and outlives the call.
+    let index = unsafe { libc::if_nametoindex(name.as_ptr()) };
+    (index != 0).then_some(index)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn loopback_interface_has_a_number() {
+        assert!(interface_index("lo").is_some());
+        assert_eq!(interface_index("no-such-if"), None);
+    }
+
+    #[test]
+    fn closed_port_is_reported_and_not_waited_for() {
+        // A port that was just free: bound, looked at, and closed again.
+        let address = UdpSocket::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap();
+        let mut transport = SystemTransport::default();
+        for protocol in [Protocol::Udp, Protocol::Tcp] {
+            let handle = transport.open(address, protocol, b"query");
+            let Some(handle) = handle else {
+                continue; // refused at once
+            };
+            let until = transport.now_ms() + 60_000;
+            let (from, event) = transport.wait(until).expect("an event");
+            assert_eq!(from, handle);
+            assert!(matches!(event, Event::Failed));
+        }
+    }
+
+    #[test]
+    fn source_ports_differ() {
+        let server = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let address = server.local_addr().unwrap();
+        let mut transport = SystemTransport::default();
+        let mut ports = std::collections::HashSet::new();
+        for _ in 0..8 {
+            transport.open(address, Protocol::Udp, b"query").unwrap();
+            let (_, peer) = server.recv_from(&mut [0; 16]).unwrap();
+            ports.insert(peer.port());
+        }
+        assert_eq!(ports.len(), 8);
+    }
+}

@@ -1,0 +1,343 @@
+//! Reads names and numbers of a DNS message, with a bound on the work.
+//!
+//! This is the part that faces the network: every read is checked against the message's end, a
+//! compression pointer must go back (so no loop can exist), and all names of one message share a
+//! [`Budget`], so that a crafted message costs no more than an honest one of its size.
+
+use crate::rr::Name;
+
+/// Longest name on the wire, in octets (RFC 1035 section 3.1).
+const MAX_WIRE_NAME_OCTETS: usize = 255;
+/// Pointers followed for one name: more than its 127 labels at most can never be needed.
+const MAX_HOPS: usize = 127;
+/// Labels and pointers read for the names of one message. An answer of 64 KiB that is full of
+/// compressed records needs about half of it.
+const MAX_STEPS: u32 = 50_000;
+
+/// What may still be spent on the names of one message.
+#[derive(Debug)]
+pub(super) struct Budget(u32);
+
+impl Budget {
+    /// The budget of one message.
+    pub(super) fn new() -> Self {
+        Self(MAX_STEPS)
+    }
+
+    /// Labels and pointers read so far.
+    pub(super) fn spent(&self) -> u32 {
+        MAX_STEPS - self.0
+    }
+
+    fn take_step(&mut self) -> Option<()> {
+        self.0 = self.0.checked_sub(1)?;
+        Some(())
+    }
+}
+
+/// A place in a message, moving forward. Every method returns `None` past the end.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Reader<'a> {
+    message: &'a [u8],
+    position: usize,
+    /// Reads stop here; at most the message's length.
+    end: usize,
+}
+
+impl<'a> Reader<'a> {
+    /// Starts at an offset of the message.
+    pub(super) fn new(message: &'a [u8], position: usize) -> Self {
+        Self {
+            message,
+            position,
+            end: message.len(),
+        }
+    }
+
+    /// Splits off a reader for the next `length` octets and moves behind them. Names read by it
+    /// may point back to the whole message.
+    pub(super) fn take(&mut self, length: usize) -> Option<Self> {
+        let end = self.position.checked_add(length)?;
+        if end > self.end {
+            return None;
+        }
+        let part = Self { end, ..*self };
+        self.position = end;
+        Some(part)
+    }
+
+    /// True at the end.
+    pub(super) fn is_at_end(&self) -> bool {
+        self.position == self.end
+    }
+
+    /// The next octets.
+    pub(super) fn octets(&mut self, length: usize) -> Option<&'a [u8]> {
+        let part = self.take(length)?;
+        self.message.get(part.position..part.end)
+    }
+
+    /// The next N octets.
+    pub(super) fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
+        self.octets(N)?.try_into().ok()
+    }
+
+    /// One octet.
+    pub(super) fn u8(&mut self) -> Option<u8> {
+        self.array::<1>().map(|[octet]| octet)
+    }
+
+    /// A 16-bit number.
+    pub(super) fn u16(&mut self) -> Option<u16> {
+        self.array().map(u16::from_be_bytes)
+    }
+
+    /// A 32-bit number.
+    pub(super) fn u32(&mut self) -> Option<u32> {
+        self.array().map(u32::from_be_bytes)
+    }
+
+    /// A character string: an octet with the length and so many octets.
+    pub(super) fn string(&mut self) -> Option<&'a [u8]> {
+        let length = self.u8()?;
+        self.octets(usize::from(length))
+    }
+
+    /// Moves behind a name without looking where its pointer leads.
+    pub(super) fn skip_name(&mut self) -> Option<()> {
+        let mut length = 0_usize;
+        loop {
+            match Label::read(self)? {
+                Label::Root | Label::Pointer(_) => return Some(()),
+                Label::Text(label) => {
+                    length += label.len() + 1;
+                    if length >= MAX_WIRE_NAME_OCTETS {
+                        return None;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Reads a name and moves behind it.
+    ///
+    /// `None` if it is malformed, too long (on the wire or as text), or over budget.
+    pub(super) fn name(&mut self, budget: &mut Budget) -> Option<Name> {
+        let mut text = Vec::with_capacity(64);
+        let mut length = 1_usize;
+        let mut hops = 0;
+        let mut place = *self;
+        // Pointers must lead to before the octets that were read since the last pointer.
+        let mut run_start = self.position;
+        let mut after: Option<usize> = None;
+        loop {
+            budget.take_step()?;
+            match Label::read(&mut place)? {
+                Label::Root => break,
+                Label::Text(label) => {
+                    length += label.len() + 1;
+                    if length > MAX_WIRE_NAME_OCTETS {
+                        return None;
+                    }
+                    if !text.is_empty() {
+                        text.push(b'.');
+                    }
+                    write_label(&mut text, label);
+                }
+                Label::Pointer(target) => {
+                    hops += 1;
+                    if target >= run_start || hops > MAX_HOPS {
+                        return None;
+                    }
+                    after.get_or_insert(place.position);
+                    run_start = target;
+                    place = Self::new(self.message, target);
+                }
+            }
+        }
+        self.position = after.unwrap_or(place.position);
+        Name::from_text(&text)
+    }
+}
+
+enum Label<'a> {
+    Root,
+    Text(&'a [u8]),
+    Pointer(usize),
+}
+
+impl<'a> Label<'a> {
+    fn read(reader: &mut Reader<'a>) -> Option<Self> {
+        let first = reader.u8()?;
+        match first {
+            0 => Some(Self::Root),
+            1..=63 => reader.octets(usize::from(first)).map(Self::Text),
+            0xC0..=0xFF => {
+                let low = reader.u8()?;
+                Some(Self::Pointer(
+                    usize::from(first & 0x3F) << 8 | usize::from(low),
+                ))
+            }
+            // 01 and 10 in the top bits: extended labels (RFC 6891 section 5), not in use.
+            64..=0xBF => None,
+        }
+    }
+}
+
+/// Writes a label as text, escaped the way `dn_expand()` does.
+pub(super) fn write_label(text: &mut Vec<u8>, label: &[u8]) {
+    for &octet in label {
+        match octet {
+            b'"' | b'.' | b';' | b'\\' | b'(' | b')' | b'@' | b'$' => text.extend([b'\\', octet]),
+            0x21..=0x7E => text.push(octet),
+            _ => text.extend([
+                b'\\',
+                b'0' + octet / 100,
+                b'0' + octet / 10 % 10,
+                b'0' + octet % 10,
+            ]),
+        }
+    }
+}
+
+/// The labels of a name in text form, unescaped.
+///
+/// `None` when no wire name has this text: an empty label, a label of more than 63 octets, more
+/// than 255 octets in all, a broken escape. The root has no labels.
+pub(super) fn labels(text: &[u8]) -> Option<Vec<Vec<u8>>> {
+    let mut labels = Vec::new();
+    if text.is_empty() || text == b"." {
+        return Some(labels);
+    }
+    let mut label = Vec::new();
+    let mut octets = text.iter().copied();
+    let mut total = 1;
+    let mut finish = |label: &mut Vec<u8>| {
+        total += label.len() + 1;
+        if label.is_empty() || label.len() > 63 || total > MAX_WIRE_NAME_OCTETS {
+            return None;
+        }
+        labels.push(std::mem::take(label));
+        Some(())
+    };
+    while let Some(octet) = octets.next() {
+        match octet {
+            b'.' => finish(&mut label)?,
+            b'\\' => match octets.next()? {
+                digit @ b'0'..=b'9' => {
+                    let mut value = u16::from(digit - b'0');
+                    for _ in 0..2 {
+                        let digit = octets.next().filter(u8::is_ascii_digit)?;
+                        value = value * 10 + u16::from(digit - b'0');
+                    }
+                    label.push(u8::try_from(value).ok()?);
+                }
+                quoted => label.push(quoted),
+            },
+            other => label.push(other),
+        }
+    }
+    // One trailing dot is allowed.
+    if !label.is_empty() {
+        finish(&mut label)?;
+    }
+    Some(labels)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name_at(message: &[u8], position: usize) -> Option<(Vec<u8>, usize)> {
+        let mut reader = Reader::new(message, position);
+        let name = reader.name(&mut Budget::new())?;
+        Some((name.as_bytes().to_vec(), reader.position))
+    }
+
+    #[test]
+    fn names_with_pointers() {
+        let message = b"\x03org\x00\x07example\xC0\x00\x03sip\xC0\x05!";
+        assert_eq!(name_at(message, 0), Some((b"org".to_vec(), 5)));
+        assert_eq!(name_at(message, 5), Some((b"example.org".to_vec(), 15)));
+        assert_eq!(
+            name_at(message, 15),
+            Some((b"sip.example.org".to_vec(), 21))
+        );
+    }
+
+    #[test]
+    fn pointers_must_go_back() {
+        assert_eq!(name_at(b"\xC0\x00", 0), None);
+        assert_eq!(name_at(b"\xC0\x02\x00", 0), None);
+        // Back, but into the labels that lead to the pointer: a loop.
+        assert_eq!(name_at(b"\x00\x01a\xC0\x01", 1), None);
+        assert_eq!(name_at(b"\x00\x01a\xC0\x00", 1), Some((b"a".to_vec(), 5)));
+    }
+
+    #[test]
+    fn octets_are_escaped_as_dn_expand_does() {
+        let message = b"\x04a.\\\x00\x06\"();@$\x00";
+        let (text, _) = name_at(message, 0).unwrap();
+        assert_eq!(text, b"a\\.\\\\\\000.\\\"\\(\\)\\;\\@\\$");
+        let back = labels(&text).unwrap();
+        assert_eq!(back, [b"a.\\\0".to_vec(), b"\"();@$".to_vec()]);
+    }
+
+    #[test]
+    fn root_and_bad_labels() {
+        assert_eq!(name_at(b"\x00", 0), Some((Vec::new(), 1)));
+        assert_eq!(name_at(b"\x41a\x00", 0), None);
+        assert_eq!(name_at(b"\x03ab", 0), None);
+        assert_eq!(name_at(b"", 0), None);
+    }
+
+    #[test]
+    fn too_long_names_are_refused() {
+        let mut message = Vec::new();
+        for _ in 0..4 {
+            message.push(63);
+            message.extend([b'a'; 63]);
+        }
+        message.push(0);
+        assert_eq!(name_at(&message, 0), None, "257 octets on the wire");
+        let mut message = vec![63];
+        message.extend([0; 63]);
+        message.extend([10, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0]);
+        assert_eq!(
+            name_at(&message, 0),
+            None,
+            "4 octets of text for each of 73"
+        );
+    }
+
+    #[test]
+    fn text_that_is_no_name() {
+        for bad in [
+            &b"a..b"[..],
+            b".a",
+            b"..",
+            b"a\\",
+            b"a\\25",
+            b"a\\256",
+            &[b'a'; 64],
+        ] {
+            assert_eq!(labels(bad), None, "{}", String::from_utf8_lossy(bad));
+        }
+        assert_eq!(labels(b"a.b.").unwrap().len(), 2);
+        assert!(labels(b".").unwrap().is_empty());
+        assert_eq!(labels(&b"a.".repeat(128)), None, "257 octets on the wire");
+        assert_eq!(labels(&b"a.".repeat(127)).unwrap().len(), 127);
+    }
+
+    #[test]
+    fn budget_ends_the_work() {
+        let mut budget = Budget::new();
+        let message = b"\x01a\x01b\x00";
+        let mut read = 0;
+        while Reader::new(message, 0).name(&mut budget).is_some() {
+            read += 1;
+        }
+        assert_eq!(read, MAX_STEPS / 3);
+        assert_eq!(budget.spent(), MAX_STEPS);
+    }
+}

@@ -1,0 +1,43 @@
+//! What the integration tests share: a scripted DNS server, options, a watchdog.
+//!
+//! ```ignore
+//! mod support;
+//! let server = support::Server::start();
+//! server.add(Rr::a("sip.example.org", 60, "192.0.2.1"));
+//! let options = support::use_server(&server);
+//! // ... ask the library ...
+//! assert_eq!(server.count("sip.example.org", support::A), 1);
+//! ```
+#![allow(dead_code, reason = "each test program uses a part")]
+#![allow(unused_imports, reason = "each test program uses a part")]
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "test code; a failure ends the test"
+)]
+#![allow(
+    unreachable_pub,
+    reason = "included into test programs, which export nothing"
+)]
+
+pub mod dns_server;
+pub mod options;
+pub mod watchdog;
+pub mod wire;
+
+pub use dns_server::{Query, Reply, Server};
+pub use options::{OptionsGuard, use_server, use_servers};
+pub use watchdog::Watchdog;
+pub use wire::{A, AAAA, CNAME, EBL, NAPTR, NS, OPT, PTR, Rr, SOA, SRV, TXT};
+
+/// Folder of the shared corpora: `$KAMAILIO_DNS_SHARED`, else `../shared` beside the repository.
+///
+/// `None` when it is not there: a source tree on its own has no corpora.
+pub fn shared_folder() -> Option<std::path::PathBuf> {
+    let folder = std::env::var_os("KAMAILIO_DNS_SHARED").map_or_else(
+        || std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared"),
+        Into::into,
+    );
+    folder.is_dir().then_some(folder)
+}
