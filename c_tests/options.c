@@ -2,7 +2,7 @@
 
 #include "check.h"
 
-static void refuse(const char *name, const char *value)
+static void refuses(const char *name, const char *value)
 {
 	char before[600], after[600];
 	int known = dns_option_get(name, before, sizeof before);
@@ -16,7 +16,7 @@ static void refuse(const char *name, const char *value)
 	}
 }
 
-static void accept(const char *name, const char *value, const char *stored)
+static void accepts(const char *name, const char *value, const char *stored)
 {
 	char buffer[600];
 	CHECK_INT(dns_option_set(name, value), 0);
@@ -45,39 +45,39 @@ int main(void)
 	CHECK(dns_option_describe(count, &info) < 0);
 	CHECK(dns_option_describe(0, NULL) < 0);
 
-	accept("dns_try_naptr", "yes", "1");
-	accept("dns_try_naptr", "off", "0");
-	accept("dns_udp_pref", "-1", "-1");
-	accept("dns_udp_preference", "30", "30");
-	accept("dns_cache_mem", "1000", "1000");
-	accept("dns_cache_max_ttl", "4294967295", "4294967295");
-	accept("dns_nameservers", "127.0.0.1:5300 [::1]", "127.0.0.1:5300 [::1]");
-	accept("dns_nameservers", "", "");
-	accept("dns_reinit", "1", "0");
+	accepts("dns_try_naptr", "yes", "1");
+	accepts("dns_try_naptr", "off", "0");
+	accepts("dns_udp_pref", "-1", "-1");
+	accepts("dns_udp_preference", "30", "30");
+	accepts("dns_cache_mem", "1000", "1000");
+	accepts("dns_cache_max_ttl", "4294967295", "4294967295");
+	accepts("dns_nameservers", "127.0.0.1:5300 [::1]", "127.0.0.1:5300 [::1]");
+	accepts("dns_nameservers", "", "");
+	accepts("dns_reinit", "1", "0");
 
-	refuse("no_such_option", "1");
-	refuse("DNS_TRY_NAPTR", "1");
-	refuse("dns_try_naptr", "2");
-	refuse("dns_try_naptr", "");
-	refuse("dns_try_naptr", "perhaps");
-	refuse("dns_cache_rec_pref", "4");
-	refuse("dns_cache_negative_ttl", "-1");
-	refuse("dns_cache_negative_ttl", "99999999999999999999");
-	refuse("dns_nameservers", "not-an-address");
+	refuses("no_such_option", "1");
+	refuses("DNS_TRY_NAPTR", "1");
+	refuses("dns_try_naptr", "2");
+	refuses("dns_try_naptr", "");
+	refuses("dns_try_naptr", "perhaps");
+	refuses("dns_cache_rec_pref", "4");
+	refuses("dns_cache_negative_ttl", "-1");
+	refuses("dns_cache_negative_ttl", "99999999999999999999");
+	refuses("dns_nameservers", "not-an-address");
 	CHECK(dns_option_set(NULL, "1") < 0);
 	CHECK(dns_option_set("dns_try_naptr", NULL) < 0);
 	CHECK(dns_option_set("dns_try_naptr", "\xff") < 0);
 
 #ifdef USE_DNS_CACHE
 	/* failover needs the cache */
-	accept("use_dns_failover", "1", "1");
-	refuse("use_dns_cache", "0");
-	accept("use_dns_failover", "0", "0");
-	accept("use_dns_cache", "0", "0");
-	refuse("use_dns_failover", "1");
-	accept("use_dns_cache", "1", "1");
+	accepts("use_dns_failover", "1", "1");
+	refuses("use_dns_cache", "0");
+	accepts("use_dns_failover", "0", "0");
+	accepts("use_dns_cache", "0", "0");
+	refuses("use_dns_failover", "1");
+	accepts("use_dns_cache", "1", "1");
 	dns_cache_init = 0;
-	refuse("use_dns_cache", "1");
+	refuses("use_dns_cache", "1");
 	dns_cache_init = 1;
 #endif
 
