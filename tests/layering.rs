@@ -1,5 +1,11 @@
 //! The layers: a module uses only those below it.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a failed test is the point"
+)]
+
 use std::path::{Path, PathBuf};
 
 /// Layer and what it may use. `rr` and `error` are values that all may name.
