@@ -1,6 +1,11 @@
 //! Queries through a search function swapped into `dns_func`, and what is believed of its replies.
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "test code; a failure ends the test"
+)]
 #![allow(unsafe_code, reason = "plays the part of a C module")]
-#![allow(clippy::unwrap_used, reason = "test code; a failure ends the test")]
 
 mod support;
 
