@@ -227,10 +227,12 @@ impl Uncached<'_, '_> {
             ));
         }
         if wanted.0 == Some(0) {
-            if way == Way::UncachedNaptr && wanted.1 == Some(0) && cfg!(feature = "use_naptr") {
-                if let Some(found) = self.by_naptr(name) {
-                    return Some(found);
-                }
+            let naptr = cfg!(feature = "use_naptr") && way == Way::UncachedNaptr;
+            if naptr
+                && wanted.1 == Some(0)
+                && let Some(found) = self.by_naptr(name)
+            {
+                return Some(found);
             }
             let list = match given {
                 None if way != Way::UncachedSrv => protocols::list(),
