@@ -1,4 +1,4 @@
-//! Queries past the cache: `get_record()`, and the paths for `use_dns_cache=0`.
+//! Queries without the cache: `get_record()` and the paths for `use_dns_cache=0`.
 
 use crate::error::{Failure, LookupError};
 use crate::host::counters::{self, Counter};

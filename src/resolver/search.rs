@@ -78,8 +78,9 @@ pub(super) fn candidates(qname: &[u8], rules: SearchRules<'_>) -> Option<Candida
         names.push(as_is.clone());
     }
     names.extend(&mut expanded);
-    let as_is_last = !as_is_first && !root_listed && !(rules.no_tld_query && dots == 0);
-    if as_is_last || names.is_empty() {
+    let kept_in_list = rules.no_tld_query && dots == 0;
+    let as_is_done = as_is_first || root_listed || kept_in_list;
+    if !as_is_done || names.is_empty() {
         names.push(as_is);
     }
     Some(Candidates {

@@ -11,8 +11,7 @@ use crate::cache::{Cache, EntryRef, RecordView};
 use crate::error::LookupError;
 use crate::host::options::{self, ExtraOpt};
 use crate::host::{clock, random};
-use crate::lookup::request::{family_allowed, family_order};
-use crate::lookup::{self, Source};
+use crate::lookup::{self, Source, family_allowed, family_order};
 use crate::rr::{MAX_NAME_OCTETS, MAX_RRSET_RECORDS, RecordType, parse_literal};
 
 use super::naptr::Candidates;
@@ -23,6 +22,9 @@ use super::{
 
 const TRANSPORT_MASK: u8 = 7;
 const CANDIDATE_SHIFT: u8 = 3;
+
+/// How a name is looked up: as a caller wrote it, or as it came out of DNS.
+type LookUp = fn(&[u8], RecordType, u32) -> Result<(EntryRef, Source), LookupError>;
 
 /// A target, before it is written to the caller's variables.
 #[derive(Clone, Copy, Debug)]
@@ -181,7 +183,7 @@ impl Search<'_> {
         }
         self.cursor.port = port;
         self.cursor.proto = transport as u8;
-        match self.start_addresses(name) {
+        match self.start_addresses(name, lookup::entry) {
             Ok(address) => Ok(Target {
                 address,
                 port,
@@ -264,7 +266,7 @@ impl Search<'_> {
             else {
                 continue;
             };
-            match self.start_srv(replacement) {
+            match self.start_srv(replacement, lookup::absolute_entry) {
                 Ok(address) => {
                     self.cursor.proto =
                         candidate.transport as u8 | (position as u8) << CANDIDATE_SHIFT;
@@ -325,7 +327,7 @@ impl Search<'_> {
             let Some(srv_name) = protocols::srv_name(transport, name) else {
                 continue;
             };
-            match self.start_srv(&srv_name) {
+            match self.start_srv(&srv_name, lookup::entry) {
                 Ok(address) => {
                     self.cursor.proto = transport as u8;
                     return Ok(self.target(address));
@@ -347,9 +349,9 @@ impl Search<'_> {
     }
 
     /// Takes the SRV records of a name and gives the first address of the first usable target.
-    fn start_srv(&mut self, srv_name: &[u8]) -> Result<IpAddr, Nothing> {
+    fn start_srv(&mut self, srv_name: &[u8], look_up: LookUp) -> Result<IpAddr, Nothing> {
         let (entry, source) =
-            lookup::entry(srv_name, RecordType::SRV, self.flags).map_err(Nothing::from_error)?;
+            look_up(srv_name, RecordType::SRV, self.flags).map_err(Nothing::from_error)?;
         let refused = entry
             .records()
             .all(|r| matches!(r, RecordView::Srv { target: b"", .. }));
@@ -392,7 +394,7 @@ impl Search<'_> {
             if target.is_empty() {
                 continue;
             }
-            match self.start_addresses(target) {
+            match self.start_addresses(target, lookup::absolute_entry) {
                 Ok(address) => {
                     self.cursor.port = port;
                     self.note_srv(&entry, index);
@@ -411,7 +413,7 @@ impl Search<'_> {
     // Addresses
 
     /// Takes the addresses of a host and gives the first.
-    fn start_addresses(&mut self, host: &[u8]) -> Result<IpAddr, Nothing> {
+    fn start_addresses(&mut self, host: &[u8], look_up: LookUp) -> Result<IpAddr, Nothing> {
         self.cursor.a = None;
         self.cursor.ip_no = 0;
         if let Some(address) = parse_literal(host) {
@@ -424,7 +426,7 @@ impl Search<'_> {
         let (first, second) = family_order(self.flags);
         let mut nothing = Nothing::Absent;
         for family in std::iter::once(first).chain(second) {
-            match self.take_addresses(host, family) {
+            match self.take_addresses(host, family, look_up) {
                 Ok(address) => return Ok(address),
                 Err(Nothing::Failed) => nothing = Nothing::Failed,
                 Err(_) => {}
@@ -433,9 +435,13 @@ impl Search<'_> {
         Err(nothing)
     }
 
-    fn take_addresses(&mut self, host: &[u8], family: RecordType) -> Result<IpAddr, Nothing> {
-        let (entry, source) =
-            lookup::entry(host, family, self.flags).map_err(Nothing::from_error)?;
+    fn take_addresses(
+        &mut self,
+        host: &[u8],
+        family: RecordType,
+        look_up: LookUp,
+    ) -> Result<IpAddr, Nothing> {
+        let (entry, source) = look_up(host, family, self.flags).map_err(Nothing::from_error)?;
         self.cursor.a = Some(entry);
         self.cursor.ip_no = 0;
         let address = self.address_from_entry(source).ok_or(Nothing::Used);
@@ -475,7 +481,8 @@ impl Search<'_> {
         if entry.rtype() != first {
             return None;
         }
-        self.take_addresses(entry.name(), second?).ok()
+        self.take_addresses(entry.name(), second?, lookup::absolute_entry)
+            .ok()
     }
 
     // Reasons

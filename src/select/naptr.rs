@@ -1,6 +1,7 @@
 //! NAPTR records: which are of use to SIP, and which goes first (RFC 3263 section 4.1, RFC 3403).
 
 use super::{Transport, protocols};
+use crate::lookup::sip_transport;
 
 /// Candidates kept; the handle counts them in five bits.
 pub const MAX_CANDIDATES: usize = 32;
@@ -11,19 +12,7 @@ pub const MAX_CANDIDATES: usize = 32;
 /// upper or lower case.
 #[must_use]
 pub fn transport_of(flags: &[u8], services: &[u8], regexp: &[u8]) -> Option<Transport> {
-    if !flags.eq_ignore_ascii_case(b"s") || !regexp.is_empty() {
-        return None;
-    }
-    let known: [(&[u8], Transport); 4] = [
-        (b"SIP+D2U", Transport::Udp),
-        (b"SIP+D2T", Transport::Tcp),
-        (b"SIPS+D2T", Transport::Tls),
-        (b"SIP+D2S", Transport::Sctp),
-    ];
-    known
-        .into_iter()
-        .find(|(name, _)| services.eq_ignore_ascii_case(name))
-        .map(|(_, transport)| transport)
+    sip_transport(flags, services, regexp).and_then(Transport::from_number)
 }
 
 /// Sort key: what sorts first is used first.

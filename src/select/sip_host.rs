@@ -160,7 +160,7 @@ fn addresses_of(entry: &crate::cache::EntryRef) -> Found {
 #[cfg(feature = "use_dns_cache")]
 #[must_use]
 pub fn host(name: &[u8], flags: u32) -> Option<Found> {
-    use crate::lookup::request::{family_allowed, family_order};
+    use crate::lookup::{family_allowed, family_order};
 
     if let Some(address) = parse_literal(name) {
         let allowed = family_allowed(address, flags);
@@ -227,10 +227,10 @@ impl Uncached<'_, '_> {
             ));
         }
         if wanted.0 == Some(0) {
-            if way == Way::UncachedNaptr && wanted.1 == Some(0) && cfg!(feature = "use_naptr") {
-                if let Some(found) = self.by_naptr(name) {
-                    return Some(found);
-                }
+            let try_naptr =
+                cfg!(feature = "use_naptr") && way == Way::UncachedNaptr && wanted.1 == Some(0);
+            if try_naptr && let Some(found) = self.by_naptr(name) {
+                return Some(found);
             }
             let list = match given {
                 None if way != Way::UncachedSrv => protocols::list(),

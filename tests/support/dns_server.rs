@@ -56,6 +56,7 @@ pub struct Reply {
     formerr_to_edns: bool,
     raw: Option<Vec<u8>>,
     cut: Option<usize>,
+    hold_until: usize,
     then: Option<Box<Reply>>,
 }
 
@@ -134,6 +135,12 @@ impl Reply {
     /// Over UDP only the header and the question with TC set; the records over TCP.
     pub fn truncated(mut self) -> Self {
         self.truncate_udp = true;
+        self
+    }
+
+    /// Replies only when the server has had so many queries in all; after 30 s not at all (UDP).
+    pub fn hold_until(mut self, queries: usize) -> Self {
+        self.hold_until = queries;
         self
     }
 
@@ -428,7 +435,7 @@ fn bind_both(ip: IpAddr) -> (UdpSocket, TcpListener) {
     panic!("no port that is free for UDP and TCP");
 }
 
-fn serve_udp(socket: &UdpSocket, state: &Mutex<State>, stop: &AtomicBool) {
+fn serve_udp(socket: &UdpSocket, state: &Arc<Mutex<State>>, stop: &AtomicBool) {
     let mut buffer = [0; 4096];
     while !stop.load(Ordering::Relaxed) {
         let Ok((length, peer)) = socket.recv_from(&mut buffer) else {
@@ -439,7 +446,17 @@ fn serve_udp(socket: &UdpSocket, state: &Mutex<State>, stop: &AtomicBool) {
         };
         let reply = state.lock().expect("lock").reply_to(&query);
         let socket = socket.try_clone().expect("clone socket");
-        if reply.delay.is_zero() {
+        if reply.hold_until > 0 {
+            let state = Arc::clone(state);
+            std::thread::spawn(move || {
+                for _ in 0..3000 {
+                    if state.lock().expect("lock").queries.len() >= reply.hold_until {
+                        return send_udp(&socket, peer, &query, &reply);
+                    }
+                    std::thread::sleep(Duration::from_millis(10));
+                }
+            });
+        } else if reply.delay.is_zero() {
             send_udp(&socket, peer, &query, &reply);
         } else {
             std::thread::spawn(move || send_udp(&socket, peer, &query, &reply));
