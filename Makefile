@@ -108,16 +108,16 @@ test: setup lib
 		CC="$(CC)" CXX="$(CXX)" sh ci/test.sh
 
 check-c: lib
-	$(Q)BUILD=$(BUILD) CC="$(CC)" CXX="$(CXX)" FLAGS="$(FLAGS)" sh c_tests/run.sh
+	$(Q)BUILD=$(BUILD) CC="$(CC)" CXX="$(CXX)" sh c_tests/run.sh
 
 valgrind: setup lib
-	$(Q)BUILD=$(BUILD) CC="$(CC)" CXX="$(CXX)" FLAGS="$(FLAGS)" \
+	$(Q)BUILD=$(BUILD) CC="$(CC)" CXX="$(CXX)" \
 		VALGRIND="valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite" \
 		sh c_tests/run.sh
 
 # The C side and every block that it gets from the library; run.sh proves that the sanitizer is in.
 asan: lib
-	$(Q)BUILD=$(BUILD) CC="$(CC)" CXX="$(CXX)" FLAGS="$(FLAGS)" \
+	$(Q)BUILD=$(BUILD) CC="$(CC)" CXX="$(CXX)" \
 		SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=all" sh c_tests/run.sh
 
 lint:

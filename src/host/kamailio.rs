@@ -8,7 +8,7 @@
 )]
 
 use std::ffi::{CStr, c_char, c_int, c_long, c_uint, c_void};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use once_cell::sync::OnceCell;
 
@@ -35,7 +35,7 @@ unsafe impl Sync for Symbols {}
 
 static SYMBOLS: OnceCell<Option<Symbols>> = OnceCell::new();
 /// Set once `init_dns_cache()` ran: from then on the timer exists.
-static TIMER_READY: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::new(false);
+static TIMER_READY: AtomicBool = AtomicBool::new(false);
 
 fn find(name: &CStr) -> *mut c_void {
     // SAFETY: dlsym only reads the NUL-terminated name.
@@ -75,13 +75,13 @@ pub fn is_host() -> bool {
 
 /// Told by `init_dns_cache()`: the host's timer runs from here on.
 pub fn set_timer_ready() {
-    TIMER_READY.store(true, std::sync::atomic::Ordering::Relaxed);
+    TIMER_READY.store(true, Ordering::Relaxed);
 }
 
 /// The host's tick counter; `None` outside Kamailio and before its timer exists.
 #[must_use]
 pub fn ticks() -> Option<u32> {
-    if !TIMER_READY.load(std::sync::atomic::Ordering::Relaxed) {
+    if !TIMER_READY.load(Ordering::Relaxed) {
         return None;
     }
     let symbols = symbols()?;
