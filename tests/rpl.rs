@@ -25,11 +25,13 @@ mod rpl {
     pub mod net;
     pub mod parser;
     pub mod runner;
+    pub mod spoil;
 }
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
+use rpl::parser::Scenario;
 use rpl::runner::{Plan, Verdict, plan, play};
 
 /// Runs that real time may spoil before a scenario counts as failed.
@@ -137,11 +139,15 @@ fn folder() -> PathBuf {
     folder
 }
 
-fn run(path: &std::path::Path, plan: &Plan) -> Result<(), String> {
+fn read(name: &str) -> Result<Scenario, String> {
+    let path = folder().join(format!("{name}.rpl"));
     let text = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
-    let scenario = rpl::parser::parse(&text)?;
+    rpl::parser::parse(&text)
+}
+
+fn run(scenario: &Scenario, plan: &Plan) -> Result<(), String> {
     for _ in 0..MAX_RUNS {
-        match play(&scenario, plan) {
+        match play(scenario, plan) {
             Verdict::Passed => return Ok(()),
             Verdict::Failed(reason) => return Err(reason),
             Verdict::Disturbed => {}
@@ -169,7 +175,7 @@ fn unbound_scenarios() {
             DoesNotApply(reason) => format!("does not apply: {reason}"),
             Applies(plan) => {
                 played += 1;
-                match run(&folder.join(format!("{name}.rpl")), plan) {
+                match read(name).and_then(|scenario| run(&scenario, plan)) {
                     Ok(()) if plan.until < u32::MAX => {
                         format!("passed up to step {}", plan.until)
                     }
@@ -190,4 +196,28 @@ fn unbound_scenarios() {
         TABLE.len() - played
     );
     assert!(failures.is_empty(), "{failures:#?}");
+}
+
+/// A check that nothing can fail is none: every scenario is played with wrong expectations.
+#[test]
+fn wrong_scenarios_fail() {
+    let _watchdog = support::Watchdog::start(300);
+    for (name, case) in TABLE {
+        let Applies(plan) = case else {
+            continue;
+        };
+        let scenario = read(name).expect(name);
+        let copies = rpl::spoil::wrong_copies(&scenario, plan);
+        assert!(!copies.is_empty(), "{name} checks nothing");
+        for (copy, step, what) in copies {
+            let error = run(&copy, plan).expect_err(&format!("{name}: wrong {what} at {step}"));
+            let at = format!("step {step}:");
+            assert!(error.starts_with(&at), "{name}, wrong {what}: {error}");
+        }
+        for queries in [plan.queries - 1, plan.queries + 1] {
+            let wrong = Plan { queries, ..*plan };
+            let error = run(&scenario, &wrong).expect_err(name);
+            assert!(error.contains("queries sent"), "{name}: {error}");
+        }
+    }
 }

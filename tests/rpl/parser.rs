@@ -22,7 +22,7 @@ use crate::support::{A, AAAA, CNAME, NS, Rr, SOA};
 pub const DEFAULT_TTL: u32 = 3600;
 
 /// A whole file.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Scenario {
     /// Keys and values in order; sections appear as keys without value.
     pub config: Vec<(String, String)>,
@@ -31,7 +31,7 @@ pub struct Scenario {
 }
 
 /// What a server answers while the step number lies in `first..=last`.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Range {
     pub first: u32,
     pub last: u32,
@@ -39,13 +39,13 @@ pub struct Range {
     pub entries: Vec<Entry>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Step {
     pub number: u32,
     pub action: Action,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Action {
     /// A client asks.
     Query(Entry),

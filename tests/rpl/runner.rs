@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
+use std::thread::JoinHandle;
 
 use kamailio_dns::cache::Cache;
 use kamailio_dns::host::clock;
@@ -67,7 +68,13 @@ impl Plan {
         self
     }
 
-    fn plays(&self, step: u32) -> bool {
+    /// True when the check wants data that unbound serves although it has expired.
+    pub fn wants_stale(&self, step: u32, entry: &Entry) -> bool {
+        entry.has_match("ede=3") || self.stale_checks.contains(&step)
+    }
+
+    /// True when the step is played.
+    pub fn plays(&self, step: u32) -> bool {
         step <= self.until && !self.skip.is_some_and(|(a, z)| (a..=z).contains(&step))
     }
 }
@@ -106,6 +113,10 @@ pub fn play(scenario: &Scenario, plan: &Plan) -> Verdict {
     let passed_ms = run.net.now_ms();
     let end = clock::now_ticks();
     run.net.close();
+    for client in run.clients {
+        // What a panic says was shown when it happened, and its check has failed.
+        let _panicked = client.thread.join();
+    }
     // 16 ticks a second; all that passes in scenarios are whole seconds.
     let expected = start.wrapping_add((passed_ms / 1000 * u64::from(clock::TICKS_PER_S)) as u32);
     match result {
@@ -222,6 +233,7 @@ struct Client {
     name: String,
     qtype: u16,
     outcome: Receiver<Outcome>,
+    thread: JoinHandle<()>,
     checked: bool,
 }
 
@@ -303,7 +315,7 @@ impl Run<'_> {
             client,
         });
         let (net, question) = (Arc::clone(&self.net), name.clone());
-        std::thread::spawn(move || {
+        let thread = std::thread::spawn(move || {
             // A client that panics drops its sender and is done: the check then fails.
             let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
                 resolver::with_transport(transport, || ask(&question, qtype, manner))
@@ -318,6 +330,7 @@ impl Run<'_> {
             name,
             qtype,
             outcome,
+            thread,
             checked: false,
         });
         Ok(())
@@ -391,7 +404,7 @@ impl Run<'_> {
 
     fn check(&mut self, entry: &Entry) -> Result<(), String> {
         let (name, qtype) = entry.question.clone().ok_or("CHECK_ANSWER without one")?;
-        let wants_stale = entry.has_match("ede=3") || self.plan.stale_checks.contains(&self.step);
+        let wants_stale = self.plan.wants_stale(self.step, entry);
         let net = &self.net;
         let (index, client) = self
             .clients
