@@ -3,8 +3,8 @@
 //!
 //! Unbound is a recursive server and this is a stub with a cache, so scenarios are played as
 //! follows: the server of a `forward-zone` or `stub-zone` is the stub's nameserver; where unbound
-//! starts at the root, the server that knows the answer in the end is. `num` queries must go out,
-//! no more and no fewer. Where unbound serves expired data (`MATCH ede=3`) the library, which does
+//! starts at the root, the server that knows the answer in the end is. The table says how many
+//! queries must go out, no more and no fewer. Where unbound serves expired data (`MATCH ede=3`) the library, which does
 //! not, must give what the server says now.
 
 #![cfg(feature = "use_dns_cache")]
@@ -25,6 +25,7 @@ mod rpl {
     pub mod net;
     pub mod parser;
     pub mod runner;
+    pub mod settings;
     pub mod spoil;
 }
 
