@@ -56,7 +56,7 @@ Q := $(if $(filter 0,$(V)),@)
 
 # --- building
 
-.PHONY: all lib install uninstall run test check-c lint header valgrind asan clean help setup
+.PHONY: features loom all lib install uninstall run test check-c lint header valgrind asan clean help setup
 
 all: lib
 
@@ -103,21 +103,28 @@ run: setup lib
 setup:
 	$(Q)sh ci/setup.sh
 
+# The cargo features that the flags select, for scripts.
+features:
+	@echo '$(FEATURES)'
+
+loom:
+	RUSTFLAGS="--cfg loom" LOOM_MAX_PREEMPTIONS=3 CARGO_TARGET_DIR=target/loom $(CARGO) test $(CARGOFLAGS) --release --lib loom
+
 test: setup lib
 	$(Q)CARGO="$(CARGO)" CARGOFLAGS="$(CARGOFLAGS)" FEATURES="$(FEATURES)" BUILD=$(BUILD) \
 		CC="$(CC)" CXX="$(CXX)" sh ci/test.sh
 
 check-c: lib
-	$(Q)BUILD=$(BUILD) CC="$(CC)" CXX="$(CXX)" FLAGS="$(FLAGS)" sh c_tests/run.sh
+	$(Q)BUILD=$(BUILD) CC="$(CC)" CXX="$(CXX)" sh c_tests/run.sh
 
 valgrind: setup lib
-	$(Q)BUILD=$(BUILD) CC="$(CC)" CXX="$(CXX)" FLAGS="$(FLAGS)" \
+	$(Q)BUILD=$(BUILD) CC="$(CC)" CXX="$(CXX)" \
 		VALGRIND="valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite" \
 		sh c_tests/run.sh
 
 # The C side and every block that it gets from the library; run.sh proves that the sanitizer is in.
 asan: lib
-	$(Q)BUILD=$(BUILD) CC="$(CC)" CXX="$(CXX)" FLAGS="$(FLAGS)" \
+	$(Q)BUILD=$(BUILD) CC="$(CC)" CXX="$(CXX)" \
 		SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=all" sh c_tests/run.sh
 
 lint:

@@ -72,6 +72,10 @@
 #define DNS_FLAG_BAD_NAME 1	 /* negative */
 #define DNS_FLAG_PERMANENT 2 /* never expires */
 
+/* parts of dns_hash_entry.refcnt: holders (add 1 for one more), and whether the cache holds it */
+#define DNS_REFCNT_HOLDERS 0x3fffffff
+#define DNS_REFCNT_LINKED 0x40000000
+
 /* sizes */
 #define MAX_QUERY_SIZE 8192
 #define ANS_SIZE 8192

@@ -2,6 +2,12 @@
 //!
 //! The corpora lie outside the repository; without them there is nothing to run here, and the test
 //! says so.
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "test code; a failure ends the test"
+)]
 
 mod support;
 

@@ -2,6 +2,12 @@
 //!
 //! `symbols/exports.txt` holds a name a line, sorted, with the flags that it needs behind it.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a failed test is the point"
+)]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -1,5 +1,11 @@
 //! The committed C header is the one that the sources generate.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a failed test is the point"
+)]
+
 use std::path::Path;
 
 fn generated() -> String {

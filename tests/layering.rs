@@ -1,5 +1,11 @@
 //! The layers: a module uses only those below it.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a failed test is the point"
+)]
+
 use std::path::{Path, PathBuf};
 
 /// Layer and what it may use. `rr` and `error` are values that all may name.
@@ -146,8 +152,10 @@ fn unsafe_code_is_only_where_memory_is_shared_or_foreign() {
     for file in files(&source()) {
         if code(&file).contains("allow(unsafe_code") {
             let layer = layer(&file);
+            // Swapped-in resolver functions are C.
+            let calls_c = file.ends_with("resolver/hook.rs");
             assert!(
-                ["ffi", "host", "shm", "cache"].contains(&layer.as_str()),
+                calls_c || ["ffi", "host", "shm", "cache"].contains(&layer.as_str()),
                 "{}: unsafe code in `{layer}`",
                 file.display()
             );

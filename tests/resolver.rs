@@ -1,4 +1,10 @@
 //! The stub resolver against a scripted server on the loopback interface.
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "test code; a failure ends the test"
+)]
 
 mod support;
 

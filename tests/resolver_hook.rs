@@ -1,4 +1,10 @@
 //! Queries through a search function swapped into `dns_func`, and what is believed of its replies.
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "test code; a failure ends the test"
+)]
 #![allow(unsafe_code, reason = "plays the part of a C module")]
 
 mod support;
@@ -44,8 +50,10 @@ unsafe extern "C" fn search(
             message.len() as c_int
         }
         Err(h_errno) => {
-            // SAFETY: the address of this thread's h_errno.
-            unsafe { *__h_errno_location() = *h_errno };
+            // SAFETY: takes nothing, returns the address of this thread's h_errno.
+            let place = unsafe { __h_errno_location() };
+            // SAFETY: the address is valid and only this thread uses it.
+            unsafe { place.write(*h_errno) };
             -1
         }
     })

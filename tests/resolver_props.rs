@@ -1,4 +1,10 @@
 //! Properties of the decoder: names survive, nothing panics, the work is bounded.
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "test code; a failure ends the test"
+)]
 
 mod support;
 

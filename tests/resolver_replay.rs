@@ -1,4 +1,10 @@
 //! The resolver over scripted replies and a virtual clock: no sockets, no waiting.
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "test code; a failure ends the test"
+)]
 
 mod support;
 

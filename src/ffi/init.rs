@@ -19,10 +19,6 @@ const E_BUG: c_int = -5;
 pub unsafe extern "C" fn resolv_init() -> c_int {
     guard!(E_BUG, {
         host_start::register_counters();
-        if let Some(init) = hooks::swapped_init() {
-            // SAFETY: a function that was handed to load_dnsfunc() for this purpose.
-            let _ = unsafe { init() };
-        }
         crate::resolver::reload();
         super::settings::apply();
         0

@@ -273,6 +273,10 @@ pub unsafe extern "C" fn match_search_list(res: *const __res_state, name: *mut c
 }
 
 #[cfg(test)]
+#[allow(
+    clippy::multiple_unsafe_ops_per_block,
+    reason = "tests read what they made"
+)]
 mod tests {
     use super::*;
 

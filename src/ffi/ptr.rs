@@ -122,6 +122,10 @@ pub(crate) fn to_ip_addr(address: IpAddr) -> ip_addr {
 }
 
 #[cfg(test)]
+#[allow(
+    clippy::multiple_unsafe_ops_per_block,
+    reason = "tests read what they made"
+)]
 mod tests {
     use super::*;
 

@@ -321,6 +321,10 @@ pub unsafe extern "C" fn free_rdata_list(head: *mut rdata) {
 }
 
 #[cfg(test)]
+#[allow(
+    clippy::multiple_unsafe_ops_per_block,
+    reason = "tests read what they made"
+)]
 mod tests {
     use super::*;
     use crate::rr::Name;

@@ -280,7 +280,10 @@ pub unsafe extern "C" fn dns_cache_view(rpc: *mut rpc_t, ctx: *mut c_void) {
                 let now = crate::host::clock::now_ticks();
                 let live = |e: &EntryRef| e.is_permanent() || !e.is_expired(now);
                 let mut entries = cache.entries().filter(live);
-                report(call, entries.try_for_each(|e| rpc_view::entry(call, &e)));
+                report(
+                    call,
+                    entries.try_for_each(|e| rpc_view::walked_entry(call, &e)),
+                );
             });
         }
     })

@@ -72,14 +72,26 @@ fn size(entry: &EntryRef) -> i32 {
     entry.size_bytes().min(i32::MAX as usize) as i32
 }
 
-/// A struct for one entry.
+/// The reference of the walk that shows the entry, which is not there once the reply is read.
+const WALKER: i32 = 1;
+
+/// A struct for one entry met on a walk through the cache.
+pub(crate) fn walked_entry(call: &Call, entry: &EntryRef) -> Result<(), ReplyFailed> {
+    describe(call, entry, entry.reference_count() - WALKER)
+}
+
+/// A struct for the entry that a lookup gave; the lookup's own reference counts.
 pub(crate) fn entry(call: &Call, entry: &EntryRef) -> Result<(), ReplyFailed> {
+    describe(call, entry, entry.reference_count())
+}
+
+fn describe(call: &Call, entry: &EntryRef, references: i32) -> Result<(), ReplyFailed> {
     let now = clock::now_ticks();
     let part = call.add_struct()?;
     call.field_text(part, c"name", entry.name())?;
     call.field_text(part, c"type", type_name(entry.rtype()).as_bytes())?;
     call.field_int(part, c"size_bytes", size(entry))?;
-    call.field_int(part, c"reference_counter", entry.reference_count())?;
+    call.field_int(part, c"reference_counter", references)?;
     call.field_text(part, c"permanent", yes_no(entry.is_permanent()))?;
     call.field_int(part, c"expires", shown_expiry(entry, entry.expire(), now))?;
     call.field_int(part, c"last_used", idle_seconds(entry, now))?;
@@ -173,7 +185,7 @@ pub(crate) fn debug(call: &Call, entry: &EntryRef) -> Result<(), ReplyFailed> {
     call.add_text(entry.name())?;
     call.add_int(entry.rtype().0.into())?;
     call.add_int(size(entry))?;
-    call.add_int(entry.reference_count())?;
+    call.add_int(entry.reference_count() - WALKER)?;
     call.add_int(seconds_left(entry.expire(), now))?;
     call.add_int(idle_seconds(entry, now))?;
     call.add_int(flags(entry))
@@ -187,7 +199,7 @@ pub(crate) fn debug_all(call: &Call, entry: &EntryRef) -> Result<(), ReplyFailed
         call.add_int(entry.rtype().0.into())?;
         call.add_int(index as i32)?;
         call.add_int(size(entry))?;
-        call.add_int(entry.reference_count())?;
+        call.add_int(entry.reference_count() - WALKER)?;
         call.add_int(seconds_left(entry.expire(), now))?;
         call.add_int(idle_seconds(entry, now))?;
         call.add_int(flags(entry))?;

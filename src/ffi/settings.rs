@@ -239,10 +239,6 @@ pub unsafe extern "C" fn reinit_proto_prefs(_gname: *mut _str, _name: *mut _str)
 pub unsafe extern "C" fn resolv_reinit(_gname: *mut _str, name: *mut _str) {
     guard!((), {
         crate::resolver::reload();
-        if let Some(init) = crate::host::hooks::swapped_init() {
-            // SAFETY: a function that was handed to load_dnsfunc() for this purpose.
-            let _ = unsafe { init() };
-        }
         super::watchdog::notify(name);
     })
 }

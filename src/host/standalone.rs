@@ -76,6 +76,8 @@ pub(crate) struct Page {
     pub(crate) clock_offset_ms: AtomicU64,
     pub(crate) failed_requests: AtomicU64,
     pub(crate) slow_requests: AtomicU64,
+    /// Not 0 while the watchdog says that all nameservers are down.
+    pub(crate) servers_down: AtomicU32,
 }
 
 static PAGE: OnceCell<&'static Page> = OnceCell::new();

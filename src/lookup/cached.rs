@@ -6,6 +6,7 @@ use crate::cache::{Cache, EntryRef, NegativeKind, Probe, RecordView};
 use crate::error::{Failure, LookupError};
 use crate::host::clock;
 use crate::host::counters::{self, Counter};
+use crate::host::stats::{self, Stat};
 use crate::resolver::{self, Outcome, Question};
 use crate::rr::{MAX_CNAME_HOPS, MAX_NAME_OCTETS, Name, RecordType, parse_literal};
 
@@ -74,6 +75,7 @@ fn find(
         hops: MAX_CNAME_HOPS,
         asked: false,
     };
+    stats::count(Stat::Request);
     let result = lookup.run(name, absolute);
     if lookup.asked && result.is_err() {
         counters::increment(Counter::FailedRequest);
@@ -111,7 +113,10 @@ impl Lookup {
     fn run(&mut self, name: &[u8], absolute: bool) -> Result<EntryRef, LookupError> {
         let mut hops = self.hops;
         let target = match known(self.cache, name, self.qtype, &mut hops) {
-            Known::Entry(entry) => return usable(entry),
+            Known::Entry(entry) => {
+                stats::count(hit(entry.negative()));
+                return usable(entry);
+            }
             Known::TooLong => return Err(LookupError::CnameChain),
             Known::Miss(target) => target,
         };
@@ -235,6 +240,10 @@ fn acquire(cache: &Cache, name: &[u8], qtype: RecordType) -> Option<EntryRef> {
     })
 }
 
+fn hit(negative: Option<NegativeKind>) -> Stat {
+    negative.map_or(Stat::Hit, |_| Stat::NegativeHit)
+}
+
 /// The entry if it holds records, else what it stands for.
 fn usable(entry: EntryRef) -> Result<EntryRef, LookupError> {
     match entry.negative() {
@@ -295,11 +304,14 @@ fn cached_address(name: &[u8], family: RecordType) -> Option<Result<IpAddr, Look
         return None;
     }
     let cache = Cache::instance()?;
-    match cache.copy_first_address(name, family, clock::now_ticks()) {
-        (Probe::Addresses, Some(address)) => Some(Ok(address)),
-        (Probe::Negative(kind), _) => Some(Err(error_of(kind))),
-        _ => None,
-    }
+    let (kind, found) = match cache.copy_first_address(name, family, clock::now_ticks()) {
+        (Probe::Addresses, Some(address)) => (None, Ok(address)),
+        (Probe::Negative(kind), _) => (Some(kind), Err(error_of(kind))),
+        _ => return None,
+    };
+    stats::count(Stat::Request);
+    stats::count(hit(kind));
+    Some(found)
 }
 
 /// The first address of an entry that is live, or that was fetched with TTL 0.

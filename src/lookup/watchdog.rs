@@ -3,22 +3,22 @@
 //! While they are down no query is sent and cached data is used beyond its expiry.
 
 #[cfg(feature = "dns_watchdog_support")]
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 
 #[cfg(feature = "dns_watchdog_support")]
-static SERVERS_UP: AtomicBool = AtomicBool::new(true);
+use crate::host::standalone::page;
 
 /// False while all nameservers are marked down. Always true without the feature.
 #[must_use]
 pub fn servers_up() -> bool {
     #[cfg(feature = "dns_watchdog_support")]
-    return SERVERS_UP.load(Ordering::Relaxed);
+    return page().servers_down.load(Ordering::Relaxed) == 0;
     #[cfg(not(feature = "dns_watchdog_support"))]
     true
 }
 
-/// Marks all nameservers as up or down. The state belongs to this process.
+/// Marks all nameservers as up or down, for all processes that share the option page.
 #[cfg(feature = "dns_watchdog_support")]
 pub fn set_servers_up(up: bool) {
-    SERVERS_UP.store(up, Ordering::Relaxed);
+    page().servers_down.store(u32::from(!up), Ordering::Relaxed);
 }

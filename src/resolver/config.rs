@@ -45,7 +45,10 @@ pub const RESOLV_CONF_OPTIONS: &[(&str, Use)] = &[
     ("timeout", Use::Honoured),
     ("attempts", Use::Honoured),
     ("rotate", Use::Honoured),
-    ("edns0", Use::Honoured),
+    (
+        "edns0",
+        Use::NoEffect("always on, but for servers that turn out not to know it"),
+    ),
     ("use-vc", Use::Honoured),
     ("trust-ad", Use::Honoured),
     ("no-aaaa", Use::Honoured),
@@ -80,8 +83,6 @@ pub(super) struct Settings {
     pub(super) timeout_ms: u64,
     /// How often each server is asked; at least 1.
     pub(super) attempts: u32,
-    /// Send an OPT record.
-    pub(super) edns0: bool,
     /// Always use TCP.
     pub(super) use_vc: bool,
     /// Set AD in queries.
@@ -282,7 +283,6 @@ impl State {
             ndots: config.ndots.min(MAX_NDOTS),
             timeout_ms: u64::from(timeout_s.min(MAX_RETR_TIME_S)) * 1000,
             attempts,
-            edns0: config.edns0,
             use_vc: config.use_vc,
             trust_ad: config.trust_ad,
             no_tld_query: config.no_tld_query,
@@ -303,7 +303,6 @@ impl Settings {
             ndots: 1,
             timeout_ms: 1000,
             attempts: 1,
-            edns0: false,
             use_vc: false,
             trust_ad: false,
             no_tld_query: false,

@@ -197,7 +197,7 @@ impl<'s> Exchange<'s> {
         let Some(&address) = self.settings.servers.get(server) else {
             return false;
         };
-        let edns = self.settings.edns0 && !config::lacks_edns(&address);
+        let edns = !config::lacks_edns(&address);
         let id = random::secure_u16();
         let flags = QueryFlags {
             edns,

@@ -12,7 +12,7 @@ use crate::error::LookupError;
 use crate::host::options::{self, ExtraOpt};
 use crate::host::{clock, random};
 use crate::lookup::{self, Source, family_allowed, family_order};
-use crate::rr::{MAX_NAME_OCTETS, MAX_RRSET_RECORDS, RecordType, parse_literal};
+use crate::rr::{MAX_NAME_OCTETS, MAX_RRSET_RECORDS, RecordType, eq_ignore_case, parse_literal};
 
 use super::naptr::Candidates;
 use super::protocols::{self, TransportList};
@@ -266,6 +266,10 @@ impl Search<'_> {
             else {
                 continue;
             };
+            // The same targets over the same transport were given already.
+            if (0..position).any(|earlier| leads_alike(&entry, &candidates, earlier, position)) {
+                continue;
+            }
             match self.start_srv(replacement, lookup::absolute_entry) {
                 Ok(address) => {
                     self.cursor.proto =
@@ -593,6 +597,19 @@ fn candidates_of(entry: &EntryRef) -> Candidates {
         } => (flags, services, regexp, order, preference),
         _ => (&b""[..], &b""[..], &b""[..], 0, 0),
     }))
+}
+
+/// True when two candidates have the same transport and replacement.
+fn leads_alike(entry: &EntryRef, candidates: &Candidates, one: usize, other: usize) -> bool {
+    let (Some(one), Some(other)) = (candidates.get(one), candidates.get(other)) else {
+        return false;
+    };
+    let replacement = |index: u16| match entry.record(usize::from(index)) {
+        Some(RecordView::Naptr { replacement, .. }) => replacement,
+        _ => b"",
+    };
+    one.transport == other.transport
+        && eq_ignore_case(replacement(one.index), replacement(other.index))
 }
 
 /// Writes priority and weight of the records of an SRV entry; gives their number.

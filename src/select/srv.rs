@@ -166,7 +166,7 @@ mod tests {
 
     #[test]
     fn every_record_comes_once_and_priorities_in_order() {
-        let mut records: Vec<Ranked> = (0..90).map(|i| (1 + i / 30, (i * 7 % 13) as u16)).collect();
+        let mut records: Vec<Ranked> = (0..90).map(|i| (1 + i / 30, i * 7 % 13)).collect();
         records.sort_by_key(|(p, w)| (*p, u16::MAX - *w));
         for seed in [0, 1, 77, u32::MAX] {
             let order: Vec<usize> = (0..records.len())

@@ -1,0 +1,110 @@
+#!/bin/sh
+# Builds and runs the C tests. The last line says how many passed and how many failed.
+#
+#   BUILD      folder made by `make lib` (build)
+#   CC, CXX    compilers
+#   VALGRIND   put in front of each program
+#   SANITIZE   flags that switch sanitizers on
+
+here=$(cd "$(dirname "$0")" && pwd) || exit 1
+root=$(dirname "$here")
+BUILD=$(cd "${BUILD:-$root/build}" && pwd) || exit 1
+CC=${CC:-cc}
+CXX=${CXX:-c++}
+out=$(mktemp -d "${TMPDIR:-/tmp}/c_tests.XXXXXX") || exit 1
+trap 'rm -rf "$out"' EXIT
+passed=0
+failed=0
+
+warnings="-Wall -Wextra -Wpedantic -Werror"
+includes="-I$BUILD/include -I$out"
+compile="$CC -std=c99 -D_GNU_SOURCE -g $warnings $includes ${SANITIZE:-}"
+
+# Which flags the library was built with is in the header that was made for it.
+has() { # flag
+	grep -q "^#define $1\$" "$BUILD/include/host/kamailio_flags.h"
+}
+
+# Runs a command; its output is only shown when it fails.
+check() { # name, command...
+	name=$1
+	shift
+	if "$@" >"$out/log" 2>&1; then
+		passed=$((passed + 1))
+	else
+		failed=$((failed + 1))
+		echo "FAILED: $name: $*"
+		tail -n 25 "$out/log" | sed 's/^/    /'
+	fi
+}
+
+# Functions of this build, for null.c.
+: >"$out/exported_functions.h"
+while read -r symbol needs; do
+	case $symbol in
+	'' | '#'*) continue ;;
+	dns_cache_init | dns_timer_interval | dns_flags | dns_func | dns_cnt_defs | dns_cnts_h | \
+		dns_last_used_lst | dns_cache_stats) continue ;;
+	esac
+	for flag in $needs; do
+		has "$flag" || continue 2
+	done
+	echo "FUNCTION($symbol)" >>"$out/exported_functions.h"
+done <"$root/symbols/exports.txt"
+
+# Each header alone, as C99 and as C++.
+for header in kamailio_dns.h kamailio_dns_types.h resolve.h dns_cache.h dns_func.h dns_wrappers.h; do
+	echo "#include <$header>" >"$out/one.c"
+	# shellcheck disable=SC2086
+	check "$header as C99" $CC -std=c99 -D_GNU_SOURCE $warnings $includes -fsyntax-only "$out/one.c"
+	# shellcheck disable=SC2086
+	check "$header as C++" $CXX -x c++ $warnings $includes -fsyntax-only "$out/one.c"
+done
+
+# The layout that Kamailio 6.2 has.
+# shellcheck disable=SC2086
+check "long handle, build" $compile -DDNS_HANDLE_HAS_NAPTR -o "$out/layout62" "$here/layout.c" \
+	-L"$BUILD" -lkamailio_dns -Wl,-rpath,"$BUILD"
+check "long handle" "$out/layout62"
+
+programs="layout null statics options inlines"
+if has USE_DNS_CACHE; then
+	programs="$programs lookup rpc fork_stress"
+	has USE_DNS_FAILOVER && programs="$programs failover"
+fi
+for program in $programs; do
+	# shellcheck disable=SC2086
+	check "$program, build" $compile -o "$out/$program" "$here/$program.c" \
+		-L"$BUILD" -lkamailio_dns -Wl,-rpath,"$BUILD"
+	# shellcheck disable=SC2086
+	check "$program" ${VALGRIND:-} "$out/$program"
+done
+
+# The executable has its own copy of the variables that it names, and the library uses that one.
+if has USE_DNS_CACHE; then
+	readelf -rW "$out/statics" >"$out/relocations" 2>/dev/null
+	check "copy relocation" grep -q 'COPY.*dns_cache_init' "$out/relocations"
+	# shellcheck disable=SC2086
+	check "no-pie statics, build" $compile -no-pie -o "$out/statics_nopie" "$here/statics.c" \
+		-L"$BUILD" -lkamailio_dns -Wl,-rpath,"$BUILD"
+	check "no-pie statics" "$out/statics_nopie"
+fi
+
+if [ -n "${SANITIZE:-}" ]; then
+	nm "$out/layout" >"$out/symbols"
+	check "the sanitizer is in" grep -q '__asan_init' "$out/symbols"
+fi
+
+# The static archive, linked whole, serves a module that is loaded later.
+# shellcheck disable=SC2086
+check "module, build" $CC -std=c99 -D_GNU_SOURCE $warnings $includes -fPIC -shared \
+	-o "$out/module.so" "$here/static_module.c"
+# shellcheck disable=SC2086
+check "static, build" $CC -std=c99 -D_GNU_SOURCE $warnings $includes -rdynamic \
+	-o "$out/static_host" "$here/static_host.c" \
+	-Wl,--whole-archive "$BUILD/libkamailio_dns.a" -Wl,--no-whole-archive \
+	-lresolv -lpthread -ldl -lm -lgcc_s
+check "static" "$out/static_host" "$out/module.so"
+
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]
