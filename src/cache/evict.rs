@@ -85,7 +85,10 @@ impl Writer<'_> {
             Some(Worth::Expired)
         } else {
             let idle = (now.wrapping_sub(load(layout::LAST_USED)) as i32).max(0) as u32;
-            live_too.then_some(Worth::Idle(std::cmp::Reverse(idle)))
+            // Negative entries hold no records, and anybody can have any number of them made by using
+            // made-up names: they give way also where records may not be dropped early (B34).
+            let may_go = live_too || flags & layout::FLAG_NEGATIVE != 0;
+            may_go.then_some(Worth::Idle(std::cmp::Reverse(idle)))
         }
     }
 
