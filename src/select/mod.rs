@@ -73,7 +73,12 @@ impl Transport {
 
 /// Request flags (`DNS_*` of dns_cache.h).
 pub mod flags {
-    pub use crate::lookup::request::{IPV4_ONLY, IPV6_FIRST, IPV6_ONLY, SRV_RR_LB, TRY_NAPTR};
+    pub use crate::lookup::request::{IPV4_ONLY, IPV6_FIRST, IPV6_ONLY};
+
+    /// Weighted choice among SRV records.
+    pub const SRV_RR_LB: u32 = 8;
+    /// NAPTR first.
+    pub const TRY_NAPTR: u32 = 16;
 }
 
 /// Why no target was given; the numbers are those of `enum dns_errors`, negated by ffi.
