@@ -4,11 +4,12 @@
 mod bugs;
 mod support;
 
-use std::ffi::{c_char, c_int, c_ushort};
+use std::ffi::{c_char, c_int, c_uchar, c_ushort};
 use std::process::Command;
 
 use bugs::{Bench, NAPTR_V4, TCP, UDP, V4, c_str, cache, cached, first, rpc, target, walk};
 use kamailio_dns::cache::RecordView;
+use kamailio_dns::error::LookupError;
 use kamailio_dns::ffi::cache::{
     dns_cache_add_record, dns_cache_delete_single_record, dns_cache_flush,
 };
@@ -22,6 +23,7 @@ use kamailio_dns::ffi::resolve::{
 use kamailio_dns::ffi::rpc::dns_cache_view;
 use kamailio_dns::ffi::types::{dns_srv_handle, ip_addr};
 use kamailio_dns::host::clock::{self, advance_for_tests};
+use kamailio_dns::host::hooks;
 use kamailio_dns::host::log::{self, Level};
 use kamailio_dns::lookup::{self, EditError};
 use kamailio_dns::rr::RecordType;
@@ -252,6 +254,38 @@ fn b39_choice_of_a_stateless_proxy_can_be_repeated() {
         assert_eq!(choose(seed * 7919), chosen);
     }
     assert!(different.len() > 4, "the seed decides: {different:?}");
+}
+
+/// Says "no" without saying why.
+unsafe extern "C" fn refusing_search(
+    _: *const c_char,
+    _: c_int,
+    _: c_int,
+    _: *mut c_uchar,
+    _: c_int,
+) -> c_int {
+    -1
+}
+
+/// An answer that a swapped search function withholds (bogus signatures) must not count as absence.
+#[test]
+fn b45_swapped_search_failure_is_no_absence() {
+    let bench = Bench::new();
+    bench.server.add(Rr::a("b45.test", 600, "192.0.2.45"));
+    let own = hooks::current();
+    hooks::replace(hooks::dns_func_t {
+        sr_res_search: Some(refusing_search),
+        ..own
+    });
+    let refused = lookup::entry(b"b45.test", RecordType::A, V4).map(|_| ());
+    hooks::replace(own);
+    assert!(
+        matches!(refused, Err(LookupError::Failed(_))),
+        "{refused:?}"
+    );
+    advance_for_tests(5_000);
+    let found = first("b45.test", 5060, UDP, V4);
+    assert_eq!(found, Ok(target("192.0.2.45", 5060, UDP)));
 }
 
 /// Everything that releases entries.
