@@ -62,6 +62,8 @@ pub fn resolve(
     let mut search = Uncached {
         resolve_host,
         failed: false,
+        refused: false,
+        only_secure: false,
     };
     let found = search.resolve(name, wanted, way);
     if found.is_none() {
@@ -203,6 +205,10 @@ struct Uncached<'a, 'b> {
     resolve_host: &'a mut ResolveHost<'b>,
     /// A NAPTR or SRV query was not answered: then what is left out may not be replaced by less.
     failed: bool,
+    /// There are SRV records that say that the service is not offered (target ".").
+    refused: bool,
+    /// The unanswered query was for a secure transport: one that is not is no substitute.
+    only_secure: bool,
 }
 
 impl Uncached<'_, '_> {
@@ -229,8 +235,12 @@ impl Uncached<'_, '_> {
         if wanted.0 == Some(0) {
             let try_naptr =
                 cfg!(feature = "use_naptr") && way == Way::UncachedNaptr && wanted.1 == Some(0);
-            if try_naptr && let Some(found) = self.by_naptr(name) {
-                return Some(found);
+            if try_naptr {
+                let found = self.by_naptr(name);
+                if found.is_some() || self.failed {
+                    return found;
+                }
+                self.refused = false;
             }
             let list = match given {
                 None if way != Way::UncachedSrv => protocols::list(),
@@ -240,11 +250,11 @@ impl Uncached<'_, '_> {
                 let Some(srv_name) = protocols::srv_name(transport, name) else {
                     continue;
                 };
-                if let Some(found) = self.by_srv(&srv_name) {
+                if let Some(found) = self.by_srv_over(transport, &srv_name) {
                     return Some((found, transport));
                 }
             }
-            if self.failed {
+            if self.failed || self.refused {
                 return None;
             }
         }
@@ -267,9 +277,23 @@ impl Uncached<'_, '_> {
         (0..candidates.len()).find_map(|position| {
             let candidate = candidates.get(position)?;
             let naptr = naptrs.get(usize::from(candidate.index))?;
-            let found = self.by_srv(naptr.replacement.as_bytes())?;
+            // What comes out of DNS is absolute.
+            let srv_name = [naptr.replacement.as_bytes(), b"."].concat();
+            let found = self.by_srv_over(candidate.transport, &srv_name)?;
             Some((found, candidate.transport))
         })
+    }
+
+    /// As `by_srv`, unless an unanswered query forbids the transport.
+    fn by_srv_over(&mut self, transport: Transport, srv_name: &[u8]) -> Option<Found> {
+        if self.only_secure && !transport.is_secure() {
+            return None;
+        }
+        let before = std::mem::take(&mut self.failed);
+        let found = self.by_srv(srv_name);
+        self.only_secure |= self.failed && transport.is_secure();
+        self.failed |= before;
+        found
     }
 
     fn by_srv(&mut self, srv_name: &[u8]) -> Option<Found> {
@@ -281,6 +305,7 @@ impl Uncached<'_, '_> {
                 _ => None,
             })
             .collect();
+        self.refused |= !srvs.is_empty() && srvs.iter().all(|srv| srv.target.is_root());
         srvs.sort_by_key(|srv| (srv.priority, u16::MAX - srv.weight));
         let ranked: Vec<_> = srvs.iter().map(|srv| (srv.priority, srv.weight)).collect();
         (0..srvs.len())
