@@ -123,6 +123,7 @@ impl Writer<'_> {
             return false;
         };
         self.unlink(link);
+        crate::host::stats::count(crate::host::stats::Stat::Eviction);
         true
     }
 

@@ -7,6 +7,7 @@ use crate::host::clock::is_past;
 use crate::rr::{MAX_NAME_OCTETS, RData, RecordType};
 use crate::shm::pages::{self, BlockId};
 use crate::shm::refword;
+use crate::shm::region::PAGE_BYTES;
 use crate::shm::sync::{Ordering, fence};
 
 use super::hash::NameHash;
@@ -77,6 +78,10 @@ impl Cache {
         let limit = self.limit();
         // A sixteenth is left for entries that only their holders know.
         let budget = (limit - limit / 16).saturating_sub(self.fixed_bytes());
+        if budget < PAGE_BYTES {
+            // Not even one page: free blocks in pages of private entries are not for the table.
+            return Err(InsertError::Full);
+        }
         let block = writer.fill(draft, hash, budget, now, true)?;
         // Making room may have evicted the old entry: look again rather than trust the first look.
         let linked = match writer.find(hash, draft.rtype, draft.name) {
