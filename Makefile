@@ -56,7 +56,7 @@ Q := $(if $(filter 0,$(V)),@)
 
 # --- building
 
-.PHONY: all lib install uninstall run test check-c lint header valgrind asan clean help setup
+.PHONY: features loom all lib install uninstall run test check-c lint header valgrind asan clean help setup
 
 all: lib
 
@@ -102,6 +102,13 @@ run: setup lib
 
 setup:
 	$(Q)sh ci/setup.sh
+
+# The cargo features that the flags select, for scripts.
+features:
+	@echo '$(FEATURES)'
+
+loom:
+	RUSTFLAGS="--cfg loom" LOOM_MAX_PREEMPTIONS=3 CARGO_TARGET_DIR=target/loom $(CARGO) test $(CARGOFLAGS) --release --lib loom
 
 test: setup lib
 	$(Q)CARGO="$(CARGO)" CARGOFLAGS="$(CARGOFLAGS)" FEATURES="$(FEATURES)" BUILD=$(BUILD) \

@@ -9,7 +9,7 @@ trap 'rm -f "$log"' EXIT
 # The Rust tests go through a pipe, so the status travels in a file.
 {
 	# shellcheck disable=SC2086
-	${CARGO:-cargo} test ${CARGOFLAGS:-} --no-default-features --features "${FEATURES:-}" --no-fail-fast 2>&1
+	${CARGO:-cargo} test ${CARGOFLAGS:-} --no-default-features --features "${FEATURES:-}" --no-fail-fast --lib --tests --examples 2>&1
 	echo "cargo status $?"
 } | tee "$log"
 rust_status=$(sed -n 's/^cargo status //p' "$log")
@@ -18,13 +18,41 @@ rust_failed=$(awk '/^test result:/ { n += $6 } END { print n + 0 }' "$log")
 # A test program that does not even build, or dies, has no result line.
 [ "$rust_status" = 0 ] || [ "$rust_failed" -gt 0 ] || rust_failed=1
 
-sh c_tests/run.sh | tee "$log"
-c_passed=$(awk '/ passed, .* failed$/ { n = $1 } END { print n + 0 }' "$log")
-c_failed=$(awk '/ passed, .* failed$/ { n = $3 } END { print n + 0 }' "$log")
-grep -q ' passed, .* failed$' "$log" || c_failed=1
+# run TITLE command...: runs it and adds its closing line "N passed, N failed" to the sum
+total_passed=$rust_passed
+total_failed=$rust_failed
+summary="Rust: $rust_passed passed, $rust_failed failed"
+run() {
+	title=$1
+	shift
+	echo "--- $title"
+	"$@" 2>&1 | tee "$log"
+	line=$(grep -E '(^|[^0-9])[0-9]+ passed, [0-9]+ failed$' "$log" | tail -n 1)
+	passed=$(echo "$line" | awk '{ for (i = 2; i <= NF; i++) if ($i == "passed,") print $(i - 1) }')
+	failed=$(echo "$line" | awk '{ for (i = 2; i <= NF; i++) if ($i == "failed") print $(i - 1) }')
+	# No closing line: it did not get to its end.
+	[ -n "$failed" ] || failed=1
+	total_passed=$((total_passed + ${passed:-0}))
+	total_failed=$((total_failed + failed))
+	summary="$summary
+$title: ${passed:-0} passed, $failed failed"
+}
+
+run "C" sh c_tests/run.sh
+if command -v valgrind >/dev/null 2>&1; then
+	run "C under valgrind" env \
+		VALGRIND="valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite" \
+		sh c_tests/run.sh
+else
+	echo "valgrind is missing: ci/setup.sh installs it"
+	total_failed=$((total_failed + 1))
+fi
+run "C with sanitizers" env \
+	SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=all" sh c_tests/run.sh
+run "siptargets" sh examples/check.sh
+run "flags" sh ci/flags.sh
 
 echo
-echo "Rust: $rust_passed passed, $rust_failed failed"
-echo "C: $c_passed passed, $c_failed failed"
-echo "$((rust_passed + c_passed)) passed, $((rust_failed + c_failed)) failed"
-[ $((rust_failed + c_failed)) -eq 0 ]
+echo "$summary"
+echo "$total_passed passed, $total_failed failed"
+[ "$total_failed" -eq 0 ]

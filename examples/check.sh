@@ -194,8 +194,5 @@ report 'help' 0 "$(run --help >/dev/null; echo $?)"
 report 'version' siptargets "$(run --version | cut -c 1-10)"
 report 'options' 1 "$(run --list-options | grep -c '^dns_try_naptr ')"
 
-if [ "$failures" -ne 0 ]; then
-	echo "siptargets: $failures of $checks checks failed"
-	exit 1
-fi
-echo "siptargets: $checks checks passed"
+echo "$((checks - failures)) passed, $failures failed"
+[ "$failures" -eq 0 ]

@@ -32,8 +32,15 @@ enum Worth {
 }
 
 impl Writer<'_> {
-    /// Allocates a block, making room when the budget (octets of pages) is used up.
-    pub(super) fn allocate(&self, class: usize, budget: usize, now: u32) -> Option<BlockId> {
+    /// Allocates a block, making room when the budget (octets of pages) is used up; `live_too` says
+    /// whether entries that are not expired may have to go.
+    pub(super) fn allocate(
+        &self,
+        class: usize,
+        budget: usize,
+        now: u32,
+        live_too: bool,
+    ) -> Option<BlockId> {
         let pages = &self.cache.pages;
         for attempt in 0..=ATTEMPTS {
             if let Some(block) = pages.allocate(class, budget) {
@@ -49,9 +56,9 @@ impl Writer<'_> {
             }
             // Now and then whole pages are taken from other sizes first, so that the mix can change.
             let whole_page_first = random::quick_u32() & 15 == 0;
-            let made_room = (whole_page_first && self.evict_page(now))
-                || self.evict_one(class, now)
-                || self.evict_page(now);
+            let made_room = (whole_page_first && self.evict_page(now, live_too))
+                || self.evict_one(class, now, live_too)
+                || self.evict_page(now, live_too);
             if !made_room {
                 return None;
             }
@@ -84,8 +91,7 @@ impl Writer<'_> {
 
     /// Evicts one entry of a size class: the least worthy of some that stand on pages taken at random,
     /// or, failing that, on the pages that come next in order.
-    fn evict_one(&self, class: usize, now: u32) -> bool {
-        let live_too = self.cache.may_evict_live();
+    fn evict_one(&self, class: usize, now: u32, live_too: bool) -> bool {
         let pages = &self.cache.pages;
         let mut victim: Option<(Worth, BlockId)> = None;
         let considered = std::cell::Cell::new(0);
@@ -122,8 +128,7 @@ impl Writer<'_> {
     }
 
     /// Evicts all entries of one page, of whatever size, and gives the page back.
-    fn evict_page(&self, now: u32) -> bool {
-        let live_too = self.cache.may_evict_live();
+    fn evict_page(&self, now: u32, live_too: bool) -> bool {
         let mut best: Option<(Worth, u32)> = None;
         for _ in 0..PAGE_SAMPLE {
             let page = random::quick_u32() % self.cache.pages.page_end();

@@ -187,8 +187,8 @@ const HEADER_BYTES: usize = size_of::<Header>().next_multiple_of(PAGE_BYTES);
 /// Octets of memory limit for each place in the table: entries are hardly ever smaller.
 const BYTES_PER_PLACE: usize = 80;
 const MIN_BUCKETS: usize = 16;
-/// Entries that never were in the table may use this much even when `dns_cache_mem` is smaller.
-const PRIVATE_FLOOR: usize = 256 * 1024;
+/// Entries that only calls in progress hold may use this much even when `dns_cache_mem` is smaller.
+const PRIVATE_FLOOR: usize = 4 << 20;
 
 /// Where the limits come from.
 #[derive(Clone, Copy, Debug)]

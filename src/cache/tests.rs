@@ -478,6 +478,58 @@ fn sizes_of_entries_may_change_over_time() {
 }
 
 #[test]
+fn calls_in_progress_get_entries_from_a_full_cache() {
+    let cache = Cache::for_tests(512_000, false).unwrap();
+    let permanent = |name: &str, permanent| {
+        let rdata = a(1);
+        let records = [DraftRecord {
+            ttl: 60,
+            rdata: &rdata,
+        }];
+        let draft = Draft {
+            name: name.as_bytes(),
+            rtype: RecordType::A,
+            data: DraftData::Records(&records),
+            permanent,
+            negative_ttl: 0,
+        };
+        if permanent {
+            cache.insert(&draft, Conflict::Replace, NOW)
+        } else {
+            cache.make_private(&draft, NOW)
+        }
+    };
+    permanent("fixed", true).unwrap();
+    for i in 0..6000 {
+        let _full = insert(
+            cache,
+            &format!("fill{i:05}"),
+            RecordType::A,
+            &[(60, a(1))],
+            NOW,
+        );
+    }
+    // What nobody holds gives way, within the limit ..
+    let held: Vec<_> = (0..3000)
+        .map(|i| permanent(&format!("call{i:05}"), false).unwrap())
+        .collect();
+    assert!(cache.usage().used <= 512_000);
+    // .. and when calls hold everything they still get more.
+    let more: Vec<_> = (0..6000)
+        .map(|i| permanent(&format!("more{i:05}"), false).unwrap())
+        .collect();
+    assert!(
+        held.iter()
+            .chain(&more)
+            .all(|entry| entry.reference_count() == 1)
+    );
+    assert_eq!(first(cache, "fixed", NOW).0, Probe::Addresses);
+    drop((held, more));
+    cache.collect_garbage(NOW);
+    assert!(cache.usage().used <= 512_000);
+}
+
+#[test]
 fn recovery_rebuilds_everything_derived() {
     let cache = Cache::for_tests(1 << 20, false).unwrap();
     for i in 0..2000 {

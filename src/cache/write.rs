@@ -7,6 +7,7 @@ use crate::host::clock::is_past;
 use crate::rr::{MAX_NAME_OCTETS, RData, RecordType};
 use crate::shm::pages::{self, BlockId};
 use crate::shm::refword;
+use crate::shm::region::PAGE_BYTES;
 use crate::shm::sync::{Ordering, fence};
 
 use super::hash::NameHash;
@@ -77,6 +78,10 @@ impl Cache {
         let limit = self.limit();
         // A sixteenth is left for entries that only their holders know.
         let budget = (limit - limit / 16).saturating_sub(self.fixed_bytes());
+        if budget < PAGE_BYTES {
+            // Not even one page: free blocks in pages of private entries are not for the table.
+            return Err(InsertError::Full);
+        }
         let block = writer.fill(draft, hash, budget, now, true)?;
         // Making room may have evicted the old entry: look again rather than trust the first look.
         let linked = match writer.find(hash, draft.rtype, draft.name) {
@@ -95,16 +100,24 @@ impl Cache {
 
     /// Makes an entry that only its holder knows; it is freed with its last reference.
     ///
+    /// A call in progress goes before what is merely cached: entries that nobody holds make room,
+    /// whatever `dns_cache_del_nonexp` says. Only when calls hold all of `dns_cache_mem` may such entries
+    /// exceed it, up to 4 MiB in all.
+    ///
     /// # Errors
-    /// `Full` when even the memory set apart for such entries is used up.
+    /// `Full` when even that is used up.
     pub fn make_private(&self, draft: &Draft<'_>, now: u32) -> Result<EntryRef, InsertError> {
         check(draft)?;
         let writer = self.write();
-        let budget = self
-            .limit()
-            .saturating_sub(self.fixed_bytes())
-            .max(PRIVATE_FLOOR);
-        let block = writer.fill(draft, self.hash(draft.name), budget, now, false)?;
+        let hash = self.hash(draft.name);
+        let fixed = self.fixed_bytes();
+        let limit = self.limit();
+        let block = writer
+            .fill(draft, hash, limit.saturating_sub(fixed), now, false)
+            .or_else(|error| match error {
+                InsertError::Full => writer.fill(draft, hash, limit.max(PRIVATE_FLOOR), now, false),
+                InsertError::BadDraft => Err(error),
+            })?;
         Ok(EntryRef::from_counted(self.pages.address(block)))
     }
 
@@ -347,7 +360,10 @@ impl Writer<'_> {
             return Err(InsertError::BadDraft);
         }
         let class = pages::class_of(size.next_multiple_of(8)).ok_or(InsertError::BadDraft)?;
-        let block = self.allocate(class, budget, now).ok_or(InsertError::Full)?;
+        let live_too = !linked || self.cache.may_evict_live();
+        let block = self
+            .allocate(class, budget, now, live_too)
+            .ok_or(InsertError::Full)?;
         let address = self.cache.pages.address(block).as_ptr() as usize;
         let stamp = Stamp {
             hash: hash.high,

@@ -40,7 +40,10 @@ pub(crate) fn register_counters() {
             crate::host::log::Level::Err,
             "the dns counters could not be registered"
         );
+        return;
     }
+    let (failed, slow) = super::statics::counter_ids();
+    kamailio::set_counter_ids(failed, slow);
 }
 
 #[cfg(feature = "use_dns_cache")]

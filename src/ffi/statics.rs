@@ -60,3 +60,11 @@ static mut LAST_USED: dns_lu_lst = dns_lu_lst {
 #[cfg(feature = "use_dns_cache")]
 #[unsafe(no_mangle)]
 pub static mut dns_last_used_lst: *mut dns_lu_lst = &raw mut LAST_USED;
+
+/// The numbers that the host gave the counters: failed, slow.
+pub(crate) fn counter_ids() -> (u16, u16) {
+    let place = &raw const dns_cnts_h;
+    // SAFETY: a static of two plain numbers, written by the host during start-up only.
+    let ids = unsafe { place.read() };
+    (ids.failed_dns_req.id, ids.slow_dns_req.id)
+}

@@ -3,9 +3,11 @@
 //! Nothing on the path of a cached lookup logs, and no lock of the library is held over a log
 //! call. Standalone programs get one line a message on stderr.
 
+use std::ffi::CString;
 use std::fmt;
 use std::io::Write as _;
 
+use super::kamailio;
 use super::options::{StandaloneOpt, standalone};
 
 /// Kamailio's log levels.
@@ -29,6 +31,17 @@ pub enum Level {
 }
 
 impl Level {
+    fn syslog_priority(self) -> i32 {
+        match self {
+            Self::Bug | Self::Crit => libc::LOG_CRIT,
+            Self::Err => libc::LOG_ERR,
+            Self::Warn => libc::LOG_WARNING,
+            Self::Notice => libc::LOG_NOTICE,
+            Self::Info => libc::LOG_INFO,
+            Self::Dbg => libc::LOG_DEBUG,
+        }
+    }
+
     fn name(self) -> &'static str {
         match self {
             Self::Bug => "BUG",
@@ -45,7 +58,8 @@ impl Level {
 /// True when a line of this level would be written.
 #[must_use]
 pub fn enabled(level: Level) -> bool {
-    level as i32 <= standalone(StandaloneOpt::LogLevel)
+    let highest = kamailio::log_level().unwrap_or_else(|| standalone(StandaloneOpt::LogLevel));
+    level as i32 <= highest
 }
 
 /// Writes one line, if the level is enabled. Called through the macros below.
@@ -53,13 +67,31 @@ pub fn write(level: Level, args: fmt::Arguments<'_>) {
     if !enabled(level) {
         return;
     }
-    // A failed write to stderr has nowhere to be reported.
-    let _ = writeln!(
-        std::io::stderr(),
-        "kamailio-dns[{}] {}: {args}",
-        std::process::id(),
-        level.name()
-    );
+    let name = level.name();
+    if kamailio::log_level().is_none() {
+        // A failed write to stderr has nowhere to be reported.
+        let _ = writeln!(
+            std::io::stderr(),
+            "kamailio-dns[{}] {name}: {args}",
+            std::process::id()
+        );
+        return;
+    }
+    match kamailio::log_to_stderr() {
+        Some(process) => {
+            let pid = std::process::id();
+            let _ = writeln!(
+                std::io::stderr(),
+                "{process:2}({pid}) {name}: <core> [kamailio-dns]: {args}"
+            );
+        }
+        None => {
+            let line = format!("{name}: <core> [kamailio-dns]: {args}\n").replace('\0', " ");
+            if let Ok(line) = CString::new(line) {
+                kamailio::write_log(level.syslog_priority(), &line);
+            }
+        }
+    }
 }
 
 /// Logs at a level: `log!(Level::Err, "text {value}")`.

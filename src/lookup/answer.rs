@@ -132,17 +132,17 @@ pub(crate) fn follow<'a>(
                 let RData::Cname(target) = &record.rdata else {
                     return Some(chain);
                 };
-                if *hops == 0 {
-                    chain.too_long = true;
-                    return Some(chain);
-                }
-                *hops -= 1;
                 chain.aliases.push(Alias {
                     owner: end,
                     target,
                     ttl: record.ttl,
                 });
                 chain.end = target.as_bytes();
+                if *hops == 0 {
+                    chain.too_long = true;
+                    return Some(chain);
+                }
+                *hops -= 1;
                 if trust == Trust::OwnZone && !in_zone(chain.end, zone) {
                     chain.left_zone = true;
                     return Some(chain);
@@ -259,7 +259,7 @@ mod tests {
         );
         let chain = read("x.test", &answer, Trust::WholeChain).unwrap();
         assert!(chain.too_long);
-        assert_eq!(chain.aliases.len(), MAX_CNAME_HOPS);
+        assert_eq!(chain.aliases.len(), MAX_CNAME_HOPS + 1);
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! is inserted.
 
 mod answer;
-mod request;
+pub mod request;
 mod service;
 #[cfg(feature = "use_dns_cache")]
 mod ttl;

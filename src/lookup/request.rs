@@ -5,11 +5,11 @@ use std::net::IpAddr;
 use crate::rr::RecordType;
 
 /// Only A (`DNS_IPV4_ONLY`).
-pub(crate) const IPV4_ONLY: u32 = 1;
+pub const IPV4_ONLY: u32 = 1;
 /// Only AAAA (`DNS_IPV6_ONLY`).
-pub(crate) const IPV6_ONLY: u32 = 2;
+pub const IPV6_ONLY: u32 = 2;
 /// AAAA before A (`DNS_IPV6_FIRST`).
-pub(crate) const IPV6_FIRST: u32 = 4;
+pub const IPV6_FIRST: u32 = 4;
 /// The address types to look up, in order.
 ///
 /// The same order holds for the first lookup and for stepping through all addresses (B40):

@@ -67,7 +67,7 @@ fn remember_failure(cache: &Cache, asked: &Asked<'_>, failure: Failure) -> Looku
     };
     if draft.negative_ttl > 0 {
         // Without memory for it the next lookup simply asks again.
-        let _ = cache.insert(&draft, Conflict::KeepOld, clock::now_ticks());
+        let _ = insert(cache, &draft, Conflict::KeepOld);
     }
     LookupError::Failed(failure)
 }
@@ -127,11 +127,18 @@ fn conflict() -> Conflict {
     }
 }
 
+/// Publishes a draft. With `dns_cache_mem=0` nothing is kept, whatever room there is.
+fn insert(cache: &Cache, draft: &Draft<'_>, conflict: Conflict) -> Result<EntryRef, InsertError> {
+    if options::raw(Opt::CacheMem) == 0 {
+        return Err(InsertError::Full);
+    }
+    cache.insert(draft, conflict, clock::now_ticks())
+}
+
 /// Publishes a draft, or, if it has no place in the cache, makes an entry for this call alone.
 fn publish(cache: &Cache, draft: &Draft<'_>, lives: bool) -> Result<EntryRef, LookupError> {
-    let now = clock::now_ticks();
     if lives {
-        match cache.insert(draft, conflict(), now) {
+        match insert(cache, draft, conflict()) {
             Ok(entry) => return Ok(entry),
             Err(InsertError::Full) => crate::cache_dbg!(
                 "no room for {} type {}",
@@ -141,10 +148,12 @@ fn publish(cache: &Cache, draft: &Draft<'_>, lives: bool) -> Result<EntryRef, Lo
             Err(InsertError::BadDraft) => return Err(LookupError::Failed(Failure::Malformed)),
         }
     }
-    cache.make_private(draft, now).map_err(|error| match error {
-        InsertError::Full => LookupError::OutOfMemory,
-        InsertError::BadDraft => LookupError::Failed(Failure::Malformed),
-    })
+    cache
+        .make_private(draft, clock::now_ticks())
+        .map_err(|error| match error {
+            InsertError::Full => LookupError::OutOfMemory,
+            InsertError::BadDraft => LookupError::Failed(Failure::Malformed),
+        })
 }
 
 fn drafts<'a>(records: &[&'a Record]) -> Vec<DraftRecord<'a>> {
@@ -200,7 +209,7 @@ fn store_negative(
         permanent: false,
         negative_ttl: ttl,
     };
-    match cache.insert(&draft, conflict(), clock::now_ticks()) {
+    match insert(cache, &draft, conflict()) {
         Ok(entry) => Ok(Next::Entry(entry)),
         Err(_) => Err(error),
     }
@@ -221,7 +230,7 @@ fn store_alias(cache: &Cache, alias: &Alias<'_>) {
         negative_ttl: 0,
     };
     // Without memory for it the next lookup asks for the alias again.
-    let _ = cache.insert(&draft, conflict(), clock::now_ticks());
+    let _ = insert(cache, &draft, conflict());
 }
 
 /// Additional data of one answer on its way into the cache.
@@ -334,9 +343,7 @@ impl<'a> Additional<'a> {
                 negative_ttl: 0,
             };
             // Without memory for it the record will be asked for.
-            let _ = self
-                .cache
-                .insert(&draft, Conflict::KeepOld, clock::now_ticks());
+            let _ = insert(self.cache, &draft, Conflict::KeepOld);
         }
         set
     }

@@ -73,12 +73,8 @@ impl Transport {
 
 /// Request flags (`DNS_*` of dns_cache.h).
 pub mod flags {
-    /// Only A.
-    pub const IPV4_ONLY: u32 = 1;
-    /// Only AAAA.
-    pub const IPV6_ONLY: u32 = 2;
-    /// AAAA before A.
-    pub const IPV6_FIRST: u32 = 4;
+    pub use crate::lookup::request::{IPV4_ONLY, IPV6_FIRST, IPV6_ONLY};
+
     /// Weighted choice among SRV records.
     pub const SRV_RR_LB: u32 = 8;
     /// NAPTR first.

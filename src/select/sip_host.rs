@@ -227,11 +227,9 @@ impl Uncached<'_, '_> {
             ));
         }
         if wanted.0 == Some(0) {
-            let naptr = cfg!(feature = "use_naptr") && way == Way::UncachedNaptr;
-            if naptr
-                && wanted.1 == Some(0)
-                && let Some(found) = self.by_naptr(name)
-            {
+            let try_naptr =
+                cfg!(feature = "use_naptr") && way == Way::UncachedNaptr && wanted.1 == Some(0);
+            if try_naptr && let Some(found) = self.by_naptr(name) {
                 return Some(found);
             }
             let list = match given {

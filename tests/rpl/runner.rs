@@ -1,0 +1,377 @@
+//! Plays a scenario: gives the library the settings, the queries and the replies that the file
+//! says, and compares what comes out.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, channel};
+use std::thread::JoinHandle;
+
+use kamailio_dns::cache::Cache;
+use kamailio_dns::host::clock;
+use kamailio_dns::resolver;
+
+use crate::support::wire;
+
+use super::client::{Manner, Outcome, ask};
+use super::expect::{self, Expected};
+use super::net::{Arrival, ClientTransport, Net, OutQuery};
+use super::parser::{Action, Entry, Scenario};
+use super::settings::{FAILURE_TTL_S, Settings};
+
+/// How a scenario is played by a stub resolver.
+#[derive(Clone, Copy, Debug)]
+pub struct Plan {
+    /// Number of queries that must go out.
+    pub queries: usize,
+    /// Its nameservers; empty = those of the file.
+    pub servers: &'static [&'static str],
+    /// Last step that is played.
+    pub until: u32,
+    /// First and last of the steps that are left out.
+    pub skip: Option<(u32, u32)>,
+    /// Checks that want expired data without saying so.
+    pub stale_checks: &'static [u32],
+}
+
+/// A plan without adaptations.
+pub const fn plan(queries: usize) -> Plan {
+    Plan {
+        queries,
+        servers: &[],
+        until: u32::MAX,
+        skip: None,
+        stale_checks: &[],
+    }
+}
+
+impl Plan {
+    pub const fn servers(mut self, servers: &'static [&'static str]) -> Self {
+        self.servers = servers;
+        self
+    }
+
+    pub const fn until(mut self, step: u32) -> Self {
+        self.until = step;
+        self
+    }
+
+    pub const fn skip(mut self, first: u32, last: u32) -> Self {
+        self.skip = Some((first, last));
+        self
+    }
+
+    pub const fn stale_checks(mut self, steps: &'static [u32]) -> Self {
+        self.stale_checks = steps;
+        self
+    }
+
+    /// True when the check wants data that unbound serves although it has expired.
+    pub fn wants_stale(&self, step: u32, entry: &Entry) -> bool {
+        entry.has_match("ede=3") || self.stale_checks.contains(&step)
+    }
+
+    /// True when the step is played.
+    pub fn plays(&self, step: u32) -> bool {
+        step <= self.until && !self.skip.is_some_and(|(a, z)| (a..=z).contains(&step))
+    }
+}
+
+/// How a run ended.
+#[derive(Debug)]
+pub enum Verdict {
+    Passed,
+    Failed(String),
+    /// Real time moved the cache's clock meanwhile: says nothing.
+    Disturbed,
+}
+
+/// Plays a scenario once, with an empty cache.
+pub fn play(scenario: &Scenario, plan: &Plan) -> Verdict {
+    let settings = match Settings::read(scenario, plan) {
+        Ok(settings) => settings,
+        Err(error) => return Verdict::Failed(error),
+    };
+    let _options = settings.put();
+    let Ok(cache) = Cache::init() else {
+        return Verdict::Failed("no cache".into());
+    };
+    cache.flush(true);
+    let start = start_of_tick();
+    let mut run = Run {
+        scenario,
+        plan,
+        manner: settings.manner,
+        net: Arc::default(),
+        clients: Vec::new(),
+        heard: Vec::new(),
+        step: 0,
+    };
+    let result = run.steps().and_then(|()| run.finish());
+    let passed_ms = run.net.now_ms();
+    let end = clock::now_ticks();
+    run.net.close();
+    for client in run.clients {
+        // What a panic says was shown when it happened, and its check has failed.
+        let _panicked = client.thread.join();
+    }
+    // 16 ticks a second; all that passes in scenarios are whole seconds.
+    let expected = start.wrapping_add((passed_ms / 1000 * u64::from(clock::TICKS_PER_S)) as u32);
+    match result {
+        _ if end != expected => Verdict::Disturbed,
+        Ok(()) => Verdict::Passed,
+        Err(error) => Verdict::Failed(format!("step {}: {error}", run.step)),
+    }
+}
+
+/// Moves the cache's clock to where a tick has just begun.
+fn start_of_tick() -> u32 {
+    let before = clock::now_ticks();
+    loop {
+        clock::advance_for_tests(1);
+        let now = clock::now_ticks();
+        if now != before {
+            return now;
+        }
+    }
+}
+
+/// A client that was started.
+#[derive(Debug)]
+struct Client {
+    name: String,
+    qtype: u16,
+    outcome: Receiver<Outcome>,
+    thread: JoinHandle<()>,
+    checked: bool,
+}
+
+/// What was last said about a question.
+#[derive(Debug)]
+struct Heard {
+    name: String,
+    qtype: u16,
+    expected: Expected,
+    at_ms: u64,
+}
+
+struct Run<'a> {
+    scenario: &'a Scenario,
+    plan: &'a Plan,
+    manner: Manner,
+    net: Arc<Net>,
+    clients: Vec<Client>,
+    heard: Vec<Heard>,
+    step: u32,
+}
+
+impl Run<'_> {
+    fn steps(&mut self) -> Result<(), String> {
+        for step in &self.scenario.steps {
+            if !self.plan.plays(step.number) {
+                continue;
+            }
+            self.step = step.number;
+            self.net.settle();
+            // A reply that stands in the steps goes before those that stand in ranges.
+            if !matches!(step.action, Action::Reply(_)) {
+                self.answer_from_ranges();
+            }
+            self.act(&step.action)?;
+            self.net.settle();
+        }
+        Ok(())
+    }
+
+    fn act(&mut self, action: &Action) -> Result<(), String> {
+        match action {
+            Action::Nothing => {}
+            Action::TimePasses(seconds) => self.net.pass(seconds * 1000),
+            Action::Query(entry) => self.start_client(entry)?,
+            Action::CheckOutQuery(entry) => {
+                if !self.net.has_open(|q| entry.fits(&q.name, q.qtype)) {
+                    return Err(format!("no query for {:?} is under way", entry.question));
+                }
+            }
+            Action::Reply(entry) => {
+                if !self.reply(entry, |_| true) {
+                    return Err(format!("no query for {:?} to reply to", entry.question));
+                }
+            }
+            Action::Error => {
+                if !self.net.deliver(|_| Some(Arrival::Failure)) {
+                    return Err("no query that could fail".into());
+                }
+            }
+            Action::Timeout => self.time_out()?,
+            Action::CheckAnswer(entry) => self.check(entry)?,
+        }
+        Ok(())
+    }
+
+    fn start_client(&mut self, entry: &Entry) -> Result<(), String> {
+        let (name, qtype) = entry.question.clone().ok_or("QUERY without question")?;
+        let recursion_desired = entry.flags & 0x0100 != 0;
+        let manner = if recursion_desired {
+            self.manner
+        } else {
+            Manner::CacheOnly
+        };
+        let client = self.net.add_client();
+        let (sender, outcome) = channel();
+        let transport = Box::new(ClientTransport {
+            net: Arc::clone(&self.net),
+            client,
+        });
+        let (net, question) = (Arc::clone(&self.net), name.clone());
+        let thread = std::thread::spawn(move || {
+            // A client that panics drops its sender and is done: the check then fails.
+            let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+                resolver::with_transport(transport, || ask(&question, qtype, manner))
+            }));
+            if let Ok(outcome) = result {
+                let _nobody_listens = sender.send(outcome);
+            }
+            drop(sender);
+            net.client_is_done(client);
+        });
+        self.clients.push(Client {
+            name,
+            qtype,
+            outcome,
+            thread,
+            checked: false,
+        });
+        Ok(())
+    }
+
+    /// Lets the servers answer as the ranges say for this step, until there is nothing to answer.
+    fn answer_from_ranges(&mut self) {
+        let (scenario, step) = (self.scenario, self.step);
+        let ranges = || {
+            let now = scenario.ranges.iter();
+            now.filter(move |r| (r.first..=r.last).contains(&step))
+        };
+        loop {
+            let answered = ranges().any(|range| {
+                let at = |q: &OutQuery| range.address.is_none_or(|address| address == q.server);
+                range.entries.iter().any(|entry| self.reply(entry, at))
+            });
+            if !answered {
+                return;
+            }
+            self.net.settle();
+        }
+    }
+
+    /// Replies to the newest query that fits the entry.
+    fn reply(&mut self, entry: &Entry, at: impl Fn(&OutQuery) -> bool) -> bool {
+        let question = std::cell::OnceCell::new();
+        let sent = self.net.deliver(|query| {
+            if !at(query) || !entry.fits(&query.name, query.qtype) {
+                return None;
+            }
+            let asked = question.get_or_init(|| (query.name.clone(), query.qtype));
+            let sections = [
+                &entry.answers[..],
+                &entry.authorities[..],
+                &entry.additional[..],
+            ];
+            let message = wire::message(0, entry.flags, (&asked.0, asked.1), sections);
+            Some(Arrival::Message(message))
+        });
+        if let Some((name, qtype)) = question.into_inner() {
+            let expected = expect::of_entry(entry, &name, qtype);
+            self.hear(name, qtype, expected);
+        }
+        sent
+    }
+
+    fn time_out(&mut self) -> Result<(), String> {
+        let question = std::cell::OnceCell::new();
+        let found = self.net.deliver(|query| {
+            question.get_or_init(|| (query.name.clone(), query.qtype));
+            Some(Arrival::Silence)
+        });
+        if !found {
+            return Err("no query that could time out".into());
+        }
+        if let Some((name, qtype)) = question.into_inner() {
+            self.hear(name, qtype, Expected::Failed);
+        }
+        Ok(())
+    }
+
+    fn hear(&mut self, name: String, qtype: u16, expected: Expected) {
+        self.heard.push(Heard {
+            name,
+            qtype,
+            expected,
+            at_ms: self.net.now_ms(),
+        });
+    }
+
+    fn check(&mut self, entry: &Entry) -> Result<(), String> {
+        let (name, qtype) = entry.question.clone().ok_or("CHECK_ANSWER without one")?;
+        let wants_stale = self.plan.wants_stale(self.step, entry);
+        let net = &self.net;
+        let (index, client) = self
+            .clients
+            .iter_mut()
+            .enumerate()
+            .find(|(_, c)| !c.checked && c.name == name && c.qtype == qtype)
+            .ok_or("nobody has asked this")?;
+        client.checked = true;
+        if !net.is_done(index) {
+            return if wants_stale {
+                // Still waiting for the server: no expired data was given out.
+                Ok(())
+            } else {
+                Err(format!("no answer yet for {name}"))
+            };
+        }
+        let outcome = client.outcome.try_recv();
+        let outcome = outcome.map_err(|_| "the client panicked".to_owned())?;
+        let expected = if wants_stale {
+            if outcome == Outcome::NotCached {
+                return Ok(());
+            }
+            self.last_heard(&name, qtype)?
+        } else {
+            let mut expected = expect::of_entry(entry, &name, qtype);
+            if !entry.has_match("ttl") {
+                expected.forget_ttl();
+            }
+            expected
+        };
+        expected.compare(&outcome)
+    }
+
+    /// What a client must get now that goes by what the servers say alone.
+    fn last_heard(&self, name: &str, qtype: u16) -> Result<Expected, String> {
+        let heard = self
+            .heard
+            .iter()
+            .rfind(|h| h.name == name && h.qtype == qtype)
+            .ok_or("no server was asked")?;
+        let age_s = (self.net.now_ms() - heard.at_ms) / 1000;
+        let life_s = heard.expected.ttl().map_or(FAILURE_TTL_S, u64::from);
+        // What has no life at all still serves the client that asked for it.
+        if age_s > 0 && age_s >= life_s {
+            return Err("expired data was given out, no server was asked".into());
+        }
+        Ok(heard.expected.clone().aged(age_s))
+    }
+
+    fn finish(&self) -> Result<(), String> {
+        if let Some(client) = self.clients.iter().find(|c| !c.checked) {
+            return Err(format!("the answer for {} was never checked", client.name));
+        }
+        if !(0..self.clients.len()).all(|client| self.net.is_done(client)) || self.net.left() > 0 {
+            return Err("queries are left that nobody replied to".into());
+        }
+        let sent = self.net.sent();
+        if sent != self.plan.queries {
+            return Err(format!("{sent} queries sent, not {}", self.plan.queries));
+        }
+        Ok(())
+    }
+}

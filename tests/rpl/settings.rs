@@ -1,0 +1,103 @@
+//! Unbound's settings in the library's words.
+
+use crate::support::OptionsGuard;
+
+use super::client::Manner;
+use super::parser::Scenario;
+use super::runner::Plan;
+
+/// How long a failure is remembered in these scenarios (unbound's `NORR_TTL`), s.
+pub const FAILURE_TTL_S: u64 = 5;
+/// Unbound's default of `outbound-msg-retry`.
+const RETRIES: &str = "5";
+
+/// The file's settings in the library's words.
+#[derive(Debug)]
+pub struct Settings {
+    options: Vec<(&'static str, String)>,
+    pub manner: Manner,
+}
+
+impl Settings {
+    /// Reads the settings of a file; one that is not known is an error.
+    pub fn read(scenario: &Scenario, plan: &Plan) -> Result<Self, String> {
+        let mut servers: Vec<String> = plan.servers.iter().map(|s| (*s).to_owned()).collect();
+        let mut retries = RETRIES.to_owned();
+        let mut manner = Manner::Cached;
+        let mut options: Vec<(&'static str, String)> = vec![
+            ("dns_failure_ttl", FAILURE_TTL_S.to_string()),
+            // As unbound's.
+            ("dns_cache_negative_ttl", "3600".into()),
+            ("dns_retr_time", "5".into()),
+        ];
+        for (key, value) in &scenario.config {
+            let value = value.clone();
+            match key.as_str() {
+                "cache-max-ttl" => options.push(("dns_cache_max_ttl", value)),
+                "cache-min-ttl" => options.push(("dns_cache_min_ttl", value)),
+                "cache-max-negative-ttl" => options.push(("dns_cache_negative_ttl", value)),
+                "msg-cache-size" => {
+                    let octets: u64 = value.parse().map_err(|_| format!("{key}: {value}"))?;
+                    options.push(("dns_cache_mem", (octets / 1024).to_string()));
+                }
+                "outbound-msg-retry" => retries = value,
+                "forward-no-cache" if value == "yes" => manner = Manner::Uncached,
+                "forward-addr" | "stub-addr" if plan.servers.is_empty() => servers.push(value),
+                key if NO_COUNTERPART.contains(&key) => {}
+                _ => return Err(format!("setting {key}: {value} is not known")),
+            }
+        }
+        if retries == "0" {
+            // One query and no second: that is one attempt here.
+            retries = "1".into();
+        }
+        options.push(("dns_retr_no", retries));
+        options.push(("dns_nameservers", servers.join(" ")));
+        Ok(Self { options, manner })
+    }
+
+    /// Puts them into force until the guard is dropped.
+    pub fn put(&self) -> OptionsGuard {
+        let mut guard = OptionsGuard::take();
+        for (name, value) in &self.options {
+            guard.set(name, value);
+        }
+        guard
+    }
+}
+
+/// Settings of unbound's that change nothing of what a stub's client sees.
+const NO_COUNTERPART: [&str; 27] = [
+    "server",
+    "forward-zone",
+    "stub-zone",
+    "name",
+    "forward-addr",
+    "stub-addr",
+    // The name of a nameserver: a stub has their addresses.
+    "forward-host",
+    "access-control",
+    "module-config",
+    // How a recursive server finds its way.
+    "harden-referral-path",
+    "iter-scrub-promiscuous",
+    "target-fetch-policy",
+    "qname-minimisation",
+    // What else is in an answer.
+    "minimal-responses",
+    "rrset-roundrobin",
+    "ede",
+    "ede-serve-expired",
+    "msg-cache-slabs",
+    "num-queries-per-thread",
+    // Expired data is never served here, and nothing is fetched early.
+    "prefetch",
+    "serve-expired",
+    "serve-expired-client-timeout",
+    "serve-expired-reply-ttl",
+    "serve-expired-ttl",
+    "serve-expired-ttl-reset",
+    // No lower bound for absences; only its scenario has it, and that is not played.
+    "cache-min-negative-ttl",
+    "forward-no-cache",
+];
