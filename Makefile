@@ -17,7 +17,7 @@ SOMAJOR := 0
 BUILD   := build
 SO      := libkamailio_dns.so
 SOFILE  := $(SO).$(VERSION)
-HEADERS := kamailio_dns.h kamailio_dns_types.h resolve.h dns_cache.h dns_func.h dns_wrappers.h
+HEADERS := kamailio_dns.h kamailio_dns_types.h kamailio_dns_cache_defs.h resolve.h dns_cache.h dns_func.h dns_wrappers.h
 RELEASE := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)/release
 
 # --- flags: Makefile.defs, one more with extra_defs or EXTRA_DEFS, one less with DEFS_RM

@@ -7,5 +7,6 @@
 #define __dns_cache_h
 
 #include "kamailio_dns.h"
+#include "kamailio_dns_cache_defs.h"
 
 #endif

@@ -38,11 +38,8 @@
 #else
 #include "host/kamailio_flags.h"
 #include "host/kamailio_host.h"
-#endif
-
-/* load balancing among SRV records is part of the handle's meaning, as in the C original */
-#ifndef DNS_SRV_LB
-#define DNS_SRV_LB
+/* in a tree only dns_cache.h has these: the grammar of kamailio.cfg has tokens of the same names */
+#include "kamailio_dns_cache_defs.h"
 #endif
 
 /* record types that not every libc names */
@@ -60,22 +57,6 @@
 #define RES_ONLY_TYPE 1 /* only records of the type asked */
 #define RES_AR 2		/* records of the additional section, too */
 
-/* request flags: the flags arguments, and the variable dns_flags */
-#define DNS_NO_FLAGS 0
-#define DNS_IPV4_ONLY 1
-#define DNS_IPV6_ONLY 2
-#define DNS_IPV6_FIRST 4
-#define DNS_SRV_RR_LB 8
-#define DNS_TRY_NAPTR 16
-
-/* flags of entries, and of adding and deleting records */
-#define DNS_FLAG_BAD_NAME 1	 /* negative */
-#define DNS_FLAG_PERMANENT 2 /* never expires */
-
-/* parts of dns_hash_entry.refcnt: holders (add 1 for one more), and whether the cache holds it */
-#define DNS_REFCNT_HOLDERS 0x3fffffff
-#define DNS_REFCNT_LINKED 0x40000000
-
 /* sizes */
 #define MAX_QUERY_SIZE 8192
 #define ANS_SIZE 8192
@@ -83,50 +64,6 @@
 #define MAX_DNS_NAME 256
 #define MAX_DNS_STRING 255
 #define MAX_NAPTR_RRS 32
-
-/* SRV prefixes */
-#define SRV_UDP_PREFIX "_sip._udp."
-#define SRV_UDP_PREFIX_LEN (sizeof(SRV_UDP_PREFIX) - 1)
-#define SRV_TCP_PREFIX "_sip._tcp."
-#define SRV_TCP_PREFIX_LEN (sizeof(SRV_TCP_PREFIX) - 1)
-#define SRV_SCTP_PREFIX "_sip._sctp."
-#define SRV_SCTP_PREFIX_LEN (sizeof(SRV_SCTP_PREFIX) - 1)
-#define SRV_TLS_PREFIX "_sips._tcp."
-#define SRV_TLS_PREFIX_LEN (sizeof(SRV_TLS_PREFIX) - 1)
-#define SRV_MAX_PREFIX_LEN SRV_TLS_PREFIX_LEN
-
-/* defaults of the options */
-#define DEFAULT_DNS_NEG_CACHE_TTL 60		/* s */
-#define DEFAULT_DNS_CACHE_MIN_TTL 0			/* s */
-#define DEFAULT_DNS_CACHE_MAX_TTL ((unsigned)(-1)) /* s */
-#define DEFAULT_DNS_MAX_MEM 500				/* KiB */
-#define DEFAULT_DNS_TIMER_INTERVAL 120		/* s */
-#define DNS_CACHE_ALL_STATS "dc_all_stats"
-
-/* events that a blocklist knows */
-#define IP_ERR_BAD_DST 2
-#define IP_ERR_SND 3
-#define IP_ERR_TIMEOUT 4
-#define IP_ERR_TCP_CON 5
-
-/* results of the iterating functions are negative values of these; see dns_strerror() */
-enum dns_errors
-{
-	E_DNS_OK = 0,
-	E_DNS_EOR,			  /* no more records: the end, not an error */
-	E_DNS_UNKNOWN,		  /* unspecified */
-	E_DNS_INTERNAL_ERR,	  /* a defect, or no memory */
-	E_DNS_BAD_SRV_ENTRY,  /* SRV entry unusable */
-	E_DNS_NO_SRV,		  /* SRV name does not resolve */
-	E_DNS_BAD_IP_ENTRY,	  /* A or AAAA entry unusable */
-	E_DNS_NO_IP,		  /* A or AAAA name does not resolve */
-	E_DNS_BAD_IP,		  /* address in the record invalid */
-	E_DNS_BLOCKLIST_IP,	  /* address is on the blocklist */
-	E_DNS_NAME_TOO_LONG,  /* 256 octets or more */
-	E_DNS_AF_MISMATCH,	  /* literal of a family that the flags exclude */
-	E_DNS_NO_NAPTR,		  /* NAPTR name does not resolve */
-	E_DNS_CRITICAL		  /* a transport without SRV records needs a port */
-};
 
 /* sources of a record in struct dns_reason */
 enum dns_sources

@@ -58,6 +58,17 @@ enum sip_protos
 #define SIP_PORT 5060
 #define SIPS_PORT 5061
 
+/* SRV prefixes */
+#define SRV_UDP_PREFIX "_sip._udp."
+#define SRV_UDP_PREFIX_LEN (sizeof(SRV_UDP_PREFIX) - 1)
+#define SRV_TCP_PREFIX "_sip._tcp."
+#define SRV_TCP_PREFIX_LEN (sizeof(SRV_TCP_PREFIX) - 1)
+#define SRV_SCTP_PREFIX "_sip._sctp."
+#define SRV_SCTP_PREFIX_LEN (sizeof(SRV_SCTP_PREFIX) - 1)
+#define SRV_TLS_PREFIX "_sips._tcp."
+#define SRV_TLS_PREFIX_LEN (sizeof(SRV_TLS_PREFIX) - 1)
+#define SRV_MAX_PREFIX_LEN SRV_TLS_PREFIX_LEN
+
 /* a word that several processes count in */
 typedef struct
 {

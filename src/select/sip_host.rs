@@ -59,7 +59,12 @@ pub fn resolve(
     }
     let _ = flags;
     let wanted = (port.as_deref().copied(), proto.as_deref().copied());
-    let mut search = Uncached { resolve_host };
+    let mut search = Uncached {
+        resolve_host,
+        failed: false,
+        refused: false,
+        only_secure: false,
+    };
     let found = search.resolve(name, wanted, way);
     if found.is_none() {
         crate::host::counters::increment(crate::host::counters::Counter::FailedRequest);
@@ -195,20 +200,15 @@ pub fn srv_host(name: &[u8], flags: u32) -> Option<Found> {
 /// What the caller gave: port and transport, `None` without a variable for it.
 type Wanted = (Option<u16>, Option<u8>);
 
-/// Why a part of a search past the cache gave nothing; as in the search through the cache.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Nothing {
-    /// There are no such records, or they lead nowhere.
-    Absent,
-    /// The records say that the service is not offered (SRV target ".").
-    Refused,
-    /// A query was not answered: what it might have given may not be replaced by less.
-    Failed,
-}
-
 /// A search past the cache.
 struct Uncached<'a, 'b> {
     resolve_host: &'a mut ResolveHost<'b>,
+    /// A NAPTR or SRV query was not answered: then what is left out may not be replaced by less.
+    failed: bool,
+    /// There are SRV records that say that the service is not offered (target ".").
+    refused: bool,
+    /// The unanswered query was for a secure transport: one that is not is no substitute.
+    only_secure: bool,
 }
 
 impl Uncached<'_, '_> {
@@ -220,7 +220,7 @@ impl Uncached<'_, '_> {
             .filter(|&port| port != 0)
             .unwrap_or(transport.default_port());
         if way == Way::UncachedSrvName {
-            return Some((self.by_srv(name).ok()?, transport));
+            return Some((self.by_srv(name)?, transport));
         }
         if let Some(address) = parse_literal(name) {
             return Some((
@@ -233,32 +233,36 @@ impl Uncached<'_, '_> {
             ));
         }
         if wanted.0 == Some(0) {
-            let naptr = cfg!(feature = "use_naptr") && way == Way::UncachedNaptr;
-            if naptr && wanted.1 == Some(0) {
-                match self.by_naptr(name) {
-                    Ok(found) => return Some(found),
-                    Err(Nothing::Failed) => return None,
-                    Err(_) => {}
+            let try_naptr =
+                cfg!(feature = "use_naptr") && way == Way::UncachedNaptr && wanted.1 == Some(0);
+            if try_naptr {
+                let found = self.by_naptr(name);
+                if found.is_some() || self.failed {
+                    return found;
                 }
+                self.refused = false;
             }
             let list = match given {
                 None if way != Way::UncachedSrv => protocols::list(),
                 _ => TransportList::single(transport),
             };
-            let names = list
-                .iter()
-                .filter_map(|&transport| Some((protocols::srv_name(transport, name)?, transport)));
-            match self.first_of(names) {
-                Ok(found) => return Some(found),
-                Err(Nothing::Failed | Nothing::Refused) => return None,
-                Err(Nothing::Absent) => {}
+            for &transport in list.iter() {
+                let Some(srv_name) = protocols::srv_name(transport, name) else {
+                    continue;
+                };
+                if let Some(found) = self.by_srv_over(transport, &srv_name) {
+                    return Some((found, transport));
+                }
+            }
+            if self.failed || self.refused {
+                return None;
             }
         }
         Some((self.by_address(name, port)?, transport))
     }
 
-    fn by_naptr(&mut self, name: &[u8]) -> Result<(Found, Transport), Nothing> {
-        let records = query(name, RecordType::NAPTR)?;
+    fn by_naptr(&mut self, name: &[u8]) -> Option<(Found, Transport)> {
+        let records = self.query(name, RecordType::NAPTR);
         let naptrs: Vec<_> = records
             .iter()
             .filter_map(|record| match &record.rdata {
@@ -270,43 +274,30 @@ impl Uncached<'_, '_> {
             .iter()
             .map(|n| (&*n.flags, &*n.services, &*n.regexp, n.order, n.preference));
         let candidates = Candidates::new(rows);
-        let names = (0..candidates.len()).filter_map(|position| {
+        (0..candidates.len()).find_map(|position| {
             let candidate = candidates.get(position)?;
             let naptr = naptrs.get(usize::from(candidate.index))?;
-            Some((naptr.replacement.as_bytes(), candidate.transport))
-        });
-        self.first_of(names)
-    }
-
-    /// The first of several SRV names that leads somewhere.
-    fn first_of<N: std::ops::Deref<Target = [u8]>>(
-        &mut self,
-        names: impl Iterator<Item = (N, Transport)>,
-    ) -> Result<(Found, Transport), Nothing> {
-        let (mut failed, mut refused, mut only_secure) = (false, false, false);
-        for (srv_name, transport) in names {
-            // An unanswered query for a secure transport must not lead to one that is not.
-            if only_secure && !transport.is_secure() {
-                continue;
-            }
-            match self.by_srv(&srv_name) {
-                Ok(found) => return Ok((found, transport)),
-                Err(nothing) => {
-                    failed |= nothing == Nothing::Failed;
-                    only_secure |= nothing == Nothing::Failed && transport.is_secure();
-                    refused |= nothing == Nothing::Refused;
-                }
-            }
-        }
-        Err(match (failed, refused) {
-            (true, _) => Nothing::Failed,
-            (false, true) => Nothing::Refused,
-            (false, false) => Nothing::Absent,
+            // What comes out of DNS is absolute.
+            let srv_name = [naptr.replacement.as_bytes(), b"."].concat();
+            let found = self.by_srv_over(candidate.transport, &srv_name)?;
+            Some((found, candidate.transport))
         })
     }
 
-    fn by_srv(&mut self, srv_name: &[u8]) -> Result<Found, Nothing> {
-        let records = query(srv_name, RecordType::SRV)?;
+    /// As `by_srv`, unless an unanswered query forbids the transport.
+    fn by_srv_over(&mut self, transport: Transport, srv_name: &[u8]) -> Option<Found> {
+        if self.only_secure && !transport.is_secure() {
+            return None;
+        }
+        let before = std::mem::take(&mut self.failed);
+        let found = self.by_srv(srv_name);
+        self.only_secure |= self.failed && transport.is_secure();
+        self.failed |= before;
+        found
+    }
+
+    fn by_srv(&mut self, srv_name: &[u8]) -> Option<Found> {
+        let records = self.query(srv_name, RecordType::SRV);
         let mut srvs: Vec<_> = records
             .iter()
             .filter_map(|record| match &record.rdata {
@@ -314,16 +305,17 @@ impl Uncached<'_, '_> {
                 _ => None,
             })
             .collect();
-        if !srvs.is_empty() && srvs.iter().all(|srv| srv.target.is_root()) {
-            return Err(Nothing::Refused);
-        }
+        self.refused |= !srvs.is_empty() && srvs.iter().all(|srv| srv.target.is_root());
         srvs.sort_by_key(|srv| (srv.priority, u16::MAX - srv.weight));
         let ranked: Vec<_> = srvs.iter().map(|srv| (srv.priority, srv.weight)).collect();
         (0..srvs.len())
             .filter_map(|step| srvs.get(srv::nth(&ranked, step, 0)?))
-            .filter(|srv| !srv.target.is_root())
-            .find_map(|srv| self.by_address(srv.target.as_bytes(), srv.port))
-            .ok_or(Nothing::Absent)
+            .find_map(|srv| {
+                if srv.target.is_root() {
+                    return None;
+                }
+                self.by_address(srv.target.as_bytes(), srv.port)
+            })
     }
 
     fn by_address(&mut self, host: &[u8], port: u16) -> Option<Found> {
@@ -337,14 +329,17 @@ impl Uncached<'_, '_> {
             port,
         })
     }
-}
 
-/// The records of a name, past the cache.
-fn query(name: &[u8], rtype: RecordType) -> Result<Vec<Record>, Nothing> {
-    uncached::record_list(name, rtype, true, false).map_err(|error| match error {
-        LookupError::Failed(_) if !lenient() => Nothing::Failed,
-        _ => Nothing::Absent,
-    })
+    /// The records of a name; an unanswered query is noted.
+    fn query(&mut self, name: &[u8], rtype: RecordType) -> Vec<Record> {
+        match uncached::record_list(name, rtype, true, false) {
+            Ok(records) => records,
+            Err(error) => {
+                self.failed |= matches!(error, LookupError::Failed(_)) && !lenient();
+                Vec::new()
+            }
+        }
+    }
 }
 
 fn lenient() -> bool {
