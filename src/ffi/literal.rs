@@ -1,6 +1,6 @@
 //! IP literals: `str2ip()` and its kin.
 //!
-//! The functions without a buffer argument return one of [`SLOTS`] places of the calling thread, used
+//! The functions without a buffer argument return one of `SLOTS` places of the calling thread, used
 //! in turn; NULL when the text is no literal.
 #![allow(unsafe_code, reason = "exported symbols")]
 

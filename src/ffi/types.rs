@@ -1,7 +1,7 @@
 //! The C structs, under their C names.
 //!
 //! Layouts are those of Kamailio 5.5 to 6.2 on 64-bit machines and are checked at compile time in
-//! [`super::layout`]. Types that belong to the host (`str`, `ip_addr`, `rpc_t`, ...) are not put into
+//! `super::layout`. Types that belong to the host (`str`, `ip_addr`, `rpc_t`, ...) are not put into
 //! the generated header: a Kamailio tree has its own, others get those in `include/host`.
 #![allow(non_camel_case_types, reason = "names fixed by the C interface")]
 

@@ -1,6 +1,6 @@
 //! Cache statistics (`USE_DNS_CACHE_STATS`): four counters for each process, in shared memory.
 //!
-//! Without the feature counting compiles to nothing. Before [`init`] nothing is counted.
+//! Without the feature counting compiles to nothing. Before `init` nothing is counted.
 #![allow(
     unsafe_code,
     reason = "exported symbol, shared memory, variable of the host"

@@ -7,7 +7,7 @@
 //! threads. All access to memory that may change under a reader is through atomics of one size for
 //! one place.
 //!
-//! Lock order: there is one lock, the writer lock in [`lock`]. It is never held over a system call
+//! Lock order: there is one lock, the writer lock in `lock`. It is never held over a system call
 //! that can block, over the network, or over a log line. Readers take no lock.
 
 pub(crate) mod lock;
