@@ -603,7 +603,7 @@ void dns_cache_add_srv(rpc_t *rpc, void *ctx);
 
 #if defined(USE_DNS_CACHE)
 /*
- `dns.debug`: one line of values for each entry.
+ `dns.debug`: a struct with the array `entries`, a struct for each.
 
  # Safety
  As `dns_cache_mem_info()`.
@@ -613,7 +613,7 @@ void dns_cache_debug(rpc_t *rpc, void *ctx);
 
 #if defined(USE_DNS_CACHE)
 /*
- `dns.debug_all`: one line of values for each record.
+ `dns.debug_all`: a struct with the array `records`, a struct for each.
 
  # Safety
  As `dns_cache_mem_info()`.
@@ -757,7 +757,7 @@ int dns_cache_max_mem_fixup(void *_handle, str *_gname, str *_name, void **val);
 
 #if defined(USE_DNS_CACHE)
 /*
- `dns.mem_info`: bytes in use, limit.
+ `dns.mem_info`: a struct of `used` and `limit`, in octets.
 
  # Safety
  `rpc` is NULL or the functions of a transport, `ctx` its context. Holds for all commands here.

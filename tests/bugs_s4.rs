@@ -40,7 +40,7 @@
 //! | B33 | s2 `b33_trailing_dot_resolves` |
 //! | B34 | s2 `b34_memory_limit_holds_and_others_still_fit` |
 //! | B35 | s3 `b35_edits_leave_nothing_behind` |
-//! | B36 | none: which values a reply has is fixed by the interface, and that the JSON transport shows the last one only is done outside of the library |
+//! | B36 | `c_tests/rpc.c`: the replies are structs with named fields |
 //! | B37 | s3 `b37_naptr_fields_have_names_of_their_own` |
 //! | B38 | s2 `b38_unanswered_queries_do_not_downgrade` |
 //! | B39 | s3 `b39_choice_of_a_stateless_proxy_can_be_repeated`: what the library offers; callers have to give the seed |

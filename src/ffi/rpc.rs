@@ -66,17 +66,11 @@ impl Call {
         }
     }
 
+    #[cfg(feature = "dns_watchdog_support")]
     pub(crate) fn add_int(&self, value: i32) -> Result<(), ReplyFailed> {
         let add = self.functions.add.ok_or(ReplyFailed)?;
         // SAFETY: `d` takes an int.
         check(unsafe { add(self.context, format(c"d"), value) })
-    }
-
-    pub(crate) fn add_text(&self, value: &[u8]) -> Result<(), ReplyFailed> {
-        let add = self.functions.add.ok_or(ReplyFailed)?;
-        let value = c_string(value);
-        // SAFETY: `s` takes a NUL-terminated text, which lives during the call.
-        check(unsafe { add(self.context, format(c"s"), value.as_ptr()) })
     }
 
     pub(crate) fn add_struct(&self) -> Result<Part, ReplyFailed> {
@@ -202,7 +196,7 @@ pub(crate) unsafe fn serve(rpc: *mut rpc_t, context: *mut c_void, command: impl 
     }
 }
 
-/// `dns.mem_info`: bytes in use, limit.
+/// `dns.mem_info`: a struct of `used` and `limit`, in octets.
 ///
 /// # Safety
 /// `rpc` is NULL or the functions of a transport, `ctx` its context. Holds for all commands here.
@@ -213,18 +207,13 @@ pub unsafe extern "C" fn dns_cache_mem_info(rpc: *mut rpc_t, ctx: *mut c_void) {
         unsafe {
             serve(rpc, ctx, |call| {
                 let Some(cache) = cache(call) else { return };
-                let usage = cache.usage();
-                let used = call.add_int(usage.used.min(i32::MAX as usize) as i32);
-                report(
-                    call,
-                    used.and_then(|()| call.add_int(usage.limit.min(i32::MAX as usize) as i32)),
-                );
+                report(call, rpc_view::memory(call, cache.usage()));
             });
         }
     })
 }
 
-/// `dns.debug`: one line of values for each entry.
+/// `dns.debug`: a struct with the array `entries`, a struct for each.
 ///
 /// # Safety
 /// As `dns_cache_mem_info()`.
@@ -235,16 +224,13 @@ pub unsafe extern "C" fn dns_cache_debug(rpc: *mut rpc_t, ctx: *mut c_void) {
         unsafe {
             serve(rpc, ctx, |call| {
                 let Some(cache) = cache(call) else { return };
-                report(
-                    call,
-                    cache.entries().try_for_each(|e| rpc_view::debug(call, &e)),
-                );
+                report(call, rpc_view::debug(call, cache.entries()));
             });
         }
     })
 }
 
-/// `dns.debug_all`: one line of values for each record.
+/// `dns.debug_all`: a struct with the array `records`, a struct for each.
 ///
 /// # Safety
 /// As `dns_cache_mem_info()`.
@@ -255,12 +241,7 @@ pub unsafe extern "C" fn dns_cache_debug_all(rpc: *mut rpc_t, ctx: *mut c_void) 
         unsafe {
             serve(rpc, ctx, |call| {
                 let Some(cache) = cache(call) else { return };
-                report(
-                    call,
-                    cache
-                        .entries()
-                        .try_for_each(|e| rpc_view::debug_all(call, &e)),
-                );
+                report(call, rpc_view::debug_all(call, cache.entries()));
             });
         }
     })

@@ -179,37 +179,61 @@ fn naptr_fields(call: &Call, part: Part, naptr: &RecordView<'_>) -> Result<(), R
     call.field_counted(part, c"rr_replacement", replacement)
 }
 
-/// The values of `dns.debug`.
-pub(crate) fn debug(call: &Call, entry: &EntryRef) -> Result<(), ReplyFailed> {
-    let now = clock::now_ticks();
-    call.add_text(entry.name())?;
-    call.add_int(entry.rtype().0.into())?;
-    call.add_int(size(entry))?;
-    call.add_int(entry.reference_count() - WALKER)?;
-    call.add_int(seconds_left(entry.expire(), now))?;
-    call.add_int(idle_seconds(entry, now))?;
-    call.add_int(flags(entry))
+/// `dns.mem_info`. Named fields in one struct: of several plain values some transports keep only the
+/// last (B36).
+pub(crate) fn memory(call: &Call, usage: crate::cache::Usage) -> Result<(), ReplyFailed> {
+    let octets = |value: usize| value.min(i32::MAX as usize) as i32;
+    let part = call.add_struct()?;
+    call.field_int(part, c"used", octets(usage.used))?;
+    call.field_int(part, c"limit", octets(usage.limit))
 }
 
-/// The values of `dns.debug_all`.
-pub(crate) fn debug_all(call: &Call, entry: &EntryRef) -> Result<(), ReplyFailed> {
+/// `dns.debug`: the entries in numbers.
+pub(crate) fn debug(
+    call: &Call,
+    entries: impl Iterator<Item = EntryRef>,
+) -> Result<(), ReplyFailed> {
     let now = clock::now_ticks();
-    for index in 0..entry.record_count() {
-        call.add_text(entry.name())?;
-        call.add_int(entry.rtype().0.into())?;
-        call.add_int(index as i32)?;
-        call.add_int(size(entry))?;
-        call.add_int(entry.reference_count() - WALKER)?;
-        call.add_int(seconds_left(entry.expire(), now))?;
-        call.add_int(idle_seconds(entry, now))?;
-        call.add_int(flags(entry))?;
-        let (tag, value) = tag_and_value(entry, index);
-        call.add_text(tag.to_bytes())?;
-        call.add_text(&value)?;
-        let expire = entry.record_expire(index).unwrap_or_else(|| entry.expire());
-        call.add_int(seconds_left(expire, now))?;
+    let whole = call.add_struct()?;
+    let list = call.field_array(whole, c"entries")?;
+    for entry in entries {
+        let part = call.array_struct(list)?;
+        numbers(call, part, &entry, now)?;
     }
     Ok(())
+}
+
+/// `dns.debug_all`: the records, each with the numbers of its entry.
+pub(crate) fn debug_all(
+    call: &Call,
+    entries: impl Iterator<Item = EntryRef>,
+) -> Result<(), ReplyFailed> {
+    let now = clock::now_ticks();
+    let whole = call.add_struct()?;
+    let list = call.field_array(whole, c"records")?;
+    for entry in entries {
+        for index in 0..entry.record_count() {
+            let part = call.array_struct(list)?;
+            numbers(call, part, &entry, now)?;
+            call.field_int(part, c"rr_idx", index as i32)?;
+            let (tag, value) = tag_and_value(&entry, index);
+            call.field_text(part, tag, &value)?;
+            let expire = entry.record_expire(index).unwrap_or_else(|| entry.expire());
+            call.field_int(part, c"rr_expires", seconds_left(expire, now))?;
+        }
+    }
+    Ok(())
+}
+
+/// What both debug commands tell of an entry.
+fn numbers(call: &Call, part: Part, entry: &EntryRef, now: u32) -> Result<(), ReplyFailed> {
+    call.field_text(part, c"name", entry.name())?;
+    call.field_int(part, c"type", entry.rtype().0.into())?;
+    call.field_int(part, c"size_bytes", size(entry))?;
+    call.field_int(part, c"reference_counter", entry.reference_count() - WALKER)?;
+    call.field_int(part, c"expires", seconds_left(entry.expire(), now))?;
+    call.field_int(part, c"last_used", idle_seconds(entry, now))?;
+    call.field_int(part, c"flags", flags(entry))
 }
 
 fn tag_and_value(entry: &EntryRef, index: usize) -> (&'static CStr, Vec<u8>) {
@@ -223,7 +247,7 @@ fn tag_and_value(entry: &EntryRef, index: usize) -> (&'static CStr, Vec<u8>) {
             regexp,
             replacement,
             ..
-        }) => (c"naptr ", [flags, services, regexp, replacement].concat()),
+        }) => (c"naptr", [flags, services, regexp, replacement].concat()),
         Some(RecordView::Cname(name)) => (c"cname", name.to_vec()),
         Some(RecordView::Txt(text)) => (c"txt", text.to_vec()),
         Some(RecordView::Ebl { apex, .. }) => (c"ebl", apex.to_vec()),
