@@ -298,10 +298,7 @@ impl Cache {
             let Some(entry) = self.acquire_block(block) else {
                 continue;
             };
-            if entry.hash() == hash.high
-                && entry.rtype() == rtype
-                && crate::rr::eq_ignore_case(entry.name(), name)
-            {
+            if self.identity_of(block, hash.high, rtype.0, name).is_some() {
                 return Some(entry);
             }
         }

@@ -377,19 +377,22 @@ impl Search<'_> {
 
     /// The first address of the next SRV target that has one.
     fn next_srv_target(&mut self) -> Result<IpAddr, Nothing> {
-        let entry = self.cursor.srv.clone().ok_or(Nothing::Absent)?;
-        let mut ranked = [(0, 0); MAX_RRSET_RECORDS];
-        let count = rank_records(&entry, &mut ranked);
-        let ranked = ranked.get(..count).unwrap_or(&[]);
+        let entry = self.cursor.srv.take().ok_or(Nothing::Absent)?;
+        let result = self.walk_srv(&entry);
+        self.cursor.srv = Some(entry);
+        result
+    }
+
+    fn walk_srv(&mut self, entry: &EntryRef) -> Result<IpAddr, Nothing> {
         let seed = self.cursor.tried as u32;
         let now = clock::now_ticks();
         let mut failed = false;
-        for step in usize::from(self.cursor.srv_no)..count {
+        for step in usize::from(self.cursor.srv_no)..entry.record_count() {
             self.cursor.srv_no = (step + 1) as u8;
-            let Some(index) = srv::nth(ranked, step, seed) else {
+            let Some(index) = record_at_step(entry, step, seed) else {
                 break;
             };
-            if !usable(&entry, index, now) {
+            if !usable(entry, index, now) {
                 continue;
             }
             let Some(RecordView::Srv { port, target, .. }) = entry.record(index) else {
@@ -401,7 +404,7 @@ impl Search<'_> {
             match self.start_addresses(target, lookup::absolute_entry) {
                 Ok(address) => {
                     self.cursor.port = port;
-                    self.note_srv(&entry, index);
+                    self.note_srv(entry, index);
                     return Ok(address);
                 }
                 Err(nothing) => failed |= nothing == Nothing::Failed,
@@ -529,14 +532,14 @@ impl Search<'_> {
 
     /// The SRV record whose addresses are being given.
     fn note_current_srv(&mut self) {
-        let (Some(entry), true) = (self.cursor.srv.clone(), self.reason.is_some()) else {
+        if self.reason.is_none() {
+            return;
+        }
+        let Some(entry) = self.cursor.srv.clone() else {
             return;
         };
-        let mut ranked = [(0, 0); MAX_RRSET_RECORDS];
-        let count = rank_records(&entry, &mut ranked);
         let step = usize::from(self.cursor.srv_no).saturating_sub(1);
-        let ranked = ranked.get(..count).unwrap_or(&[]);
-        if let Some(index) = srv::nth(ranked, step, self.cursor.tried as u32) {
+        if let Some(index) = record_at_step(&entry, step, self.cursor.tried as u32) {
             self.note_srv(&entry, index);
         }
     }
@@ -610,6 +613,16 @@ fn leads_alike(entry: &EntryRef, candidates: &Candidates, one: usize, other: usi
     };
     one.transport == other.transport
         && eq_ignore_case(replacement(one.index), replacement(other.index))
+}
+
+/// Position of the SRV record that is used as number `step`.
+fn record_at_step(entry: &EntryRef, step: usize, seed: u32) -> Option<usize> {
+    if seed == 0 {
+        return (step < entry.record_count()).then_some(step);
+    }
+    let mut ranked = [(0, 0); MAX_RRSET_RECORDS];
+    let count = rank_records(entry, &mut ranked);
+    srv::nth(ranked.get(..count)?, step, seed)
 }
 
 /// Writes priority and weight of the records of an SRV entry; gives their number.
