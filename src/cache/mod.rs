@@ -186,6 +186,8 @@ unsafe impl ShmSafe for Header {}
 const HEADER_BYTES: usize = size_of::<Header>().next_multiple_of(PAGE_BYTES);
 /// Octets of memory limit for each place in the table: entries are hardly ever smaller.
 const BYTES_PER_PLACE: usize = 80;
+/// Up to this limit, or the one at start if that is higher, `dns_cache_mem` can be raised later.
+const RESERVED_LIMIT: usize = 512 << 20;
 const MIN_BUCKETS: usize = 16;
 /// Entries that only calls in progress hold may use this much even when `dns_cache_mem` is smaller.
 const PRIVATE_FLOOR: usize = 4 << 20;
@@ -277,11 +279,11 @@ impl Cache {
 
     fn create(policy: Policy) -> Result<&'static Self, InitError> {
         let wanted = match policy {
-            Policy::Options => (options::raw(Opt::CacheMem) as usize).max(4 << 30),
+            Policy::Options => (options::raw(Opt::CacheMem) as usize).max(RESERVED_LIMIT),
             Policy::Fixed(limit, _) => limit.max(16 << 20),
         };
         // Address space is cheap, but a limit on it (ulimit -v, strict overcommit) may refuse much.
-        let sizes = [2 * wanted, 2 << 30, 512 << 20, 128 << 20, 32 << 20];
+        let sizes = [2 * wanted, 512 << 20, 128 << 20, 32 << 20];
         let cache = sizes
             .into_iter()
             .filter(|&size| size <= 2 * wanted)
