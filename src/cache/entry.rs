@@ -2,7 +2,7 @@
 #![allow(unsafe_code, reason = "reads entries through C pointers")]
 
 use std::ffi::c_void;
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::ptr::NonNull;
 
 use crate::host::clock;
@@ -283,6 +283,35 @@ impl EntryRef {
     #[must_use]
     pub fn record_expire(&self, index: usize) -> Option<u32> {
         Some(self.at(self.node(index)? + layout::RR_EXPIRE))
+    }
+
+    /// True when a record of a held entry may be used: it is not expired, or the whole entry is, for then
+    /// the holder goes on with the set that it began with (also one of TTL 0, which nobody else sees).
+    #[must_use]
+    pub fn is_usable(&self, index: usize, now: u32) -> bool {
+        self.is_permanent()
+            || self.is_expired(now)
+            || self
+                .record_expire(index)
+                .is_some_and(|expire| !clock::is_past(expire, now))
+    }
+
+    /// The address of a usable A or AAAA record.
+    #[must_use]
+    pub fn usable_address(&self, index: usize, now: u32) -> Option<IpAddr> {
+        if !self.is_usable(index, now) {
+            return None;
+        }
+        match self.record(index)? {
+            RecordView::A(address) => Some(IpAddr::V4(address)),
+            RecordView::Aaaa(address) => Some(IpAddr::V6(address)),
+            _ => None,
+        }
+    }
+
+    /// The addresses of all usable records.
+    pub fn usable_addresses(&self, now: u32) -> impl Iterator<Item = IpAddr> + '_ {
+        (0..self.record_count()).filter_map(move |index| self.usable_address(index, now))
     }
 
     /// All strings of a TXT record; empty for other types.

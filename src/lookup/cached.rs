@@ -316,19 +316,6 @@ fn cached_address(name: &[u8], family: RecordType) -> Option<Result<IpAddr, Look
 
 /// The first address of an entry that is live, or that was fetched with TTL 0.
 fn address_of(entry: &EntryRef) -> Result<IpAddr, LookupError> {
-    let now = clock::now_ticks();
-    let whole = entry.is_permanent() || entry.is_expired(now);
-    (0..entry.record_count())
-        .filter(|&index| {
-            whole
-                || entry
-                    .record_expire(index)
-                    .is_some_and(|expire| !clock::is_past(expire, now))
-        })
-        .find_map(|index| match entry.record(index)? {
-            RecordView::A(address) => Some(IpAddr::V4(address)),
-            RecordView::Aaaa(address) => Some(IpAddr::V6(address)),
-            _ => None,
-        })
-        .ok_or(LookupError::NoData)
+    let first = entry.usable_addresses(clock::now_ticks()).next();
+    first.ok_or(LookupError::NoData)
 }

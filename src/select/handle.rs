@@ -392,7 +392,7 @@ impl Search<'_> {
             let Some(index) = record_at_step(entry, step, seed) else {
                 break;
             };
-            if !usable(entry, index, now) {
+            if !entry.is_usable(index, now) {
                 continue;
             }
             let Some(RecordView::Srv { port, target, .. }) = entry.record(index) else {
@@ -463,12 +463,8 @@ impl Search<'_> {
         let entry = self.cursor.a.as_ref()?;
         let now = clock::now_ticks();
         let first = usize::from(self.cursor.ip_no);
-        let index = (first..entry.record_count()).find(|&index| usable(entry, index, now))?;
-        let address = match entry.record(index)? {
-            RecordView::A(address) => IpAddr::V4(address),
-            RecordView::Aaaa(address) => IpAddr::V6(address),
-            _ => return None,
-        };
+        let (index, address) = (first..entry.record_count())
+            .find_map(|index| Some((index, entry.usable_address(index, now)?)))?;
         // Sets are capped below 255, so the caller's addition cannot wrap.
         self.cursor.ip_no = index as u8;
         if self.reason.is_some() {
@@ -638,16 +634,6 @@ fn rank_records(entry: &EntryRef, ranked: &mut [srv::Ranked]) -> usize {
         count += 1;
     }
     count
-}
-
-/// True when a record of a held entry may be used: it is not expired, or the whole entry is, for then
-/// the call goes on with the set that it began with.
-fn usable(entry: &EntryRef, index: usize, now: u32) -> bool {
-    entry.is_permanent()
-        || entry.is_expired(now)
-        || entry
-            .record_expire(index)
-            .is_some_and(|expire| !clock::is_past(expire, now))
 }
 
 /// Seconds to the end of a record; -1 for permanent ones.

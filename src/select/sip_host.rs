@@ -132,28 +132,10 @@ fn cached(
 
 #[cfg(feature = "use_dns_cache")]
 fn addresses_of(entry: &crate::cache::EntryRef) -> Found {
-    use crate::cache::RecordView;
-    use crate::host::clock;
-
-    let now = clock::now_ticks();
-    let live = |index: &usize| {
-        entry.is_permanent()
-            || entry.is_expired(now)
-            || entry
-                .record_expire(*index)
-                .is_some_and(|expire| !clock::is_past(expire, now))
-    };
-    let addresses =
-        (0..entry.record_count())
-            .filter(live)
-            .filter_map(|index| match entry.record(index)? {
-                RecordView::A(address) => Some(IpAddr::V4(address)),
-                RecordView::Aaaa(address) => Some(IpAddr::V6(address)),
-                _ => None,
-            });
+    let now = crate::host::clock::now_ticks();
     Found {
         name: entry.name().to_vec(),
-        addresses: addresses.collect(),
+        addresses: entry.usable_addresses(now).collect(),
         port: 0,
     }
 }

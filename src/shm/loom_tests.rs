@@ -1,6 +1,7 @@
 //! Model checks of the lock-free protocol: `RUSTFLAGS="--cfg loom" cargo test --lib --release loom`.
 //!
-//! What is checked is the code that runs: reference words, buckets' order of steps. The content of an
+//! The reference words are the code that runs; the steps of table and writer, which work on mapped memory,
+//! stand here once more in the same order, named after where they are from. The content of an
 //! entry is two words that must always be seen together. Seeded mistakes that these models catch, each
 //! tried: publishing before the content is written; letting go before the version is raised; adding to
 //! a word that is zero; freeing at the unlink instead of at zero.
