@@ -20,6 +20,11 @@ fn find(name: &CStr) -> Option<*mut c_void> {
     (!symbol.is_null()).then_some(symbol)
 }
 
+/// Maps the blocks of memory that processes forked later are to share.
+pub(crate) fn map_shared_state() {
+    crate::host::metrics::prepare();
+}
+
 /// Registers the two counters of group `dns` with the host, once: a second registration would fail and
 /// spoil the numbers of the first.
 pub(crate) fn register_counters() {
@@ -70,7 +75,7 @@ mod with_cache {
             unsafe { place.cast::<u32>().write_unaligned(value) };
         } else {
             let place = options::Place::Core(opt);
-            let found = options::TABLE.iter().find(|d| d.place == place);
+            let found = options::all().find(|d| d.place == place);
             if let Some(descriptor) = found {
                 // 0 is a legal value of both options that this is called for.
                 let _ = options::set(descriptor.name, &value.to_string());

@@ -19,6 +19,7 @@ const E_BUG: c_int = -5;
 pub unsafe extern "C" fn resolv_init() -> c_int {
     guard!(E_BUG, {
         host_start::register_counters();
+        host_start::map_shared_state();
         crate::resolver::reload();
         super::settings::apply();
         0
@@ -64,6 +65,7 @@ mod with_cache {
         guard!(E_BUG, {
             static CONVERTED: AtomicBool = AtomicBool::new(false);
             kamailio::set_timer_ready();
+            host_start::map_shared_state();
             if options::cache_init() == 0 {
                 // Failover first: the cache cannot be switched off while it is on.
                 host_start::set_default(Opt::UseFailover, 0);

@@ -144,7 +144,7 @@ pub unsafe extern "C" fn dns_option_strerror(err: c_int) -> *const c_char {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn dns_option_describe(index: c_uint, info: *mut dns_option_info) -> c_int {
     guard!(E_OPTION_INTERNAL, {
-        let Some(descriptor) = options::TABLE.get(index as usize) else {
+        let Some(descriptor) = options::all().nth(index as usize) else {
             return E_OPTION_UNKNOWN;
         };
         if info.is_null() {
@@ -188,7 +188,7 @@ mod tests {
 
     #[test]
     fn every_text_fits_its_buffer() {
-        for descriptor in options::TABLE {
+        for descriptor in options::all() {
             assert!(descriptor.name.len() < 64, "{}", descriptor.name);
             assert!(descriptor.unit.len() < 16, "{}", descriptor.name);
             assert!(descriptor.help.len() < 192, "{}", descriptor.name);

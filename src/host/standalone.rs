@@ -1,11 +1,12 @@
 //! The standalone host: one page of options and counters, shared by forked processes.
-#![allow(unsafe_code, reason = "maps the page")]
+#![allow(unsafe_code, reason = "marks the page as fit for shared memory")]
 
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 
 use once_cell::sync::OnceCell;
 
 use super::options::{CORE_OPTIONS, EXTRA_OPTIONS, MAX_STRING_OPTION, STRING_OPTIONS};
+use super::shared::{Zeroed, map};
 
 /// A string that one process replaces while others read: two buffers and a switch.
 ///
@@ -80,6 +81,9 @@ pub(crate) struct Page {
     pub(crate) servers_down: AtomicU32,
 }
 
+// SAFETY: repr(C), atomics and arrays of atomics only.
+unsafe impl Zeroed for Page {}
+
 static PAGE: OnceCell<&'static Page> = OnceCell::new();
 
 /// The page; mapped and filled with defaults at the first call.
@@ -87,32 +91,8 @@ static PAGE: OnceCell<&'static Page> = OnceCell::new();
 /// Processes share it when that call came before they were forked.
 pub(crate) fn page() -> &'static Page {
     PAGE.get_or_init(|| {
-        let page = map_page();
+        let page = map();
         super::options::fill_defaults(page);
         page
     })
-}
-
-fn map_page() -> &'static Page {
-    let size = size_of::<Page>();
-    // SAFETY: an anonymous mapping at an address of the kernel's choice touches no existing memory.
-    let address = unsafe {
-        libc::mmap(
-            std::ptr::null_mut(),
-            size,
-            libc::PROT_READ | libc::PROT_WRITE,
-            libc::MAP_SHARED | libc::MAP_ANONYMOUS,
-            -1,
-            0,
-        )
-    };
-    if address == libc::MAP_FAILED {
-        // No memory for one page: go on with options of this process alone.
-        // SAFETY: a Page consists of atomic integers only, for which all-zero is a valid value.
-        let page: Page = unsafe { std::mem::zeroed() };
-        return Box::leak(Box::new(page));
-    }
-    // SAFETY: the mapping is page-aligned, zeroed, large enough, writable, and never unmapped;
-    // Page consists of atomic integers only.
-    unsafe { &*address.cast::<Page>() }
 }

@@ -6,6 +6,9 @@
 //! change is in effect at once. Options that Kamailio does not know are in [`ExtraOpt`] (numbers) and
 //! [`StrOpt`] (text).
 
+mod own;
+mod table;
+
 use std::sync::atomic::Ordering;
 
 use super::kamailio;
@@ -13,19 +16,18 @@ use super::standalone::{Page, page};
 #[cfg(feature = "use_dns_cache")]
 use super::vars;
 
+pub(crate) use own::{EXTRA_OPTIONS, STRING_OPTIONS};
+pub use own::{ExtraOpt, StandaloneOpt, StrOpt};
+
 /// Number of options that live in Kamailio's core group.
 pub(crate) const CORE_OPTIONS: usize = 24;
-/// Number of numeric options of our own.
-pub(crate) const EXTRA_OPTIONS: usize = 6;
-/// Number of text options of our own.
-pub(crate) const STRING_OPTIONS: usize = 2;
 /// Longest text option, in octets.
 pub const MAX_STRING_OPTION: usize = 512;
 /// Offset of the first option in `struct cfg_group_core`.
 const CORE_OFFSET: usize = 40;
 
 /// Options that Kamailio's core also has, in the order of `struct cfg_group_core`.
-#[allow(missing_docs, reason = "described in the table TABLE")]
+#[allow(missing_docs, reason = "described in the table CORE")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(usize)]
 pub enum Opt {
@@ -54,48 +56,6 @@ pub enum Opt {
     CacheMem,
     DelNonexp,
     RecPref,
-}
-
-/// Numeric options of the library's own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(usize)]
-pub enum ExtraOpt {
-    /// `dns_failure_ttl`, s: how long a resolution failure is remembered (RFC 9520); 0 = not at all.
-    FailureTtl,
-    /// `dns_fallback_on_failure`: 1 = an unanswered NAPTR or SRV query counts as "no such record".
-    FallbackOnFailure,
-    /// See [`StandaloneOpt::LogLevel`].
-    LogLevel,
-    /// See [`StandaloneOpt::TcpDisable`].
-    TcpDisable,
-    /// See [`StandaloneOpt::TlsDisable`].
-    TlsDisable,
-    /// See [`StandaloneOpt::SctpDisable`].
-    SctpDisable,
-}
-
-/// Options that only programs other than Kamailio need: Kamailio has its own means for them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum StandaloneOpt {
-    /// `dns_log_level`: highest level written to stderr, -5 to 3.
-    LogLevel,
-    /// `tcp_disable`: TCP cannot be used as a SIP transport.
-    TcpDisable,
-    /// `tls_disable`: TLS cannot be used as a SIP transport.
-    TlsDisable,
-    /// `sctp_disable`: SCTP cannot be used as a SIP transport.
-    SctpDisable,
-}
-
-/// Text options of the library's own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(usize)]
-pub enum StrOpt {
-    /// `dns_nameservers`: servers to ask instead of those in resolv.conf, separated by blanks:
-    /// `127.0.0.1:5300 [::1]:5300 192.0.2.1`. Empty = resolv.conf.
-    Nameservers,
-    /// `dns_resolv_conf`: path of the file that is read instead of `/etc/resolv.conf`.
-    ResolvConf,
 }
 
 /// How the text of a value is read and stored.
@@ -151,334 +111,15 @@ pub struct Descriptor {
     pub help: &'static str,
 }
 
-const fn core(
-    name: &'static str,
-    opt: Opt,
-    kind: Kind,
-    (default, min, max): (i64, i64, i64),
-    unit: &'static str,
-    help: &'static str,
-) -> Descriptor {
-    Descriptor {
-        name,
-        aliases: &[],
-        place: Place::Core(opt),
-        kind,
-        default,
-        min,
-        max,
-        unit,
-        help,
-    }
+/// Every option: those of Kamailio, then our own.
+pub fn all() -> impl Iterator<Item = &'static Descriptor> {
+    table::CORE.iter().chain(own::OWN)
 }
 
-const fn flag(name: &'static str, opt: Opt, default: i64, help: &'static str) -> Descriptor {
-    core(name, opt, Kind::Bool, (default, 0, 1), "", help)
+/// Our own options: in Kamailio they form the configuration group `dns`, named without the `dns_`.
+pub fn own() -> impl Iterator<Item = &'static Descriptor> {
+    own::OWN.iter()
 }
-
-impl Descriptor {
-    const fn alias(mut self, aliases: &'static [&'static str]) -> Self {
-        self.aliases = aliases;
-        self
-    }
-}
-
-const I32: (i64, i64) = (i32::MIN as i64, i32::MAX as i64);
-const U32_MAX: i64 = u32::MAX as i64;
-
-/// Every option.
-pub static TABLE: &[Descriptor] = &[
-    flag(
-        "dns_try_ipv6",
-        Opt::TryIpv6,
-        1,
-        "look up AAAA records when A records are missing",
-    ),
-    flag(
-        "dns_try_naptr",
-        Opt::TryNaptr,
-        0,
-        "look up NAPTR records for URIs without port and transport",
-    ),
-    core(
-        "dns_udp_pref",
-        Opt::UdpPref,
-        Kind::Int,
-        (30, I32.0, I32.1),
-        "",
-        "preference of UDP, negative = never",
-    )
-    .alias(&["dns_udp_preference"]),
-    core(
-        "dns_tcp_pref",
-        Opt::TcpPref,
-        Kind::Int,
-        (20, I32.0, I32.1),
-        "",
-        "preference of TCP, negative = never",
-    )
-    .alias(&["dns_tcp_preference"]),
-    core(
-        "dns_tls_pref",
-        Opt::TlsPref,
-        Kind::Int,
-        (10, I32.0, I32.1),
-        "",
-        "preference of TLS, negative = never",
-    )
-    .alias(&["dns_tls_preference"]),
-    core(
-        "dns_sctp_pref",
-        Opt::SctpPref,
-        Kind::Int,
-        (20, I32.0, I32.1),
-        "",
-        "preference of SCTP, negative = never",
-    )
-    .alias(&["dns_sctp_preference"]),
-    core(
-        "dns_retr_time",
-        Opt::RetrTime,
-        Kind::Int,
-        (-1, -1, I32.1),
-        "s",
-        "time before a DNS request is sent again, -1 = resolv.conf",
-    ),
-    core(
-        "dns_slow_query_ms",
-        Opt::SlowQueryMs,
-        Kind::Int,
-        (0, 0, I32.1),
-        "ms",
-        "log and count queries that take longer, 0 = off",
-    ),
-    core(
-        "dns_retr_no",
-        Opt::RetrNo,
-        Kind::Int,
-        (-1, -1, I32.1),
-        "",
-        "number of DNS retransmissions, -1 = resolv.conf",
-    ),
-    core(
-        "dns_servers_no",
-        Opt::ServersNo,
-        Kind::Int,
-        (-1, -1, I32.1),
-        "",
-        "how many of the configured servers are used, -1 = all",
-    ),
-    flag(
-        "dns_use_search_list",
-        Opt::UseSearchList,
-        1,
-        "use the search list of resolv.conf",
-    ),
-    flag(
-        "dns_search_full_match",
-        Opt::SearchFullMatch,
-        1,
-        "check the part that was added to a name against the search list",
-    ),
-    flag(
-        "dns_reinit",
-        Opt::Reinit,
-        0,
-        "write 1 to read resolv.conf again",
-    ),
-    flag(
-        "dns_naptr_ignore_rfc",
-        Opt::NaptrIgnoreRfc,
-        1,
-        "local protocol preference goes before NAPTR order",
-    ),
-    flag(
-        "use_dns_cache",
-        Opt::UseCache,
-        1,
-        "keep results in the cache",
-    )
-    .alias(&["dns_use_cache"]),
-    core(
-        "dns_cache_flags",
-        Opt::CacheFlags,
-        Kind::Int,
-        (0, 0, 7),
-        "",
-        "1 = IPv4 only, 2 = IPv6 only, 4 = IPv6 first",
-    ),
-    flag(
-        "use_dns_failover",
-        Opt::UseFailover,
-        0,
-        "try the next address when sending fails",
-    )
-    .alias(&["dns_use_failover"]),
-    flag(
-        "dns_srv_lb",
-        Opt::SrvLb,
-        0,
-        "balance load by SRV weight (RFC 2782)",
-    )
-    .alias(&["dns_srv_loadbalancing"]),
-    core(
-        "dns_cache_negative_ttl",
-        Opt::NegativeTtl,
-        Kind::Unsigned,
-        (60, 0, U32_MAX),
-        "s",
-        "longest life of a negative result, 0 = not cached",
-    ),
-    core(
-        "dns_cache_min_ttl",
-        Opt::MinTtl,
-        Kind::Unsigned,
-        (0, 0, U32_MAX),
-        "s",
-        "lower TTLs are raised to this",
-    ),
-    core(
-        "dns_cache_max_ttl",
-        Opt::MaxTtl,
-        Kind::Unsigned,
-        (U32_MAX, 0, U32_MAX),
-        "s",
-        "higher TTLs are lowered to this",
-    ),
-    core(
-        "dns_cache_mem",
-        Opt::CacheMem,
-        Kind::KiB,
-        (500, 0, 4_194_303),
-        "KiB",
-        "memory limit of the cache",
-    ),
-    flag(
-        "dns_cache_del_nonexp",
-        Opt::DelNonexp,
-        0,
-        "when full, drop the least recently used entries even if not expired",
-    )
-    .alias(&["dns_cache_delete_nonexpired"]),
-    core(
-        "dns_cache_rec_pref",
-        Opt::RecPref,
-        Kind::Int,
-        (0, 0, 3),
-        "",
-        "when a name is fetched again: 0 and 1 keep the old, 2 take the new, 3 keep the one that lives longer",
-    ),
-    Descriptor {
-        name: "dns_cache_init",
-        aliases: &[],
-        place: Place::CacheInit,
-        kind: Kind::Bool,
-        default: 1,
-        min: 0,
-        max: 1,
-        unit: "",
-        help: "0 = no cache at all; before init_dns_cache() only",
-    },
-    Descriptor {
-        name: "dns_cache_gc_interval",
-        aliases: &[],
-        place: Place::GcInterval,
-        kind: Kind::Unsigned,
-        default: 120,
-        min: 0,
-        max: 134_217_727,
-        unit: "s",
-        help: "time between two garbage collections, 0 = none",
-    },
-    Descriptor {
-        name: "dns_failure_ttl",
-        aliases: &[],
-        place: Place::Extra(ExtraOpt::FailureTtl),
-        kind: Kind::Unsigned,
-        default: 1,
-        min: 0,
-        max: 300,
-        unit: "s",
-        help: "how long an unanswered query is not repeated (RFC 9520), 0 = repeat at once",
-    },
-    Descriptor {
-        name: "dns_fallback_on_failure",
-        aliases: &[],
-        place: Place::Extra(ExtraOpt::FallbackOnFailure),
-        kind: Kind::Bool,
-        default: 0,
-        min: 0,
-        max: 1,
-        unit: "",
-        help: "an unanswered NAPTR or SRV query counts as no such record",
-    },
-    Descriptor {
-        name: "dns_log_level",
-        aliases: &[],
-        place: Place::Extra(ExtraOpt::LogLevel),
-        kind: Kind::Int,
-        default: 0,
-        min: -5,
-        max: 3,
-        unit: "",
-        help: "highest level that is logged, outside Kamailio",
-    },
-    Descriptor {
-        name: "tcp_disable",
-        aliases: &[],
-        place: Place::Extra(ExtraOpt::TcpDisable),
-        kind: Kind::Bool,
-        default: 0,
-        min: 0,
-        max: 1,
-        unit: "",
-        help: "TCP is no SIP transport here, outside Kamailio",
-    },
-    Descriptor {
-        name: "tls_disable",
-        aliases: &[],
-        place: Place::Extra(ExtraOpt::TlsDisable),
-        kind: Kind::Bool,
-        default: 0,
-        min: 0,
-        max: 1,
-        unit: "",
-        help: "TLS is no SIP transport here, outside Kamailio",
-    },
-    Descriptor {
-        name: "sctp_disable",
-        aliases: &[],
-        place: Place::Extra(ExtraOpt::SctpDisable),
-        kind: Kind::Bool,
-        default: 1,
-        min: 0,
-        max: 1,
-        unit: "",
-        help: "SCTP is no SIP transport here, outside Kamailio",
-    },
-    Descriptor {
-        name: "dns_nameservers",
-        aliases: &[],
-        place: Place::Text(StrOpt::Nameservers),
-        kind: Kind::Text,
-        default: 0,
-        min: 0,
-        max: MAX_STRING_OPTION as i64,
-        unit: "",
-        help: "servers to ask instead of those in resolv.conf, with or without port",
-    },
-    Descriptor {
-        name: "dns_resolv_conf",
-        aliases: &[],
-        place: Place::Text(StrOpt::ResolvConf),
-        kind: Kind::Text,
-        default: 0,
-        min: 0,
-        max: MAX_STRING_OPTION as i64,
-        unit: "",
-        help: "file to read instead of /etc/resolv.conf",
-    },
-];
 
 /// Why an option was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -498,9 +139,7 @@ pub enum OptionError {
 /// Finds an option by its name or an alias, case-sensitively.
 #[must_use]
 pub fn find(name: &str) -> Option<&'static Descriptor> {
-    TABLE
-        .iter()
-        .find(|d| d.name == name || d.aliases.contains(&name))
+    all().find(|d| d.name == name || d.aliases.contains(&name))
 }
 
 /// Current value of a core option, as the 32 bits that `struct cfg_group_core` holds.
@@ -715,7 +354,7 @@ fn store(descriptor: &Descriptor, number: i64) {
 
 /// Writes the defaults into a fresh page.
 pub(crate) fn fill_defaults(page: &Page) {
-    for descriptor in TABLE {
+    for descriptor in all() {
         let scale = if descriptor.kind == Kind::KiB {
             1024
         } else {
@@ -753,15 +392,12 @@ mod tests {
         assert_eq!(CORE_OFFSET + 4 * Opt::CacheMem as usize, 124);
         assert_eq!(CORE_OFFSET + 4 * Opt::SlowQueryMs as usize, 68);
         assert_eq!(CORE_OFFSET + 4 * Opt::UseCache as usize, 96);
-        assert_eq!(ExtraOpt::SctpDisable as usize + 1, EXTRA_OPTIONS);
-        assert_eq!(StrOpt::ResolvConf as usize + 1, STRING_OPTIONS);
     }
 
     #[test]
     fn every_option_is_listed_once() {
         for index in 0..CORE_OPTIONS {
-            let count = TABLE
-                .iter()
+            let count = all()
                 .filter(|d| matches!(d.place, Place::Core(o) if o as usize == index))
                 .count();
             assert_eq!(count, 1, "core option {index}");

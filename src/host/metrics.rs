@@ -1,0 +1,180 @@
+//! Counters of the library's own: always on, one row of plain words a process.
+//!
+//! A process writes only its own row, so counting costs a load and a store and no cache line travels. Rows
+//! are handed out at the first count of a process and go on counting for the next one that gets the row;
+//! processes beyond [`ROWS`] share the last row and may lose counts.
+
+use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
+
+use super::fork;
+use super::shared::{Shared, Zeroed};
+
+/// What is counted. Names for people are in [`NAMES`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(usize)]
+pub enum Metric {
+    /// Lookup answered by a live positive entry.
+    Hit,
+    /// Lookup answered by a live negative entry.
+    NegativeHit,
+    /// Lookup answered by a remembered failure.
+    FailureHit,
+    /// Lookup answered by an expired entry while or because it could not be refreshed.
+    Stale,
+    /// Lookup that had to wait for the network.
+    Miss,
+    /// Lookup that shared the query of another process.
+    Coalesced,
+    /// Entry fetched again before or after its expiry, with no caller waiting.
+    Refreshed,
+    /// Refresh that failed; the old entry was kept.
+    RefreshFailed,
+    /// Resolve that ended at its deadline.
+    Deadline,
+    /// Entry evicted because memory was short.
+    Evicted,
+    /// Entry not kept because memory was short.
+    NotCached,
+    /// Query sent over UDP.
+    QueryUdp,
+    /// Query sent over TCP.
+    QueryTcp,
+    /// Query that a server did not answer in time.
+    Timeout,
+    /// Answer SERVFAIL, REFUSED or the like.
+    ServerError,
+    /// Datagram that was no answer to the question (wrong id, server, question, cookie).
+    Discarded,
+}
+
+/// Number of metrics.
+pub const METRICS: usize = Metric::Discarded as usize + 1;
+
+/// Names, in the order of [`Metric`].
+pub const NAMES: [&str; METRICS] = [
+    "hits",
+    "negative_hits",
+    "failure_hits",
+    "stale",
+    "misses",
+    "coalesced",
+    "refreshed",
+    "refresh_failed",
+    "deadline",
+    "evicted",
+    "not_cached",
+    "queries_udp",
+    "queries_tcp",
+    "timeouts",
+    "server_errors",
+    "discarded",
+];
+
+/// Rows, one for each process.
+const ROWS: usize = 256;
+/// Words of a row: whole cache lines.
+const ROW_WORDS: usize = METRICS.next_multiple_of(8);
+
+#[repr(C, align(64))]
+struct Row([AtomicU64; ROW_WORDS]);
+
+#[repr(C)]
+struct Block {
+    /// Rows handed out so far.
+    taken: AtomicU32,
+    rows: [Row; ROWS],
+}
+
+#[allow(unsafe_code, reason = "marks types as fit for shared memory")]
+// SAFETY: repr(C), atomics only.
+unsafe impl Zeroed for Row {}
+#[allow(unsafe_code, reason = "marks types as fit for shared memory")]
+// SAFETY: repr(C), atomics and rows of atomics.
+unsafe impl Zeroed for Block {}
+
+static BLOCK: Shared<Block> = Shared::new();
+/// The row of this process, and the fork generation that it was taken in.
+static MINE: AtomicPtr<Row> = AtomicPtr::new(std::ptr::null_mut());
+static TAKEN_IN: AtomicU32 = AtomicU32::new(0);
+
+/// Maps the rows; before fork.
+pub fn prepare() {
+    BLOCK.get();
+}
+
+/// Adds one.
+#[inline]
+pub fn count(metric: Metric) {
+    let row = row();
+    if let Some(cell) = row.0.get(metric as usize) {
+        // Only this process writes the row, so nothing is lost without a locked addition.
+        cell.store(
+            cell.load(Ordering::Relaxed).wrapping_add(1),
+            Ordering::Relaxed,
+        );
+    }
+}
+
+#[inline]
+#[allow(unsafe_code, reason = "a pointer to a static row")]
+fn row() -> &'static Row {
+    let mine = MINE.load(Ordering::Relaxed);
+    if mine.is_null() || TAKEN_IN.load(Ordering::Relaxed) != fork::generation() {
+        return take_row();
+    }
+    // SAFETY: `take_row` stored a reference with static lifetime.
+    unsafe { &*mine }
+}
+
+#[cold]
+fn take_row() -> &'static Row {
+    let block = BLOCK.get();
+    let index = block.taken.fetch_add(1, Ordering::Relaxed) as usize;
+    let [first, ..] = &block.rows;
+    let row = block.rows.get(index.min(ROWS - 1)).unwrap_or(first);
+    TAKEN_IN.store(fork::generation(), Ordering::Relaxed);
+    MINE.store(std::ptr::from_ref(row).cast_mut(), Ordering::Relaxed);
+    row
+}
+
+/// Sum over all processes.
+#[must_use]
+pub fn value(metric: Metric) -> u64 {
+    BLOCK
+        .get()
+        .rows
+        .iter()
+        .filter_map(|row| row.0.get(metric as usize))
+        .map(|cell| cell.load(Ordering::Relaxed))
+        .fold(0, u64::wrapping_add)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_of_children_are_in_the_sum() {
+        prepare();
+        let before = value(Metric::Discarded);
+        count(Metric::Discarded);
+        #[allow(unsafe_code, reason = "fork")]
+        // SAFETY: the child only counts and leaves.
+        let child = unsafe { libc::fork() };
+        if child == 0 {
+            count(Metric::Discarded);
+            count(Metric::Discarded);
+            #[allow(unsafe_code, reason = "ends the child")]
+            // SAFETY: ends the child without running anything of the parent's.
+            unsafe {
+                libc::_exit(0)
+            };
+        }
+        let mut status = 0;
+        #[allow(unsafe_code, reason = "waits for the child")]
+        // SAFETY: waits for the child made above.
+        let waited = unsafe { libc::waitpid(child, &raw mut status, 0) };
+        assert_eq!(waited, child);
+        assert_eq!(value(Metric::Discarded) - before, 3);
+    }
+}
