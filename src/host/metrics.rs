@@ -48,10 +48,10 @@ pub enum Metric {
 }
 
 /// Number of metrics.
-pub const METRICS: usize = Metric::Discarded as usize + 1;
+pub(crate) const METRICS: usize = Metric::Discarded as usize + 1;
 
 /// Names, in the order of [`Metric`].
-pub const NAMES: [&str; METRICS] = [
+pub(crate) const NAMES: [&str; METRICS] = [
     "hits",
     "negative_hits",
     "failure_hits",
@@ -69,6 +69,14 @@ pub const NAMES: [&str; METRICS] = [
     "server_errors",
     "discarded",
 ];
+
+/// Every metric's name with its sum over all processes.
+pub fn all() -> impl Iterator<Item = (&'static str, u64)> {
+    NAMES
+        .iter()
+        .enumerate()
+        .map(|(index, name)| (*name, sum(index)))
+}
 
 /// Rows, one for each process.
 const ROWS: usize = 256;
@@ -140,11 +148,15 @@ fn take_row() -> &'static Row {
 /// Sum over all processes.
 #[must_use]
 pub fn value(metric: Metric) -> u64 {
+    sum(metric as usize)
+}
+
+fn sum(index: usize) -> u64 {
     BLOCK
         .get()
         .rows
         .iter()
-        .filter_map(|row| row.0.get(metric as usize))
+        .filter_map(|row| row.0.get(index))
         .map(|cell| cell.load(Ordering::Relaxed))
         .fold(0, u64::wrapping_add)
 }
