@@ -3,7 +3,9 @@
 //! Recency is approximate: a look-up stamps an entry at most once a second, and a victim is the least
 //! recently used of a sample. There is no list that each hit would have to write.
 
+use crate::host::metrics::{self, Metric};
 use crate::host::random;
+use crate::host::stats::{self, Stat};
 use crate::rr::RecordType;
 use crate::shm::pages::BlockId;
 use crate::shm::refword::LINKED;
@@ -126,7 +128,8 @@ impl Writer<'_> {
             return false;
         };
         self.unlink(link);
-        crate::host::stats::count(crate::host::stats::Stat::Eviction);
+        stats::count(Stat::Eviction);
+        metrics::count(Metric::Evicted);
         true
     }
 

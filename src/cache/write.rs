@@ -4,6 +4,7 @@
 use parking_lot::lock_api::RawMutex as _;
 
 use crate::host::clock::is_past;
+use crate::host::metrics::{self, Metric};
 use crate::rr::{MAX_NAME_OCTETS, RData, RecordType};
 use crate::shm::pages::{self, BlockId};
 use crate::shm::refword;
@@ -67,6 +68,19 @@ impl Cache {
         now: u32,
     ) -> Result<EntryRef, InsertError> {
         check(draft)?;
+        let result = self.link_draft(draft, conflict, now);
+        if matches!(result, Err(InsertError::Full)) {
+            metrics::count(Metric::NotCached);
+        }
+        result
+    }
+
+    fn link_draft(
+        &self,
+        draft: &Draft<'_>,
+        conflict: Conflict,
+        now: u32,
+    ) -> Result<EntryRef, InsertError> {
         let hash = self.hash(draft.name);
         let writer = self.write();
         writer.fit_limit(now);

@@ -1,8 +1,9 @@
 //! Counters of the library's own: always on, one row of plain words a process.
 //!
-//! A process writes only its own row, so counting costs a load and a store and no cache line travels. Rows
-//! are handed out at the first count of a process and go on counting for the next one that gets the row;
-//! processes beyond [`ROWS`] share the last row and may lose counts.
+//! A process writes only its own row, so counting costs two loads and a store, and no cache line travels. A
+//! row is handed out at the first count of a process and keeps its numbers when the process ends. Processes
+//! beyond [`ROWS`], and threads of one process that count at the same moment, share a row and may lose
+//! counts. A row also holds the process's histogram of query times.
 
 use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
 
@@ -78,10 +79,14 @@ pub fn all() -> impl Iterator<Item = (&'static str, u64)> {
         .map(|(index, name)| (*name, sum(index)))
 }
 
+/// Classes of the histogram of query times. Class 0 is below 2 µs, class `n` from 2^n to 2^(n+1) µs, the
+/// last one open at its end (67 s and more).
+pub const LATENCY_CLASSES: usize = 27;
+
 /// Rows, one for each process.
 const ROWS: usize = 256;
 /// Words of a row: whole cache lines.
-const ROW_WORDS: usize = METRICS.next_multiple_of(8);
+const ROW_WORDS: usize = (METRICS + LATENCY_CLASSES).next_multiple_of(8);
 
 #[repr(C, align(64))]
 struct Row([AtomicU64; ROW_WORDS]);
@@ -101,9 +106,8 @@ unsafe impl Zeroed for Row {}
 unsafe impl Zeroed for Block {}
 
 static BLOCK: Shared<Block> = Shared::new();
-/// The row of this process, and the fork generation that it was taken in.
+/// The row of this process; null before its first count.
 static MINE: AtomicPtr<Row> = AtomicPtr::new(std::ptr::null_mut());
-static TAKEN_IN: AtomicU32 = AtomicU32::new(0);
 
 /// Maps the rows; before fork.
 pub fn prepare() {
@@ -113,8 +117,23 @@ pub fn prepare() {
 /// Adds one.
 #[inline]
 pub fn count(metric: Metric) {
-    let row = row();
-    if let Some(cell) = row.0.get(metric as usize) {
+    add_to(metric as usize);
+}
+
+/// Notes how long a server took to answer a query, in µs.
+pub fn note_latency(micros: u64) {
+    add_to(METRICS + latency_class(micros));
+}
+
+/// The class of [`LATENCY_CLASSES`] that a time belongs to.
+fn latency_class(micros: u64) -> usize {
+    let class = micros.max(1).ilog2() as usize;
+    class.min(LATENCY_CLASSES - 1)
+}
+
+#[inline]
+fn add_to(word: usize) {
+    if let Some(cell) = row().0.get(word) {
         // Only this process writes the row, so nothing is lost without a locked addition.
         cell.store(
             cell.load(Ordering::Relaxed).wrapping_add(1),
@@ -127,7 +146,7 @@ pub fn count(metric: Metric) {
 #[allow(unsafe_code, reason = "a pointer to a static row")]
 fn row() -> &'static Row {
     let mine = MINE.load(Ordering::Relaxed);
-    if mine.is_null() || TAKEN_IN.load(Ordering::Relaxed) != fork::generation() {
+    if mine.is_null() {
         return take_row();
     }
     // SAFETY: `take_row` stored a reference with static lifetime.
@@ -136,13 +155,25 @@ fn row() -> &'static Row {
 
 #[cold]
 fn take_row() -> &'static Row {
+    // A child must not go on in its parent's row.
+    fork::watch();
     let block = BLOCK.get();
     let index = block.taken.fetch_add(1, Ordering::Relaxed) as usize;
     let [first, ..] = &block.rows;
     let row = block.rows.get(index.min(ROWS - 1)).unwrap_or(first);
-    TAKEN_IN.store(fork::generation(), Ordering::Relaxed);
     MINE.store(std::ptr::from_ref(row).cast_mut(), Ordering::Relaxed);
     row
+}
+
+/// Called in a child just forked: its counts go to a row of its own.
+pub(super) fn forget_row() {
+    MINE.store(std::ptr::null_mut(), Ordering::Relaxed);
+}
+
+/// Queries answered, by the time that it took: sums over all processes, in the order of the classes.
+#[must_use]
+pub fn latencies() -> [u64; LATENCY_CLASSES] {
+    std::array::from_fn(|class| sum(METRICS + class))
 }
 
 /// Sum over all processes.
@@ -164,6 +195,27 @@ fn sum(index: usize) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn classes_of_query_times() {
+        for (micros, class) in [
+            (0, 0),
+            (1, 0),
+            (2, 1),
+            (3, 1),
+            (4, 2),
+            (1023, 9),
+            (1024, 10),
+            ((1 << 26) - 1, 25),
+            (1 << 26, 26),
+            (u64::MAX, LATENCY_CLASSES - 1),
+        ] {
+            assert_eq!(latency_class(micros), class, "{micros}");
+        }
+        let before = latencies();
+        note_latency(20_000);
+        assert_eq!(latencies()[14] - before[14], 1);
+    }
 
     #[test]
     fn counts_of_children_are_in_the_sum() {

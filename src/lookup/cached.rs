@@ -6,6 +6,7 @@ use crate::cache::{Cache, EntryRef, NegativeKind, Probe, RecordView};
 use crate::error::{Failure, LookupError};
 use crate::host::clock;
 use crate::host::counters::{self, Counter};
+use crate::host::metrics::{self, Metric};
 use crate::host::stats::{self, Stat};
 use crate::resolver::{self, Outcome, Question};
 use crate::rr::{MAX_CNAME_HOPS, MAX_NAME_OCTETS, Name, RecordType, parse_literal};
@@ -114,12 +115,13 @@ impl Lookup {
         let mut hops = self.hops;
         let target = match known(self.cache, name, self.qtype, &mut hops) {
             Known::Entry(entry) => {
-                stats::count(hit(entry.negative()));
+                count_hit(entry.negative());
                 return usable(entry);
             }
             Known::TooLong => return Err(LookupError::CnameChain),
             Known::Miss(target) => target,
         };
+        metrics::count(Metric::Miss);
         self.hops = hops;
         // What a CNAME points to is absolute, however the caller wrote the name.
         let mut next = match target {
@@ -240,8 +242,15 @@ fn acquire(cache: &Cache, name: &[u8], qtype: RecordType) -> Option<EntryRef> {
     })
 }
 
-fn hit(negative: Option<NegativeKind>) -> Stat {
-    negative.map_or(Stat::Hit, |_| Stat::NegativeHit)
+/// Counts a lookup that the cache answered.
+fn count_hit(negative: Option<NegativeKind>) {
+    let (stat, metric) = match negative {
+        None => (Stat::Hit, Metric::Hit),
+        Some(NegativeKind::Failure) => (Stat::NegativeHit, Metric::FailureHit),
+        Some(_) => (Stat::NegativeHit, Metric::NegativeHit),
+    };
+    stats::count(stat);
+    metrics::count(metric);
 }
 
 /// The entry if it holds records, else what it stands for.
@@ -310,7 +319,7 @@ fn cached_address(name: &[u8], family: RecordType) -> Option<Result<IpAddr, Look
         _ => return None,
     };
     stats::count(Stat::Request);
-    stats::count(hit(kind));
+    count_hit(kind);
     Some(found)
 }
 

@@ -15,7 +15,8 @@ use super::search::{Candidate, Candidates};
 use super::transport::{Event, Handle, Protocol, Transport};
 use super::{Answer, Negative, Outcome};
 use crate::error::Failure;
-use crate::host::random;
+use crate::host::metrics::{self, Metric};
+use crate::host::{clock, random};
 use crate::rr::RecordType;
 
 /// Questions under way at a time; more would only make packets get lost.
@@ -34,6 +35,8 @@ struct Flight {
     id: u16,
     edns: bool,
     strays: u32,
+    /// When it was sent, for the histogram.
+    sent_ns: u64,
 }
 
 /// What the candidates tried so far have shown.
@@ -209,6 +212,10 @@ impl<'s> Exchange<'s> {
         let Some(handle) = query.and_then(|query| transport.open(address, protocol, &query)) else {
             return false;
         };
+        metrics::count(match protocol {
+            Protocol::Udp => Metric::QueryUdp,
+            Protocol::Tcp => Metric::QueryTcp,
+        });
         self.trace_query(address, protocol);
         if self.flights.len() >= MAX_FLIGHTS {
             transport.close(self.flights.remove(0).handle);
@@ -220,6 +227,7 @@ impl<'s> Exchange<'s> {
             id,
             edns,
             strays: 0,
+            sent_ns: clock::monotonic_ns(),
         });
         self.current_server = server;
         let deadline_ms = transport.now_ms().saturating_add(self.settings.timeout_ms);
@@ -258,7 +266,14 @@ impl<'s> Exchange<'s> {
             edns: flight.edns,
             tcp_left: protocol == Protocol::Udp,
         };
-        match judge(&message, &asked) {
+        let verdict = judge(&message, &asked);
+        if matches!(verdict, Verdict::Ignore(_)) {
+            metrics::count(Metric::Discarded);
+        } else {
+            let took_ns = clock::monotonic_ns().saturating_sub(flight.sent_ns);
+            metrics::note_latency(took_ns / 1000);
+        }
+        match verdict {
             Verdict::Answer(answer) => self.candidate_answered(answer, transport),
             Verdict::Ignore(reason) => {
                 flight.strays += 1;
@@ -275,7 +290,10 @@ impl<'s> Exchange<'s> {
                 }
                 self.ask_again(handle, protocol, transport);
             }
-            Verdict::NextServer(failure) => self.server_failed(server, failure, transport),
+            Verdict::NextServer(failure) => {
+                metrics::count(Metric::ServerError);
+                self.server_failed(server, failure, transport);
+            }
         }
     }
 
@@ -320,6 +338,7 @@ impl<'s> Exchange<'s> {
             "server {} of the list: no reply in time",
             self.current_server
         );
+        metrics::count(Metric::Timeout);
         self.timed_out = true;
         if transport.now_ms() >= self.limit_ms {
             self.tries = self.max_tries();
