@@ -140,7 +140,9 @@ fn names_are_asked_for_or_refused() {
             qname: name,
             qtype: RecordType::A,
         };
-        let outcome = with_transport(Box::new(Silent(Rc::clone(&queries))), || query(&question));
+        let outcome = with_transport(Box::new(Silent(Rc::clone(&queries))), || {
+            query(&question, None)
+        });
         let good = matches!(file.as_str(), "name01" | "name02" | "name06" | "uri32");
         assert_eq!(
             !matches!(outcome, Outcome::BadName),

@@ -15,10 +15,11 @@ use kamailio_dns::rr::{RData, RecordType};
 use support::{A, AAAA, CNAME, NAPTR, Reply, Rr, SRV, Server, TXT, Watchdog, use_server};
 
 fn ask(name: &str, qtype: u16) -> Outcome {
-    query(&Question {
+    let question = Question {
         qname: name.as_bytes(),
         qtype: RecordType(qtype),
-    })
+    };
+    query(&question, None)
 }
 
 #[track_caller]
@@ -537,7 +538,7 @@ fn questions_go_out_together_and_equal_ones_once() {
         qname: b"not a name",
         qtype: RecordType::A,
     });
-    let outcomes = query_all(&questions);
+    let outcomes = query_all(&questions, None);
     assert_eq!(outcomes.len(), 42);
     for (question, outcome) in questions.iter().zip(&outcomes).take(40) {
         let Outcome::Answer(answer) = outcome else {

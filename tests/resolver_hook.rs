@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use kamailio_dns::error::Failure;
 use kamailio_dns::host::hooks::{self, dns_func_t};
-use kamailio_dns::resolver::{Outcome, Question, query, reload};
+use kamailio_dns::resolver::{Outcome, Question, Settings, query, query_with, reload};
 use kamailio_dns::rr::RecordType;
 use support::wire::message;
 use support::{A, OptionsGuard, Rr};
@@ -86,10 +86,11 @@ impl Drop for Swapped {
 
 fn ask(name: &str, next: Result<Vec<u8>, c_int>) -> Outcome {
     NEXT.set(next);
-    query(&Question {
+    let question = Question {
         qname: name.as_bytes(),
         qtype: RecordType::A,
-    })
+    };
+    query(&question, None)
 }
 
 fn reply(name: &str, flags: u16) -> Vec<u8> {
@@ -177,4 +178,39 @@ fn bad_names_do_not_reach_it_and_reload_does() {
     let before = INITS.load(Ordering::Relaxed);
     reload();
     assert_eq!(INITS.load(Ordering::Relaxed), before + 1);
+}
+
+#[test]
+fn a_deadline_that_has_passed_asks_nobody() {
+    let _options = OptionsGuard::take();
+    let _swapped = Swapped::in_place();
+    NEXT.set(Ok(reply("host.example.org", 0x8180)));
+    let question = Question {
+        qname: b"host.example.org",
+        qtype: RecordType::A,
+    };
+    assert!(matches!(
+        query(&question, Some(1)),
+        Outcome::Failed(Failure::Timeout)
+    ));
+    assert!(matches!(query(&question, None), Outcome::Answer(_)));
+}
+
+#[test]
+fn other_threads_do_not_call_the_function() {
+    let _options = OptionsGuard::take();
+    let swapped = Swapped::in_place();
+    let settings = Settings::current();
+    assert!(settings.is_swapped());
+    let question = [Question {
+        qname: b"host.example.org",
+        qtype: RecordType::A,
+    }];
+    let answered = query_with(&settings, &question, None);
+    assert!(matches!(
+        answered[0].outcome,
+        Outcome::Failed(Failure::Hook)
+    ));
+    drop(swapped);
+    assert!(!Settings::current().is_swapped());
 }

@@ -15,7 +15,8 @@ use std::rc::Rc;
 
 use kamailio_dns::error::Failure;
 use kamailio_dns::resolver::{
-    Event, Handle, Outcome, Protocol, Question, Transport, query, with_transport,
+    Event, Handle, Outcome, Protocol, Question, Settings, Transport, query, query_with,
+    with_transport,
 };
 use kamailio_dns::rr::RecordType;
 use support::wire::message;
@@ -62,11 +63,15 @@ impl Scripted {
     }
 
     fn ask(&self, name: &str) -> Outcome {
+        self.ask_until(name, None)
+    }
+
+    fn ask_until(&self, name: &str, deadline_ms: Option<u64>) -> Outcome {
         let question = Question {
             qname: name.as_bytes(),
             qtype: RecordType::A,
         };
-        let outcome = with_transport(Box::new(self.clone()), || query(&question));
+        let outcome = with_transport(Box::new(self.clone()), || query(&question, deadline_ms));
         assert!(self.0.borrow().open.is_empty(), "every query was closed");
         outcome
     }
@@ -249,6 +254,66 @@ fn many_attempts_keep_few_queries_open() {
         Outcome::Failed(Failure::Timeout)
     ));
     assert_eq!((network.now_ms(), network.sent().len()), (1_000_000, 1000));
+}
+
+#[test]
+fn a_deadline_only_shortens() {
+    let _options = options(SERVERS, 5, 3);
+    for (deadline_ms, ends_ms, queries) in [
+        (40_000, 30_000, 6),
+        (30_000, 30_000, 6),
+        (12_000, 12_000, 3),
+        (700, 700, 1),
+        (0, 0, 0),
+    ] {
+        let network = Scripted::new([]);
+        let outcome = network.ask_until("host.example.org", Some(deadline_ms));
+        assert!(matches!(outcome, Outcome::Failed(Failure::Timeout)));
+        assert_eq!(
+            (network.now_ms(), network.sent().len()),
+            (ends_ms, queries),
+            "deadline {deadline_ms}"
+        );
+    }
+}
+
+#[test]
+fn what_was_learnt_before_the_deadline_counts() {
+    let mut options = options("192.0.2.51", 5, 1);
+    options.resolv_conf("search a.example b.example");
+    let network = Scripted::new([Step::Reply(10, rcode("host.example.org", 0x8183))]);
+    let outcome = network.ask_until("host.example.org", Some(2000));
+    assert_eq!(network.now_ms(), 2000);
+    let Outcome::Answer(answer) = outcome else {
+        panic!("{outcome:?}");
+    };
+    assert!(answer.negative.unwrap().nxdomain);
+}
+
+#[test]
+fn settings_taken_before_serve_another_thread() {
+    let options = options("192.0.2.51", 5, 1);
+    let settings = Settings::current();
+    drop(options);
+    let asker = std::thread::spawn(move || {
+        let network = Scripted::new([Step::Reply(10, good("host.example.org"))]);
+        let question = [Question {
+            qname: b"host.example.org",
+            qtype: RecordType::A,
+        }];
+        let answered = with_transport(Box::new(network.clone()), || {
+            query_with(&settings, &question, None)
+        });
+        let servers: Vec<u8> = network
+            .sent()
+            .iter()
+            .map(|s| last_octet(&s.server))
+            .collect();
+        (answered, servers)
+    });
+    let (answered, servers) = asker.join().unwrap();
+    assert!(matches!(answered[0].outcome, Outcome::Answer(_)));
+    assert_eq!((answered[0].took_ms, servers), (10, vec![51]));
 }
 
 /// The part of unbound's replay format that a stub resolver can be told with: what comes back to

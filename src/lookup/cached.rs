@@ -159,8 +159,8 @@ impl Lookup {
         };
         let companion = self.companion(name);
         let mut outcomes = match companion {
-            Some(other) => resolver::query_all(&[question(self.qtype), question(other)]),
-            None => vec![resolver::query(&question(self.qtype))],
+            Some(other) => resolver::query_all(&[question(self.qtype), question(other)], None),
+            None => vec![resolver::query(&question(self.qtype), None)],
         }
         .into_iter();
         let asked = store::Asked {

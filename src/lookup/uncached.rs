@@ -36,7 +36,7 @@ pub fn record_list(
     if !watchdog::servers_up() {
         return Err(LookupError::Failed(Failure::NoServers));
     }
-    let result = match resolver::query(&Question { qname, qtype }) {
+    let result = match resolver::query(&Question { qname, qtype }, None) {
         Outcome::BadName => return Err(LookupError::BadName),
         Outcome::Failed(failure) => Err(LookupError::Failed(failure)),
         Outcome::Answer(answer) => {

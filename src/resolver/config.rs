@@ -17,7 +17,7 @@ use resolv_conf::{Config, ScopedIp};
 use super::transport;
 use crate::host::log::Level;
 use crate::host::options::{self, Opt};
-use crate::host::{StrOpt, fork, random};
+use crate::host::{StrOpt, fork, hooks, random};
 
 const DEFAULT_PATH: &str = "/etc/resolv.conf";
 const DNS_PORT: u16 = 53;
@@ -70,9 +70,12 @@ pub const RESOLV_CONF_OPTIONS: &[(&str, Use)] = &[
     ("no-ip6-dotint", Use::NoEffect("no reverse lookups")),
 ];
 
-/// What one lookup goes by.
+/// What one lookup goes by: whom to ask, how long, which names. A copy, good for any thread.
 #[derive(Clone, Debug)]
-pub(super) struct Settings {
+pub struct Settings {
+    /// A module swapped the search function: queries must go through it.
+    pub(super) swapped: bool,
+
     /// Servers in the order in which they are asked; may be empty.
     pub(super) servers: Vec<SocketAddr>,
     /// Domains to append, without trailing dot; an empty one is the root.
@@ -246,7 +249,7 @@ impl State {
         if self.file.as_ref().is_some_and(|f| f.stamp == stamp) {
             return;
         }
-        crate::resolve_dbg!("reading {}", path.display());
+        trace!("reading {}", path.display());
         self.file = Some(Rc::new(FromFile::read(path, stamp)));
         self.without_edns.clear();
     }
@@ -274,6 +277,7 @@ impl State {
         let attempts = positive(options::int(Opt::RetrNo))
             .unwrap_or_else(|| config.attempts.clamp(1, MAX_ATTEMPTS));
         Settings {
+            swapped: hooks::swapped_search().is_some(),
             servers,
             search: if options::on(Opt::UseSearchList) {
                 file.search.clone()
@@ -296,8 +300,25 @@ fn positive(value: i32) -> Option<u32> {
 }
 
 impl Settings {
+    /// The settings of now: those of the options, resolv.conf and the environment.
+    ///
+    /// Reads options and perhaps the file, so it is for threads that may call the host. The result
+    /// may be used on any thread of the process, for as long as it is fresh enough for its user.
+    #[must_use]
+    pub fn current() -> Self {
+        current()
+    }
+
+    /// True when a module has swapped the search function (`load_dnsfunc()`): only threads of the
+    /// host may ask then, with [`query_all`](super::query_all).
+    #[must_use]
+    pub fn is_swapped(&self) -> bool {
+        self.swapped
+    }
+
     fn without_servers() -> Self {
         Self {
+            swapped: false,
             servers: Vec::new(),
             search: Vec::new(),
             ndots: 1,
@@ -348,7 +369,7 @@ impl FromFile {
         // Lines that cannot be read are left out, as libc does; the others count.
         let (config, errors) = Config::parse_with_errors(&text);
         for error in &errors {
-            crate::resolve_dbg!("resolv.conf: {error}");
+            trace!("resolv.conf: {error}");
         }
         let mut servers: Vec<SocketAddr> = config.nameservers.iter().filter_map(address).collect();
         servers.truncate(MAX_SERVERS);

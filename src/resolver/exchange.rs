@@ -4,7 +4,7 @@
 //! for each. A server that said it cannot help, or that cannot be reached, is not asked again for
 //! this name. One that was slow may still answer while the next is being asked. One candidate
 //! takes at most timeout * attempts * servers, TCP and repetitions without EDNS included, and a
-//! question that times the number of candidates.
+//! question that times the number of candidates. The caller's deadline can only shorten it.
 
 use std::net::SocketAddr;
 
@@ -13,7 +13,7 @@ use super::message::{QueryFlags, encode_query};
 use super::reply::{Asked, Verdict, judge};
 use super::search::{Candidate, Candidates};
 use super::transport::{Event, Handle, Protocol, Transport};
-use super::{Answer, Negative, Outcome};
+use super::{Answer, Negative, Outcome, Timed};
 use crate::error::Failure;
 use crate::host::metrics::{self, Metric};
 use crate::host::{clock, random};
@@ -67,19 +67,17 @@ pub(super) struct Exchange<'s> {
     deadline_ms: u64,
     /// When the candidate has had its time, ms.
     limit_ms: u64,
+    /// When the caller's patience ends, ms.
+    end_ms: u64,
     last_error: Option<Failure>,
     timed_out: bool,
     findings: Findings,
     started_ms: u64,
-    /// Outcome and the ms it took.
-    done: Option<(Outcome, u64)>,
+    done: Option<Timed>,
 }
 
-/// Runs all questions to their end; outcomes and times in ms, in the order of the exchanges.
-pub(super) fn run(
-    mut exchanges: Vec<Exchange<'_>>,
-    transport: &mut dyn Transport,
-) -> Vec<(Outcome, u64)> {
+/// Runs all questions to their end; results in the order of the exchanges.
+pub(super) fn run(mut exchanges: Vec<Exchange<'_>>, transport: &mut dyn Transport) -> Vec<Timed> {
     let mut started = 0;
     loop {
         while started < exchanges.len() {
@@ -111,13 +109,18 @@ pub(super) fn run(
     }
     exchanges
         .into_iter()
-        .map(|e| e.done.unwrap_or((Outcome::Failed(Failure::NoServers), 0)))
+        .map(|e| e.done.unwrap_or_else(super::not_asked))
         .collect()
 }
 
 impl<'s> Exchange<'s> {
     /// Prepares a question; nothing is sent yet.
-    pub(super) fn new(settings: &'s Settings, candidates: Candidates, qtype: RecordType) -> Self {
+    pub(super) fn new(
+        settings: &'s Settings,
+        candidates: Candidates,
+        qtype: RecordType,
+        deadline_ms: Option<u64>,
+    ) -> Self {
         Self {
             settings,
             qtype,
@@ -129,6 +132,7 @@ impl<'s> Exchange<'s> {
             flights: Vec::new(),
             deadline_ms: 0,
             limit_ms: 0,
+            end_ms: deadline_ms.unwrap_or(u64::MAX),
             last_error: None,
             timed_out: false,
             findings: Findings::default(),
@@ -159,8 +163,12 @@ impl<'s> Exchange<'s> {
         self.spent = vec![false; self.settings.servers.len()];
         self.last_error = None;
         self.timed_out = false;
+        let now_ms = transport.now_ms();
+        if now_ms >= self.end_ms {
+            return self.candidate_failed(Failure::Timeout, transport);
+        }
         let time_ms = self.settings.timeout_ms.saturating_mul(self.max_tries());
-        self.limit_ms = transport.now_ms().saturating_add(time_ms);
+        self.limit_ms = now_ms.saturating_add(time_ms).min(self.end_ms);
         self.try_next_server(transport);
     }
 
@@ -237,7 +245,7 @@ impl<'s> Exchange<'s> {
 
     fn trace_query(&self, address: SocketAddr, protocol: Protocol) {
         if let Some(candidate) = self.candidate() {
-            crate::resolve_dbg!(
+            trace!(
                 "asking {address} by {protocol:?} for {} type {}, try {} of {}",
                 candidate.name,
                 self.qtype.0,
@@ -278,7 +286,7 @@ impl<'s> Exchange<'s> {
             Verdict::Ignore(reason) => {
                 flight.strays += 1;
                 let guessing = flight.strays >= MAX_STRAYS && protocol == Protocol::Udp;
-                crate::resolve_dbg!("message for {} ignored: {reason}", candidate.name);
+                trace!("message for {} ignored: {reason}", candidate.name);
                 if guessing {
                     self.ask_again(handle, Protocol::Tcp, transport);
                 }
@@ -310,7 +318,7 @@ impl<'s> Exchange<'s> {
     }
 
     fn server_failed(&mut self, server: usize, failure: Failure, transport: &mut dyn Transport) {
-        crate::resolve_dbg!("server {server} of the list: {failure:?}");
+        trace!("server {server} of the list: {failure:?}");
         self.mark_spent(server, failure, transport);
         if server == self.current_server {
             self.try_next_server(transport);
@@ -334,7 +342,7 @@ impl<'s> Exchange<'s> {
     }
 
     fn on_deadline(&mut self, transport: &mut dyn Transport) {
-        crate::resolve_dbg!(
+        trace!(
             "server {} of the list: no reply in time",
             self.current_server
         );
@@ -419,7 +427,7 @@ impl<'s> Exchange<'s> {
     fn finish(&mut self, outcome: Outcome, transport: &mut dyn Transport) {
         self.close_all(transport);
         let took_ms = transport.now_ms().saturating_sub(self.started_ms);
-        self.done = Some((outcome, took_ms));
+        self.done = Some(Timed { outcome, took_ms });
     }
 
     fn close_all(&mut self, transport: &mut dyn Transport) {

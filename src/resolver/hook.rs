@@ -10,7 +10,7 @@ use super::message::{CLASS_IN, Head};
 use super::reply::{Asked, Verdict, judge};
 use super::search::is_expansion;
 use super::wire;
-use super::{Answer, Negative, Outcome, Question, config};
+use super::{Answer, Negative, Outcome, Question, Timed, config};
 use crate::error::Failure;
 use crate::host::log::Level;
 use crate::host::options::{self, Opt};
@@ -31,16 +31,23 @@ unsafe extern "C" {
     fn __h_errno_location() -> *mut c_int;
 }
 
-/// Asks one question; also returns the time it took, in ms.
-pub(super) fn query(search: Search, question: &Question<'_>) -> (Outcome, u64) {
+/// Asks one question, unless the deadline has passed. The function itself cannot be hurried.
+pub(super) fn query(search: Search, question: &Question<'_>, deadline_ms: Option<u64>) -> Timed {
+    let unasked = |outcome| Timed {
+        outcome,
+        took_ms: 0,
+    };
     let usable = is_host_name(question.qname) && wire::labels(question.qname).is_some();
     let (Some(qname), Ok(c_name)) = (
         Name::from_text(question.qname).filter(|_| usable),
         CString::new(question.qname),
     ) else {
-        return (Outcome::BadName, 0);
+        return unasked(Outcome::BadName);
     };
     let started_ms = clock::monotonic_ms();
+    if deadline_ms.is_some_and(|deadline_ms| started_ms >= deadline_ms) {
+        return unasked(Outcome::Failed(Failure::Timeout));
+    }
     let mut buffer = vec![0; ANSWER_OCTETS];
     set_h_errno(0);
     // SAFETY: the C side put a search function with this signature into dns_func; name and buffer
@@ -58,7 +65,10 @@ pub(super) fn query(search: Search, question: &Question<'_>) -> (Outcome, u64) {
         Ok(length) => from_reply(buffer.get(..length).unwrap_or(&buffer), question, &qname),
         Err(_) => from_h_errno(h_errno(), qname),
     };
-    (outcome, clock::monotonic_ms().saturating_sub(started_ms))
+    Timed {
+        outcome,
+        took_ms: clock::monotonic_ms().saturating_sub(started_ms),
+    }
 }
 
 fn from_reply(message: &[u8], question: &Question<'_>, qname: &Name) -> Outcome {

@@ -6,6 +6,8 @@
 //! `rdata` read it. `hook` replaces all of that when a module has swapped the search function.
 //! Nothing here is shared between processes or threads.
 
+#[macro_use]
+mod trace;
 pub mod config;
 mod exchange;
 mod hook;
@@ -18,6 +20,7 @@ mod wire;
 
 use std::cell::RefCell;
 
+pub use config::Settings;
 pub use transport::{Event, Handle, Protocol, Transport};
 
 use crate::error::Failure;
@@ -71,59 +74,122 @@ pub enum Outcome {
     BadName,
 }
 
+/// An outcome with the time that it took.
+#[derive(Clone, Debug)]
+pub struct Timed {
+    /// What became of the question.
+    pub outcome: Outcome,
+    /// From the first query to the last answer, ms; 0 when nothing was sent.
+    pub took_ms: u64,
+}
+
 /// Asks one question.
 ///
 /// Blocks for at most timeout * attempts * servers for each name asked: the name itself and one
 /// more for each search domain. Timeout and attempts are `dns_retr_time` and `dns_retr_no`, or else
-/// those of resolv.conf.
+/// those of resolv.conf. `deadline_ms`, a time of [`clock::monotonic_ms`], can only shorten that; a
+/// question that it ends has [`Failure::Timeout`], unless the name itself was already found absent.
+///
+/// [`clock::monotonic_ms`]: crate::host::clock::monotonic_ms
 #[must_use]
-pub fn query(question: &Question<'_>) -> Outcome {
-    query_all(&[*question])
+pub fn query(question: &Question<'_>, deadline_ms: Option<u64>) -> Outcome {
+    query_all(&[*question], deadline_ms)
         .pop()
         .unwrap_or(Outcome::Failed(Failure::NoServers))
 }
 
 /// Asks several independent questions at once; the outcomes are in the order of the questions.
 ///
-/// Equal questions are sent once (RFC 5452 section 5). Through a swapped search function the
-/// questions go one after the other.
+/// Equal questions are sent once (RFC 5452 section 5). Each question has the whole time that
+/// [`query`] would give it, and all have the same deadline. Through a swapped search function the
+/// questions go one after the other, and those whose turn comes after the deadline are not asked.
 #[must_use]
-pub fn query_all(questions: &[Question<'_>]) -> Vec<Outcome> {
-    let first_of = |index: usize, question: &Question<'_>| {
-        let same = |other: &Question<'_>| {
-            other.qtype == question.qtype && eq_ignore_case(other.qname, question.qname)
-        };
-        questions.iter().position(same).unwrap_or(index)
-    };
-    let firsts: Vec<usize> = questions
-        .iter()
-        .enumerate()
-        .map(|(index, question)| first_of(index, question))
-        .collect();
-    let mut outcomes: Vec<Option<Outcome>> = vec![None; questions.len()];
-    let unique: Vec<(usize, &Question<'_>)> = questions
-        .iter()
-        .enumerate()
-        .filter(|(index, _)| firsts.get(*index) == Some(index))
-        .collect();
-    let answered = match hooks::swapped_search() {
+pub fn query_all(questions: &[Question<'_>], deadline_ms: Option<u64>) -> Vec<Outcome> {
+    let answered = ask_once(questions, |unique| match hooks::swapped_search() {
         Some(search) => unique
             .iter()
-            .map(|(_, question)| hook::query(search, question))
+            .map(|question| hook::query(search, question, deadline_ms))
             .collect(),
-        None => ask_network(&unique),
+        None => ask_network(&Settings::current(), unique, deadline_ms),
+    });
+    note_slow_queries(questions, &answered);
+    answered.into_iter().map(|timed| timed.outcome).collect()
+}
+
+/// As [`query_all`], on settings that were taken before: for threads that must not read options, log,
+/// or call anything else of the host's.
+///
+/// Does none of that. The caller may later hand the result to [`note_slow_queries`] where the host
+/// may be called. Counters of this process may lose a count when another of its threads counts at
+/// the same moment. When [`Settings::is_swapped`] every question fails with [`Failure::Hook`].
+#[must_use]
+pub fn query_with(
+    settings: &Settings,
+    questions: &[Question<'_>],
+    deadline_ms: Option<u64>,
+) -> Vec<Timed> {
+    let _silence = trace::Silence::begin();
+    ask_once(questions, |unique| {
+        ask_network(settings, unique, deadline_ms)
+    })
+}
+
+/// Logs and counts the queries that took longer than `dns_slow_query_ms`.
+pub fn note_slow_queries(questions: &[Question<'_>], answered: &[Timed]) {
+    let limit_ms = match u64::try_from(options::int(Opt::SlowQueryMs)) {
+        Ok(limit_ms) if limit_ms > 0 => limit_ms,
+        _ => return,
     };
-    for ((index, question), (outcome, took_ms)) in unique.into_iter().zip(answered) {
-        note_slow_query(question, took_ms);
-        if let Some(place) = outcomes.get_mut(index) {
-            *place = Some(outcome);
+    for (index, (question, timed)) in questions.iter().zip(answered).enumerate() {
+        if timed.took_ms > limit_ms && first_of(questions, question) == Some(index) {
+            counters::increment(Counter::SlowRequest);
+            crate::log!(
+                Level::Warn,
+                "slow DNS query: type {} name {} took {} ms",
+                question.qtype.0,
+                String::from_utf8_lossy(question.qname),
+                timed.took_ms
+            );
         }
     }
-    firsts
-        .iter()
-        .map(|&first| outcomes.get(first).cloned().flatten())
-        .map(|outcome| outcome.unwrap_or(Outcome::Failed(Failure::NoServers)))
+}
+
+/// Place of the first question that asks the same.
+fn first_of(questions: &[Question<'_>], question: &Question<'_>) -> Option<usize> {
+    questions.iter().position(|other| {
+        other.qtype == question.qtype && eq_ignore_case(other.qname, question.qname)
+    })
+}
+
+/// Has the questions asked, equal ones once, and hands each its result.
+fn ask_once<'q>(
+    questions: &[Question<'q>],
+    ask: impl FnOnce(&[Question<'q>]) -> Vec<Timed>,
+) -> Vec<Timed> {
+    if questions.len() == 1 {
+        return ask(questions);
+    }
+    let mut unique: Vec<Question<'q>> = Vec::with_capacity(questions.len());
+    let mut places = Vec::with_capacity(questions.len());
+    for question in questions {
+        let place = first_of(&unique, question).unwrap_or_else(|| {
+            unique.push(*question);
+            unique.len() - 1
+        });
+        places.push(place);
+    }
+    let answered = ask(&unique);
+    places
+        .into_iter()
+        .map(|place| answered.get(place).cloned().unwrap_or_else(not_asked))
         .collect()
+}
+
+fn not_asked() -> Timed {
+    Timed {
+        outcome: Outcome::Failed(Failure::NoServers),
+        took_ms: 0,
+    }
 }
 
 /// Forgets the configuration read so far (`dns_reinit`); the next query reads it again.
@@ -143,9 +209,17 @@ pub fn is_search_suffix(suffix: &[u8]) -> bool {
         .any(|domain| eq_ignore_case(domain, suffix))
 }
 
-/// Outcomes of the questions with the ms they took.
-fn ask_network(questions: &[(usize, &Question<'_>)]) -> Vec<(Outcome, u64)> {
-    let settings = config::current();
+fn ask_network(
+    settings: &Settings,
+    questions: &[Question<'_>],
+    deadline_ms: Option<u64>,
+) -> Vec<Timed> {
+    let known = |outcome| {
+        Some(Timed {
+            outcome,
+            took_ms: 0,
+        })
+    };
     let rules = search::SearchRules {
         domains: &settings.search,
         ndots: settings.ndots,
@@ -153,24 +227,32 @@ fn ask_network(questions: &[(usize, &Question<'_>)]) -> Vec<(Outcome, u64)> {
     };
     let mut outcomes = Vec::with_capacity(questions.len());
     let mut exchanges = Vec::with_capacity(questions.len());
-    for (_, question) in questions {
+    for question in questions {
         let Some(candidates) = search::candidates(question.qname, rules) else {
-            crate::resolve_dbg!("not a name to ask for");
-            outcomes.push(Some((Outcome::BadName, 0)));
+            trace!("not a name to ask for");
+            outcomes.push(known(Outcome::BadName));
             continue;
         };
+        if settings.is_swapped() {
+            outcomes.push(known(Outcome::Failed(Failure::Hook)));
+            continue;
+        }
         if settings.no_aaaa && question.qtype == RecordType::AAAA {
-            outcomes.push(Some((Outcome::Answer(no_data(candidates.question)), 0)));
+            outcomes.push(known(Outcome::Answer(no_data(candidates.question))));
             continue;
         }
         outcomes.push(None);
-        exchanges.push(Exchange::new(&settings, candidates, question.qtype));
+        exchanges.push(Exchange::new(
+            settings,
+            candidates,
+            question.qtype,
+            deadline_ms,
+        ));
     }
     let mut answered = with_current_transport(|t| exchange::run(exchanges, t)).into_iter();
     outcomes
         .into_iter()
-        .map(|known| known.or_else(|| answered.next()))
-        .map(|outcome| outcome.unwrap_or((Outcome::Failed(Failure::NoServers), 0)))
+        .map(|known| known.or_else(|| answered.next()).unwrap_or_else(not_asked))
         .collect()
 }
 
@@ -183,24 +265,6 @@ fn no_data(qname: Name) -> Answer {
             nxdomain: false,
             ttl: None,
         }),
-    }
-}
-
-fn note_slow_query(question: &Question<'_>, took_ms: u64) {
-    let Some(limit_ms) = u64::try_from(options::int(Opt::SlowQueryMs))
-        .ok()
-        .filter(|&ms| ms > 0)
-    else {
-        return;
-    };
-    if took_ms > limit_ms {
-        counters::increment(Counter::SlowRequest);
-        crate::log!(
-            Level::Warn,
-            "slow DNS query: type {} name {} took {took_ms} ms",
-            question.qtype.0,
-            String::from_utf8_lossy(question.qname)
-        );
     }
 }
 

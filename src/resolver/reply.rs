@@ -55,7 +55,7 @@ pub(super) fn judge(message: &[u8], asked: &Asked<'_>) -> Verdict {
         return Verdict::Truncated;
     }
     let body = head.body(message, asked.qtype);
-    crate::resolve_dbg!(
+    trace!(
         "reply for {} type {}: rcode {} answers {} additional {} unusable {}",
         asked.qname,
         asked.qtype.0,

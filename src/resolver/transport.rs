@@ -105,7 +105,7 @@ impl Transport for SystemTransport {
                 Some(handle)
             }
             Err(error) => {
-                crate::resolve_dbg!("cannot send to {server} by {protocol:?}: {error}");
+                trace!("cannot send to {server} by {protocol:?}: {error}");
                 None
             }
         }
@@ -136,7 +136,7 @@ impl SystemTransport {
         let mut interest: Vec<libc::pollfd> = self.channels.iter().map(Channel::interest).collect();
         if let Err(error) = poll(&mut interest, timeout_ms) {
             if error.kind() != ErrorKind::Interrupted {
-                crate::resolve_dbg!("poll: {error}");
+                trace!("poll: {error}");
                 let failed = self.channels.drain(..).map(|c| (c.handle, Event::Failed));
                 self.ready.extend(failed);
             }
@@ -182,7 +182,7 @@ impl Channel {
             Err(error)
                 if !matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) =>
             {
-                crate::resolve_dbg!("query ended: {error}");
+                trace!("query ended: {error}");
                 Err(error)
             }
             _ => Ok(()),
