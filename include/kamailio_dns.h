@@ -797,12 +797,14 @@ void dns_cache_stats_get(rpc_t *rpc, void *ctx);
 
 #if defined(USE_DNS_CACHE)
 /*
- `dns.view`: one struct for each live entry.
+ `dns.view`: one struct for each live entry; with a name or pattern (`*` any octets, `?` one, letter case
+ ignored) for those alone that match it.
 
  # Safety
  As `dns_cache_mem_info()`.
  */
-void dns_cache_view(rpc_t *rpc, void *ctx);
+void dns_cache_view(rpc_t *rpc,
+                    void *ctx);
 #endif
 
 /*
@@ -983,6 +985,49 @@ void dns_hash_put_entry_shm_unsafe(struct dns_hash_entry *e, const char *_file, 
  */
 void dns_hash_put_shm_unsafe(struct dns_hash_entry *e);
 #endif
+
+/*
+ Queries that a server answered, by the time that it took, over all processes: writes up to `len`
+ numbers to `out` and gives the number of classes. Class 0 is below 2 µs, class `n` from 2^n up to
+ 2^(n+1) µs; the last has no upper end.
+
+ # Safety
+ `out` is NULL or has `len` writable numbers.
+ */
+unsigned int dns_latency_histogram(uint64_t *out, unsigned int len);
+
+/*
+ Number of counters; their positions go from 0 to one less. Later versions may have more, at the end.
+
+ # Safety
+ Always safe to call.
+ */
+unsigned int dns_metric_count(void);
+
+/*
+ What the counter at a position counts, in a few words; static, NULL where there is none.
+
+ # Safety
+ Always safe to call.
+ */
+const char *dns_metric_help(unsigned int index);
+
+/*
+ Name of the counter at a position, e.g. `hits`; static, NULL where there is none.
+
+ # Safety
+ Always safe to call.
+ */
+const char *dns_metric_name(unsigned int index);
+
+/*
+ Value of the counter at a position since start, over all processes forked after `resolv_init()`; 0
+ where there is none. Takes no lock.
+
+ # Safety
+ Always safe to call.
+ */
+uint64_t dns_metric_value(unsigned int index);
 
 /*
  The data of a NAPTR record; `eor` is the end of the data.
@@ -1290,6 +1335,18 @@ struct srv_rdata *dns_srv_parser(unsigned char *msg,
  As `__sip_resolvehost()`.
  */
 struct hostent *dns_srv_sip_resolvehost(str *name, unsigned short *port, char *proto);
+#endif
+
+#if defined(USE_DNS_CACHE)
+/*
+ `dns.stats`: a struct of all counters, the memory in use and its limit (octets), and the arrays `types`
+ (entries by type and state) and `query_times` (queries by the µs that the server took).
+
+ # Safety
+ `rpc` is NULL or the functions of a transport, `ctx` its context.
+ */
+void dns_stats_rpc(rpc_t *rpc,
+                   void *ctx);
 #endif
 
 #if defined(USE_DNS_CACHE)

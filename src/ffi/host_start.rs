@@ -25,8 +25,8 @@ pub(crate) fn map_shared_state() {
     crate::host::metrics::prepare();
 }
 
-/// Registers the two counters of group `dns` with the host, once: a second registration would fail and
-/// spoil the numbers of the first.
+/// Registers the counters of group `dns` with the host, once: the original's two, and ours, which are summed
+/// up when they are read. A second registration would fail and spoil the numbers of the first.
 pub(crate) fn register_counters() {
     static DONE: AtomicBool = AtomicBool::new(false);
     let Some(symbol) = find(c"counter_register_array") else {
@@ -49,6 +49,13 @@ pub(crate) fn register_counters() {
     }
     let (failed, slow) = super::statics::counter_ids();
     kamailio::set_counter_ids(failed, slow);
+    // SAFETY: as above.
+    if unsafe { register(c"dns".as_ptr(), super::metrics::counter_definitions()) } < 0 {
+        crate::log!(
+            crate::host::log::Level::Warn,
+            "not all counters of the group dns could be registered"
+        );
+    }
 }
 
 #[cfg(feature = "use_dns_cache")]

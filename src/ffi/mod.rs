@@ -39,6 +39,7 @@ mod layout;
 #[cfg(feature = "use_dns_cache")]
 mod layout_choice;
 pub mod literal;
+pub mod metrics;
 #[cfg(feature = "use_naptr")]
 pub mod naptr;
 #[cfg(feature = "use_dns_cache")]
@@ -50,6 +51,8 @@ pub mod records;
 pub mod resolve;
 #[cfg(feature = "use_dns_cache")]
 pub mod rpc;
+#[cfg(feature = "use_dns_cache")]
+pub mod rpc_stats;
 #[cfg(feature = "use_dns_cache")]
 mod rpc_view;
 pub mod settings;

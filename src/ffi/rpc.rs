@@ -87,6 +87,21 @@ impl Call {
         check(unsafe { add(part.0, format(c"d"), name.as_ptr(), value) })
     }
 
+    /// A count: an int as long as it fits, so that all transports show it as one.
+    pub(crate) fn field_count(
+        &self,
+        part: Part,
+        name: &CStr,
+        value: u64,
+    ) -> Result<(), ReplyFailed> {
+        if let Ok(small) = i32::try_from(value) {
+            return self.field_int(part, name, small);
+        }
+        let add = self.functions.struct_add.ok_or(ReplyFailed)?;
+        // SAFETY: `J` takes a name and an unsigned long long.
+        check(unsafe { add(part.0, format(c"J"), name.as_ptr(), value) })
+    }
+
     pub(crate) fn field_text(
         &self,
         part: Part,
@@ -133,7 +148,7 @@ impl Call {
     }
 
     /// Reads a text argument; `None` when it is missing (the transport has complained then).
-    fn scan_text(&self) -> Option<Vec<u8>> {
+    pub(crate) fn scan_text(&self) -> Option<Vec<u8>> {
         let scan = self.functions.scan?;
         let mut value = _str {
             s: null_mut(),
@@ -141,6 +156,21 @@ impl Call {
         };
         // SAFETY: `S` takes a `str *` to fill.
         if unsafe { scan(self.context, format(c"S"), &raw mut value) } < 1 {
+            return None;
+        }
+        // SAFETY: filled by the transport with text that lives as long as the call.
+        unsafe { ptr::text(&raw const value) }.map(<[u8]>::to_vec)
+    }
+
+    /// Reads a text argument that may be missing.
+    pub(crate) fn scan_optional_text(&self) -> Option<Vec<u8>> {
+        let scan = self.functions.scan?;
+        let mut value = _str {
+            s: null_mut(),
+            len: 0,
+        };
+        // SAFETY: `*` says that what follows may be missing, `S` takes a `str *` to fill.
+        if unsafe { scan(self.context, format(c"*S"), &raw mut value) } < 1 {
             return None;
         }
         // SAFETY: filled by the transport with text that lives as long as the call.
@@ -247,7 +277,8 @@ pub unsafe extern "C" fn dns_cache_debug_all(rpc: *mut rpc_t, ctx: *mut c_void) 
     })
 }
 
-/// `dns.view`: one struct for each live entry.
+/// `dns.view`: one struct for each live entry; with a name or pattern (`*` any octets, `?` one, letter case
+/// ignored) for those alone that match it.
 ///
 /// # Safety
 /// As `dns_cache_mem_info()`.
@@ -258,9 +289,15 @@ pub unsafe extern "C" fn dns_cache_view(rpc: *mut rpc_t, ctx: *mut c_void) {
         unsafe {
             serve(rpc, ctx, |call| {
                 let Some(cache) = cache(call) else { return };
+                let filter = call.scan_optional_text();
+                let wanted = |e: &EntryRef| {
+                    filter
+                        .as_deref()
+                        .is_none_or(|pattern| rpc_view::matches(pattern, e.name()))
+                };
                 let now = crate::host::clock::now_ticks();
                 let live = |e: &EntryRef| e.is_permanent() || !e.is_expired(now);
-                let mut entries = cache.entries().filter(live);
+                let mut entries = cache.entries().filter(live).filter(wanted);
                 report(
                     call,
                     entries.try_for_each(|e| rpc_view::walked_entry(call, &e)),

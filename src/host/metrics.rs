@@ -5,12 +5,13 @@
 //! beyond [`ROWS`], and threads of one process that count at the same moment, share a row and may lose
 //! counts. A row also holds the process's histogram of query times.
 
+use std::ffi::CStr;
 use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
 
 use super::fork;
 use super::shared::{Shared, Zeroed};
 
-/// What is counted. Names for people are in [`NAMES`].
+/// What is counted. Names for people are in [`TEXTS`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(usize)]
 pub enum Metric {
@@ -49,34 +50,64 @@ pub enum Metric {
 }
 
 /// Number of metrics.
-pub(crate) const METRICS: usize = Metric::Discarded as usize + 1;
+pub const METRICS: usize = Metric::Discarded as usize + 1;
 
-/// Names, in the order of [`Metric`].
-pub(crate) const NAMES: [&str; METRICS] = [
-    "hits",
-    "negative_hits",
-    "failure_hits",
-    "stale",
-    "misses",
-    "coalesced",
-    "refreshed",
-    "refresh_failed",
-    "deadline",
-    "evicted",
-    "not_cached",
-    "queries_udp",
-    "queries_tcp",
-    "timeouts",
-    "server_errors",
-    "discarded",
+/// Names and one-line descriptions, in the order of [`Metric`].
+const TEXTS: [(&CStr, &CStr); METRICS] = [
+    (c"hits", c"lookups answered by a live record of the cache"),
+    (
+        c"negative_hits",
+        c"lookups answered by a remembered absence",
+    ),
+    (c"failure_hits", c"lookups answered by a remembered failure"),
+    (
+        c"stale",
+        c"lookups answered by an expired record that could not be, or was being, refreshed",
+    ),
+    (c"misses", c"lookups that had to wait for the network"),
+    (
+        c"coalesced",
+        c"lookups that shared the query of another process",
+    ),
+    (
+        c"refreshed",
+        c"entries fetched again with no caller waiting",
+    ),
+    (c"refresh_failed", c"refreshes that failed"),
+    (c"deadline", c"resolves that ended at their deadline"),
+    (c"evicted", c"entries evicted because memory was short"),
+    (c"not_cached", c"entries not kept because memory was short"),
+    (c"queries_udp", c"queries sent over UDP"),
+    (c"queries_tcp", c"queries sent over TCP"),
+    (c"timeouts", c"queries that a server did not answer in time"),
+    (c"server_errors", c"answers SERVFAIL, REFUSED or the like"),
+    (
+        c"discarded",
+        c"datagrams that were no answer to the question",
+    ),
 ];
 
-/// Every metric's name with its sum over all processes.
-pub fn all() -> impl Iterator<Item = (&'static str, u64)> {
-    NAMES
-        .iter()
-        .enumerate()
-        .map(|(index, name)| (*name, sum(index)))
+/// What there is to know about a metric.
+#[derive(Clone, Copy, Debug)]
+pub struct Description {
+    /// Its name for people and programs.
+    pub name: &'static CStr,
+    /// What it counts.
+    pub help: &'static CStr,
+}
+
+/// The metric at a position, from 0 on.
+#[must_use]
+pub fn describe(index: usize) -> Option<Description> {
+    TEXTS
+        .get(index)
+        .map(|&(name, help)| Description { name, help })
+}
+
+/// Sum over all processes of the metric at a position; 0 where there is none.
+#[must_use]
+pub fn value_at(index: usize) -> u64 {
+    if index < METRICS { sum(index) } else { 0 }
 }
 
 /// Classes of the histogram of query times. Class 0 is below 2 µs, class `n` from 2^n to 2^(n+1) µs, the

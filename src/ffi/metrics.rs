@@ -1,0 +1,107 @@
+//! The counters by name, for programs other than Kamailio, and for Kamailio's counter framework.
+#![allow(unsafe_code, reason = "exported symbols")]
+
+use std::ffi::{c_char, c_int, c_long, c_uint, c_void};
+use std::ptr::null;
+
+use super::guard::guard;
+use super::types::{counter_def_t, counter_handle_t};
+use crate::host::metrics::{self, LATENCY_CLASSES, METRICS};
+
+/// Number of counters; their positions go from 0 to one less. Later versions may have more, at the end.
+///
+/// # Safety
+/// Always safe to call.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn dns_metric_count() -> c_uint {
+    guard!(0, { METRICS as c_uint })
+}
+
+/// Name of the counter at a position, e.g. `hits`; static, NULL where there is none.
+///
+/// # Safety
+/// Always safe to call.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn dns_metric_name(index: c_uint) -> *const c_char {
+    guard!(null(), {
+        metrics::describe(index as usize).map_or(null(), |metric| metric.name.as_ptr())
+    })
+}
+
+/// What the counter at a position counts, in a few words; static, NULL where there is none.
+///
+/// # Safety
+/// Always safe to call.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn dns_metric_help(index: c_uint) -> *const c_char {
+    guard!(null(), {
+        metrics::describe(index as usize).map_or(null(), |metric| metric.help.as_ptr())
+    })
+}
+
+/// Value of the counter at a position since start, over all processes forked after `resolv_init()`; 0
+/// where there is none. Takes no lock.
+///
+/// # Safety
+/// Always safe to call.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn dns_metric_value(index: c_uint) -> u64 {
+    guard!(0, { metrics::value_at(index as usize) })
+}
+
+/// Queries that a server answered, by the time that it took, over all processes: writes up to `len`
+/// numbers to `out` and gives the number of classes. Class 0 is below 2 µs, class `n` from 2^n up to
+/// 2^(n+1) µs; the last has no upper end.
+///
+/// # Safety
+/// `out` is NULL or has `len` writable numbers.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn dns_latency_histogram(out: *mut u64, len: c_uint) -> c_uint {
+    guard!(0, {
+        for (index, count) in metrics::latencies().into_iter().enumerate() {
+            if out.is_null() || index >= len as usize {
+                break;
+            }
+            // SAFETY: inside the caller's `len` numbers.
+            let place = unsafe { out.add(index) };
+            // SAFETY: as above.
+            unsafe { super::ptr::put(place, count) };
+        }
+        LATENCY_CLASSES as c_uint
+    })
+}
+
+/// Reads a counter for Kamailio's framework; `param` is its position.
+unsafe extern "C" fn read_counter(_handle: counter_handle_t, param: *mut c_void) -> c_long {
+    guard!(0, {
+        c_long::try_from(metrics::value_at(param as usize)).unwrap_or(c_long::MAX)
+    })
+}
+
+/// The counters for Kamailio's framework, computed when they are read; the last element is all zero. Lives
+/// for ever, as the framework may keep pointers into it.
+pub(crate) fn counter_definitions() -> *mut counter_def_t {
+    let metrics = (0..METRICS).filter_map(|index| {
+        let metric = metrics::describe(index)?;
+        Some(counter_def_t {
+            handle: std::ptr::null_mut(),
+            name: metric.name.as_ptr(),
+            flags: 0,
+            get_cbk: Some(read_counter),
+            get_cbk_param: index as *mut c_void,
+            descr: metric.help.as_ptr(),
+        })
+    });
+    let end = counter_def_t {
+        handle: std::ptr::null_mut(),
+        name: null(),
+        flags: 0,
+        get_cbk: None,
+        get_cbk_param: std::ptr::null_mut(),
+        descr: null(),
+    };
+    let list: Vec<counter_def_t> = metrics.chain([end]).collect();
+    list.leak().as_mut_ptr()
+}
+
+const _: () = assert!(METRICS < c_int::MAX as usize);

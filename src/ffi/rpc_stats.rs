@@ -1,0 +1,129 @@
+//! `dns.stats`: what the library counts, and what its memory holds.
+#![allow(unsafe_code, reason = "exported symbols")]
+
+use std::ffi::{CString, c_void};
+
+use super::guard::guard;
+use super::rpc::{Call, ReplyFailed, report, serve};
+use super::rpc_view::type_name;
+use super::types::rpc_t;
+use crate::cache::{Cache, EntryRef, NegativeKind};
+use crate::host::clock;
+use crate::host::metrics::{self, LATENCY_CLASSES, METRICS};
+use crate::rr::RecordType;
+
+/// Entries of one type, by state; an entry is counted once.
+#[derive(Clone, Copy, Debug, Default)]
+struct Tally {
+    live: u64,
+    /// Proven absences that still count.
+    negative: u64,
+    /// Failures that are still remembered.
+    failed: u64,
+    expired: u64,
+    /// Those of the above that never expire.
+    permanent: u64,
+}
+
+impl Tally {
+    fn add(&mut self, entry: &EntryRef, now: u32) {
+        self.permanent += u64::from(entry.is_permanent());
+        let place = match entry.negative() {
+            _ if entry.is_expired(now) => &mut self.expired,
+            None => &mut self.live,
+            Some(NegativeKind::Failure) => &mut self.failed,
+            Some(_) => &mut self.negative,
+        };
+        *place += 1;
+    }
+}
+
+/// Types in the order of their first entry, each with its entries.
+fn tallies(cache: &Cache) -> Vec<(RecordType, Tally)> {
+    let now = clock::now_ticks();
+    let mut list: Vec<(RecordType, Tally)> = Vec::new();
+    for entry in cache.entries() {
+        let rtype = entry.rtype();
+        match list.iter_mut().find(|(known, _)| *known == rtype) {
+            Some((_, tally)) => tally.add(&entry, now),
+            None => {
+                let mut tally = Tally::default();
+                tally.add(&entry, now);
+                list.push((rtype, tally));
+            }
+        }
+    }
+    list.sort_by_key(|(rtype, _)| rtype.0);
+    list
+}
+
+fn show(call: &Call, cache: Option<&Cache>) -> Result<(), ReplyFailed> {
+    let whole = call.add_struct()?;
+    for index in 0..METRICS {
+        if let Some(metric) = metrics::describe(index) {
+            call.field_count(whole, metric.name, metrics::value_at(index))?;
+        }
+    }
+    if let Some(cache) = cache {
+        let usage = cache.usage();
+        call.field_count(whole, c"memory_used", usage.used as u64)?;
+        call.field_count(whole, c"memory_limit", usage.limit as u64)?;
+        call.field_count(whole, c"entries", usage.entries as u64)?;
+        call.field_count(whole, c"repairs", cache.repairs().into())?;
+        let types = call.field_array(whole, c"types")?;
+        for (rtype, tally) in tallies(cache) {
+            let part = call.array_struct(types)?;
+            call.field_text(part, c"type", type_name(rtype).as_bytes())?;
+            call.field_count(part, c"live", tally.live)?;
+            call.field_count(part, c"negative", tally.negative)?;
+            call.field_count(part, c"failed", tally.failed)?;
+            call.field_count(part, c"expired", tally.expired)?;
+            call.field_count(part, c"permanent", tally.permanent)?;
+        }
+    }
+    let classes = call.field_array(whole, c"query_times")?;
+    for (class, queries) in metrics::latencies().into_iter().enumerate() {
+        if queries > 0 {
+            let part = call.array_struct(classes)?;
+            call.field_text(part, c"us", class_text(class).as_bytes())?;
+            call.field_count(part, c"queries", queries)?;
+        }
+    }
+    Ok(())
+}
+
+/// The times of a class of the histogram, as people write them.
+fn class_text(class: usize) -> CString {
+    let from = if class == 0 { 0 } else { 1_u64 << class };
+    let text = if class + 1 == LATENCY_CLASSES {
+        format!("{from}-")
+    } else {
+        format!("{from}-{}", (1_u64 << (class + 1)) - 1)
+    };
+    CString::new(text).unwrap_or_default()
+}
+
+/// `dns.stats`: a struct of all counters, the memory in use and its limit (octets), and the arrays `types`
+/// (entries by type and state) and `query_times` (queries by the µs that the server took).
+///
+/// # Safety
+/// `rpc` is NULL or the functions of a transport, `ctx` its context.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn dns_stats_rpc(rpc: *mut rpc_t, ctx: *mut c_void) {
+    guard!((), {
+        // SAFETY: the contract is the caller's.
+        unsafe { serve(rpc, ctx, |call| report(call, show(call, Cache::instance()))) }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn classes_as_text() {
+        assert_eq!(class_text(0).as_bytes(), b"0-1");
+        assert_eq!(class_text(10).as_bytes(), b"1024-2047");
+        assert_eq!(class_text(LATENCY_CLASSES - 1).as_bytes(), b"67108864-");
+    }
+}
