@@ -10,7 +10,7 @@ use crate::shm::sync::{AtomicU32, Ordering};
 
 use super::hash::{NameHash, fold_u32};
 use super::table::Bucket;
-use super::{AddressSet, Cache, EntryRef, Probe, layout};
+use super::{AddressSet, Cache, EntryRef, Probe, TableWord, layout};
 
 /// Reads that are disturbed by writers this often give up and report a miss. Each disturbance needs a
 /// removal from the same cache line within some 50 ns.
@@ -212,7 +212,7 @@ impl Cache {
         for _ in 0..MAX_RETRIES {
             let word = self.header.table.load(Ordering::Acquire);
             let mut disturbed = false;
-            for (_, bucket) in self.table_of(word).probe(hash.high) {
+            for (_, bucket) in self.table_of(TableWord(word)).probe(hash.high) {
                 match self.look_in(bucket, word, hash, name, rtype, &mut read) {
                     Seen::Read(value) => return Some(value),
                     Seen::Disturbed => {
@@ -326,9 +326,10 @@ impl Cache {
         let Some(word) = self.pages.word(block, layout::LAST_USED) else {
             return;
         };
-        let age = now.wrapping_sub(word.load(Ordering::Relaxed)) as i32;
-        if age >= TICKS_PER_S as i32 {
-            word.store(now, Ordering::Relaxed);
+        let stamp = word.load(Ordering::Relaxed);
+        let age = now.wrapping_sub(stamp) as i32;
+        if age >= TICKS_PER_S as i32 || !layout::was_used(stamp) {
+            word.store(layout::use_stamp(now), Ordering::Relaxed);
         }
     }
 }

@@ -11,6 +11,7 @@
 
 #![allow(unsafe_code, reason = "marks its types as fit for shared memory")]
 
+use crate::shm::kill_point::{KillPoint, reached};
 use crate::shm::pages::BlockId;
 use crate::shm::region::ShmSafe;
 use crate::shm::sync::{AtomicU32, AtomicU64, Ordering, fence};
@@ -92,6 +93,7 @@ impl Bucket {
     /// Puts a block into an empty place; under the lock.
     pub(crate) fn link(&self, place: usize, tag: u8, block: BlockId) {
         self.set_tag(place, tag);
+        reached(KillPoint::TagSet);
         if let Some(slot) = self.slots.get(place) {
             slot.store(block, Ordering::Release);
         }
@@ -103,7 +105,9 @@ impl Bucket {
         if let Some(slot) = self.slots.get(place) {
             slot.store(block, Ordering::Release);
         }
+        reached(KillPoint::ReplacedSlot);
         self.touch();
+        reached(KillPoint::ReplacedVersion);
     }
 
     /// Empties a place; under the lock. The caller lets go of the block afterwards.
@@ -111,11 +115,13 @@ impl Bucket {
         if let Some(slot) = self.slots.get(place) {
             slot.store(0, Ordering::Release);
         }
+        reached(KillPoint::UnlinkedSlot);
         self.touch();
+        reached(KillPoint::UnlinkedVersion);
     }
 
     /// Raises the version, before any block let go of can be reused.
-    fn touch(&self) {
+    pub(crate) fn touch(&self) {
         let next = self.version.load(Ordering::Relaxed).wrapping_add(1);
         self.version.store(next, Ordering::Release);
         // SYNC: orders the version before the stores of whoever reuses the block: pairs with the fence
