@@ -22,7 +22,6 @@
 )]
 
 pub mod dns_server;
-pub mod network;
 pub mod options;
 pub mod watchdog;
 pub mod wire;
