@@ -69,7 +69,7 @@ check "long handle" "$out/layout62"
 
 programs="layout null statics options inlines"
 if has USE_DNS_CACHE; then
-	programs="$programs lookup rpc rpc_stats fork_stress"
+	programs="$programs lookup rpc rpc_stats rpc_explain fork_stress"
 	has USE_DNS_FAILOVER && programs="$programs failover"
 fi
 for program in $programs; do

@@ -11,6 +11,26 @@ need c++ g++
 need make make
 need valgrind valgrind
 need nm binutils
+# Kamailio's source packages, its core, and the modules that kamailio/modules names
+need flock util-linux
+need dpkg-buildflags dpkg-dev
+need bison bison
+need flex flex
+need cmake cmake
+need pkg-config pkg-config
+header() { # file below /usr/include, package
+	[ -e "/usr/include/$1" ] || [ -e "/usr/include/$(cc -dumpmachine 2>/dev/null)/$1" ] || missing="$missing $2"
+}
+header openssl/ssl.h libssl-dev
+header curl/curl.h libcurl4-openssl-dev
+header libxml2/libxml/parser.h libxml2-dev
+header jansson.h libjansson-dev
+header event.h libevent-dev
+header pcre.h libpcre3-dev
+header pcre2.h libpcre2-dev
+header readline/readline.h libreadline-dev
+header ncurses.h libncurses-dev
+header unistr.h libunistring-dev
 
 if ! command -v cargo >/dev/null 2>&1; then
 	echo "setup: cargo is missing: install Rust 1.88 or later" >&2

@@ -153,6 +153,15 @@ struct cname_rdata {
 
 #if defined(USE_DNS_CACHE)
 /*
+ Takes one line of an explanation: its distance from the root of the tree, what it is about (`uri`,
+ `option`, `naptr`, `srv`, `address`, `target`, `error`) and what it says; the texts are valid during the
+ call. `data` is what was given to `dns_explain()`.
+ */
+typedef void (*dns_explain_line)(void *data, int depth, const char *subject, const char *text);
+#endif
+
+#if defined(USE_DNS_CACHE)
+/*
  Why a target was chosen: the records that led to it. Texts are NUL-terminated; TTLs are in seconds,
  -1 = permanent or a literal; sources: 0 none, 1 cache, 2 network, 3 literal.
  */
@@ -814,6 +823,38 @@ void dns_cache_view(rpc_t *rpc,
  As `dns_a_parser()`.
  */
 struct cname_rdata *dns_cname_parser(unsigned char *msg, unsigned char *end, unsigned char *rdata);
+
+#if defined(USE_DNS_CACHE)
+/*
+ Explains where a request to a SIP URI goes: which records were found or not and whether in the cache,
+ which were chosen or not and why, which options decided, and in the end the targets in the order of
+ use. Calls `line` for each line. Number of targets, or a negative number for `dns_strerror()` when
+ the text is no SIP URI.
+
+ `flags` are `DNS_*`; -1 = those that the options give. What is not cached is asked for, also behind
+ branches that a call would reach by failover only, so that this may take as long as many lookups.
+
+ # Safety
+ `uri` is NULL or NUL-terminated; `line` is NULL or may be called with `data`.
+ */
+int dns_explain(const char *uri,
+                int flags,
+                dns_explain_line line,
+                void *data);
+#endif
+
+#if defined(USE_DNS_CACHE)
+/*
+ `dns.explain`: a SIP URI. A struct of `uri`, the array `tree` (texts, indented: the records that were
+ found or not, chosen or not, and why) and the array `targets` (texts, in the order of use). Asks for what
+ is not cached.
+
+ # Safety
+ `rpc` is NULL or the functions of a transport, `ctx` its context.
+ */
+void dns_explain_rpc(rpc_t *rpc,
+                     void *ctx);
+#endif
 
 #if defined(USE_DNS_CACHE)
 /*

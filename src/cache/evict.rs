@@ -1,37 +1,49 @@
-//! Room for new entries: eviction, and changes of the memory limit.
+//! Room for new entries: eviction, and the share of negative entries.
 //!
 //! Recency is approximate: a look-up stamps an entry at most once a second, and a victim is the least
-//! recently used of a sample. There is no list that each hit would have to write.
+//! recently used of a sample. There is no list that each hit would have to write. An entry that was
+//! never looked up since it was made counts as unused for half a minute more: a flood of made-up names
+//! drives out itself, not the names in use.
 
+use crate::host::clock::TICKS_PER_S;
 use crate::host::metrics::{self, Metric};
 use crate::host::random;
 use crate::host::stats::{self, Stat};
-use crate::rr::RecordType;
-use crate::shm::pages::BlockId;
+use crate::rr::MAX_NAME_OCTETS;
+use crate::shm::pages::{self, BlockId};
 use crate::shm::refword::LINKED;
-use crate::shm::sync::{AtomicU32, Ordering, fence};
+use crate::shm::sync::{AtomicU32, Ordering};
 
 use super::layout;
-use super::write::{Writer, link_into};
-use super::{Cache, buckets_for};
+use super::write::Writer;
 
-/// Pages looked at, at random, to find a victim or a page to free.
-const PAGE_SAMPLE: usize = 16;
+/// Pages drawn at random, at most, to find a victim; those without memory or of another size cost little.
+const PAGE_DRAWS: usize = 64;
+/// Entries looked at on each: neighbours were often inserted together, so a few from each of many
+/// pages are a better sample than all of one page.
+const PER_PAGE: usize = 2;
 /// Victims considered before the best is taken.
-const CANDIDATES: usize = 24;
+const CANDIDATES: usize = 16;
+/// Whole pages compared to find one to empty.
+const PAGES_COMPARED: usize = 4;
+/// Whole pages looked at for that, at most.
+const PAGES_SEEN: usize = 12;
 /// Pages looked at in order when chance found no victim.
-const SCAN_PAGES: usize = 16;
-/// Attempts to make room for one entry.
+const SCAN_PAGES: u32 = 16;
+/// Attempts to make room for one entry, besides one a page of it.
 const ATTEMPTS: usize = 4;
+/// Extents looked through for lost blocks when memory is short.
+const SWEEP_EXTENTS: u32 = 1;
+/// An entry that was never looked up counts as unused for this much longer.
+const PROBATION: u64 = 30 * TICKS_PER_S as u64;
 
-/// How much an entry is worth keeping.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Worth {
-    /// Nothing: it is expired.
-    Expired,
-    /// Unused for this many ticks: reversed, so that the longest unused sorts first.
-    Idle(std::cmp::Reverse<u32>),
-}
+/// How readily an entry is given up: the higher, the sooner. For live entries the ticks since the last
+/// use.
+type Spare = u64;
+/// Of no use any more.
+const GONE: Spare = Spare::MAX;
+/// Added for an entry that is expired, but may be served stale.
+const EXPIRED: Spare = 1 << 40;
 
 impl Writer<'_> {
     /// Allocates a block, making room when the budget (octets of pages) is used up; `live_too` says
@@ -44,86 +56,112 @@ impl Writer<'_> {
         live_too: bool,
     ) -> Option<BlockId> {
         let pages = &self.cache.pages;
-        for attempt in 0..=ATTEMPTS {
-            if let Some(block) = pages.allocate(class, budget) {
+        let take = || pages.allocate(class, budget);
+        let run = pages::class_size(class).div_ceil(crate::shm::region::PAGE_BYTES);
+        let found = take()
+            .or_else(|| pages.release_empty(run).then(take)?)
+            .or_else(|| pages.sweep_lost(SWEEP_EXTENTS).then(take)?);
+        if found.is_some() {
+            return found;
+        }
+        // When nothing may go, that is not found out anew for each entry.
+        let key = now << 1 | 1;
+        let memo = self.cache.header.full.get(class)?;
+        if !live_too && memo.load(Ordering::Relaxed) == key {
+            return None;
+        }
+        for _ in 0..ATTEMPTS + run {
+            if !self.make_room(class, now, live_too) {
+                break;
+            }
+            if let Some(block) = take().or_else(|| pages.release_empty(run).then(take)?) {
                 return Some(block);
             }
-            if attempt == 0 {
-                if pages.take_lost_hints() {
-                    pages.sweep(0, pages.extent_end());
-                }
-                if pages.release_empty() {
-                    continue;
-                }
-            }
-            // Now and then whole pages are taken from other sizes first, so that the mix can change.
-            let whole_page_first = random::quick_u32() & 15 == 0;
-            let made_room = (whole_page_first && self.evict_page(now, live_too))
-                || self.evict_one(class, now, live_too)
-                || self.evict_page(now, live_too);
-            if !made_room {
-                return None;
-            }
+        }
+        if !live_too {
+            memo.store(key, Ordering::Relaxed);
         }
         None
     }
 
-    /// What an entry is worth; `None` when it may not be evicted.
-    fn worth(&self, block: BlockId, word: &AtomicU32, now: u32, live_too: bool) -> Option<Worth> {
+    /// How readily an entry may be given up; `None` when it must stay.
+    fn spare(&self, block: BlockId, word: &AtomicU32, now: u32, live_too: bool) -> Option<Spare> {
         // Entries that somebody holds would not free memory.
         if word.load(Ordering::Relaxed) != LINKED {
             return None;
         }
-        let load = |offset| {
-            self.cache
-                .pages
-                .word(block, offset)
-                .map_or(0, |w| w.load(Ordering::Relaxed))
-        };
-        let (_, flags, _) = layout::split_identity(load(layout::IDENTITY));
+        let (_, flags, _) = layout::split_identity(self.load(block, layout::IDENTITY));
         if flags & layout::FLAG_PERMANENT != 0 {
-            None
-        } else if self.cache.block_expired(block, flags, now) {
-            Some(Worth::Expired)
+            return None;
+        }
+        if self
+            .cache
+            .gone(flags, self.load(block, layout::EXPIRE), now)
+        {
+            return Some(GONE);
+        }
+        let stamp = self.load(block, layout::LAST_USED);
+        let idle = u64::from((now.wrapping_sub(stamp) as i32).max(0).cast_unsigned());
+        if self.cache.block_expired(block, flags, now) {
+            return Some(EXPIRED + idle);
+        }
+        // Negative entries hold no records, and anybody can have any number of them made by using
+        // made-up names: they give way also where records may not be dropped early (B34).
+        let may_go = live_too || flags & layout::FLAG_NEGATIVE != 0;
+        let probation = if layout::was_used(stamp) {
+            0
         } else {
-            let idle = (now.wrapping_sub(load(layout::LAST_USED)) as i32).max(0) as u32;
-            // Negative entries hold no records, and anybody can have any number of them made by using
-            // made-up names: they give way also where records may not be dropped early (B34).
-            let may_go = live_too || flags & layout::FLAG_NEGATIVE != 0;
-            may_go.then_some(Worth::Idle(std::cmp::Reverse(idle)))
-        }
-    }
-
-    /// Evicts one entry of a size class: the least worthy of some that stand on pages taken at random,
-    /// or, failing that, on the pages that come next in order.
-    fn evict_one(&self, class: usize, now: u32, live_too: bool) -> bool {
-        let pages = &self.cache.pages;
-        let mut victim: Option<(Worth, BlockId)> = None;
-        let considered = std::cell::Cell::new(0);
-        let mut consider = |block: BlockId, word: &AtomicU32| {
-            let Some(worth) = self.worth(block, word, now, live_too) else {
-                return;
-            };
-            considered.set(considered.get() + 1);
-            if victim.is_none_or(|(least, _)| worth < least) {
-                victim = Some((worth, block));
-            }
+            PROBATION
         };
-        for _ in 0..PAGE_SAMPLE {
-            let draw = random::quick_u32();
-            // Neighbours were often inserted together: a few from each of many pages are a better
-            // sample than all of one page.
-            pages.visit_some(class, draw, CANDIDATES / 6, &mut consider);
-        }
-        if considered.get() < CANDIDATES / 6 {
-            for _ in 0..SCAN_PAGES {
-                pages.visit_class(class, 1, &mut consider);
-            }
-        }
-        victim.is_some_and(|(_, block)| self.evict_block(block))
+        may_go.then_some(idle + probation)
     }
 
-    fn evict_block(&self, block: BlockId) -> bool {
+    /// Evicts one entry of the class, or, failing that, a page of whatever class.
+    fn make_room(&self, class: usize, now: u32, live_too: bool) -> bool {
+        let one = self.choose_one(class, now, live_too);
+        // Now and then a page is taken from other sizes though the class has entries to give, so that
+        // the mix can change: if its entries are not much more in use.
+        if one.best.is_none() || random::quick_u32() & 63 == 0 {
+            let page = self.choose_page(now, live_too);
+            if let Some((spare, page)) = page
+                && one.best.is_none_or(|(most, _)| spare >= most / 2)
+            {
+                return self.empty_page(page, now, live_too);
+            }
+        }
+        one.victim().is_some_and(|block| self.evict_block(block))
+    }
+
+    /// An entry of a size class to evict: the least worthy of some that stand on pages taken at random,
+    /// or, failing that, on the pages that come next in order.
+    fn choose_one(&self, class: usize, now: u32, live_too: bool) -> Choice {
+        let pages = &self.cache.pages;
+        let mut choice = Choice::default();
+        for _ in 0..PAGE_DRAWS {
+            pages.visit_some(
+                Some(class),
+                random::quick_u32(),
+                PER_PAGE,
+                &mut |block, word| {
+                    choice.offer(block, self.spare(block, word, now, live_too));
+                },
+            );
+            if choice.considered >= CANDIDATES {
+                break;
+            }
+        }
+        for _ in 0..SCAN_PAGES {
+            if choice.considered > 0 {
+                break;
+            }
+            pages.visit_class(class, 1, |block, word| {
+                choice.offer(block, self.spare(block, word, now, live_too));
+            });
+        }
+        choice
+    }
+
+    pub(super) fn evict_block(&self, block: BlockId) -> bool {
         let Some(link) = self.find_block(block) else {
             return false;
         };
@@ -133,136 +171,142 @@ impl Writer<'_> {
         true
     }
 
-    /// Evicts all entries of one page, of whatever size, and gives the page back.
-    fn evict_page(&self, now: u32, live_too: bool) -> bool {
-        let mut best: Option<(Worth, u32)> = None;
-        for _ in 0..PAGE_SAMPLE {
-            let page = random::quick_u32() % self.cache.pages.page_end();
-            let Some(worth) = self.page_worth(page, now, live_too) else {
-                continue;
-            };
-            if best.is_none_or(|(least, _)| worth < least) {
-                best = Some((worth, page));
+    /// Makes room among the negative entries for one more with a name of that length; false when the
+    /// share is used up by entries that must stay.
+    pub(super) fn fit_negative_share(&self, name_len: usize, now: u32) -> bool {
+        let cache = self.cache;
+        let allowed = cache.limit() as u64 * u64::from(cache.negative_share().min(100)) / 100;
+        let size = layout::first_data(name_len.min(MAX_NAME_OCTETS));
+        let Some(class) = pages::class_of(size) else {
+            return false;
+        };
+        let size = pages::class_size(class) as u64;
+        for _ in 0..ATTEMPTS {
+            if cache.header.negative_octets.load(Ordering::Relaxed) + size <= allowed {
+                return true;
+            }
+            if !self.evict_negative(now) {
+                return false;
             }
         }
-        best.is_some_and(|(_, page)| self.empty_page(page))
+        false
     }
 
-    /// What a page is worth: expired when all its entries are, else their mean idle time; `None` when one
-    /// of them must stay.
-    fn page_worth(&self, page: u32, now: u32, live_too: bool) -> Option<Worth> {
-        let (mut entries, mut live, mut idle_ticks) = (0_u64, false, 0_u64);
-        let mut fixed = false;
+    /// Evicts one negative entry, of whatever size.
+    fn evict_negative(&self, now: u32) -> bool {
+        let pages = &self.cache.pages;
+        let mut choice = Choice::default();
+        let consider = |choice: &mut Choice, block: BlockId, word: &AtomicU32| {
+            if self.negative_octets(block) > 0 {
+                choice.offer(block, self.spare(block, word, now, true));
+            }
+        };
+        for _ in 0..PAGE_DRAWS {
+            pages.visit_some(
+                None,
+                random::quick_u32(),
+                2 * PER_PAGE,
+                &mut |block, word| {
+                    consider(&mut choice, block, word);
+                },
+            );
+            if choice.considered >= CANDIDATES {
+                break;
+            }
+        }
+        let hand = &self.cache.header.scan_hand;
+        for _ in 0..SCAN_PAGES {
+            if choice.considered > 0 {
+                break;
+            }
+            let page = pages.next_page_in_use(hand.load(Ordering::Relaxed));
+            hand.store(page + 1, Ordering::Relaxed);
+            pages.visit_unit(page, |block, word| consider(&mut choice, block, word));
+        }
+        choice.victim().is_some_and(|block| self.evict_block(block))
+    }
+
+    /// Evicts all entries of one page, of whatever size.
+    pub(super) fn evict_page(&self, now: u32) -> bool {
+        self.choose_page(now, true)
+            .is_some_and(|(_, page)| self.empty_page(page, now, true))
+    }
+
+    /// A page that may be emptied, of whatever class: the best to give up of some taken at random.
+    fn choose_page(&self, now: u32, live_too: bool) -> Option<(Spare, u32)> {
+        let mut best: Option<(Spare, u32)> = None;
+        let (mut compared, mut seen) = (0, 0);
+        for _ in 0..PAGE_DRAWS {
+            let page = random::quick_u32() % self.cache.pages.page_end();
+            let Some(spare) = self.page_spare(page, now, live_too) else {
+                continue;
+            };
+            seen += 1;
+            if let Some(spare) = spare {
+                compared += 1;
+                if best.is_none_or(|(most, _)| spare > most) {
+                    best = Some((spare, page));
+                }
+            }
+            if compared == PAGES_COMPARED || seen == PAGES_SEEN {
+                break;
+            }
+        }
+        best
+    }
+
+    /// How readily a page may be given up: the mean of its entries, or `None` inside when one of them must
+    /// stay; `None` for a page without memory.
+    fn page_spare(&self, page: u32, now: u32, live_too: bool) -> Option<Option<Spare>> {
+        let (mut entries, mut sum, mut fixed) = (0, 0, false);
         self.cache.pages.visit_unit(page, |block, word| {
             entries += 1;
-            match self.worth(block, word, now, live_too) {
-                Some(Worth::Idle(std::cmp::Reverse(idle))) => {
-                    live = true;
-                    idle_ticks += u64::from(idle);
-                }
-                Some(Worth::Expired) => {}
+            match self.spare(block, word, now, live_too) {
+                // At most 64 entries a page: the sum has room.
+                Some(spare) => sum += spare.min(2 * EXPIRED),
                 None => fixed = true,
             }
         })?;
-        if fixed || entries == 0 {
-            return None;
-        }
-        let mean = u32::try_from(idle_ticks / entries).unwrap_or(u32::MAX);
-        Some(if live {
-            Worth::Idle(std::cmp::Reverse(mean))
-        } else {
-            Worth::Expired
-        })
+        Some((!fixed && entries > 0).then(|| sum / entries))
     }
 
-    fn empty_page(&self, page: u32) -> bool {
-        let mut blocks = Vec::new();
-        self.cache
-            .pages
-            .visit_unit(page, |block, _| blocks.push(block));
+    /// Evicts what may go from a page; true when that was something.
+    pub(super) fn empty_page(&self, page: u32, now: u32, live_too: bool) -> bool {
+        let mut blocks = [0; 64];
+        let mut count = 0;
+        self.cache.pages.visit_unit(page, |block, word| {
+            if self.spare(block, word, now, live_too).is_some()
+                && let Some(place) = blocks.get_mut(count)
+            {
+                *place = block;
+                count += 1;
+            }
+        });
         let mut evicted = false;
-        for block in blocks {
+        for &block in blocks.iter().take(count) {
             evicted |= self.evict_block(block);
         }
-        self.cache.pages.release_empty();
         evicted
     }
+}
 
-    /// Follows a change of `dns_cache_mem`: another table size, fewer entries when it was lowered.
-    pub(super) fn fit_limit(&self, now: u32) {
-        let limit = self.cache.limit();
-        let header = self.cache.header;
-        if header.sized_for.load(Ordering::Relaxed) == limit as u64 {
-            return;
-        }
-        self.switch_table(buckets_for(limit).min(self.cache.areas[0].len()));
-        self.shrink_to(limit, now);
-        header.sized_for.store(limit as u64, Ordering::Relaxed);
-    }
+/// The entry that is given up most readily, of those offered.
+#[derive(Default)]
+struct Choice {
+    best: Option<(Spare, BlockId)>,
+    considered: usize,
+}
 
-    /// Evicts until the memory in use is within the limit, expired entries first, then page by page.
-    fn shrink_to(&self, limit: usize, now: u32) {
-        for round in 0..2 {
-            for page in 0..self.cache.pages.page_end() {
-                let used = self.cache.fixed_bytes() + self.cache.pages.used_bytes();
-                if used <= limit {
-                    return;
-                }
-                let mut victims = Vec::new();
-                self.cache.pages.visit_unit(page, |block, word| {
-                    if self.worth(block, word, now, round > 0).is_some() {
-                        victims.push(block);
-                    }
-                });
-                for block in victims {
-                    self.evict_block(block);
-                }
-                self.cache.pages.release_empty();
-            }
+impl Choice {
+    fn offer(&mut self, block: BlockId, spare: Option<Spare>) {
+        let Some(spare) = spare else { return };
+        self.considered += 1;
+        if self.best.is_none_or(|(most, _)| spare > most) {
+            self.best = Some((spare, block));
         }
     }
 
-    /// Moves all links into a table of another size. Readers notice by the table word.
-    fn switch_table(&self, buckets: usize) {
-        let cache: &Cache = self.cache;
-        let word = cache.header.table.load(Ordering::Relaxed);
-        if (word >> 1) as usize == buckets {
-            return;
-        }
-        let next = (buckets as u64) << 1 | (word & 1 ^ 1);
-        let (old, new) = (cache.table_of(word), cache.table_of(next));
-        for bucket in new.buckets() {
-            bucket.clear();
-        }
-        let mut left_over = Vec::new();
-        for bucket in old.buckets() {
-            for place in 0..super::table::PLACES {
-                let block = bucket.block(place);
-                if block != 0 && !self.relink(new, block) {
-                    left_over.push(block);
-                }
-            }
-        }
-        // What finds no place in the smaller table leaves through the old one.
-        for block in left_over {
-            self.evict_block(block);
-        }
-        // SYNC: pairs with the acquire load in `Cache::table`.
-        cache.header.table.store(next, Ordering::Release);
-        // SYNC: a reader that sees the reuse of a block unlinked later also sees the switch.
-        fence(Ordering::Release);
-        let area_offset = old.buckets().as_ptr() as usize;
-        if let Some(offset) = cache.region.offset_of(area_offset) {
-            let bytes = size_of_val(old.buckets()) & !(crate::shm::region::PAGE_BYTES - 1);
-            cache.region.discard(offset, bytes);
-        }
-    }
-
-    fn relink(&self, table: super::table::Table, block: BlockId) -> bool {
-        let Some(entry) = self.cache.acquire_block(block) else {
-            return true;
-        };
-        let hash = self.cache.hash(entry.name());
-        link_into(table, hash, RecordType(entry.rtype().0), block)
+    fn victim(&self) -> Option<BlockId> {
+        self.best.map(|(_, block)| block)
     }
 }

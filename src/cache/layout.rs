@@ -40,6 +40,25 @@ pub(crate) const FLAG_NEGATIVE: u8 = 1;
 /// `DNS_FLAG_PERMANENT`.
 pub(crate) const FLAG_PERMANENT: u8 = 2;
 
+/// The word at [`LAST_USED`] of a new entry. The lowest bit of a stamp says that the entry was looked up
+/// since it was made; a tick is short enough to lose it.
+#[inline]
+pub(crate) fn fresh_stamp(now: u32) -> u32 {
+    now & !1
+}
+
+/// The word at [`LAST_USED`] of an entry that is looked up now.
+#[inline]
+pub(crate) fn use_stamp(now: u32) -> u32 {
+    now | 1
+}
+
+/// True for the stamp of an entry that was looked up.
+#[inline]
+pub(crate) fn was_used(stamp: u32) -> bool {
+    stamp & 1 != 0
+}
+
 /// The word at [`IDENTITY`].
 #[inline]
 pub(crate) fn identity(rtype: u16, flags: u8, name_len: u8) -> u32 {
@@ -217,7 +236,7 @@ impl Image {
         }
         image.put_u32(HASH, stamp.hash);
         image.put_u32(COUNTS, records.len() as u32 | u32::from(kind) << 16);
-        image.put_u32(LAST_USED, stamp.now);
+        image.put_u32(LAST_USED, fresh_stamp(stamp.now));
         image.put_u32(EXPIRE, expire);
         image.put_u32(TOTAL_SIZE, size as u32);
         // The cache refuses longer names before it comes here.

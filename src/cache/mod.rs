@@ -3,40 +3,39 @@
 //! Readers take no lock; writers take one robust lock ([`crate::shm`]). Entries never change once
 //! published: a change is a new entry in the old one's place. An entry that was taken out lives until
 //! its last holder lets go.
-#![allow(
-    unsafe_code,
-    reason = "marks types as fit for shared memory, and one static pointer"
-)]
 
+mod collect;
 pub mod entry;
 mod evict;
 mod hash;
 mod layout;
+#[cfg(all(test, not(loom)))]
+mod limit_tests;
+mod link;
 mod read;
 mod recover;
+mod resize;
 mod table;
 #[cfg(all(test, not(loom)))]
 mod tests;
-mod view;
 mod write;
 
 use std::net::{IpAddr, Ipv4Addr};
-use std::sync::atomic::AtomicPtr;
 
 use once_cell::sync::OnceCell;
 use parking_lot::RwLock;
 
-use crate::host::options::{self, Opt};
+use crate::host::clock::TICKS_PER_S;
+use crate::host::options::{self, ExtraOpt, Opt};
 use crate::host::random;
 use crate::rr::{RData, RecordType};
 use crate::shm::lock::RawShmMutex;
-use crate::shm::pages::{PageControl, Pages};
+use crate::shm::pages::{CLASSES, PageControl, Pages};
 use crate::shm::region::{PAGE_BYTES, Region, ShmSafe};
 use crate::shm::sync::{AtomicU32, AtomicU64, Ordering};
 
 pub use entry::{EntryRef, NegativeKind, RecordView};
 use hash::NameHash;
-pub use read::HashedName;
 use table::{Bucket, Table};
 
 /// What is needed to make an entry.
@@ -109,24 +108,6 @@ pub enum Probe {
     Alias,
 }
 
-/// Result of [`Cache::first_address`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FirstAddress {
-    /// Nothing live is cached under the name and type.
-    Miss,
-    /// The first live address.
-    Address {
-        /// The address.
-        address: IpAddr,
-        /// The set has no other record, live or expired.
-        alone: bool,
-    },
-    /// A live negative entry.
-    Negative(NegativeKind),
-    /// The name has no such entry but is an alias; look at the CNAME entry.
-    Alias,
-}
-
 /// Addresses copied out of the cache: a small array on the caller's stack.
 #[derive(Clone, Copy, Debug)]
 pub struct AddressSet {
@@ -192,8 +173,20 @@ pub enum InitError {
 /// The control block at the start of the region.
 #[repr(C)]
 struct Header {
-    /// Which of the two table areas is in use (bit 0) and its number of buckets (above).
+    /// The table in use, a [`TableWord`].
     table: AtomicU64,
+    /// The table that is being filled, a [`TableWord`]; 0 = none.
+    next_table: AtomicU64,
+    /// Octets of the table that went out of use which still hold memory.
+    old_octets: AtomicU64,
+    /// Octets of the blocks of linked negative entries.
+    negative_octets: AtomicU64,
+    /// Buckets of the table in use that `next_table` has, too.
+    moved: AtomicU32,
+    /// Where scans over all pages go on, page number.
+    scan_hand: AtomicU32,
+    /// Pages in a row on which a lowered limit found nothing to evict.
+    fruitless: AtomicU32,
     /// Linked entries.
     entries: AtomicU32,
     /// Counts repairs after the death of a writer.
@@ -202,8 +195,12 @@ struct Header {
     sized_for: AtomicU64,
     lock: RawShmMutex,
     pages: PageControl,
+    /// For each size class the tick at which it was found that nothing may be evicted; see `evict`.
+    full: [AtomicU32; CLASSES],
+    fixed: FixedPolicy,
 }
 
+#[allow(unsafe_code, reason = "marks a type as fit for shared memory")]
 // SAFETY: repr(C); atomics, and a lock that is initialised in place before anyone else sees it.
 unsafe impl ShmSafe for Header {}
 
@@ -213,16 +210,80 @@ const BYTES_PER_PLACE: usize = 80;
 /// Up to this limit, or the one at start if that is higher, `dns_cache_mem` can be raised later.
 const RESERVED_LIMIT: usize = 512 << 20;
 const MIN_BUCKETS: usize = 16;
+/// Longest `dns_stale_ttl`, s: with [`crate::rr::MAX_TTL_S`] it stays far from the wrap of the clock.
+const MAX_STALE_S: u32 = 604_800;
 /// Entries that only calls in progress hold may use this much even when `dns_cache_mem` is smaller.
 const PRIVATE_FLOOR: usize = 4 << 20;
+
+/// What the options say, for tests and benches.
+#[repr(C)]
+struct FixedPolicy {
+    limit: AtomicU64,
+    del_nonexp: AtomicU32,
+    negative_share: AtomicU32,
+    stale_ticks: AtomicU32,
+}
+
+/// One setting of a cache made by [`Cache::for_tests`].
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug)]
+pub enum Setting {
+    /// `dns_cache_mem`, octets.
+    Limit(usize),
+    /// `dns_cache_del_nonexp`.
+    DelNonexp(bool),
+    /// `dns_cache_negative_share`, percent.
+    NegativeShare(u32),
+    /// `dns_stale_ttl`, s.
+    StaleTtl(u32),
+}
+
+/// Which of the two table areas is in use (bit 0), its number of buckets (31 bits), and a number that
+/// grows with each switch, so that no two tables share a word. 0 stands for no table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct TableWord(u64);
+
+impl TableWord {
+    fn new(area: u64, buckets: usize, generation: u64) -> Self {
+        Self(area & 1 | (buckets as u64 & 0x7fff_ffff) << 1 | generation << 32)
+    }
+
+    fn is_none(self) -> bool {
+        self.0 == 0
+    }
+
+    #[inline]
+    fn area(self) -> usize {
+        (self.0 & 1) as usize
+    }
+
+    fn other_area(self) -> usize {
+        1 - self.area()
+    }
+
+    #[inline]
+    fn buckets(self) -> usize {
+        (self.0 >> 1 & 0x7fff_ffff) as usize
+    }
+
+    /// The word of a table of that many buckets that takes this one's place.
+    fn successor(self, buckets: usize) -> Self {
+        Self::new(self.0 ^ 1, buckets, (self.0 >> 32) + 1)
+    }
+
+    /// Octets of memory that the table takes.
+    fn octets(self) -> usize {
+        (self.buckets() * size_of::<Bucket>()).next_multiple_of(PAGE_BYTES)
+    }
+}
 
 /// Where the limits come from.
 #[derive(Clone, Copy, Debug)]
 enum Policy {
     /// The options, live.
     Options,
-    /// Fixed, for tests and benches: limit in octets, `dns_cache_del_nonexp`.
-    Fixed(usize, bool),
+    /// The control block's own, for tests and benches; the limit at start in octets.
+    Fixed(usize),
 }
 
 /// The cache of this process tree. Made before fork, used by all.
@@ -244,8 +305,7 @@ impl std::fmt::Debug for Cache {
 }
 
 static CACHE: OnceCell<&'static Cache> = OnceCell::new();
-/// What [`Cache::instance`] gives: [`CACHE`] once made, null before and after [`Cache::destroy`].
-static ACTIVE: AtomicPtr<Cache> = AtomicPtr::new(std::ptr::null_mut());
+static ACTIVE: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::new(false);
 /// Every cache of this process, so that a released entry finds its own.
 static ALL: RwLock<Vec<&'static Cache>> = RwLock::new(Vec::new());
 
@@ -271,8 +331,7 @@ impl Cache {
     /// Says what the kernel refused.
     pub fn init() -> Result<&'static Self, InitError> {
         let cache = *CACHE.get_or_try_init(|| Self::create(Policy::Options))?;
-        let active = std::ptr::from_ref(cache).cast_mut();
-        if ACTIVE.swap(active, Ordering::AcqRel).is_null() {
+        if !ACTIVE.swap(true, Ordering::AcqRel) {
             cache.flush(true);
         }
         Ok(cache)
@@ -282,16 +341,16 @@ impl Cache {
     #[must_use]
     #[inline]
     pub fn instance() -> Option<&'static Self> {
-        // SYNC: pairs with the swap in `init`.
-        let active = ACTIVE.load(Ordering::Acquire);
-        // SAFETY: null, or the cache that `init` leaked: it lives as long as the process.
-        unsafe { active.as_ref() }
+        if !ACTIVE.load(Ordering::Relaxed) {
+            return None;
+        }
+        CACHE.get().copied()
     }
 
     /// Drops the cache of this process: `instance` gives `None` from here on. Memory stays mapped, so
     /// handles that are still held stay valid.
     pub fn destroy() {
-        ACTIVE.store(std::ptr::null_mut(), Ordering::Release);
+        ACTIVE.store(false, Ordering::Release);
     }
 
     /// A cache of its own with fixed limits, for tests and benches. It is never unmapped.
@@ -300,13 +359,30 @@ impl Cache {
     /// As [`Self::init`].
     #[doc(hidden)]
     pub fn for_tests(limit: usize, del_nonexp: bool) -> Result<&'static Self, InitError> {
-        Self::create(Policy::Fixed(limit, del_nonexp))
+        let cache = Self::create(Policy::Fixed(limit))?;
+        cache.set_for_tests(Setting::DelNonexp(del_nonexp));
+        Ok(cache)
+    }
+
+    /// Changes a setting of a cache made by [`Self::for_tests`], in all processes.
+    #[doc(hidden)]
+    pub fn set_for_tests(&self, setting: Setting) {
+        let fixed = &self.header.fixed;
+        let relaxed = Ordering::Relaxed;
+        match setting {
+            Setting::Limit(octets) => fixed.limit.store(octets as u64, relaxed),
+            Setting::DelNonexp(on) => fixed.del_nonexp.store(on.into(), relaxed),
+            Setting::NegativeShare(percent) => fixed.negative_share.store(percent, relaxed),
+            Setting::StaleTtl(seconds) => {
+                fixed.stale_ticks.store(seconds * TICKS_PER_S, relaxed);
+            }
+        }
     }
 
     fn create(policy: Policy) -> Result<&'static Self, InitError> {
         let wanted = match policy {
             Policy::Options => (options::raw(Opt::CacheMem) as usize).max(RESERVED_LIMIT),
-            Policy::Fixed(limit, _) => limit.max(16 << 20),
+            Policy::Fixed(limit) => limit.max(16 << 20),
         };
         // Address space is cheap, but a limit on it (ulimit -v, strict overcommit) may refuse much.
         let sizes = [2 * wanted, 512 << 20, 128 << 20, 32 << 20];
@@ -316,6 +392,10 @@ impl Cache {
             .find_map(|size| Self::map(size, policy));
         let cache: &'static Self = Box::leak(Box::new(cache.ok_or(InitError::OutOfMemory)?));
         cache.header.lock.init().map_err(|_| InitError::Lock)?;
+        if let Policy::Fixed(limit) = policy {
+            cache.set_for_tests(Setting::Limit(limit));
+            cache.set_for_tests(Setting::NegativeShare(100));
+        }
         cache.size_table(cache.limit());
         ALL.write().push(cache);
         Ok(cache)
@@ -357,7 +437,7 @@ impl Cache {
     fn limit(&self) -> usize {
         let wanted = match self.policy {
             Policy::Options => options::raw(Opt::CacheMem) as usize,
-            Policy::Fixed(limit, _) => limit,
+            Policy::Fixed(_) => self.header.fixed.limit.load(Ordering::Relaxed) as usize,
         };
         wanted.min(self.areas[0].len() * BYTES_PER_PLACE * table::PLACES)
     }
@@ -366,26 +446,47 @@ impl Cache {
     fn may_evict_live(&self) -> bool {
         match self.policy {
             Policy::Options => options::on(Opt::DelNonexp),
-            Policy::Fixed(_, del_nonexp) => del_nonexp,
+            Policy::Fixed(_) => self.header.fixed.del_nonexp.load(Ordering::Relaxed) != 0,
+        }
+    }
+
+    /// `dns_cache_negative_share`, percent.
+    fn negative_share(&self) -> u32 {
+        match self.policy {
+            Policy::Options => options::extra(ExtraOpt::NegativeShare),
+            Policy::Fixed(_) => self.header.fixed.negative_share.load(Ordering::Relaxed),
+        }
+    }
+
+    /// `dns_stale_ttl` in ticks: how long after its expiry an entry is still of use.
+    fn stale_ticks(&self) -> u32 {
+        match self.policy {
+            Policy::Options => options::extra(ExtraOpt::StaleTtl).min(MAX_STALE_S) * TICKS_PER_S,
+            Policy::Fixed(_) => self.header.fixed.stale_ticks.load(Ordering::Relaxed),
         }
     }
 
     /// Octets in use besides pages: control block and table.
     fn fixed_bytes(&self) -> usize {
-        let buckets = (self.header.table.load(Ordering::Relaxed) >> 1) as usize;
-        HEADER_BYTES + (buckets * size_of::<Bucket>()).next_multiple_of(PAGE_BYTES)
+        let next = TableWord(self.header.next_table.load(Ordering::Relaxed));
+        let old = self.header.old_octets.load(Ordering::Relaxed) as usize;
+        HEADER_BYTES + self.table_word().octets() + next.octets() + old
+    }
+
+    fn table_word(&self) -> TableWord {
+        TableWord(self.header.table.load(Ordering::Relaxed))
     }
 
     #[inline]
-    fn table_of(&self, word: u64) -> Table {
-        let area = self.areas[(word & 1) as usize];
-        Table::new(area.get(..(word >> 1) as usize).unwrap_or(&[]))
+    fn table_of(&self, word: TableWord) -> Table {
+        let area = self.areas[word.area()];
+        Table::new(area.get(..word.buckets()).unwrap_or(&[]))
     }
 
     #[inline]
     fn table(&self) -> Table {
         // SYNC: pairs with the release store when a table is switched.
-        self.table_of(self.header.table.load(Ordering::Acquire))
+        self.table_of(TableWord(self.header.table.load(Ordering::Acquire)))
     }
 
     #[inline]

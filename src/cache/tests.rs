@@ -51,12 +51,7 @@ fn negative(
 }
 
 fn first(cache: &Cache, name: &str, now: u32) -> (Probe, Option<IpAddr>) {
-    match cache.first_address(&cache.hashed(name.as_bytes()), RecordType::A, now) {
-        FirstAddress::Miss => (Probe::Miss, None),
-        FirstAddress::Alias => (Probe::Alias, None),
-        FirstAddress::Negative(kind) => (Probe::Negative(kind), None),
-        FirstAddress::Address { address, .. } => (Probe::Addresses, Some(address)),
-    }
+    cache.copy_first_address(name.as_bytes(), RecordType::A, now)
 }
 
 #[test]

@@ -6,6 +6,7 @@ use parking_lot::lock_api::RawMutex as _;
 use crate::host::clock::is_past;
 use crate::host::metrics::{self, Metric};
 use crate::rr::{MAX_NAME_OCTETS, RData, RecordType};
+use crate::shm::kill_point::{KillPoint, reached};
 use crate::shm::pages::{self, BlockId};
 use crate::shm::refword;
 use crate::shm::region::PAGE_BYTES;
@@ -13,16 +14,10 @@ use crate::shm::sync::{Ordering, fence};
 
 use super::hash::NameHash;
 use super::layout::{self, Image, Stamp};
-use super::table::Table;
 use super::{
     Cache, Conflict, Draft, DraftData, EntryRef, InsertError, NegativeKind, PRIVATE_FLOOR,
-    buckets_for,
+    TableWord, buckets_for,
 };
-
-/// Buckets handled in one hold of the lock while walking the table.
-const BUCKETS_PER_HOLD: usize = 32;
-/// Extents swept in one hold of the lock.
-const EXTENTS_PER_HOLD: u32 = 4;
 
 /// The right to change the cache; holds the writer lock.
 pub(super) struct Writer<'a> {
@@ -39,17 +34,10 @@ impl Drop for Writer<'_> {
     }
 }
 
-/// Where an entry is linked.
-#[derive(Clone, Copy)]
-pub(super) struct Link {
-    pub(super) bucket: usize,
-    pub(super) place: usize,
-    pub(super) block: BlockId,
-}
-
 impl Cache {
     pub(super) fn write(&self) -> Writer<'_> {
         self.header.lock.lock();
+        reached(KillPoint::LockTaken);
         let writer = Writer { cache: self };
         if self.header.lock.damaged() {
             writer.recover();
@@ -84,16 +72,22 @@ impl Cache {
         let hash = self.hash(draft.name);
         let writer = self.write();
         writer.fit_limit(now);
-        if let Some(old) = writer.find(hash, draft.rtype, draft.name)
+        let old = writer.find(hash, draft.rtype, draft.name);
+        if let Some(old) = old
             && writer.keeps(old.block, draft, conflict, now)
         {
             return self.acquire_block(old.block).ok_or(InsertError::Full);
         }
-        let limit = self.limit();
-        // A sixteenth is left for entries that only their holders know.
-        let budget = (limit - limit / 16).saturating_sub(self.fixed_bytes());
+        let budget = self.linked_budget();
         if budget < PAGE_BYTES {
             // Not even one page: free blocks in pages of private entries are not for the table.
+            return Err(InsertError::Full);
+        }
+        let replaces_negative = old.is_some_and(|old| writer.negative_octets(old.block) > 0);
+        if matches!(draft.data, DraftData::Negative(_))
+            && !replaces_negative
+            && !writer.fit_negative_share(draft.name.len(), now)
+        {
             return Err(InsertError::Full);
         }
         let block = writer.fill(draft, hash, budget, now, true)?;
@@ -109,7 +103,8 @@ impl Cache {
             writer.discard(block);
             return Err(InsertError::Full);
         }
-        Ok(EntryRef::from_counted(self.pages.address(block)))
+        // The first holder counts last: who is killed before this leaves nothing behind.
+        self.acquire_block(block).ok_or(InsertError::Full)
     }
 
     /// Makes an entry that only its holder knows; it is freed with its last reference.
@@ -159,15 +154,13 @@ impl Cache {
         if current(&writer).is_none() {
             return Ok(None);
         }
-        let limit = self.limit();
-        let budget = (limit - limit / 16).saturating_sub(self.fixed_bytes());
-        let new = writer.fill(draft, hash, budget, now, true)?;
+        let new = writer.fill(draft, hash, self.linked_budget(), now, true)?;
         let Some(link) = current(&writer) else {
             writer.discard(new);
             return Ok(None);
         };
         writer.replace(link, new);
-        Ok(Some(EntryRef::from_counted(self.pages.address(new))))
+        Ok(self.acquire_block(new))
     }
 
     /// Unlinks the entry; false when it was not linked any more.
@@ -184,52 +177,18 @@ impl Cache {
         }
     }
 
-    /// Unlinks all entries, permanent ones only when asked.
-    pub fn flush(&self, permanent_too: bool) {
-        self.unlink_where(&|flags, _| permanent_too || flags & layout::FLAG_PERMANENT == 0);
-    }
-
-    /// Unlinks expired entries and gives unused memory back, in small steps so that other writers get
-    /// in between. Readers are not disturbed.
-    pub fn collect_garbage(&self, now: u32) {
-        self.unlink_where(&|flags, expire| {
-            flags & layout::FLAG_PERMANENT == 0 && is_past(expire, now)
-        });
-        let mut extent = 0;
-        while extent < self.pages.extent_end() {
-            let writer = self.write();
-            writer.cache.pages.sweep(extent, extent + EXTENTS_PER_HOLD);
-            extent += EXTENTS_PER_HOLD;
-        }
-        let writer = self.write();
-        writer.fit_limit(now);
-        self.pages.take_lost_hints();
-        self.pages.release_empty();
-    }
-
-    /// Unlinks the entries for which `condition` (flags, expiry tick) holds.
-    fn unlink_where(&self, condition: &dyn Fn(u8, u32) -> bool) {
-        let mut from = 0;
-        loop {
-            let writer = self.write();
-            let table = self.table();
-            let to = (from + BUCKETS_PER_HOLD).min(table.buckets().len());
-            if from >= to {
-                return;
-            }
-            for bucket in from..to {
-                writer.unlink_in_bucket(table, bucket, condition);
-            }
-            from = to;
-        }
+    /// Octets of pages that linked entries may fill.
+    fn linked_budget(&self) -> usize {
+        let limit = self.limit();
+        // A sixteenth is left for entries that only their holders know.
+        (limit - limit / 16).saturating_sub(self.fixed_bytes())
     }
 
     /// Sets the table up for a memory limit; before other processes exist.
     pub(super) fn size_table(&self, limit: usize) {
         let buckets = buckets_for(limit).min(self.areas[0].len());
-        self.header
-            .table
-            .store((buckets as u64) << 1, Ordering::Release);
+        let word = TableWord::new(0, buckets, 0);
+        self.header.table.store(word.0, Ordering::Release);
         self.header.sized_for.store(limit as u64, Ordering::Release);
     }
 }
@@ -270,57 +229,9 @@ fn fits(rtype: RecordType, rdata: &RData) -> bool {
 }
 
 impl Writer<'_> {
-    /// The link of a name and type.
-    pub(super) fn find(&self, hash: NameHash, rtype: RecordType, name: &[u8]) -> Option<Link> {
-        for (index, bucket) in self.cache.table().probe(hash.high) {
-            let found = bucket.find(hash.tag(rtype.0), |place, block| {
-                self.cache.view_of(block, hash.high, rtype.0, name)?;
-                Some(Link {
-                    bucket: index,
-                    place,
-                    block,
-                })
-            });
-            if found.is_some() {
-                return found;
-            }
-            if !bucket.overflows() {
-                break;
-            }
-        }
-        None
-    }
-
-    /// The link of a linked block.
-    pub(super) fn find_block(&self, block: BlockId) -> Option<Link> {
-        let hash = self
-            .cache
-            .pages
-            .word(block, layout::HASH)?
-            .load(Ordering::Relaxed);
-        for (index, bucket) in self.cache.table().probe(hash) {
-            for place in 0..super::table::PLACES {
-                if bucket.block(place) == block {
-                    return Some(Link {
-                        bucket: index,
-                        place,
-                        block,
-                    });
-                }
-            }
-        }
-        None
-    }
-
     /// True when the old entry stays although the draft is for the same name and type.
     fn keeps(&self, old: BlockId, draft: &Draft<'_>, conflict: Conflict, now: u32) -> bool {
-        let load = |offset| {
-            self.cache
-                .pages
-                .word(old, offset)
-                .map_or(0, |w| w.load(Ordering::Relaxed))
-        };
-        let (_, flags, _) = layout::split_identity(load(layout::IDENTITY));
+        let (_, flags, _) = layout::split_identity(self.load(old, layout::IDENTITY));
         if flags & layout::FLAG_PERMANENT != 0 {
             return !draft.permanent;
         }
@@ -343,13 +254,14 @@ impl Writer<'_> {
                 };
                 is_past(
                     crate::host::clock::after_seconds(now, ttl),
-                    load(layout::EXPIRE),
+                    self.load(old, layout::EXPIRE),
                 )
             }
         }
     }
 
-    /// Allocates a block and puts the draft's entry into it, with one holder.
+    /// Allocates a block and puts the draft's entry into it: with no holder when it is to be linked,
+    /// else with one.
     fn fill(
         &self,
         draft: &Draft<'_>,
@@ -383,13 +295,17 @@ impl Writer<'_> {
         fence(Ordering::Release);
         let place = self.cache.pages.words(block, 0, size.div_ceil(8) * 2);
         for (index, (word, value)) in place.iter().zip(image.words()).enumerate() {
-            if index != layout::REFCNT / 4 {
-                word.store(value, Ordering::Relaxed);
+            if index == layout::REFCNT / 4 {
+                reached(KillPoint::ContentHalf);
+                continue;
             }
+            word.store(value, Ordering::Relaxed);
         }
+        reached(KillPoint::ContentWritten);
         if let Some(word) = self.cache.pages.ref_word(block) {
-            refword::publish(word, linked, 1);
+            refword::publish(word, linked, u32::from(!linked));
         }
+        reached(KillPoint::Published);
         Ok(block)
     }
 
@@ -397,102 +313,7 @@ impl Writer<'_> {
     fn discard(&self, block: BlockId) {
         if let Some(word) = self.cache.pages.ref_word(block) {
             refword::unlink(word);
-            refword::release(word);
         }
         self.cache.pages.free(block);
     }
-
-    /// Links a block under a name that is not linked yet; false when all buckets in reach are full.
-    pub(super) fn link(&self, hash: NameHash, rtype: RecordType, block: BlockId) -> bool {
-        let linked = link_into(self.cache.table(), hash, rtype, block);
-        if linked {
-            self.cache.header.entries.fetch_add(1, Ordering::Relaxed);
-        }
-        linked
-    }
-
-    /// Puts a block in the place of another of the same name and type.
-    fn replace(&self, old: Link, block: BlockId) {
-        if let Some(bucket) = self.cache.table().buckets().get(old.bucket) {
-            bucket.replace(old.place, block);
-        }
-        self.let_go(old.block);
-    }
-
-    /// Takes an entry out of the table.
-    pub(super) fn unlink(&self, link: Link) {
-        let table = self.cache.table();
-        let hash = self
-            .cache
-            .pages
-            .word(link.block, layout::HASH)
-            .map_or(0, |w| w.load(Ordering::Relaxed));
-        if let Some(bucket) = table.buckets().get(link.bucket) {
-            bucket.unlink(link.place);
-        }
-        for (index, bucket) in table.probe(hash) {
-            if index == link.bucket {
-                break;
-            }
-            bucket.uncount_overflow();
-        }
-        self.cache.header.entries.fetch_sub(1, Ordering::Relaxed);
-        self.let_go(link.block);
-    }
-
-    /// Ends the table's hold on a block.
-    fn let_go(&self, block: BlockId) {
-        if self
-            .cache
-            .pages
-            .ref_word(block)
-            .is_some_and(refword::unlink)
-        {
-            self.cache.pages.free(block);
-        }
-    }
-
-    fn unlink_in_bucket(&self, table: Table, index: usize, condition: &dyn Fn(u8, u32) -> bool) {
-        let Some(bucket) = table.buckets().get(index) else {
-            return;
-        };
-        for place in 0..super::table::PLACES {
-            let block = bucket.block(place);
-            if block == 0 {
-                continue;
-            }
-            let load = |offset| {
-                self.cache
-                    .pages
-                    .word(block, offset)
-                    .map_or(0, |w| w.load(Ordering::Relaxed))
-            };
-            let (_, flags, _) = layout::split_identity(load(layout::IDENTITY));
-            if condition(flags, load(layout::EXPIRE)) {
-                self.unlink(Link {
-                    bucket: index,
-                    place,
-                    block,
-                });
-            }
-        }
-    }
-}
-
-/// Links a block into a table without counting it.
-pub(super) fn link_into(table: Table, hash: NameHash, rtype: RecordType, block: BlockId) -> bool {
-    let Some(found) = table
-        .probe(hash.high)
-        .find_map(|(index, bucket)| bucket.empty_place().map(|place| (index, place)))
-    else {
-        return false;
-    };
-    for (index, bucket) in table.probe(hash.high) {
-        if index == found.0 {
-            bucket.link(found.1, hash.tag(rtype.0), block);
-            break;
-        }
-        bucket.count_overflow();
-    }
-    true
 }

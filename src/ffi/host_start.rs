@@ -22,6 +22,7 @@ fn find(name: &CStr) -> Option<*mut c_void> {
 
 /// Maps the blocks of memory that processes forked later are to share.
 pub(crate) fn map_shared_state() {
+    crate::resolver::servers::prepare();
     crate::host::metrics::prepare();
 }
 

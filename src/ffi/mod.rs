@@ -29,6 +29,8 @@
 pub mod cache;
 #[cfg(feature = "use_dns_cache")]
 pub mod codes;
+#[cfg(feature = "use_dns_cache")]
+pub mod explain;
 mod guard;
 #[cfg(feature = "use_dns_cache")]
 pub mod handle;

@@ -147,6 +147,13 @@ impl Call {
         Ok(Part(part))
     }
 
+    pub(crate) fn array_text(&self, array: Part, value: &[u8]) -> Result<(), ReplyFailed> {
+        let add = self.functions.array_add.ok_or(ReplyFailed)?;
+        let value = c_string(value);
+        // SAFETY: `s` takes a NUL-terminated text, which lives during the call.
+        check(unsafe { add(array.0, format(c"s"), value.as_ptr()) })
+    }
+
     /// Reads a text argument; `None` when it is missing (the transport has complained then).
     pub(crate) fn scan_text(&self) -> Option<Vec<u8>> {
         let scan = self.functions.scan?;

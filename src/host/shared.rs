@@ -24,6 +24,28 @@ unsafe impl Zeroed for AtomicU64 {}
 // SAFETY: an array of such types.
 unsafe impl<T: Zeroed, const N: usize> Zeroed for [T; N] {}
 
+/// Declares a struct that may lie in such a block, aligned to a cache line. Every field has to be of a type
+/// that may lie there, too.
+macro_rules! shared_struct {
+    ($(#[$about:meta])* struct $name:ident { $($(#[$note:meta])* $field:ident: $type:ty,)* }) => {
+        $(#[$about])*
+        #[repr(C, align(64))]
+        struct $name {
+            $($(#[$note])* $field: $type,)*
+        }
+
+        #[allow(unsafe_code, reason = "marks a type as fit for shared memory")]
+        // SAFETY: repr(C), and every field is Zeroed, which the check below proves.
+        unsafe impl $crate::host::shared::Zeroed for $name {}
+
+        const _: () = {
+            const fn is_zeroed<T: $crate::host::shared::Zeroed>() {}
+            $(is_zeroed::<$type>();)*
+        };
+    };
+}
+pub(crate) use shared_struct;
+
 /// One block, to be declared as a static.
 #[derive(Debug)]
 pub(crate) struct Shared<T: Zeroed + 'static> {

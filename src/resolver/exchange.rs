@@ -1,42 +1,54 @@
 //! One question on its way: candidates, servers, attempts.
 //!
 //! Order of things for one candidate name: each server in turn, `attempts` times round, `timeout`
-//! for each. A server that said it cannot help, or that cannot be reached, is not asked again for
-//! this name. One that was slow may still answer while the next is being asked. One candidate
-//! takes at most timeout * attempts * servers, TCP and repetitions without EDNS included, and a
-//! question that times the number of candidates. The caller's deadline can only shorten it.
+//! for each; servers that are down come only when those that are up have had all their attempts. A
+//! server that said it cannot help, or that cannot be reached, is not asked again for this name. One
+//! that was slow may still answer while the next is being asked. One candidate takes at most timeout *
+//! attempts * servers, TCP and repetitions without EDNS included, and a question that times the number
+//! of candidates. The caller's deadline can only shorten it.
+//!
+//! A server that is down gets a copy of the query when one is due (see `servers`); nobody waits for that.
 
-use std::net::SocketAddr;
-
-use super::config::{self, Settings};
+use super::config::{MAX_SERVERS, Settings};
 use super::message::{QueryFlags, encode_query};
 use super::reply::{Asked, Verdict, judge};
 use super::search::{Candidate, Candidates};
-use super::transport::{Event, Handle, Protocol, Transport};
+use super::servers::{Ability, Server};
+use super::session::{Late, Session};
+use super::transport::{Event, Handle, Protocol};
 use super::{Answer, Negative, Outcome, Timed};
 use crate::error::Failure;
 use crate::host::metrics::{self, Metric};
-use crate::host::{clock, random};
+use crate::host::random;
 use crate::rr::RecordType;
 
-/// Questions under way at a time; more would only make packets get lost.
-const MAX_PARALLEL: usize = 32;
 /// Queries of one question that may be open at a time; beyond, the oldest is given up.
 const MAX_FLIGHTS: usize = 8;
 /// Messages that do not fit the query before somebody is taken to be guessing, and TCP is used.
 const MAX_STRAYS: u32 = 16;
+/// How often to look, while waiting, whether other processes found the server to be down, ms.
+const LOOK_INTERVAL_MS: u64 = 200;
 
 /// A query that was sent and not given up.
 #[derive(Debug)]
 struct Flight {
     handle: Handle,
-    server: usize,
+    /// Place of the server.
+    place: usize,
+    server: Server,
     protocol: Protocol,
     id: u16,
     edns: bool,
     strays: u32,
-    /// When it was sent, for the histogram.
-    sent_ns: u64,
+    sent_us: u64,
+}
+
+/// How far the attempts at one server have got, for one candidate.
+#[derive(Clone, Copy, Debug, Default)]
+struct Attempts {
+    made: u32,
+    /// It is not asked again.
+    spent: bool,
 }
 
 /// What the candidates tried so far have shown.
@@ -57,11 +69,8 @@ pub(super) struct Exchange<'s> {
     candidates: Candidates,
     /// Index of the candidate under way.
     position: usize,
-    /// Servers tried for this candidate, over all attempts.
-    tries: u64,
-    /// Servers that are not asked again for this candidate.
-    spent: Vec<bool>,
-    current_server: usize,
+    attempts: [Attempts; MAX_SERVERS],
+    current_place: usize,
     flights: Vec<Flight>,
     /// When the current server has had its time, ms.
     deadline_ms: u64,
@@ -74,43 +83,6 @@ pub(super) struct Exchange<'s> {
     findings: Findings,
     started_ms: u64,
     done: Option<Timed>,
-}
-
-/// Runs all questions to their end; results in the order of the exchanges.
-pub(super) fn run(mut exchanges: Vec<Exchange<'_>>, transport: &mut dyn Transport) -> Vec<Timed> {
-    let mut started = 0;
-    loop {
-        while started < exchanges.len() {
-            let active = exchanges.iter().take(started).filter(|e| e.done.is_none());
-            if active.count() >= MAX_PARALLEL {
-                break;
-            }
-            if let Some(exchange) = exchanges.get_mut(started) {
-                exchange.start(transport);
-            }
-            started += 1;
-        }
-        let waiting = exchanges.iter().take(started).filter(|e| e.done.is_none());
-        let Some(next_ms) = waiting.map(|e| e.deadline_ms).min() else {
-            break;
-        };
-        if let Some((handle, event)) = transport.wait(next_ms)
-            && let Some(owner) = exchanges.iter_mut().find(|e| e.owns(handle))
-        {
-            owner.on_event(handle, event, transport);
-        }
-        // Also after an event: a flood of messages must not put off a deadline.
-        let now_ms = transport.now_ms();
-        for exchange in exchanges.iter_mut().take(started) {
-            if exchange.done.is_none() && exchange.deadline_ms <= now_ms {
-                exchange.on_deadline(transport);
-            }
-        }
-    }
-    exchanges
-        .into_iter()
-        .map(|e| e.done.unwrap_or_else(super::not_asked))
-        .collect()
 }
 
 impl<'s> Exchange<'s> {
@@ -126,9 +98,8 @@ impl<'s> Exchange<'s> {
             qtype,
             candidates,
             position: 0,
-            tries: 0,
-            spent: Vec::new(),
-            current_server: 0,
+            attempts: [Attempts::default(); MAX_SERVERS],
+            current_place: 0,
             flights: Vec::new(),
             deadline_ms: 0,
             limit_ms: 0,
@@ -141,59 +112,78 @@ impl<'s> Exchange<'s> {
         }
     }
 
-    fn owns(&self, handle: Handle) -> bool {
+    pub(super) fn owns(&self, handle: Handle) -> bool {
         self.flights.iter().any(|flight| flight.handle == handle)
+    }
+
+    pub(super) fn is_done(&self) -> bool {
+        self.done.is_some()
+    }
+
+    pub(super) fn into_result(self) -> Timed {
+        self.done.unwrap_or_else(super::not_asked)
     }
 
     fn candidate(&self) -> Option<&Candidate> {
         self.candidates.names.get(self.position)
     }
 
-    fn start(&mut self, transport: &mut dyn Transport) {
-        self.started_ms = transport.now_ms();
-        if self.settings.servers.is_empty() {
-            self.finish(Outcome::Failed(Failure::NoServers), transport);
+    pub(super) fn start(&mut self, session: &mut Session) {
+        self.started_ms = session.transport.now_ms();
+        if self.settings.server_count() == 0 {
+            self.finish(Outcome::Failed(Failure::NoServers), session);
         } else {
-            self.start_candidate(transport);
+            self.start_candidate(session);
         }
     }
 
-    fn start_candidate(&mut self, transport: &mut dyn Transport) {
-        self.tries = 0;
-        self.spent = vec![false; self.settings.servers.len()];
+    fn start_candidate(&mut self, session: &mut Session) {
+        self.attempts = [Attempts::default(); MAX_SERVERS];
         self.last_error = None;
         self.timed_out = false;
-        let now_ms = transport.now_ms();
+        let now_ms = session.transport.now_ms();
         if now_ms >= self.end_ms {
-            return self.candidate_failed(Failure::Timeout, transport);
+            return self.candidate_failed(Failure::Timeout, session);
         }
-        let time_ms = self.settings.timeout_ms.saturating_mul(self.max_tries());
+        let tries = u64::from(self.settings.values.attempts) * self.settings.server_count() as u64;
+        let time_ms = self.settings.values.timeout_ms.saturating_mul(tries);
         self.limit_ms = now_ms.saturating_add(time_ms).min(self.end_ms);
-        self.try_next_server(transport);
+        self.try_next_server(session);
     }
 
-    fn max_tries(&self) -> u64 {
-        u64::from(self.settings.attempts).saturating_mul(self.settings.servers.len() as u64)
+    /// The servers that may still be asked, with their places and the attempts made.
+    fn askable(&self) -> impl Iterator<Item = (usize, &Server, u32)> {
+        (0..self.settings.server_count()).filter_map(|place| {
+            let attempts = self.attempts.get(place)?;
+            let left = !attempts.spent && attempts.made < self.settings.values.attempts;
+            let server = self.settings.server(place)?;
+            left.then_some((place, server, attempts.made))
+        })
+    }
+
+    /// Whom to ask next: servers that are up first, and each as often as the others.
+    fn choose(&self) -> Option<(usize, Server)> {
+        self.askable()
+            .min_by_key(|(place, server, made)| (!server.is_up(), *made, *place))
+            .map(|(place, server, _)| (place, *server))
     }
 
     /// Sends to the next server that is worth asking; without any, the candidate has failed.
-    fn try_next_server(&mut self, transport: &mut dyn Transport) {
-        let servers = self.spent.len() as u64;
-        while self.tries < self.max_tries() && self.spent.contains(&false) {
-            let server = (self.tries % servers) as usize;
-            self.tries += 1;
-            if self.spent.get(server) != Some(&false) {
-                continue;
+    fn try_next_server(&mut self, session: &mut Session) {
+        while let Some((place, server)) = self.choose() {
+            if let Some(attempts) = self.attempts.get_mut(place) {
+                attempts.made += 1;
             }
-            let protocol = if self.settings.use_vc {
+            let protocol = if self.settings.values.use_vc {
                 Protocol::Tcp
             } else {
                 Protocol::Udp
             };
-            if self.send(server, protocol, transport) {
-                return;
+            if self.send(place, &server, protocol, session) {
+                return self.send_copies(protocol, session);
             }
-            self.mark_spent(server, Failure::Network, transport);
+            server.note_unreachable(session.transport.now_ms());
+            self.mark_spent(place, Failure::Network, session);
         }
         let timeout = self.timed_out.then_some(Failure::Timeout);
         let failure = match self.last_error {
@@ -201,68 +191,140 @@ impl<'s> Exchange<'s> {
             Some(Failure::Network) | None => timeout.or(self.last_error),
             error => error,
         };
-        self.candidate_failed(failure.unwrap_or(Failure::Network), transport);
+        self.candidate_failed(failure.unwrap_or(Failure::Network), session);
     }
 
-    fn send(&mut self, server: usize, protocol: Protocol, transport: &mut dyn Transport) -> bool {
-        let Some(&address) = self.settings.servers.get(server) else {
+    /// Sends the query to servers that are down and due for a try. One that was asked for this name
+    /// before has its chance already.
+    fn send_copies(&mut self, protocol: Protocol, session: &mut Session) {
+        for place in 0..self.settings.server_count() {
+            let untried = self.attempts.get(place).is_some_and(|a| a.made == 0);
+            let Some(&server) = self.settings.server(place).filter(|_| untried) else {
+                continue;
+            };
+            let now_ms = session.transport.now_ms();
+            if server.claim_retry(now_ms, self.settings.values.retry_ms) {
+                self.launch(place, &server, protocol, session);
+            }
+        }
+    }
+
+    /// Sends to a server and makes it the one that is waited for.
+    fn send(
+        &mut self,
+        place: usize,
+        server: &Server,
+        protocol: Protocol,
+        session: &mut Session,
+    ) -> bool {
+        if !self.launch(place, server, protocol, session) {
             return false;
-        };
-        let edns = !config::lacks_edns(&address);
+        }
+        self.current_place = place;
+        let now_ms = session.transport.now_ms();
+        let deadline_ms = now_ms.saturating_add(self.settings.values.timeout_ms);
+        self.deadline_ms = deadline_ms.min(self.limit_ms);
+        true
+    }
+
+    fn launch(
+        &mut self,
+        place: usize,
+        server: &Server,
+        protocol: Protocol,
+        session: &mut Session,
+    ) -> bool {
+        let sent_us = session.transport.now_us();
+        let now_ms = sent_us / 1000;
+        let edns = !server.lacks(Ability::Edns, now_ms);
         let id = random::secure_u16();
         let flags = QueryFlags {
             edns,
-            authentic_data: self.settings.trust_ad,
+            authentic_data: self.settings.values.trust_ad,
         };
         let query = self
             .candidate()
             .and_then(|c| encode_query(id, &c.labels, self.qtype, flags));
-        let Some(handle) = query.and_then(|query| transport.open(address, protocol, &query)) else {
+        let opened =
+            query.and_then(|query| session.transport.open(server.address, protocol, &query));
+        let Some(handle) = opened else {
             return false;
         };
         metrics::count(match protocol {
             Protocol::Udp => Metric::QueryUdp,
             Protocol::Tcp => Metric::QueryTcp,
         });
-        self.trace_query(address, protocol);
+        server.note_query(now_ms, self.settings.values.retry_ms);
+        if let Some(candidate) = self.candidate() {
+            trace!(
+                "asking {} by {protocol:?} for {} type {}",
+                server.address, candidate.name, self.qtype.0
+            );
+        }
         if self.flights.len() >= MAX_FLIGHTS {
-            transport.close(self.flights.remove(0).handle);
+            session.transport.close(self.flights.remove(0).handle);
         }
         self.flights.push(Flight {
             handle,
-            server,
+            place,
+            server: *server,
             protocol,
             id,
             edns,
             strays: 0,
-            sent_ns: clock::monotonic_ns(),
+            sent_us,
         });
-        self.current_server = server;
-        let deadline_ms = transport.now_ms().saturating_add(self.settings.timeout_ms);
-        self.deadline_ms = deadline_ms.min(self.limit_ms);
         true
     }
 
-    fn trace_query(&self, address: SocketAddr, protocol: Protocol) {
-        if let Some(candidate) = self.candidate() {
-            trace!(
-                "asking {address} by {protocol:?} for {} type {}, try {} of {}",
-                candidate.name,
-                self.qtype.0,
-                self.tries,
-                self.max_tries()
-            );
+    /// When [`look`](Self::look) is to be called again at the latest, ms.
+    pub(super) fn next_look_ms(&self, now_ms: u64) -> u64 {
+        if self.better_one_left() {
+            self.deadline_ms.min(now_ms + LOOK_INTERVAL_MS)
+        } else {
+            self.deadline_ms
         }
     }
 
-    fn on_event(&mut self, handle: Handle, event: Event, transport: &mut dyn Transport) {
+    /// True when a server other than the current one is up and may be asked.
+    fn better_one_left(&self) -> bool {
+        self.askable()
+            .any(|(place, server, _)| place != self.current_place && server.is_up())
+    }
+
+    /// Does what the time demands.
+    pub(super) fn look(&mut self, now_ms: u64, session: &mut Session) {
+        if self.done.is_some() {
+            return;
+        }
+        if self.deadline_ms <= now_ms {
+            return self.on_deadline(now_ms, session);
+        }
+        let current = self.settings.server(self.current_place);
+        if current.is_some_and(|server| !server.is_up()) && self.better_one_left() {
+            // Others waited for it in vain already.
+            self.timed_out = true;
+            self.try_next_server(session);
+        }
+    }
+
+    pub(super) fn on_event(&mut self, handle: Handle, event: Event, session: &mut Session) {
         let Some(flight) = self.flights.iter_mut().find(|f| f.handle == handle) else {
             return;
         };
-        let (server, protocol) = (flight.server, flight.protocol);
+        let (place, server, protocol) = (flight.place, flight.server, flight.protocol);
+        let now_us = session.transport.now_us();
         let message = match event {
             Event::Message(message) => message,
-            Event::Failed => return self.server_failed(server, Failure::Network, transport),
+            Event::Failed => {
+                // A server without TCP is not down.
+                if protocol == Protocol::Udp || self.settings.values.use_vc {
+                    server.note_unreachable(now_us / 1000);
+                } else {
+                    server.note_error();
+                }
+                return self.server_failed(place, Failure::Network, session);
+            }
         };
         let Some(candidate) = self.candidates.names.get(self.position) else {
             return;
@@ -275,92 +337,117 @@ impl<'s> Exchange<'s> {
             tcp_left: protocol == Protocol::Udp,
         };
         let verdict = judge(&message, &asked);
-        if matches!(verdict, Verdict::Ignore(_)) {
-            metrics::count(Metric::Discarded);
-        } else {
-            let took_ns = clock::monotonic_ns().saturating_sub(flight.sent_ns);
-            metrics::note_latency(took_ns / 1000);
+        if !matches!(verdict, Verdict::Ignore(_)) {
+            // A connection takes a round trip of its own.
+            let is_datagram = protocol == Protocol::Udp;
+            let took_us = is_datagram.then(|| now_us.saturating_sub(flight.sent_us));
+            server.note_reply(now_us / 1000, took_us);
         }
         match verdict {
-            Verdict::Answer(answer) => self.candidate_answered(answer, transport),
+            Verdict::Answer(answer) => self.candidate_answered(answer, session),
             Verdict::Ignore(reason) => {
+                metrics::count(Metric::Discarded);
                 flight.strays += 1;
                 let guessing = flight.strays >= MAX_STRAYS && protocol == Protocol::Udp;
                 trace!("message for {} ignored: {reason}", candidate.name);
                 if guessing {
-                    self.ask_again(handle, Protocol::Tcp, transport);
+                    self.ask_again(handle, Protocol::Tcp, session);
                 }
             }
-            Verdict::Truncated => self.ask_again(handle, Protocol::Tcp, transport),
+            Verdict::Truncated => self.ask_again(handle, Protocol::Tcp, session),
             Verdict::WithoutEdns => {
-                if let Some(&address) = self.settings.servers.get(server) {
-                    config::note_lack_of_edns(address);
-                }
-                self.ask_again(handle, protocol, transport);
+                server.note_lack(Ability::Edns, now_us / 1000);
+                self.ask_again(handle, protocol, session);
             }
             Verdict::NextServer(failure) => {
                 metrics::count(Metric::ServerError);
-                self.server_failed(server, failure, transport);
+                server.note_error();
+                self.server_failed(place, failure, session);
             }
         }
     }
 
     /// Puts the query to the same server once more, in place of an earlier one.
-    fn ask_again(&mut self, handle: Handle, protocol: Protocol, transport: &mut dyn Transport) {
+    fn ask_again(&mut self, handle: Handle, protocol: Protocol, session: &mut Session) {
         let Some(index) = self.flights.iter().position(|f| f.handle == handle) else {
             return;
         };
-        let server = self.flights.remove(index).server;
-        transport.close(handle);
-        if !self.send(server, protocol, transport) {
-            self.server_failed(server, Failure::Network, transport);
+        let Flight { place, server, .. } = self.flights.remove(index);
+        session.transport.close(handle);
+        if !self.send(place, &server, protocol, session) {
+            self.server_failed(place, Failure::Network, session);
         }
     }
 
-    fn server_failed(&mut self, server: usize, failure: Failure, transport: &mut dyn Transport) {
-        trace!("server {server} of the list: {failure:?}");
-        self.mark_spent(server, failure, transport);
-        if server == self.current_server {
-            self.try_next_server(transport);
+    fn server_failed(&mut self, place: usize, failure: Failure, session: &mut Session) {
+        trace!("server {place} of the list: {failure:?}");
+        self.mark_spent(place, failure, session);
+        if place == self.current_place {
+            self.try_next_server(session);
         }
     }
 
-    fn mark_spent(&mut self, server: usize, failure: Failure, transport: &mut dyn Transport) {
-        if let Some(spent) = self.spent.get_mut(server) {
-            *spent = true;
+    fn mark_spent(&mut self, place: usize, failure: Failure, session: &mut Session) {
+        if let Some(attempts) = self.attempts.get_mut(place) {
+            attempts.spent = true;
         }
         // What a server said tells more than one that could not be reached.
         if failure != Failure::Network || self.last_error.is_none() {
             self.last_error = Some(failure);
         }
         self.flights.retain(|flight| {
-            if flight.server == server {
-                transport.close(flight.handle);
+            if flight.place == place {
+                session.transport.close(flight.handle);
             }
-            flight.server != server
+            flight.place != place
         });
     }
 
-    fn on_deadline(&mut self, transport: &mut dyn Transport) {
+    fn on_deadline(&mut self, now_ms: u64, session: &mut Session) {
         trace!(
             "server {} of the list: no reply in time",
-            self.current_server
+            self.current_place
         );
-        metrics::count(Metric::Timeout);
         self.timed_out = true;
-        if transport.now_ms() >= self.limit_ms {
-            self.tries = self.max_tries();
+        self.note_silence(now_ms);
+        if now_ms >= self.limit_ms {
+            for attempts in &mut self.attempts {
+                attempts.spent = true;
+            }
         }
-        self.try_next_server(transport);
+        self.try_next_server(session);
     }
 
-    fn candidate_answered(&mut self, answer: Answer, transport: &mut dyn Transport) {
+    /// Tells the server state that the current server did not answer.
+    fn note_silence(&self, now_ms: u64) {
+        let is_current = |flight: &&Flight| flight.place == self.current_place;
+        let Some(flight) = self.flights.iter().rev().find(is_current) else {
+            return;
+        };
+        let sent_ms = flight.sent_us / 1000;
+        // When the caller's deadline cut it short, it may have had too little time.
+        let enough_ms = flight
+            .server
+            .silence_ms()
+            .min(self.settings.values.timeout_ms);
+        if now_ms.saturating_sub(sent_ms) < enough_ms {
+            return;
+        }
+        metrics::count(Metric::Timeout);
+        if flight.protocol == Protocol::Udp || self.settings.values.use_vc {
+            flight.server.note_silence(sent_ms, now_ms);
+        } else {
+            flight.server.note_error();
+        }
+    }
+
+    fn candidate_answered(&mut self, answer: Answer, session: &mut Session) {
         let Some(negative) = answer.negative else {
-            return self.finish(Outcome::Answer(answer), transport);
+            return self.finish(Outcome::Answer(answer), session);
         };
         let is_only_one = self.candidates.names.len() == 1;
         if is_only_one {
-            return self.finish(Outcome::Answer(answer), transport);
+            return self.finish(Outcome::Answer(answer), session);
         }
         self.findings.absent = Some(match self.findings.absent {
             None => negative,
@@ -375,32 +462,32 @@ impl<'s> Exchange<'s> {
         if self.position == 0 && self.candidates.as_is_first {
             self.findings.as_is = Some(answer);
         }
-        self.next_candidate(transport);
+        self.next_candidate(session);
     }
 
-    fn candidate_failed(&mut self, failure: Failure, transport: &mut dyn Transport) {
+    fn candidate_failed(&mut self, failure: Failure, session: &mut Session) {
         self.findings.failed = Some(failure);
         // Servers that answer, if only with an error, may know the next candidate. Silent ones
         // would be silent again, and the caller would wait for that.
         if matches!(failure, Failure::ServFail | Failure::Refused) {
-            self.next_candidate(transport);
+            self.next_candidate(session);
         } else {
-            self.conclude(transport);
+            self.conclude(session);
         }
     }
 
-    fn next_candidate(&mut self, transport: &mut dyn Transport) {
-        self.close_all(transport);
+    fn next_candidate(&mut self, session: &mut Session) {
+        self.close_all(session);
         self.position += 1;
         if self.position < self.candidates.names.len() {
-            self.start_candidate(transport);
+            self.start_candidate(session);
         } else {
-            self.conclude(transport);
+            self.conclude(session);
         }
     }
 
     /// No candidate gave records: says what that means for the question.
-    fn conclude(&mut self, transport: &mut dyn Transport) {
+    fn conclude(&mut self, session: &mut Session) {
         let findings = std::mem::take(&mut self.findings);
         let outcome = match findings {
             // As res_search(): what is known of the name itself counts, whatever became of the
@@ -421,18 +508,37 @@ impl<'s> Exchange<'s> {
                 negative: absent,
             }),
         };
-        self.finish(outcome, transport);
+        self.finish(outcome, session);
     }
 
-    fn finish(&mut self, outcome: Outcome, transport: &mut dyn Transport) {
-        self.close_all(transport);
-        let took_ms = transport.now_ms().saturating_sub(self.started_ms);
+    fn finish(&mut self, outcome: Outcome, session: &mut Session) {
+        self.close_all(session);
+        let took_ms = session.transport.now_ms().saturating_sub(self.started_ms);
         self.done = Some(Timed { outcome, took_ms });
     }
 
-    fn close_all(&mut self, transport: &mut dyn Transport) {
+    /// Ends what is under way. A server that is down keeps its query: an answer brings it up again.
+    fn close_all(&mut self, session: &mut Session) {
+        let now_ms = session.transport.now_ms();
         for flight in self.flights.drain(..) {
-            transport.close(flight.handle);
+            let qname = match self.candidates.names.get(self.position) {
+                Some(candidate) if flight.protocol == Protocol::Udp && !flight.server.is_up() => {
+                    candidate.name.clone()
+                }
+                _ => {
+                    session.transport.close(flight.handle);
+                    continue;
+                }
+            };
+            session.keep(Late {
+                handle: flight.handle,
+                server: flight.server,
+                id: flight.id,
+                qname,
+                qtype: self.qtype,
+                strays: flight.strays,
+                until_ms: now_ms.saturating_add(self.settings.values.timeout_ms),
+            });
         }
     }
 }

@@ -10,7 +10,7 @@ use super::message::{CLASS_IN, Head};
 use super::reply::{Asked, Verdict, judge};
 use super::search::is_expansion;
 use super::wire;
-use super::{Answer, Negative, Outcome, Question, Timed, config};
+use super::{Answer, Negative, Outcome, Question, Timed, config, servers};
 use crate::error::Failure;
 use crate::host::log::Level;
 use crate::host::options::{self, Opt};
@@ -131,6 +131,7 @@ fn from_h_errno(error: c_int, qname: Name) -> Outcome {
 /// Calls the swapped init function, if there is one, and forgets what was read of resolv.conf.
 pub(super) fn reload() {
     config::forget();
+    servers::forget();
     let Some(init) = hooks::swapped_init() else {
         return;
     };

@@ -3,8 +3,8 @@
 //!
 //! [`config`] says whom to ask and how, `search` which names, `exchange` runs a question through
 //! servers and attempts over a [`Transport`], `reply` judges what comes back, `message`, `wire` and
-//! `rdata` read it. `hook` replaces all of that when a module has swapped the search function.
-//! Nothing here is shared between processes or threads.
+//! `rdata` read it. `session` runs exchanges side by side. `hook` replaces all of that when a module
+//! has swapped the search function. Processes share what they know of the [`servers`], nothing else.
 
 #[macro_use]
 mod trace;
@@ -14,11 +14,12 @@ mod hook;
 mod message;
 mod rdata;
 mod reply;
+mod resolv_conf;
 mod search;
+pub mod servers;
+mod session;
 mod transport;
 mod wire;
-
-use std::cell::RefCell;
 
 pub use config::Settings;
 pub use transport::{Event, Handle, Protocol, Transport};
@@ -192,7 +193,8 @@ fn not_asked() -> Timed {
     }
 }
 
-/// Forgets the configuration read so far (`dns_reinit`); the next query reads it again.
+/// Forgets the configuration read so far (`dns_reinit`); the next query reads it again. In all
+/// processes servers that are down are tried in their turn again.
 ///
 /// Calls the swapped init function, if a module has put one into `dns_func`.
 pub fn reload() {
@@ -204,9 +206,7 @@ pub fn reload() {
 #[must_use]
 pub fn is_search_suffix(suffix: &[u8]) -> bool {
     let suffix = suffix.strip_suffix(b".").unwrap_or(suffix);
-    config::search_list()
-        .iter()
-        .any(|domain| eq_ignore_case(domain, suffix))
+    config::with_search_list(|domains| domains.iter().any(|domain| eq_ignore_case(domain, suffix)))
 }
 
 fn ask_network(
@@ -221,9 +221,9 @@ fn ask_network(
         })
     };
     let rules = search::SearchRules {
-        domains: &settings.search,
-        ndots: settings.ndots,
-        no_tld_query: settings.no_tld_query,
+        domains: &settings.values.search,
+        ndots: settings.values.ndots,
+        no_tld_query: settings.values.no_tld_query,
     };
     let mut outcomes = Vec::with_capacity(questions.len());
     let mut exchanges = Vec::with_capacity(questions.len());
@@ -237,7 +237,7 @@ fn ask_network(
             outcomes.push(known(Outcome::Failed(Failure::Hook)));
             continue;
         }
-        if settings.no_aaaa && question.qtype == RecordType::AAAA {
+        if settings.values.no_aaaa && question.qtype == RecordType::AAAA {
             outcomes.push(known(Outcome::Answer(no_data(candidates.question))));
             continue;
         }
@@ -249,7 +249,7 @@ fn ask_network(
             deadline_ms,
         ));
     }
-    let mut answered = with_current_transport(|t| exchange::run(exchanges, t)).into_iter();
+    let mut answered = session::with_current(|session| session.run(exchanges)).into_iter();
     outcomes
         .into_iter()
         .map(|known| known.or_else(|| answered.next()).unwrap_or_else(not_asked))
@@ -268,28 +268,10 @@ fn no_data(qname: Name) -> Answer {
     }
 }
 
-thread_local! {
-    static TRANSPORT: RefCell<Option<Box<dyn Transport>>> = const { RefCell::new(None) };
-}
-
-fn with_current_transport<R>(ask: impl FnOnce(&mut dyn Transport) -> R) -> R {
-    match TRANSPORT.take() {
-        None => ask(&mut transport::SystemTransport::default()),
-        Some(mut transport) => {
-            let result = ask(transport.as_mut());
-            TRANSPORT.set(Some(transport));
-            result
-        }
-    }
-}
-
 /// Runs `work` with all queries of this thread going through `transport`.
 #[doc(hidden)]
 pub fn with_transport<R>(transport: Box<dyn Transport>, work: impl FnOnce() -> R) -> R {
-    let before = TRANSPORT.replace(Some(transport));
-    let result = work();
-    TRANSPORT.set(before);
-    result
+    session::with_transport(transport, work)
 }
 
 /// What [`decode_for_tests`] saw in a message.

@@ -28,6 +28,19 @@ pub(super) struct Asked<'a> {
     pub(super) tcp_left: bool,
 }
 
+impl<'a> Asked<'a> {
+    /// For telling a reply from other messages; see [`is_reply`].
+    pub(super) fn plainly(id: u16, qname: &'a Name, qtype: RecordType) -> Self {
+        Self {
+            id: Some(id),
+            qname,
+            qtype,
+            edns: false,
+            tcp_left: false,
+        }
+    }
+}
+
 /// What to do about a message.
 #[derive(Clone, Debug)]
 pub(super) enum Verdict {
@@ -41,6 +54,11 @@ pub(super) enum Verdict {
     WithoutEdns,
     /// This server has nothing to say about the name: try the next one.
     NextServer(Failure),
+}
+
+/// True when a message that came from the server and port that were asked replies to the query.
+pub(super) fn is_reply(message: &[u8], asked: &Asked<'_>) -> bool {
+    Head::decode(message).is_some_and(|head| matches(&head, asked).is_ok())
 }
 
 /// Judges a message that came from the server and port that were asked.

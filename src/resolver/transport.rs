@@ -47,6 +47,11 @@ pub trait Transport {
     /// Milliseconds of the clock that deadlines are in.
     fn now_ms(&self) -> u64;
 
+    /// The same clock in µs.
+    fn now_us(&self) -> u64 {
+        self.now_ms().saturating_mul(1000)
+    }
+
     /// Sends a query without waiting; `None` if it cannot be sent.
     fn open(&mut self, server: SocketAddr, protocol: Protocol, query: &[u8]) -> Option<Handle>;
 
@@ -90,6 +95,10 @@ struct Connection {
 impl Transport for SystemTransport {
     fn now_ms(&self) -> u64 {
         clock::monotonic_ms()
+    }
+
+    fn now_us(&self) -> u64 {
+        clock::monotonic_ns() / 1000
     }
 
     fn open(&mut self, server: SocketAddr, protocol: Protocol, query: &[u8]) -> Option<Handle> {

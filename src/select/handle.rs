@@ -24,7 +24,7 @@ const TRANSPORT_MASK: u8 = 7;
 const CANDIDATE_SHIFT: u8 = 3;
 
 /// How a name is looked up: as a caller wrote it, or as it came out of DNS.
-type LookUp = fn(&[u8], RecordType, u32) -> Result<(EntryRef, Source), LookupError>;
+pub(super) type LookUp = fn(&[u8], RecordType, u32) -> Result<(EntryRef, Source), LookupError>;
 
 /// A target, before it is written to the caller's variables.
 #[derive(Clone, Copy, Debug)]
@@ -584,7 +584,7 @@ impl Search<'_> {
 }
 
 /// The candidates of a NAPTR entry.
-fn candidates_of(entry: &EntryRef) -> Candidates {
+pub(super) fn candidates_of(entry: &EntryRef) -> Candidates {
     Candidates::new(entry.records().map(|record| match record {
         RecordView::Naptr {
             order,
@@ -599,7 +599,12 @@ fn candidates_of(entry: &EntryRef) -> Candidates {
 }
 
 /// True when two candidates have the same transport and replacement.
-fn leads_alike(entry: &EntryRef, candidates: &Candidates, one: usize, other: usize) -> bool {
+pub(super) fn leads_alike(
+    entry: &EntryRef,
+    candidates: &Candidates,
+    one: usize,
+    other: usize,
+) -> bool {
     let (Some(one), Some(other)) = (candidates.get(one), candidates.get(other)) else {
         return false;
     };
@@ -612,7 +617,7 @@ fn leads_alike(entry: &EntryRef, candidates: &Candidates, one: usize, other: usi
 }
 
 /// Position of the SRV record that is used as number `step`.
-fn record_at_step(entry: &EntryRef, step: usize, seed: u32) -> Option<usize> {
+pub(super) fn record_at_step(entry: &EntryRef, step: usize, seed: u32) -> Option<usize> {
     if seed == 0 {
         return (step < entry.record_count()).then_some(step);
     }

@@ -3,10 +3,13 @@
 //! All progress of one call lives in its [`Cursor`]; nothing is ever written into a cached record.
 
 #[cfg(feature = "use_dns_cache")]
+pub mod explain;
+#[cfg(feature = "use_dns_cache")]
 pub mod handle;
 pub mod naptr;
 pub mod protocols;
 pub mod sip_host;
+pub mod sip_uri;
 pub mod srv;
 
 #[cfg(feature = "use_dns_cache")]
@@ -57,6 +60,20 @@ impl Transport {
     #[must_use]
     pub fn is_secure(self) -> bool {
         matches!(self, Self::Tls | Self::Wss)
+    }
+
+    /// Name as in `;transport=`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Udp => "udp",
+            Self::Tcp => "tcp",
+            Self::Tls => "tls",
+            Self::Sctp => "sctp",
+            Self::Ws => "ws",
+            Self::Wss => "wss",
+            Self::Other => "other",
+        }
     }
 
     /// Port when neither URI nor DNS give one (RFC 3261 section 19.1.2, RFC 7118 section 5).

@@ -17,6 +17,8 @@ pub(crate) struct RawShmMutex {
     inner: UnsafeCell<libc::pthread_mutex_t>,
     damaged: AtomicU32,
     initialised: AtomicU32,
+    /// Set by whoever has to wait.
+    wanted: AtomicU32,
 }
 
 // SAFETY: the inner mutex is only touched through pthread functions, which synchronise themselves;
@@ -60,6 +62,11 @@ impl RawShmMutex {
         self.damaged.store(0, Ordering::Relaxed);
     }
 
+    /// True when somebody had to wait since this was last asked; for holders that come back soon.
+    pub(crate) fn is_wanted(&self) -> bool {
+        self.wanted.swap(0, Ordering::Relaxed) != 0
+    }
+
     /// Handles the result of a lock call; true when the lock is held.
     fn owned_after(&self, rc: i32) -> bool {
         match rc {
@@ -92,6 +99,7 @@ unsafe impl RawMutex for RawShmMutex {
         inner: UnsafeCell::new(libc::PTHREAD_MUTEX_INITIALIZER),
         damaged: AtomicU32::new(0),
         initialised: AtomicU32::new(0),
+        wanted: AtomicU32::new(0),
     };
     #[cfg(loom)]
     const INIT: Self = panic!("made in shared memory only");
@@ -101,7 +109,12 @@ unsafe impl RawMutex for RawShmMutex {
 
     fn lock(&self) {
         // SAFETY: initialised before the region was published.
-        let rc = unsafe { libc::pthread_mutex_lock(self.inner.get()) };
+        let mut rc = unsafe { libc::pthread_mutex_trylock(self.inner.get()) };
+        if rc == libc::EBUSY {
+            self.wanted.store(1, Ordering::Relaxed);
+            // SAFETY: as above.
+            rc = unsafe { libc::pthread_mutex_lock(self.inner.get()) };
+        }
         // EDEADLK is a defect of ours (locked twice by one thread). The panic is caught at the C edge,
         // nothing has been changed.
         assert!(self.owned_after(rc), "writer lock: error {rc}");

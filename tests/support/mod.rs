@@ -22,6 +22,7 @@
 )]
 
 pub mod dns_server;
+pub mod network;
 pub mod options;
 pub mod watchdog;
 pub mod wire;

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use kamailio_dns::host::options;
+use kamailio_dns::resolver::{config, servers};
 
 use super::Server;
 
@@ -28,6 +29,7 @@ impl OptionsGuard {
         let number = FILES.fetch_add(1, Ordering::Relaxed);
         let file =
             std::env::temp_dir().join(format!("kamailio-dns-{}-{number}.conf", std::process::id()));
+        servers::forget_all();
         let mut guard = Self {
             changed: Vec::new(),
             file,
@@ -50,6 +52,7 @@ impl OptionsGuard {
         let fresh = self.file.with_extension("new");
         std::fs::write(&fresh, text).expect("write resolv.conf");
         std::fs::rename(&fresh, &self.file).expect("rename resolv.conf");
+        config::look_again();
         let path = self.file.to_str().expect("path is text").to_owned();
         if options::get("dns_resolv_conf").as_deref() != Some(&path) {
             self.set("dns_resolv_conf", &path);

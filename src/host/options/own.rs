@@ -182,7 +182,7 @@ pub(super) static OWN: &[Descriptor] = &[
     number(
         "dns_cache_negative_share",
         ExtraOpt::NegativeShare,
-        (25, 1, 100),
+        (50, 1, 100),
         "%",
         "part of dns_cache_mem that negative entries may fill",
     ),

@@ -1,0 +1,48 @@
+# The steps of build.sh for Kamailio's Makefiles; read by it.
+
+configure() {
+	[ -f "$tree/src/config.mak" ] && return
+	make -C "$tree/src" cfg prefix=/usr FLAVOUR=kamailio CC_EXTRA_OPTS="$cflags" LD_EXTRA_OPTS="$ldflags" \
+		group_include=kstandard >"$tree/configure.log" 2>&1 || fail configure
+}
+
+build_stock() {
+	[ -f "$tree/kamailio.stock" ] && [ "$name" = "${name#tree-}" ] && return
+	rm -f "$tree/src/kamailio"
+	make -C "$tree/src" -j"$jobs" kamailio >"$tree/core.log" 2>&1 || fail core
+	mv "$tree/src/kamailio" "$tree/kamailio.stock"
+}
+
+build_modules() {
+	mkdir -p "$tree/modules" "$tree/lib"
+	wanted=
+	for module in $modules; do
+		if [ ! -f "$tree/modules/$module.so" ] || [ "$name" != "${name#tree-}" ]; then
+			[ ! -d "$tree/src/modules/$module" ] || wanted="$wanted modules/$module"
+		fi
+	done
+	[ -n "$wanted" ] || return 0
+	make -C "$tree/src" -j"$jobs" modules modules="${wanted# }" >"$tree/modules.log" 2>&1 || fail modules
+	for module in $wanted; do
+		ln -sf "../src/$module/${module#modules/}.so" "$tree/modules/"
+	done
+	# 5.6.3 keeps in shared libraries what several modules use.
+	for library in "$tree"/src/lib/*/lib*.so*; do
+		[ ! -f "$library" ] || ln -sf "../${library#"$tree"/}" "$tree/lib/"
+	done
+	make -C "$tree/utils/kamcmd" >"$tree/kamcmd.log" 2>&1 || fail kamcmd
+	ln -sf utils/kamcmd/kamcmd "$tree/kamcmd"
+}
+
+# Our executable: the objects that are there, without three of them, and the library.
+build_ours() {
+	library=$libdir/libkamailio_dns.so
+	ours=$libdir/kamailio-$name
+	[ -f "$ours" ] && [ "$ours" -nt "$library" ] && [ "$ours" -nt "$tree/kamailio.stock" ] && return
+	rm -f "$tree/src/kamailio"
+	# The run path is for those who start it by hand; LD_LIBRARY_PATH goes before it.
+	LD_RUN_PATH=$libdir make -C "$tree/src" \
+		'objs=$(filter-out core/resolve.o core/dns_cache.o core/dns_func.o,$(sources:.c=.o))' \
+		extra_objs="$library" kamailio >"$tree/ours.log" 2>&1 || fail ours
+	mv "$tree/src/kamailio" "$ours"
+}

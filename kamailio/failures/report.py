@@ -1,0 +1,149 @@
+"""What the numbers of a row mean: the text of its cells, and whether the library passes."""
+
+
+def _s(seconds):
+    if seconds is None:
+        return "no answer"
+    return f"{seconds:.2f} s" if seconds >= 1 else f"{seconds * 1000:.0f} ms"
+
+
+def _worst(values):
+    """The longest time; None, an unanswered call, is longest."""
+    return None if any(value is None for value in values) else max(values)
+
+
+def _silent_cell(m):
+    return f"each of 8 workers {_s(_worst(m['blocked']))}; {m['queries']} queries; the next call {_s(m['again'])}"
+
+
+def _silent_pass(ours, stock):
+    worst = _worst(ours["blocked"])
+    # dns_resolve_deadline is 10 s; the rest is the time of a SIP transaction on a busy machine.
+    return worst is not None and worst < 11 and ours["queries"] * 8 <= stock["queries"]
+
+
+def _herd_cell(m):
+    return f"{', '.join(map(str, m['queries']))} queries; longest call {_s(_worst(m['seconds']))}"
+
+
+def _herd_pass(ours, stock):
+    return ours["queries"] == [1, 1, 1] and _worst(ours["seconds"]) is not None
+
+
+def _hot_cell(m):
+    lost = f", {m['failed']} failed" if m["failed"] else ""
+    return f"{m['delayed']} of {m['calls']} calls delayed{lost}; {m['queries']} queries; longest {_s(m['longest'])}"
+
+
+def _hot_pass(ours, stock):
+    return ours["delayed"] == 0 and ours["failed"] == 0 and ours["queries"] == 1
+
+
+def _dead_cell(m):
+    first, *later = m["added"]
+    return f"first miss +{_s(first)}, later ones up to +{_s(_worst(later))}; the dead server got {m['dead_asked']} queries"
+
+
+def _dead_pass(ours, stock):
+    worst = _worst(ours["added"][1:])
+    return worst is not None and worst < ours["trip"]
+
+
+def _outage_cell(m):
+    late = f", {m['slow']} late" if m["slow"] else ""
+    return f"{m['failed']} of {m['calls']} calls failed{late}; in the 2 s after it {m['failed_after']} of {m['after']}"
+
+
+def _outage_pass(ours, stock):
+    return ours["failed"] == 0 and ours["failed_before"] == 0 and ours["failed_after"] == 0
+
+
+def _new_cell(m):
+    if m["works_after"] is None:
+        return f"not within {m['patience']} s after its end"
+    return f"{_s(max(0, m['works_after']))} after its end; {m['queries']} queries"
+
+
+def _new_pass(ours, stock):
+    return ours["works_after"] is not None and ours["works_after"] <= 2
+
+
+# name: what happens, what is demanded of the library, the cell, the verdict
+ROWS = {
+    "silent": (
+        "A name's servers drop every packet (URI without port and transport). 8 calls at once.",
+        "no worker is blocked longer than `dns_resolve_deadline` (10 s); an eighth of the queries",
+        _silent_cell, _silent_pass,
+    ),
+    "herd": (
+        "8 workers ask for one uncached name at once, server 300 ms away; three names.",
+        "1 query for each name",
+        _herd_cell, _herd_pass,
+    ),
+    "hot": (
+        "The busiest name (200 calls/s, TTL 5 s) expires, server 500 ms away.",
+        "no call delayed by DNS (half the round trip or more), 1 query",
+        _hot_cell, _hot_pass,
+    ),
+    "dead_server": (
+        "The first of two nameservers is silent, the second 100 ms away. Misses one after the other.",
+        "after the first miss, less than one round trip is added",
+        _dead_cell, _dead_pass,
+    ),
+    "outage": (
+        "All nameservers silent for {outage} s, 50 calls/s to ten names in use (TTL 5 s).",
+        "no call fails",
+        _outage_cell, _outage_pass,
+    ),
+    "new_name": (
+        "A name is asked for the first time during an outage of 1 s (`dns_retr_time=1`, `dns_retr_no=1`).",
+        "it works at most 2 s after the outage",
+        _new_cell, _new_pass,
+    ),
+}
+
+
+def judge(name, ours, stock):
+    """None when the library passes, else why not."""
+    if "error" in ours:
+        return ours["error"]
+    if "error" in stock:
+        return "the stock server: " + stock["error"]
+    return None if ROWS[name][3](ours, stock) else "the criterion is not met"
+
+
+def cell(name, measured):
+    return "could not be measured" if "error" in measured else ROWS[name][2](measured)
+
+
+def situation(name, measured):
+    return ROWS[name][0].format(**measured) if "outage" in measured else ROWS[name][0].replace("{outage}", "some")
+
+
+def table(results, suites, versions, facts):
+    """The document. `results` maps (row, suite, "stock"|"ours") to numbers."""
+    lines = [
+        "# Behaviour under failure",
+        "",
+        "Written by `make failure-table`; do not edit. Real Kamailio servers with 8 UDP workers, Debian's flags,",
+        "the C original (\"stock\") and this library (\"ours\") in the same run, each with a name server of its own",
+        "in a network namespace of its own. Options have their defaults unless the row says otherwise.",
+        "",
+        *[f"- {fact}" for fact in facts],
+        "",
+    ]
+    failed = 0
+    for suite in suites:
+        lines += [f"## Kamailio {versions[suite]}", "", "| situation | demanded | stock | ours | |", "|---|---|---|---|---|"]
+        for name in ROWS:
+            if (name, suite, "ours") not in results:
+                continue
+            ours, stock = results[name, suite, "ours"], results[name, suite, "stock"]
+            trouble = judge(name, ours, stock)
+            failed += trouble is not None
+            lines.append(
+                f"| {situation(name, ours)} | {ROWS[name][1]} | {cell(name, stock)} | {cell(name, ours)} "
+                f"| {'passed' if trouble is None else '**failed**'} |"
+            )
+        lines.append("")
+    return "\n".join(lines), failed

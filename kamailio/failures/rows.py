@@ -1,0 +1,190 @@
+"""What is measured: one function for each failure. Each runs in namespaces of its own and returns numbers.
+
+`Bed` starts Kamailio with eight workers, a scripted name server and callees that answer. The name server's
+rules are in bed/dnsserver.py.
+"""
+
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "e2e"))
+
+from bed import dnsserver, kamailio, sandbox, sip
+
+from load import Load
+
+WORKERS = 8
+CALLEE = "127.0.0.20"
+PORT = 5070
+
+
+class Bed:
+    """What a row runs in; ended by `close_all`."""
+
+    all = []
+
+    def __init__(self, build, folder, lines, resolv="nameserver 127.0.0.1\n", core=(), addresses=("127.0.0.1",)):
+        sandbox.enter()
+        sandbox.bind_resolv_conf(os.path.join(folder, "resolv.conf"), resolv)
+        self.dns = dnsserver.ScriptedServer(lines, addresses)
+        sip.Callees({f"udp:{CALLEE}:{PORT}": 200})
+        self.load = Load()
+        # Unix sockets have short names.
+        self.run_folder = tempfile.mkdtemp(prefix="kfail-")
+        self.kamailio = kamailio.Kamailio(
+            build, self.run_folder, core=core, children=WORKERS, ipv6=False, fr_timer=5000, memory=64,
+            start_seconds=60,
+        )
+        Bed.all.append(self)
+        self.kamailio.start()
+
+    def close(self):
+        """Ends all processes of the server, also those that wait for a name server."""
+        if self.kamailio.process is not None:
+            for pid in self.kamailio.pids():
+                try:
+                    os.kill(pid, signal.SIGKILL)
+                except ProcessLookupError:
+                    pass
+            self.kamailio.process.wait(10)
+        shutil.rmtree(self.run_folder, ignore_errors=True)
+
+    def asked(self, since=0.0, name=None, server=None):
+        """Number of questions that came in."""
+        return sum(
+            when >= since and (name is None or question == name) and (server is None or address == server)
+            for address, question, _, when in list(self.dns.asked)
+        )
+
+
+def close_all():
+    for bed in Bed.all:
+        bed.close()
+
+
+def uri(name):
+    """Only the address of the name is asked for: the URI has a port."""
+    return f"sip:user@{name}:{PORT}"
+
+
+def silent(build, folder, full):
+    """Eight calls at once to a name whose server drops everything; then a ninth."""
+    bed = Bed(build, folder, [])
+    bed.dns.rules["*"] = "drop"
+    calls = [bed.load.send("sip:user@silent.test") for _ in range(WORKERS)]
+    Load.finish(calls, 60)
+    again = bed.load.send("sip:user@silent.test")
+    Load.finish([again], 60)
+    return {
+        "blocked": [call.seconds for call in calls],
+        "queries": bed.asked(),
+        "again": again.seconds,
+        "codes": sorted({str(call.code) for call in calls}),
+    }
+
+
+def herd(build, folder, full):
+    """Eight calls at once to a name that is not cached, 300 ms away."""
+    names = [f"herd{number}.test" for number in range(3)]
+    bed = Bed(build, folder, [f"{name} 60 A {CALLEE}" for name in names])
+    bed.dns.rules["*"] = 0.3
+    queries, times = [], []
+    for name in names:
+        calls = Load.finish([bed.load.send(uri(name)) for _ in range(WORKERS)], 30)
+        queries.append(bed.asked(name=name))
+        times += [call.seconds if call.ok else None for call in calls]
+    return {"queries": queries, "seconds": times}
+
+
+def hot(build, folder, full):
+    """200 calls/s to one name while its record expires; the name server is 500 ms away."""
+    trip, ttl, rate = 0.5, 5, 200
+    bed = Bed(build, folder, [f"hot.test {ttl} A {CALLEE}"])
+    bed.dns.rules["*"] = trip
+    Load.finish([bed.load.send(uri("hot.test"))], 30)
+    start = time.monotonic()
+    # Long enough for one expiry, not for a second one.
+    calls = bed.load.run([uri("hot.test")], rate, ttl + 2)
+    Load.finish(calls, 30)
+    return {
+        "calls": len(calls),
+        "failed": sum(not call.ok for call in calls),
+        "delayed": sum(call.seconds is None or call.seconds > trip / 2 for call in calls),
+        "longest": max((call.seconds for call in calls if call.seconds is not None), default=None),
+        "queries": bed.asked(since=start),
+    }
+
+
+def dead_server(build, folder, full):
+    """Misses one after the other; the first of two name servers is silent, the second 100 ms away."""
+    trip, count = 0.1, 8 if full else 4
+    names = [f"miss{number}.test" for number in range(count)]
+    bed = Bed(
+        build, folder, [f"{name} 60 A {CALLEE}" for name in names],
+        resolv="nameserver 127.0.0.3\nnameserver 127.0.0.1\n", addresses=("127.0.0.1", "127.0.0.3"),
+    )
+    bed.dns.rules["*"] = trip
+    bed.dns.rules[("127.0.0.3", "*")] = "drop"
+    added = []
+    for name in names:
+        (call,) = Load.finish([bed.load.send(uri(name))], 40)
+        added.append(call.seconds - trip if call.ok else None)
+    return {"trip": trip, "added": added, "dead_asked": bed.asked(server="127.0.0.3")}
+
+
+def outage(build, folder, full, seconds):
+    """Calls to names in use, while the name server is silent for a while."""
+    ttl, rate = 5, 50
+    names = [f"used{number}.test" for number in range(10)]
+    bed = Bed(build, folder, [f"{name} {ttl} A {CALLEE}" for name in names])
+    uris = [uri(name) for name in names]
+    warm = Load.finish(bed.load.run(uris, rate, 2), 30)
+    bed.dns.rules["*"] = "drop"
+    calls = bed.load.run(uris, rate, seconds)
+    Load.finish(calls, 15)
+    bed.dns.rules.clear()
+    after = Load.finish(bed.load.run(uris, rate, 2), 30)
+    return {
+        "outage": seconds,
+        "calls": len(calls),
+        "failed": sum(not call.ok for call in calls),
+        "slow": sum(call.ok and call.seconds > 0.5 for call in calls),
+        "failed_before": sum(not call.ok for call in warm),
+        "failed_after": sum(not call.ok for call in after),
+        "after": len(after),
+    }
+
+
+def new_name(build, folder, full):
+    """A name is asked for the first time just after a 1 s outage began; calls go on until one gets through."""
+    patience = 75 if full else 10
+    bed = Bed(
+        build, folder, [f"new.test 60 A {CALLEE}", f"other.test 60 A {CALLEE}"],
+        core=["dns_retr_time=1", "dns_retr_no=1"],
+    )
+    # The name servers are known and well when the outage begins.
+    Load.finish([bed.load.send(uri("other.test"))], 30)
+    bed.dns.rules["*"] = "drop"
+    end = time.monotonic() + 1
+    calls, first = [], None
+    while first is None and time.monotonic() < end + patience:
+        calls.append(bed.load.send(uri("new.test")))
+        time.sleep(0.1)
+        if time.monotonic() >= end:
+            bed.dns.rules.clear()
+        first = next((call for call in calls if call.ok), None)
+    return {
+        "works_after": first.done - end if first else None,
+        "patience": patience,
+        "calls": len(calls),
+        "queries": bed.asked(name="new.test"),
+    }
+
+
+ROWS = {
+    "silent": silent, "herd": herd, "hot": hot, "dead_server": dead_server, "outage": outage, "new_name": new_name,
+}

@@ -1,0 +1,120 @@
+//! Garbage collection and flush: walks over everything, in small steps.
+//!
+//! One hold of the writer lock covers a bounded amount of work, some tens of microseconds. Between two
+//! holds waiting writers get in. Readers take no lock and are not disturbed in any case.
+
+use crate::host::clock::is_past;
+use crate::shm::sync::Ordering;
+
+use super::link::Link;
+use super::table::{PLACES, Table};
+use super::write::Writer;
+use super::{Cache, layout};
+
+/// Buckets handled in one hold of the lock.
+const BUCKETS_PER_HOLD: usize = 16;
+/// Extents swept in one hold of the lock.
+const EXTENTS_PER_HOLD: u32 = 1;
+/// Pages given back to the kernel in one hold of the lock.
+const PAGES_PER_HOLD: usize = 4;
+
+impl Cache {
+    /// True when an entry with these flags and expiry tick is of no use any more: it is expired, and too
+    /// old to be served stale.
+    ///
+    /// Expired entries that are not gone stay until memory is short; they go before all live ones.
+    pub(super) fn gone(&self, flags: u8, expire: u32, now: u32) -> bool {
+        if flags & layout::FLAG_PERMANENT != 0 {
+            return false;
+        }
+        // Absence is not served stale (RFC 8767 speaks of data).
+        let stale = if flags & layout::FLAG_NEGATIVE == 0 {
+            self.stale_ticks()
+        } else {
+            0
+        };
+        is_past(expire.wrapping_add(stale), now)
+    }
+
+    /// Unlinks all entries, permanent ones only when asked.
+    pub fn flush(&self, permanent_too: bool) {
+        self.unlink_where(&|flags, _| permanent_too || flags & layout::FLAG_PERMANENT == 0);
+    }
+
+    /// Unlinks the entries that are expired and may not be served stale either, gives unused memory back,
+    /// and follows a change of `dns_cache_mem` to its end.
+    pub fn collect_garbage(&self, now: u32) {
+        self.unlink_where(&|flags, expire| self.gone(flags, expire, now));
+        let mut extent = 0;
+        while extent < self.pages.extent_end() {
+            let writer = self.write();
+            self.pages.sweep(extent, extent + EXTENTS_PER_HOLD);
+            extent += EXTENTS_PER_HOLD;
+            writer.pause();
+        }
+        loop {
+            let writer = self.write();
+            let more = writer.fit_limit(now);
+            let gained = self.pages.release_empty(PAGES_PER_HOLD);
+            if !more && !gained {
+                return;
+            }
+            writer.pause();
+        }
+    }
+
+    /// Unlinks the entries for which `condition` (flags, expiry tick) holds.
+    fn unlink_where(&self, condition: &dyn Fn(u8, u32) -> bool) {
+        let mut word = self.header.table.load(Ordering::Relaxed);
+        let mut from = 0;
+        loop {
+            let writer = self.write();
+            let now_in_use = self.header.table.load(Ordering::Relaxed);
+            if now_in_use != word {
+                // Another table, other places.
+                (word, from) = (now_in_use, 0);
+            }
+            let table = self.table();
+            let to = (from + BUCKETS_PER_HOLD).min(table.buckets().len());
+            if from >= to {
+                return;
+            }
+            for bucket in from..to {
+                writer.unlink_in_bucket(table, bucket, condition);
+            }
+            from = to;
+            writer.pause();
+        }
+    }
+}
+
+impl Writer<'_> {
+    fn unlink_in_bucket(&self, table: Table, index: usize, condition: &dyn Fn(u8, u32) -> bool) {
+        let Some(bucket) = table.buckets().get(index) else {
+            return;
+        };
+        for place in 0..PLACES {
+            let block = bucket.block(place);
+            if block == 0 {
+                continue;
+            }
+            let (_, flags, _) = layout::split_identity(self.load(block, layout::IDENTITY));
+            if condition(flags, self.load(block, layout::EXPIRE)) {
+                self.unlink(Link {
+                    bucket: index,
+                    place,
+                    block,
+                });
+            }
+        }
+    }
+
+    /// Lets go of the lock; when others wait for it, not to come back before they had a chance.
+    fn pause(self) {
+        let wanted = self.cache.header.lock.is_wanted();
+        drop(self);
+        if wanted {
+            std::thread::sleep(std::time::Duration::from_micros(20));
+        }
+    }
+}

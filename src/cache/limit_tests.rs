@@ -1,0 +1,289 @@
+//! Memory limit, shares, and what goes first, in one process.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::collections::HashMap;
+use std::net::Ipv4Addr;
+
+use super::*;
+use crate::host::clock::after_seconds;
+
+const NOW: u32 = u32::MAX - 100;
+
+fn put(cache: &Cache, name: &str, ttl: u32, permanent: bool, now: u32) -> Option<EntryRef> {
+    let rdata = RData::A(Ipv4Addr::new(10, 0, 0, 1));
+    let records = [DraftRecord { ttl, rdata: &rdata }];
+    let draft = Draft {
+        name: name.as_bytes(),
+        rtype: RecordType::A,
+        data: DraftData::Records(&records),
+        permanent,
+        negative_ttl: 0,
+    };
+    cache.insert(&draft, Conflict::Replace, now).ok()
+}
+
+fn deny(cache: &Cache, name: &str, now: u32) -> Option<EntryRef> {
+    let draft = Draft {
+        name: name.as_bytes(),
+        rtype: RecordType::A,
+        data: DraftData::Negative(NegativeKind::NxDomain),
+        permanent: false,
+        negative_ttl: 600,
+    };
+    cache.insert(&draft, Conflict::Replace, now).ok()
+}
+
+fn found(cache: &Cache, name: &str, now: u32) -> bool {
+    cache
+        .copy_first_address(name.as_bytes(), RecordType::A, now)
+        .0
+        != Probe::Miss
+}
+
+/// Octets of the region that hold memory in truth, by the kernel's account.
+fn resident(cache: &Cache) -> usize {
+    let start = cache.region.address(0).as_ptr() as usize;
+    let maps = std::fs::read_to_string("/proc/self/smaps").unwrap();
+    let mut inside = false;
+    let mut total = 0;
+    for line in maps.lines() {
+        let mut words = line.split_whitespace();
+        let first = words.next().unwrap_or("");
+        if let Some((from, to)) = first.split_once('-')
+            && let (Ok(from), Ok(to)) = (
+                usize::from_str_radix(from, 16),
+                usize::from_str_radix(to, 16),
+            )
+        {
+            // The kernel may have merged neighbouring mappings, but not split ours.
+            inside = from <= start && start < to;
+        } else if inside && first == "Rss:" {
+            total += words.next().unwrap().parse::<usize>().unwrap() * 1024;
+        }
+    }
+    total
+}
+
+#[test]
+fn a_default_cache_holds_as_many_addresses_as_the_original_in_half_the_memory() {
+    let limit = 500 << 10;
+    let cache = Cache::for_tests(limit, false).unwrap();
+    let before = resident(cache);
+    let mut entries = 0;
+    while put(
+        cache,
+        &format!("host{entries:06}.example.o"),
+        600,
+        false,
+        NOW,
+    )
+    .is_some()
+    {
+        entries += 1;
+        assert!(entries < 100_000, "the limit does not hold");
+    }
+    assert!(entries >= 4266, "{entries}");
+    let grown = resident(cache) - before;
+    assert!(
+        grown > limit / 2,
+        "the kernel's account is not of this region"
+    );
+    assert!(grown <= limit, "{grown} octets in truth");
+    let used = cache.usage().used;
+    assert!(used >= grown, "accounted {used}, in truth {grown}");
+}
+
+#[test]
+fn negative_entries_stay_within_their_share() {
+    let cache = Cache::for_tests(512_000, true).unwrap();
+    cache.set_for_tests(Setting::NegativeShare(20));
+    let mut names = 0;
+    while put(cache, &format!("host{names}.example"), 6000, false, NOW).is_some() && names < 1000 {
+        names += 1;
+    }
+    for i in 0..20_000_u32 {
+        let now = NOW.wrapping_add(i / 100);
+        assert!(
+            deny(
+                cache,
+                &format!("{}no{i}.example", "x".repeat(i as usize % 50)),
+                now
+            )
+            .is_some()
+        );
+        let negative = cache.header.negative_octets.load(Ordering::Relaxed);
+        assert!(negative <= 512_000 / 5, "{negative}");
+    }
+    let later = NOW.wrapping_add(200);
+    let kept = (0..names)
+        .filter(|i| found(cache, &format!("host{i}.example"), later))
+        .count();
+    assert_eq!(kept, names, "records gave way to made-up names");
+    assert!(found(
+        cache,
+        "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxno19999.example",
+        later
+    ));
+    // What is there in truth.
+    let octets: usize = cache
+        .entries()
+        .filter(|entry| entry.negative().is_some())
+        .map(|entry| {
+            let block = cache.pages.block_at(entry.as_raw() as usize).unwrap();
+            cache.pages.block_size(block)
+        })
+        .sum();
+    assert_eq!(
+        octets as u64,
+        cache.header.negative_octets.load(Ordering::Relaxed)
+    );
+    cache.flush(true);
+    assert_eq!(cache.header.negative_octets.load(Ordering::Relaxed), 0);
+}
+
+#[test]
+fn expired_entries_stay_while_they_may_be_served_and_go_first() {
+    let cache = Cache::for_tests(512_000, false).unwrap();
+    cache.set_for_tests(Setting::StaleTtl(3600));
+    for i in 0..1000 {
+        put(cache, &format!("old{i}.example"), 60, false, NOW).unwrap();
+    }
+    deny(cache, "no.example", NOW).unwrap();
+    let expired = after_seconds(NOW, 700);
+    cache.collect_garbage(expired);
+    assert_eq!(cache.usage().entries, 1000, "absence is not served stale");
+    assert!(!found(cache, "old1.example", expired));
+    assert!(
+        cache
+            .acquire_any_age(b"old1.example", RecordType::A)
+            .is_some()
+    );
+    // New ones take their place where live ones would have to stay.
+    let mut live = 0;
+    let mut refused = 0;
+    let mut later = expired;
+    while refused < 20 {
+        match put(cache, &format!("new{live}.example"), 7200, false, later) {
+            Some(_) => (live, refused) = (live + 1, 0),
+            None => refused += 1,
+        }
+        later = later.wrapping_add(u32::from(refused > 0));
+        assert!(live < 100_000);
+    }
+    let left = (0..1000)
+        .filter(|i| {
+            let name = format!("old{i}.example");
+            cache
+                .acquire_any_age(name.as_bytes(), RecordType::A)
+                .is_some()
+        })
+        .count();
+    assert!(left == 0, "{left} of 1000 expired entries are left");
+    assert!((0..live).all(|i| found(cache, &format!("new{i}.example"), expired)));
+    let gone = after_seconds(expired, 3600);
+    cache.collect_garbage(gone);
+    assert_eq!(cache.usage().entries, live);
+}
+
+#[test]
+fn entries_never_looked_up_go_before_those_in_use() {
+    let cache = Cache::for_tests(512_000, true).unwrap();
+    for i in 0..500 {
+        put(cache, &format!("hot{i}.example"), 86_400, false, NOW).unwrap();
+        assert!(found(cache, &format!("hot{i}.example"), NOW));
+    }
+    // All within one second: the stamps alone cannot tell them apart.
+    for i in 0..100_000_u32 {
+        put(
+            cache,
+            &format!("flood{i:08}.example"),
+            86_400,
+            false,
+            NOW.wrapping_add(i / 10_000),
+        )
+        .unwrap();
+    }
+    let kept = (0..500)
+        .filter(|i| found(cache, &format!("hot{i}.example"), NOW.wrapping_add(10)))
+        .count();
+    assert!(kept >= 490, "{kept} of 500");
+}
+
+/// Grows and shrinks the cache while entries come and go; a model says what must be there.
+#[test]
+fn the_limit_may_change_in_both_directions_in_small_steps() {
+    let mut state = 7_u64;
+    let mut draw = move || (random::split_mix(&mut state) >> 33) as u32;
+    let cache = Cache::for_tests(4 << 20, true).unwrap();
+    let mut model: HashMap<String, bool> = HashMap::new();
+    let held = put(cache, "held.example", 86_400, false, NOW).unwrap();
+    for step in 0..30 {
+        let limit = [4 << 20, 8 << 20, 2 << 20, 12 << 20][step % 4];
+        let lowered = limit < cache.usage().limit;
+        cache.set_for_tests(Setting::Limit(limit));
+        for _ in 0..400 {
+            let i = draw() % 3000;
+            let name = format!("n{i}.example");
+            if draw() % 3 == 0 {
+                let entry = cache.acquire_any_age(name.as_bytes(), RecordType::A);
+                assert_eq!(entry.is_some(), model.remove(&name).is_some(), "{name}");
+                assert!(entry.is_none_or(|entry| cache.remove(&entry)));
+            } else {
+                let permanent = model.get(&name).copied().unwrap_or(i % 10 == 0);
+                assert!(put(cache, &name, 86_400, permanent, NOW).is_some());
+                model.insert(name, permanent);
+            }
+            // All fits the smallest of the limits, so nothing may be missing in the middle of a move.
+            let probe = format!("n{}.example", draw() % 3000);
+            assert_eq!(
+                found(cache, &probe, NOW),
+                model.contains_key(&probe),
+                "{probe}"
+            );
+        }
+        if draw() % 2 == 0 || lowered {
+            cache.collect_garbage(NOW);
+            assert_eq!(cache.header.sized_for.load(Ordering::Relaxed), limit as u64);
+            assert_eq!(cache.table_word().buckets(), buckets_for(limit));
+            assert!(cache.usage().used <= limit);
+        }
+        assert_eq!(cache.usage().entries, model.len() + 1);
+        for name in model.keys() {
+            assert!(found(cache, name, NOW), "{name}");
+        }
+    }
+    assert_eq!(held.reference_count(), 2);
+    // Far below what is in use: all but the permanent and the held goes.
+    cache.set_for_tests(Setting::Limit(300_000));
+    cache.collect_garbage(NOW);
+    assert!(cache.usage().used <= 300_000, "{:?}", cache.usage());
+    for (name, _) in model.iter().filter(|(_, permanent)| **permanent) {
+        assert!(found(cache, name, NOW), "{name} is permanent");
+    }
+    assert!(found(cache, "held.example", NOW));
+    cache.set_for_tests(Setting::Limit(8 << 20));
+    for i in 0..3000 {
+        put(cache, &format!("again{i}.example"), 600, false, NOW).unwrap();
+    }
+    assert!((0..3000).all(|i| found(cache, &format!("again{i}.example"), NOW)));
+}
+
+/// One step of a change is bounded, whatever the size of the cache.
+#[test]
+fn a_lowered_limit_is_reached_by_inserts_alone() {
+    let cache = Cache::for_tests(4 << 20, true).unwrap();
+    for i in 0..20_000 {
+        put(cache, &format!("n{i}.example"), 86_400, false, NOW).unwrap();
+    }
+    cache.set_for_tests(Setting::Limit(1 << 20));
+    let mut steps = 0;
+    while cache.usage().used > 1 << 20 {
+        let before = cache.usage().entries;
+        let _full = put(cache, &format!("late{steps}.example"), 600, false, NOW);
+        let gone = (before + 1).saturating_sub(cache.usage().entries);
+        assert!(gone <= 64 + 8 * table::PLACES, "{gone} entries in one step");
+        steps += 1;
+        assert!(steps < 20_000);
+    }
+    assert!(steps > 100, "{steps}");
+}

@@ -1,0 +1,172 @@
+//! Changes of `dns_cache_mem` while the cache is in use, in small steps.
+//!
+//! A table of another size is filled beside the one in use, some buckets at each step; links that
+//! change meanwhile in buckets already moved change in both. When it is whole it comes into use with one
+//! store, and the memory of the old one is given back piece by piece. Then, if the limit was lowered,
+//! entries are evicted page by page. Each insert makes a step, the garbage collector makes all that are
+//! left.
+
+use crate::rr::RecordType;
+use crate::shm::kill_point::{KillPoint, reached};
+use crate::shm::pages::BlockId;
+use crate::shm::region::PAGE_BYTES;
+use crate::shm::sync::{Ordering, fence};
+
+use super::link::link_into;
+use super::table::{Bucket, PLACES, Table};
+use super::write::Writer;
+use super::{TableWord, buckets_for};
+
+/// Buckets moved in one step.
+const BUCKETS_PER_STEP: usize = 8;
+/// Octets of an old table given back in one step.
+const OLD_OCTETS_PER_STEP: usize = 64 * PAGE_BYTES;
+/// Pages given back to the kernel in one step.
+const PAGES_PER_STEP: usize = 4;
+
+impl Writer<'_> {
+    /// Makes one step towards the present `dns_cache_mem`; true when others are left.
+    pub(super) fn fit_limit(&self, now: u32) -> bool {
+        let header = self.cache.header;
+        let limit = self.cache.limit();
+        if header.sized_for.load(Ordering::Relaxed) == limit as u64 {
+            return false;
+        }
+        let wanted = buckets_for(limit).min(self.cache.areas[0].len());
+        let in_use = self.cache.table_word();
+        let next = TableWord(header.next_table.load(Ordering::Relaxed));
+        if self.give_old_table_back() {
+            return true;
+        }
+        if !next.is_none() && next.buckets() != wanted {
+            self.abandon_next_table();
+        } else if !next.is_none() {
+            self.move_buckets(in_use, next);
+        } else if in_use.buckets() != wanted {
+            header.moved.store(0, Ordering::Relaxed);
+            header
+                .next_table
+                .store(in_use.successor(wanted).0, Ordering::Relaxed);
+        } else if !self.shrink_step(limit, now) {
+            header.sized_for.store(limit as u64, Ordering::Relaxed);
+            return false;
+        }
+        true
+    }
+
+    /// The table that is being filled, if it has the entries of that bucket already.
+    pub(super) fn table_in_progress(&self, bucket: usize) -> Option<Table> {
+        let header = self.cache.header;
+        let next = TableWord(header.next_table.load(Ordering::Relaxed));
+        let moved = header.moved.load(Ordering::Relaxed) as usize;
+        (!next.is_none() && bucket < moved).then(|| self.cache.table_of(next))
+    }
+
+    /// Moves the entries of some buckets; the last step brings the other table into use.
+    fn move_buckets(&self, in_use: TableWord, next: TableWord) {
+        let header = self.cache.header;
+        let (old, new) = (self.cache.table_of(in_use), self.cache.table_of(next));
+        let from = header.moved.load(Ordering::Relaxed) as usize;
+        let to = (from + BUCKETS_PER_STEP).min(old.buckets().len());
+        for bucket in old.buckets().get(from..to).unwrap_or(&[]) {
+            for place in 0..PLACES {
+                let block = bucket.block(place);
+                if block != 0 && !self.relink(new, block) {
+                    // It finds no place in the smaller table.
+                    self.evict_block(block);
+                }
+            }
+            header.moved.fetch_add(1, Ordering::Relaxed);
+            reached(KillPoint::TableHalfMoved);
+        }
+        if to < old.buckets().len() {
+            return;
+        }
+        reached(KillPoint::TableMoved);
+        let old_octets = (size_of_val(old.buckets())).next_multiple_of(PAGE_BYTES);
+        header
+            .old_octets
+            .store(old_octets as u64, Ordering::Relaxed);
+        // SYNC: pairs with the acquire load in `Cache::table`.
+        header.table.store(next.0, Ordering::Release);
+        // SYNC: a reader that sees the reuse of a block unlinked later also sees the switch.
+        fence(Ordering::Release);
+        reached(KillPoint::TableSwitched);
+        header.next_table.store(0, Ordering::Relaxed);
+    }
+
+    fn relink(&self, table: Table, block: BlockId) -> bool {
+        let (name, rtype) = self.peek(block, |entry| {
+            (self.cache.hash(entry.name()), entry.rtype())
+        });
+        link_into(table, name, RecordType(rtype.0), block).is_some()
+    }
+
+    /// Gives part of the table that went out of use back to the kernel; false when there is none.
+    fn give_old_table_back(&self) -> bool {
+        let header = self.cache.header;
+        let left = header.old_octets.load(Ordering::Relaxed) as usize;
+        if left == 0 {
+            return false;
+        }
+        let keep = left.saturating_sub(OLD_OCTETS_PER_STEP);
+        self.empty_area(self.cache.table_word().other_area(), keep, left);
+        header.old_octets.store(keep as u64, Ordering::Relaxed);
+        true
+    }
+
+    fn abandon_next_table(&self) {
+        let header = self.cache.header;
+        let next = TableWord(header.next_table.load(Ordering::Relaxed));
+        let octets = (next.buckets() * size_of::<Bucket>()).next_multiple_of(PAGE_BYTES);
+        header.next_table.store(0, Ordering::Relaxed);
+        header.old_octets.store(octets as u64, Ordering::Relaxed);
+    }
+
+    /// Makes octets `from..to` of a table area zero and gives their memory back; the area is not in use.
+    pub(super) fn empty_area(&self, area: usize, from: usize, to: usize) {
+        let Some(buckets) = self.cache.areas.get(area) else {
+            return;
+        };
+        let start = self
+            .cache
+            .region
+            .offset_of(buckets.as_ptr() as usize)
+            .unwrap_or(0);
+        if start == 0 || self.cache.region.discard(start + from, to - from) {
+            return;
+        }
+        let size = size_of::<Bucket>();
+        let end = to.div_ceil(size).min(buckets.len());
+        for bucket in buckets.get(from / size..end).unwrap_or(&[]) {
+            bucket.clear();
+        }
+    }
+
+    /// Evicts some entries while more memory is in use than allowed, those least in use first; true
+    /// when it may go on.
+    fn shrink_step(&self, limit: usize, now: u32) -> bool {
+        let pages = &self.cache.pages;
+        let header = self.cache.header;
+        if self.cache.usage().used <= limit || pages.release_empty(PAGES_PER_STEP) {
+            header.fruitless.store(0, Ordering::Relaxed);
+            return self.cache.usage().used > limit;
+        }
+        if self.evict_page(now) {
+            return true;
+        }
+        // Chance found no page without entries that must stay: page by page then, once around.
+        let page = header.scan_hand.load(Ordering::Relaxed) % pages.page_end();
+        header.scan_hand.store(page + 1, Ordering::Relaxed);
+        if self.empty_page(page, now, true) {
+            header.fruitless.store(0, Ordering::Relaxed);
+        } else {
+            header.fruitless.fetch_add(1, Ordering::Relaxed);
+        }
+        if header.fruitless.load(Ordering::Relaxed) > pages.page_end() {
+            header.fruitless.store(0, Ordering::Relaxed);
+            return false;
+        }
+        true
+    }
+}

@@ -1,0 +1,408 @@
+//! What is known of each nameserver, in memory that all forked processes share.
+//!
+//! A server is up or down. It goes down when a query got no answer in its time and nobody else got one
+//! from it meanwhile either, or when it cannot be reached. Any answer brings it up again. While it is
+//! down it is asked only when nothing better is left, and now and then with a copy of a real query: at
+//! once after it went down, so that one lost packet costs little, and from then on every
+//! `dns_server_retry` seconds. One process wins the right to send such a copy, by one compare-and-swap.
+//!
+//! Everything is a hint: no lock, single words, and a torn or lost update costs a query at worst.
+
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+use crate::host::shared::{Shared, shared_struct};
+use crate::host::{clock, random};
+
+/// Servers known at a time. More than ever are in use at once: addresses that go out of use are replaced.
+const SLOTS: usize = 32;
+/// Buckets of the latency histogram: number i counts answers that took 2^i to 2^(i+1) - 1 µs.
+pub const LATENCY_BUCKETS: usize = 24;
+/// Waiting time that is taken as silence before any round trip was measured, ms (RFC 6298 section 2.1).
+const FIRST_RTO_MS: u64 = 1000;
+/// Least such time, ms: a server that has to ask others takes longer than one that knows.
+const MIN_RTO_MS: u64 = 500;
+/// How long a server is taken not to have an ability, ms: it may have been replaced since.
+const DISABILITY_MS: u64 = 900_000;
+
+/// Something that a server may turn out not to be able to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(usize)]
+pub(super) enum Ability {
+    /// Understands an OPT record (RFC 6891).
+    Edns,
+}
+
+const ABILITIES: usize = Ability::Edns as usize + 1;
+
+shared_struct! {
+struct Slot {
+    /// Hash of the address, never 0 in a slot that is taken. The address behind it only serves people.
+    key: AtomicU64,
+    address: [AtomicU64; 2],
+    /// Port, family in bit 16, scope above bit 32.
+    port: AtomicU64,
+    /// Last query, ms.
+    used_ms: AtomicU64,
+    /// Last answer, ms.
+    answered_ms: AtomicU64,
+    /// 0 = up; else it is down and may be tried with a copy of a query from this time on, ms.
+    retry_ms: AtomicU64,
+    /// Smoothed round trip time in the low half, its variation above, µs. 0 = never measured.
+    round_trip: AtomicU64,
+    /// Timeouts and network errors since the last answer.
+    failures: AtomicU32,
+    queries: AtomicU64,
+    answers: AtomicU64,
+    timeouts: AtomicU64,
+    errors: AtomicU64,
+    /// Until when each ability is taken to be missing, ms.
+    disabled_ms: [AtomicU64; ABILITIES],
+    latency: [AtomicU32; LATENCY_BUCKETS],
+}
+}
+
+static SERVERS: Shared<[Slot; SLOTS]> = Shared::new();
+
+/// Maps the memory; before fork.
+pub(crate) fn prepare() {
+    SERVERS.get();
+}
+
+/// One server, to be asked.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Server {
+    /// Where it listens.
+    pub(super) address: SocketAddr,
+    key: u64,
+    /// Its slot when it was last looked for.
+    index: usize,
+}
+
+impl Server {
+    /// Finds the server's slot or takes one for it.
+    pub(super) fn at(address: SocketAddr) -> Self {
+        let key = key_of(&address);
+        Self {
+            address,
+            key,
+            index: find_or_take(&address, key),
+        }
+    }
+
+    fn slot(&self) -> &'static Slot {
+        let slots = SERVERS.get();
+        match slots.get(self.index) {
+            Some(slot) if slot.key.load(Ordering::Relaxed) == self.key => slot,
+            // The slot went to another server while this one was not in use.
+            _ => {
+                let [first, ..] = slots;
+                let index = find_or_take(&self.address, self.key);
+                slots.get(index).unwrap_or(first)
+            }
+        }
+    }
+
+    /// False while the server is thought not to answer.
+    pub(super) fn is_up(&self) -> bool {
+        self.slot().retry_ms.load(Ordering::Relaxed) == 0
+    }
+
+    /// A query was sent. One to a server that is down does for the copy that would be due.
+    pub(super) fn note_query(&self, now_ms: u64, retry_ms: u64) {
+        let slot = self.slot();
+        slot.used_ms.store(now_ms, Ordering::Relaxed);
+        slot.queries.fetch_add(1, Ordering::Relaxed);
+        let due_ms = slot.retry_ms.load(Ordering::Relaxed);
+        if due_ms != 0 && due_ms <= now_ms {
+            let next_ms = now_ms.saturating_add(retry_ms).max(1);
+            // Lost to another process: then that one asks, too, or has just heard from the server.
+            let _ = slot.retry_ms.compare_exchange(
+                due_ms,
+                next_ms,
+                Ordering::Relaxed,
+                Ordering::Relaxed,
+            );
+        }
+    }
+
+    /// A reply to a query came, whatever it says. `took_us` where that is known to the point.
+    pub(super) fn note_reply(&self, now_ms: u64, took_us: Option<u64>) {
+        let slot = self.slot();
+        slot.answered_ms.store(now_ms, Ordering::Relaxed);
+        slot.answers.fetch_add(1, Ordering::Relaxed);
+        if slot.failures.load(Ordering::Relaxed) != 0 {
+            slot.failures.store(0, Ordering::Relaxed);
+        }
+        if slot.retry_ms.load(Ordering::Relaxed) != 0 {
+            slot.retry_ms.store(0, Ordering::Relaxed);
+        }
+        let Some(took_us) = took_us else { return };
+        let took_us = u32::try_from(took_us).unwrap_or(u32::MAX).max(1);
+        let old = slot.round_trip.load(Ordering::Relaxed);
+        slot.round_trip
+            .store(smoothed(old, took_us), Ordering::Relaxed);
+        let bucket = (took_us.ilog2() as usize).min(LATENCY_BUCKETS - 1);
+        if let Some(count) = slot.latency.get(bucket) {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// The reply was an error: SERVFAIL, REFUSED, or of no use.
+    pub(super) fn note_error(&self) {
+        self.slot().errors.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// No reply to a query of `sent_ms` in its time.
+    pub(super) fn note_silence(&self, sent_ms: u64, now_ms: u64) {
+        let slot = self.slot();
+        slot.timeouts.fetch_add(1, Ordering::Relaxed);
+        // It answered others since: then it is this name that is slow, or the packet was lost.
+        if slot.answered_ms.load(Ordering::Relaxed) <= sent_ms {
+            self.mark_down(slot, now_ms);
+        }
+    }
+
+    /// The network says that the server cannot be reached.
+    pub(super) fn note_unreachable(&self, now_ms: u64) {
+        let slot = self.slot();
+        slot.errors.fetch_add(1, Ordering::Relaxed);
+        self.mark_down(slot, now_ms);
+    }
+
+    fn mark_down(&self, slot: &Slot, now_ms: u64) {
+        slot.failures.fetch_add(1, Ordering::Relaxed);
+        // Who is first says so; a time for the next try that is already set stays.
+        let marked =
+            slot.retry_ms
+                .compare_exchange(0, now_ms.max(1), Ordering::Relaxed, Ordering::Relaxed);
+        if marked.is_ok() {
+            trace!("server {} is down", self.address);
+        }
+    }
+
+    /// True for the one process that is to send a copy of its query to this server, which is down.
+    pub(super) fn claim_retry(&self, now_ms: u64, retry_ms: u64) -> bool {
+        let slot = self.slot();
+        let due_ms = slot.retry_ms.load(Ordering::Relaxed);
+        if due_ms == 0 || due_ms > now_ms {
+            return false;
+        }
+        let next_ms = now_ms.saturating_add(retry_ms).max(1);
+        slot.retry_ms
+            .compare_exchange(due_ms, next_ms, Ordering::Relaxed, Ordering::Relaxed)
+            .is_ok()
+    }
+
+    /// After how long without a reply something is wrong, ms (RFC 6298 section 2).
+    pub(super) fn silence_ms(&self) -> u64 {
+        let round_trip = self.slot().round_trip.load(Ordering::Relaxed);
+        if round_trip == 0 {
+            return FIRST_RTO_MS;
+        }
+        let (smoothed, variation) = (round_trip & u64::from(u32::MAX), round_trip >> 32);
+        ((smoothed + 4 * variation) / 1000).max(MIN_RTO_MS)
+    }
+
+    /// True while the server is known not to have the ability.
+    pub(super) fn lacks(&self, ability: Ability, now_ms: u64) -> bool {
+        let slot = self.slot();
+        slot.disabled_ms
+            .get(ability as usize)
+            .is_some_and(|until_ms| until_ms.load(Ordering::Relaxed) > now_ms)
+    }
+
+    /// Remembers for a quarter of an hour that the server does not have the ability.
+    pub(super) fn note_lack(&self, ability: Ability, now_ms: u64) {
+        if let Some(until_ms) = self.slot().disabled_ms.get(ability as usize) {
+            until_ms.store(now_ms.saturating_add(DISABILITY_MS), Ordering::Relaxed);
+        }
+    }
+}
+
+/// RFC 6298 section 2: variation and mean with weights 1/4 and 1/8.
+fn smoothed(old: u64, took_us: u32) -> u64 {
+    let took = u64::from(took_us);
+    let (mean, variation) = (old & u64::from(u32::MAX), old >> 32);
+    let (mean, variation) = if old == 0 {
+        (took, took / 2)
+    } else {
+        let deviation = mean.abs_diff(took);
+        ((7 * mean + took) / 8, (3 * variation + deviation) / 4)
+    };
+    mean.max(1) | variation << 32
+}
+
+fn words_of(address: &SocketAddr) -> [u64; 3] {
+    let octets = match address.ip() {
+        IpAddr::V4(ip) => ip.to_ipv6_mapped().octets(),
+        IpAddr::V6(ip) => ip.octets(),
+    };
+    let [high, low] = [0, 8].map(|at| {
+        let half = octets.get(at..at + 8).and_then(|h| h.try_into().ok());
+        u64::from_be_bytes(half.unwrap_or_default())
+    });
+    let (family, scope) = match address {
+        SocketAddr::V4(_) => (0, 0),
+        SocketAddr::V6(v6) => (1_u64 << 16, u64::from(v6.scope_id()) << 32),
+    };
+    [high, low, u64::from(address.port()) | family | scope]
+}
+
+fn key_of(address: &SocketAddr) -> u64 {
+    let mix = |hash: u64, word: u64| random::split_mix(&mut (hash ^ word));
+    words_of(address).into_iter().fold(1, mix).max(1)
+}
+
+fn find_or_take(address: &SocketAddr, key: u64) -> usize {
+    let slots = SERVERS.get();
+    let find = |wanted: u64| {
+        slots
+            .iter()
+            .position(|slot| slot.key.load(Ordering::Relaxed) == wanted)
+    };
+    if let Some(index) = find(key) {
+        return index;
+    }
+    let longest_unused = || {
+        let used = slots
+            .iter()
+            .enumerate()
+            .min_by_key(|(_, slot)| slot.used_ms.load(Ordering::Relaxed));
+        used.map_or(0, |(index, _)| index)
+    };
+    let index = find(0).unwrap_or_else(longest_unused);
+    if let Some(slot) = slots.get(index) {
+        // Two processes may take a slot each for the same server, or one slot for two servers. The first
+        // is found by both from then on; of the second one side finds another slot.
+        slot.forget();
+        for (word, value) in slot
+            .address
+            .iter()
+            .chain([&slot.port])
+            .zip(words_of(address))
+        {
+            word.store(value, Ordering::Relaxed);
+        }
+        slot.key.store(key, Ordering::Relaxed);
+    }
+    index
+}
+
+impl Slot {
+    /// Forgets all but the key and the address.
+    fn forget(&self) {
+        self.forget_state();
+        let counts = [&self.queries, &self.answers, &self.timeouts, &self.errors];
+        for count in counts.into_iter().chain([&self.used_ms]) {
+            count.store(0, Ordering::Relaxed);
+        }
+        for count in &self.latency {
+            count.store(0, Ordering::Relaxed);
+        }
+    }
+
+    /// Forgets what could make the server be treated differently from a new one; the counts stay.
+    fn forget_state(&self) {
+        for word in [&self.retry_ms, &self.round_trip, &self.answered_ms] {
+            word.store(0, Ordering::Relaxed);
+        }
+        for until_ms in &self.disabled_ms {
+            until_ms.store(0, Ordering::Relaxed);
+        }
+        self.failures.store(0, Ordering::Relaxed);
+    }
+
+    fn socket_address(&self) -> Option<SocketAddr> {
+        let key = self.key.load(Ordering::Relaxed);
+        let [high, low] = [0, 1].map(|i| self.address.get(i).map(|w| w.load(Ordering::Relaxed)));
+        let octets = [high?.to_be_bytes(), low?.to_be_bytes()].concat();
+        let ip = Ipv6Addr::from(<[u8; 16]>::try_from(octets).ok()?);
+        let port = self.port.load(Ordering::Relaxed);
+        let address = if port & 1 << 16 == 0 {
+            SocketAddr::new(ip.to_ipv4_mapped()?.into(), port as u16)
+        } else {
+            SocketAddrV6::new(ip, port as u16, 0, (port >> 32) as u32).into()
+        };
+        // A slot that is being taken over shows nothing rather than another server's name.
+        (key != 0 && key == key_of(&address)).then_some(address)
+    }
+}
+
+/// Forgets, for all servers, what could make one be treated differently from a new one.
+pub(super) fn forget() {
+    for slot in SERVERS.get() {
+        slot.forget_state();
+    }
+}
+
+/// Forgets all servers; for tests.
+#[doc(hidden)]
+pub fn forget_all() {
+    for slot in SERVERS.get() {
+        slot.forget();
+        slot.key.store(0, Ordering::Relaxed);
+    }
+}
+
+/// Forgets that servers lack abilities.
+pub(super) fn forget_abilities() {
+    for until_ms in SERVERS.get().iter().flat_map(|slot| &slot.disabled_ms) {
+        until_ms.store(0, Ordering::Relaxed);
+    }
+}
+
+/// What is known of one server, over all processes.
+#[derive(Clone, Debug)]
+pub struct ServerStatus {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// It is asked in its turn; otherwise only when nothing better is left, and with copies of queries.
+    pub up: bool,
+    /// Timeouts and network errors since the last answer.
+    pub failures: u32,
+    /// Smoothed round trip time, µs (RFC 6298); 0 = never measured.
+    pub round_trip_us: u32,
+    /// Variation of it, µs.
+    pub variation_us: u32,
+    /// Queries sent, copies and repetitions included.
+    pub queries: u64,
+    /// Replies that fitted a query, errors included.
+    pub answers: u64,
+    /// Queries that were not answered in time.
+    pub timeouts: u64,
+    /// Replies that were errors, and failures to reach the server.
+    pub errors: u64,
+    /// Number of answers that took 2^i to 2^(i+1) - 1 µs; the last bucket holds longer ones, too.
+    pub latency: [u32; LATENCY_BUCKETS],
+    /// It is asked without EDNS, because it did not understand that.
+    pub without_edns: bool,
+}
+
+/// The servers asked so far, in no order.
+#[must_use]
+pub fn snapshot() -> Vec<ServerStatus> {
+    let now_ms = clock::monotonic_ms();
+    let status = |slot: &Slot| {
+        let address = slot.socket_address()?;
+        let round_trip = slot.round_trip.load(Ordering::Relaxed);
+        let mut latency = [0; LATENCY_BUCKETS];
+        for (count, cell) in latency.iter_mut().zip(&slot.latency) {
+            *count = cell.load(Ordering::Relaxed);
+        }
+        Some(ServerStatus {
+            address,
+            up: slot.retry_ms.load(Ordering::Relaxed) == 0,
+            failures: slot.failures.load(Ordering::Relaxed),
+            round_trip_us: round_trip as u32,
+            variation_us: (round_trip >> 32) as u32,
+            queries: slot.queries.load(Ordering::Relaxed),
+            answers: slot.answers.load(Ordering::Relaxed),
+            timeouts: slot.timeouts.load(Ordering::Relaxed),
+            errors: slot.errors.load(Ordering::Relaxed),
+            latency,
+            without_edns: Server::at(address).lacks(Ability::Edns, now_ms),
+        })
+    };
+    SERVERS.get().iter().filter_map(status).collect()
+}

@@ -1,0 +1,170 @@
+//! What outlives one call: the transport, and queries that servers which are down may still answer.
+//!
+//! A process asks only while somebody calls it, so it cannot wait for a server that may be coming back.
+//! It leaves the query open instead, and looks for the reply when it is called again.
+
+use std::cell::RefCell;
+
+use super::Timed;
+use super::exchange::Exchange;
+use super::reply::{self, Asked};
+use super::servers::Server;
+use super::transport::{Event, Handle, SystemTransport, Transport};
+use crate::host::fork;
+use crate::host::metrics::{self, Metric};
+use crate::rr::{Name, RecordType};
+
+/// Questions under way at a time; more would only make packets get lost.
+const MAX_PARALLEL: usize = 32;
+/// Queries that are left open; beyond, the oldest is given up.
+const MAX_LATE: usize = 8;
+/// Messages that do not fit an open query before it is given up.
+const MAX_STRAYS: u32 = 16;
+
+/// A query whose reply nobody waits for any more: it will tell that the server is up.
+#[derive(Debug)]
+pub(super) struct Late {
+    pub(super) handle: Handle,
+    pub(super) server: Server,
+    pub(super) id: u16,
+    pub(super) qname: Name,
+    pub(super) qtype: RecordType,
+    pub(super) strays: u32,
+    /// When to give up, ms.
+    pub(super) until_ms: u64,
+}
+
+/// One thread's way to the servers.
+pub(super) struct Session {
+    pub(super) transport: Box<dyn Transport>,
+    late: Vec<Late>,
+    fork_generation: u32,
+}
+
+thread_local! {
+    static SESSION: RefCell<Option<Session>> = const { RefCell::new(None) };
+}
+
+/// Calls `work` with the session of this thread. Sockets of the parent process are closed in a child.
+pub(super) fn with_current<R>(work: impl FnOnce(&mut Session) -> R) -> R {
+    let kept = SESSION.take();
+    let fork_generation = fork::generation();
+    let mut session = match kept {
+        Some(session) if session.fork_generation == fork_generation => session,
+        _ => Session::new(Box::new(SystemTransport::default())),
+    };
+    let result = work(&mut session);
+    SESSION.set(Some(session));
+    result
+}
+
+/// Calls `work` with all queries of this thread going through `transport`.
+pub(super) fn with_transport<R>(transport: Box<dyn Transport>, work: impl FnOnce() -> R) -> R {
+    let before = SESSION.replace(Some(Session::new(transport)));
+    let result = work();
+    if let Some(mut session) = SESSION.replace(before) {
+        session.close_late(|_| true);
+    }
+    result
+}
+
+impl Session {
+    fn new(transport: Box<dyn Transport>) -> Self {
+        Self {
+            transport,
+            late: Vec::new(),
+            fork_generation: fork::generation(),
+        }
+    }
+
+    /// Leaves a query open.
+    pub(super) fn keep(&mut self, late: Late) {
+        if self.late.len() >= MAX_LATE {
+            self.transport.close(self.late.remove(0).handle);
+        }
+        self.late.push(late);
+    }
+
+    /// Runs all questions to their end; results in the order of the exchanges.
+    pub(super) fn run(&mut self, mut exchanges: Vec<Exchange<'_>>) -> Vec<Timed> {
+        self.look_for_late_replies();
+        let mut started = 0;
+        loop {
+            while started < exchanges.len() {
+                let active = exchanges.iter().take(started).filter(|e| !e.is_done());
+                if active.count() >= MAX_PARALLEL {
+                    break;
+                }
+                if let Some(exchange) = exchanges.get_mut(started) {
+                    exchange.start(self);
+                }
+                started += 1;
+            }
+            let now_ms = self.transport.now_ms();
+            let waiting = exchanges.iter().take(started).filter(|e| !e.is_done());
+            let Some(next_ms) = waiting.map(|e| e.next_look_ms(now_ms)).min() else {
+                break;
+            };
+            if let Some((handle, event)) = self.transport.wait(next_ms) {
+                match exchanges.iter_mut().find(|e| e.owns(handle)) {
+                    Some(owner) => owner.on_event(handle, event, self),
+                    None => self.on_late_event(handle, event),
+                }
+            }
+            // Also after an event: a flood of messages must not put off a deadline.
+            let now_ms = self.transport.now_ms();
+            for exchange in exchanges.iter_mut().take(started) {
+                exchange.look(now_ms, self);
+            }
+        }
+        exchanges
+            .into_iter()
+            .map(|exchange| exchange.into_result())
+            .collect()
+    }
+
+    fn look_for_late_replies(&mut self) {
+        if self.late.is_empty() {
+            return;
+        }
+        let now_ms = self.transport.now_ms();
+        while let Some((handle, event)) = self.transport.wait(now_ms) {
+            self.on_late_event(handle, event);
+        }
+        self.close_late(|late| late.until_ms <= now_ms);
+    }
+
+    fn close_late(&mut self, which: impl Fn(&Late) -> bool) {
+        self.late.retain(|late| {
+            let ends = which(late);
+            if ends {
+                self.transport.close(late.handle);
+            }
+            !ends
+        });
+    }
+
+    fn on_late_event(&mut self, handle: Handle, event: Event) {
+        let Some(late) = self.late.iter_mut().find(|late| late.handle == handle) else {
+            return;
+        };
+        let ends = match event {
+            Event::Failed => true,
+            Event::Message(message) => {
+                let asked = Asked::plainly(late.id, &late.qname, late.qtype);
+                let fits = reply::is_reply(&message, &asked);
+                if fits {
+                    // How long it took is not known: it may have lain there.
+                    late.server.note_reply(self.transport.now_ms(), None);
+                } else {
+                    metrics::count(Metric::Discarded);
+                    late.strays += 1;
+                }
+                fits || late.strays >= MAX_STRAYS
+            }
+        };
+        if ends {
+            self.close_late(|late| late.handle == handle);
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! Points inside writer sections at which a test can end the process.
+//!
+//! Without the feature `fault_injection` nothing of this is compiled in. With it, a child process arms
+//! itself after fork; the process dies by SIGKILL, as it would by the kernel's or an operator's hand.
+
+/// A place in a writer's section, named after what was just done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KillPoint {
+    /// The lock was taken, nothing changed yet.
+    LockTaken,
+    /// A block was marked as used; nothing is in it.
+    BlockTaken,
+    /// An extent was given to a size class in part.
+    ExtentHalfHandedOut,
+    /// A page was marked as holding memory, but is not counted.
+    PageCommitted,
+    /// A list's head or neighbour was changed, the page itself not.
+    ListEnterHalf,
+    /// A page was taken out of a list in one direction.
+    ListLeaveHalf,
+    /// Half of an entry's content was written.
+    ContentHalf,
+    /// The content is whole, the reference word zero.
+    ContentWritten,
+    /// The reference word says linked, the table does not.
+    Published,
+    /// Buckets passed over were counted.
+    OverflowCounted,
+    /// The tag stands, the block number does not.
+    TagSet,
+    /// The table links the entry, nothing counts it.
+    Linked,
+    /// The new entry stands in the old one's place; the version is the old one.
+    ReplacedSlot,
+    /// As above, and the version is raised; the old entry is still marked as linked.
+    ReplacedVersion,
+    /// The place is empty; the version is the old one.
+    UnlinkedSlot,
+    /// As above, and the version is raised; the entry is still marked as linked.
+    UnlinkedVersion,
+    /// Buckets passed over were discounted.
+    OverflowDiscounted,
+    /// The reference word is zero, the allocator does not know.
+    LetGo,
+    /// The block was marked as free, the page's list is the old one.
+    BlockFreed,
+    /// The kernel took the memory, the page still counts.
+    PageDiscarded,
+    /// The page does not hold memory any more, but counts.
+    PageUncommitted,
+    /// A hint was taken out of the ring, the block not freed.
+    HintTaken,
+    /// Some entries are in the other table.
+    TableHalfMoved,
+    /// The other table is whole, but not in use.
+    TableMoved,
+    /// The other table is in use, the old one still counts.
+    TableSwitched,
+    /// A repair came as far as the table.
+    RepairedTable,
+    /// A repair came as far as the pages.
+    RepairedPages,
+    /// Not under the lock: a holder let go of the last reference and did not tell.
+    HintReserved,
+}
+
+impl KillPoint {
+    /// The number by which a point is armed, from 1 on.
+    #[must_use]
+    pub fn number(self) -> u32 {
+        self as u32 + 1
+    }
+
+    /// Number of points.
+    #[must_use]
+    pub fn count() -> u32 {
+        Self::HintReserved.number()
+    }
+}
+
+/// Says that the point was reached.
+#[cfg(not(feature = "fault_injection"))]
+#[inline(always)]
+pub(crate) fn reached(_point: KillPoint) {}
+
+#[cfg(feature = "fault_injection")]
+pub(crate) use armed::reached;
+#[cfg(feature = "fault_injection")]
+pub use armed::{arm, passed};
+
+#[cfg(feature = "fault_injection")]
+mod armed {
+    #![allow(unsafe_code, reason = "kill")]
+
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::KillPoint;
+
+    /// The point at which this process dies, and how often it passes there before. Children have their
+    /// own after fork.
+    static POINT: AtomicU32 = AtomicU32::new(0);
+    static COUNTDOWN: AtomicU32 = AtomicU32::new(0);
+    static PASSED: AtomicU32 = AtomicU32::new(0);
+
+    /// Lets this process die at the point with this number, after it came there `times` times; 0 disarms.
+    pub fn arm(point: u32, times: u32) {
+        COUNTDOWN.store(times, Ordering::Relaxed);
+        PASSED.store(0, Ordering::Relaxed);
+        POINT.store(point, Ordering::Relaxed);
+    }
+
+    /// How often the armed point was reached.
+    pub fn passed() -> u32 {
+        PASSED.load(Ordering::Relaxed)
+    }
+
+    /// Says that the point was reached.
+    pub(crate) fn reached(point: KillPoint) {
+        if POINT.load(Ordering::Relaxed) != point.number() {
+            return;
+        }
+        PASSED.fetch_add(1, Ordering::Relaxed);
+        let left = COUNTDOWN.load(Ordering::Relaxed);
+        if left > 0 {
+            COUNTDOWN.store(left - 1, Ordering::Relaxed);
+            return;
+        }
+        // SAFETY: getpid has no preconditions.
+        let pid = unsafe { libc::getpid() };
+        // SAFETY: kills this process.
+        unsafe { libc::kill(pid, libc::SIGKILL) };
+    }
+}

@@ -1,0 +1,287 @@
+//! The decision tree: what it says, and that its targets are those of the search.
+#![cfg(all(feature = "use_dns_cache", feature = "use_naptr"))]
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "test code; a failure ends the test"
+)]
+
+mod support;
+
+use kamailio_dns::cache::Cache;
+use kamailio_dns::select::explain::{Explanation, Subject, explain};
+use kamailio_dns::select::sip_uri;
+use support::{A, NAPTR, OptionsGuard, Reply, Rr, SRV, Server, Watchdog, use_server};
+
+const IPV4_ONLY: u32 = 1;
+const LB: u32 = 8;
+const TRY_NAPTR: u32 = 16;
+
+struct Setup {
+    _watchdog: Watchdog,
+    server: Server,
+    options: OptionsGuard,
+}
+
+fn setup() -> Setup {
+    let watchdog = Watchdog::start(120);
+    let server = Server::start();
+    let options = use_server(&server);
+    Cache::init().unwrap().flush(true);
+    Setup {
+        _watchdog: watchdog,
+        server,
+        options,
+    }
+}
+
+fn explained(uri: &str, flags: u32) -> Explanation {
+    explain(&sip_uri::parse(uri.as_bytes()).unwrap(), flags)
+}
+
+/// Texts of the lines about a subject.
+fn lines(of: &Explanation, subject: Subject) -> Vec<&str> {
+    of.lines
+        .iter()
+        .filter(|line| line.subject == subject)
+        .map(|line| line.text.as_str())
+        .collect()
+}
+
+#[track_caller]
+fn assert_says(of: &Explanation, subject: Subject, parts: &[&str]) {
+    let lines = lines(of, subject);
+    assert!(
+        lines
+            .iter()
+            .any(|line| parts.iter().all(|part| line.contains(part))),
+        "no {subject:?} with {parts:?} in {lines:#?}"
+    );
+}
+
+/// Addresses in the order of the tree.
+fn tree_addresses(of: &Explanation) -> Vec<String> {
+    lines(of, Subject::Address)
+        .iter()
+        .filter_map(|line| line.split_once(" -> "))
+        .flat_map(|(_, list)| list.split(", ").map(str::to_owned))
+        .collect()
+}
+
+/// Addresses in the order of the targets.
+fn target_addresses(of: &Explanation) -> Vec<String> {
+    lines(of, Subject::Target)
+        .iter()
+        .map(|line| line.rsplit(' ').next().unwrap())
+        .map(|place| {
+            place
+                .parse::<std::net::SocketAddr>()
+                .unwrap()
+                .ip()
+                .to_string()
+        })
+        .collect()
+}
+
+fn zone(server: &Server) {
+    let naptr = |order, flags, service, regexp, to| {
+        Rr::naptr("e.example", 300, (order, 1), (flags, service, regexp), to)
+    };
+    server
+        .add(naptr(30, "s", "SIPS+D2T", "", "_sips._tcp.e.example"))
+        .add(naptr(40, "s", "SIP+D2T", "", "_sip._tcp.e.example"))
+        .add(naptr(50, "s", "SIP+D2U", "", "_sip._udp.e.example"))
+        .add(naptr(60, "s", "SIP+D2U", "", "_SIP._udp.e.example"))
+        .add(naptr(70, "u", "E2U+sip", "!^.*$!sip:x@y!", ""))
+        .add(naptr(80, "a", "SIP+D2U", "", "h1.e.example"))
+        .add(naptr(90, "s", "SIP+D2W", "", "_ws.e.example"))
+        .add(Rr::srv(
+            "_sip._udp.e.example",
+            300,
+            10,
+            60,
+            5070,
+            "h1.e.example",
+        ))
+        .add(Rr::srv(
+            "_sip._udp.e.example",
+            300,
+            10,
+            40,
+            5071,
+            "h2.e.example",
+        ))
+        .add(Rr::srv(
+            "_sip._udp.e.example",
+            300,
+            20,
+            0,
+            5072,
+            "gone.e.example",
+        ))
+        .add(Rr::srv("_sip._tcp.e.example", 300, 0, 0, 0, "."))
+        .add(Rr::a("h1.e.example", 300, "192.0.2.1"))
+        .add(Rr::a("h1.e.example", 300, "192.0.2.11"))
+        .add(Rr::a("h2.e.example", 300, "192.0.2.2"))
+        .add(Rr::a("e.example", 300, "192.0.2.99"));
+}
+
+#[test]
+fn every_record_of_a_naptr_tree_has_its_reason() {
+    let mut setup = setup();
+    zone(&setup.server);
+    setup.options.set("tls_disable", "1");
+    let tree = explained("sip:e.example", TRY_NAPTR | IPV4_ONLY);
+    assert_says(
+        &tree,
+        Subject::Uri,
+        &["host e.example", "no port", "no transport"],
+    );
+    assert_says(&tree, Subject::Option, &["use_dns_failover=no"]);
+    assert_says(
+        &tree,
+        Subject::Naptr,
+        &["7 records from the network", "before: not cached"],
+    );
+    assert_says(&tree, Subject::Naptr, &["1. order 50", "chosen, udp"]);
+    assert_says(
+        &tree,
+        Subject::Naptr,
+        &["order 60", "leads where an earlier one leads"],
+    );
+    assert_says(&tree, Subject::Naptr, &["order 40", "for failover, tcp"]);
+    assert_says(&tree, Subject::Naptr, &["order 30", "tls is disabled"]);
+    assert_says(&tree, Subject::Naptr, &["order 70", "substitution"]);
+    assert_says(&tree, Subject::Naptr, &["order 80", "only flag"]);
+    assert_says(&tree, Subject::Naptr, &["order 90", "not a service of SIP"]);
+    assert_says(
+        &tree,
+        Subject::Srv,
+        &["1. priority 10 weight 60 (60 of 100) -> h1.e.example:5070"],
+    );
+    assert_says(
+        &tree,
+        Subject::Srv,
+        &["3. priority 20 weight 0 -> gone.e.example:5072"],
+    );
+    assert_says(&tree, Subject::Srv, &["target '.'", "not offered"]);
+    assert_says(&tree, Subject::Option, &["dns_srv_lb=no"]);
+    assert_says(&tree, Subject::Option, &["no AAAA: dns_try_ipv6"]);
+    assert_says(
+        &tree,
+        Subject::Address,
+        &["A gone.e.example: no such name", "before: not cached"],
+    );
+    assert_eq!(
+        lines(&tree, Subject::Target),
+        [
+            "1. udp 192.0.2.1:5070",
+            "2. udp 192.0.2.11:5070",
+            "3. udp 192.0.2.2:5071"
+        ]
+    );
+    assert_eq!(tree.targets, 3);
+    assert_eq!(tree_addresses(&tree), target_addresses(&tree));
+    // Everything is cached now, absences included.
+    setup.server.clear_queries();
+    let again = explained("sip:e.example", TRY_NAPTR | IPV4_ONLY);
+    assert_eq!(setup.server.total(), 0);
+    assert_says(
+        &again,
+        Subject::Naptr,
+        &["7 records from the cache", "before: cached,", "s left"],
+    );
+    assert_says(
+        &again,
+        Subject::Address,
+        &[
+            "A gone.e.example: no such name",
+            "before: cached: no such name",
+        ],
+    );
+    assert_eq!(
+        lines(&again, Subject::Target),
+        lines(&tree, Subject::Target)
+    );
+}
+
+#[test]
+fn a_drawn_order_is_the_same_in_tree_and_list() {
+    let setup = setup();
+    let mut firsts = std::collections::HashSet::new();
+    for number in 1..=4_u8 {
+        let host = format!("h{number}.lb.example");
+        setup
+            .server
+            .add(Rr::srv("_sip._udp.lb.example", 300, 10, 25, 5060, &host))
+            .add(Rr::a(&host, 300, &format!("192.0.2.{number}")));
+    }
+    for _ in 0..40 {
+        let tree = explained("sip:lb.example;transport=udp", LB | IPV4_ONLY);
+        assert_eq!(tree_addresses(&tree), target_addresses(&tree));
+        assert_eq!(tree.targets, 4);
+        assert_says(&tree, Subject::Option, &["dns_srv_lb=yes"]);
+        firsts.insert(target_addresses(&tree).remove(0));
+    }
+    assert!(firsts.len() > 1, "{firsts:?}");
+}
+
+#[test]
+fn failure_is_not_absence() {
+    let mut setup = setup();
+    setup
+        .server
+        .script("f.example", NAPTR, vec![Reply::servfail()])
+        .add(Rr::a("f.example", 300, "192.0.2.5"));
+    let tree = explained("sip:f.example", TRY_NAPTR | IPV4_ONLY);
+    assert_says(
+        &tree,
+        Subject::Naptr,
+        &["NAPTR f.example: the servers failed"],
+    );
+    assert_says(&tree, Subject::Error, &["NAPTR records could not be had"]);
+    assert_eq!(tree.targets, 0);
+    assert!(lines(&tree, Subject::Srv).is_empty() && lines(&tree, Subject::Address).is_empty());
+    let remembered = explained("sip:f.example", TRY_NAPTR | IPV4_ONLY);
+    assert_says(
+        &remembered,
+        Subject::Naptr,
+        &["before: a failure was remembered"],
+    );
+    setup.options.set("dns_fallback_on_failure", "yes");
+    let lenient = explained("sip:f.example", TRY_NAPTR | IPV4_ONLY);
+    assert_says(&lenient, Subject::Option, &["dns_fallback_on_failure=yes"]);
+    assert_eq!(lines(&lenient, Subject::Target), ["1. udp 192.0.2.5:5060"]);
+}
+
+#[test]
+fn what_the_uri_rules_out_is_not_asked() {
+    let setup = setup();
+    setup.server.add(Rr::a("p.example", 300, "192.0.2.7"));
+    let port = explained("sip:p.example:5080;transport=tcp", TRY_NAPTR | IPV4_ONLY);
+    assert_says(&port, Subject::Srv, &["the URI has a port"]);
+    assert_eq!(lines(&port, Subject::Target), ["1. tcp 192.0.2.7:5080"]);
+    assert_eq!(setup.server.total(), setup.server.count("p.example", A));
+    let transport = explained("sips:p.example", TRY_NAPTR | IPV4_ONLY);
+    assert_says(&transport, Subject::Naptr, &["names the transport"]);
+    assert_says(
+        &transport,
+        Subject::Address,
+        &["addresses of the host itself"],
+    );
+    assert_eq!(
+        lines(&transport, Subject::Target),
+        ["1. tls 192.0.2.7:5061"]
+    );
+    assert_eq!(setup.server.count("p.example", NAPTR), 0);
+    assert_eq!(setup.server.count("_sips._tcp.p.example", SRV), 1);
+    let literal = explained("sip:[2001:db8::5]", TRY_NAPTR);
+    assert_says(&literal, Subject::Address, &["2001:db8::5 is an address"]);
+    assert_eq!(
+        lines(&literal, Subject::Target),
+        ["1. udp [2001:db8::5]:5060"]
+    );
+    let excluded = explained("sip:[2001:db8::5]", TRY_NAPTR | IPV4_ONLY);
+    assert_says(&excluded, Subject::Error, &["options exclude"]);
+}

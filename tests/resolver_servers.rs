@@ -1,0 +1,393 @@
+//! What is learnt of the nameservers: whom to ask first, when one that is down is tried again.
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "test code; a failure ends the test"
+)]
+
+mod support;
+
+use kamailio_dns::error::Failure;
+use kamailio_dns::resolver::servers::{ServerStatus, snapshot};
+use kamailio_dns::resolver::{Outcome, Question, query};
+use kamailio_dns::rr::RecordType;
+use support::network::{Manner, Network, ask, ask_all, ask_until};
+use support::{A, OptionsGuard, Reply, Rr, Server, Watchdog, use_servers};
+
+const ONE: &str = "192.0.2.51:53";
+const TWO: &str = "192.0.2.52:53";
+
+/// Two servers, 5 s for each, twice round; a server that is down is tried every 10 s.
+fn options() -> OptionsGuard {
+    let mut options = OptionsGuard::take();
+    options.set("dns_nameservers", "192.0.2.51 192.0.2.52");
+    options.set("dns_retr_time", "5");
+    options.set("dns_retr_no", "2");
+    options.set("dns_server_retry", "10");
+    options
+}
+
+#[track_caller]
+fn good(name: &str) {
+    let outcome = ask(name);
+    assert!(matches!(outcome, Outcome::Answer(_)), "{outcome:?}");
+}
+
+#[track_caller]
+fn status(address: &str) -> ServerStatus {
+    let known = snapshot();
+    let found = known.iter().find(|s| s.address.to_string() == address);
+    found
+        .unwrap_or_else(|| panic!("{address} is not known: {known:?}"))
+        .clone()
+}
+
+#[test]
+fn a_dead_first_server_costs_one_timeout() {
+    let _options = options();
+    let network = Network::new(&[(ONE, Manner::Silent), (TWO, Manner::Answers(20))]);
+    network.run(|| {
+        good("a.example.org");
+        assert_eq!(network.take_sent(), [(0, 51), (5000, 52)]);
+        assert_eq!(network.now_ms(), 5020);
+        assert!(!status(ONE).up);
+        // A copy at once, as it may have been one lost packet; nobody waits for it.
+        good("b.example.org");
+        assert_eq!(network.take_sent(), [(5020, 52), (5020, 51)]);
+        assert_eq!(network.now_ms(), 5040);
+        // Then none before its time.
+        for _ in 0..3 {
+            good("c.example.org");
+        }
+        assert_eq!(network.take_sent(), [(5040, 52), (5060, 52), (5080, 52)]);
+        network.sleep(10_000);
+        good("d.example.org");
+        assert_eq!(network.take_sent(), [(15_100, 52), (15_100, 51)]);
+        assert_eq!(network.now_ms(), 15_120);
+    });
+}
+
+#[test]
+fn a_server_that_is_back_is_first_again() {
+    let _options = options();
+    let network = Network::new(&[(ONE, Manner::Silent), (TWO, Manner::Answers(20))]);
+    network.run(|| {
+        good("a.example.org");
+        good("b.example.org");
+        // It answers later than the other: the reply is found by the next call.
+        network.set(ONE, Manner::Answers(300));
+        network.sleep(10_000);
+        network.take_sent();
+        good("c.example.org");
+        assert_eq!(network.take_sent(), [(15_040, 52), (15_040, 51)]);
+        assert!(!status(ONE).up, "nothing came yet");
+        network.sleep(1000);
+        good("d.example.org");
+        assert!(status(ONE).up);
+        assert_eq!(network.take_sent(), [(16_060, 51)]);
+    });
+}
+
+#[test]
+fn the_answer_to_a_copy_is_as_good_as_any() {
+    let _options = options();
+    let network = Network::new(&[(ONE, Manner::Silent), (TWO, Manner::Answers(20))]);
+    network.run(|| {
+        good("a.example.org");
+        network.set(ONE, Manner::Answers(1));
+        network.take_sent();
+        good("b.example.org");
+        assert_eq!(network.take_sent(), [(5020, 52), (5020, 51)]);
+        assert_eq!(network.now_ms(), 5021);
+        assert!(status(ONE).up);
+        good("c.example.org");
+        assert_eq!(network.take_sent(), [(5021, 51)]);
+    });
+}
+
+#[test]
+fn without_a_server_that_is_up_all_are_tried_in_order() {
+    let _options = options();
+    let network = Network::new(&[(ONE, Manner::Silent), (TWO, Manner::Silent)]);
+    network.run(|| {
+        for start in [0, 20_000] {
+            assert!(matches!(
+                ask("a.example.org"),
+                Outcome::Failed(Failure::Timeout)
+            ));
+            assert_eq!(network.now_ms(), start + 20_000, "the product, no more");
+            let sent = network.take_sent();
+            let in_turn: Vec<(u64, u8)> = [(0, 51), (5000, 52), (10_000, 51), (15_000, 52)]
+                .map(|(at, s)| (start + at, s))
+                .into();
+            let first_of_each: Vec<(u64, u8)> = sent
+                .iter()
+                .copied()
+                .filter(|s| in_turn.contains(s))
+                .collect();
+            assert_eq!(first_of_each, in_turn, "{sent:?}");
+        }
+        // One of them comes back: the copy finds out, so that nobody waits for the other one.
+        network.set(TWO, Manner::Answers(20));
+        network.sleep(10_000);
+        let before = network.now_ms();
+        good("b.example.org");
+        assert_eq!(network.now_ms(), before + 20);
+    });
+}
+
+#[test]
+fn attempts_left_at_a_server_that_is_up_come_before_one_that_is_down() {
+    let _options = options();
+    let network = Network::new(&[(ONE, Manner::Silent), (TWO, Manner::Answers(20))]);
+    network.run(|| {
+        good("a.example.org");
+        good("b.example.org");
+        network.set(TWO, Manner::SilentForSlow(20));
+        network.take_sent();
+        let start = network.now_ms();
+        let outcomes = ask_all(&["slow.example.org", "c.example.org"]);
+        assert!(matches!(outcomes[0], Outcome::Failed(Failure::Timeout)));
+        assert!(matches!(outcomes[1], Outcome::Answer(_)));
+        let servers: Vec<u8> = network.take_sent().iter().map(|s| s.1).collect();
+        assert_eq!(servers, [52, 52, 52, 51, 51]);
+        assert_eq!(network.now_ms(), start + 20_000);
+    });
+}
+
+#[test]
+fn a_server_that_answers_others_meanwhile_is_not_down() {
+    let mut options = options();
+    options.set("dns_nameservers", "192.0.2.51");
+    options.set("dns_retr_no", "1");
+    let network = Network::new(&[(ONE, Manner::SilentForSlow(20))]);
+    network.run(|| {
+        let outcomes = ask_all(&["slow.example.org", "c.example.org"]);
+        assert!(matches!(outcomes[0], Outcome::Failed(Failure::Timeout)));
+        assert!(matches!(outcomes[1], Outcome::Answer(_)));
+        assert!(status(ONE).up, "it is the name that is slow");
+        assert_eq!(status(ONE).timeouts, 1);
+        assert!(matches!(ask("slow.example.org"), Outcome::Failed(_)));
+        assert!(!status(ONE).up, "nobody heard from it");
+    });
+}
+
+#[test]
+fn errors_do_not_make_a_server_down_and_unreachability_does() {
+    let mut options = options();
+    let network = Network::new(&[(ONE, Manner::Fails(10)), (TWO, Manner::Answers(10))]);
+    network.run(|| {
+        good("a.example.org");
+        assert!(status(ONE).up);
+        assert_eq!(status(ONE).errors, 1);
+        network.set(ONE, Manner::Closed(1));
+        good("b.example.org");
+        assert!(!status(ONE).up);
+        network.take_sent();
+        good("c.example.org");
+        good("d.example.org");
+        let servers: Vec<u8> = network.take_sent().iter().map(|s| s.1).collect();
+        assert_eq!(servers, [52, 51, 52]);
+        options.set("dns_nameservers", "192.0.2.53 192.0.2.52");
+        network.set("192.0.2.53:53", Manner::Unsendable);
+        good("e.example.org");
+        assert!(!status("192.0.2.53:53").up);
+    });
+}
+
+#[test]
+fn a_server_that_does_not_know_tcp_is_not_down() {
+    let mut options = options();
+    options.set("dns_nameservers", "192.0.2.51");
+    let network = Network::new(&[(ONE, Manner::NoTcp(10))]);
+    network.run(|| {
+        let outcome = ask("a.example.org");
+        assert!(matches!(outcome, Outcome::Failed(Failure::Network)));
+        assert!(status(ONE).up);
+        options.resolv_conf("search .\noptions use-vc");
+        assert!(matches!(ask("a.example.org"), Outcome::Failed(_)));
+        assert!(!status(ONE).up, "nothing but TCP is wanted");
+    });
+}
+
+#[test]
+fn a_deadline_shorter_than_the_timeout_still_teaches() {
+    let _options = options();
+    let network = Network::new(&[(ONE, Manner::Silent), (TWO, Manner::Answers(20))]);
+    network.run(|| {
+        // Too short to say anything.
+        assert!(matches!(
+            ask_until("a.example.org", Some(400)),
+            Outcome::Failed(Failure::Timeout)
+        ));
+        assert!(status(ONE).up);
+        assert!(matches!(
+            ask_until("b.example.org", Some(2000)),
+            Outcome::Failed(Failure::Timeout)
+        ));
+        assert!(!status(ONE).up);
+        network.take_sent();
+        good("c.example.org");
+        assert_eq!(network.take_sent()[0], (2000, 52));
+    });
+}
+
+#[test]
+fn who_is_waiting_moves_on_when_another_process_gave_up() {
+    let _options = options();
+    let network = Network::new(&[(ONE, Manner::Silent), (TWO, Manner::Answers(20))]);
+    network.interrupt(2000, || {
+        let another = std::thread::spawn(|| {
+            let network = Network::new(&[(ONE, Manner::Silent), (TWO, Manner::Answers(20))]);
+            network.run(|| good("a.example.org"));
+        });
+        another.join().unwrap();
+    });
+    network.run(|| good("b.example.org"));
+    assert_eq!(network.take_sent(), [(0, 51), (2000, 52)]);
+    assert_eq!(network.now_ms(), 2020);
+}
+
+#[test]
+fn rotate_goes_round_those_that_are_up() {
+    let mut options = options();
+    options.set("dns_nameservers", "192.0.2.51 192.0.2.52 192.0.2.53");
+    options.resolv_conf("search .\noptions rotate");
+    let network = Network::new(&[
+        (ONE, Manner::Answers(1)),
+        (TWO, Manner::Silent),
+        ("192.0.2.53:53", Manner::Answers(1)),
+    ]);
+    network.run(|| {
+        for _ in 0..4 {
+            good("a.example.org");
+        }
+        assert!(!status(TWO).up);
+        good("a.example.org");
+        network.take_sent();
+        for _ in 0..6 {
+            good("b.example.org");
+        }
+        let mut servers: Vec<u8> = network.take_sent().iter().map(|s| s.1).collect();
+        servers.sort_unstable();
+        assert_eq!(
+            servers,
+            [51, 51, 53, 53, 53, 53],
+            "52 gives its turns to the next"
+        );
+    });
+}
+
+#[test]
+fn round_trips_are_smoothed_and_counted() {
+    let mut options = options();
+    options.set("dns_nameservers", "192.0.2.54");
+    let server = "192.0.2.54:53";
+    let network = Network::new(&[(server, Manner::Answers(20))]);
+    network.run(|| {
+        good("a.example.org");
+        let first = status(server);
+        assert_eq!((first.round_trip_us, first.variation_us), (20_000, 10_000));
+        network.set(server, Manner::Answers(100));
+        good("b.example.org");
+        let second = status(server);
+        // RFC 6298: 7/8 * 20 + 1/8 * 100 and 3/4 * 10 + 1/4 * 80.
+        assert_eq!(
+            (second.round_trip_us, second.variation_us),
+            (30_000, 27_500)
+        );
+        assert_eq!((second.queries, second.answers, second.timeouts), (2, 2, 0));
+        assert_eq!((second.latency[14], second.latency[16]), (1, 1));
+        assert_eq!(second.latency.iter().sum::<u32>(), 2);
+        network.set(server, Manner::Silent);
+        assert!(matches!(ask("c.example.org"), Outcome::Failed(_)));
+        assert_eq!((status(server).timeouts, status(server).failures), (2, 2));
+    });
+}
+
+#[test]
+fn a_reload_gives_every_server_its_turn_again() {
+    let _options = options();
+    let network = Network::new(&[(ONE, Manner::Silent), (TWO, Manner::Answers(20))]);
+    network.run(|| {
+        good("a.example.org");
+        assert!(!status(ONE).up);
+        kamailio_dns::resolver::reload();
+        assert!(status(ONE).up);
+    });
+}
+
+/// Runs `work` in a child process and waits for its end; the child must return true.
+#[allow(unsafe_code, reason = "fork")]
+fn in_child(work: impl FnOnce() -> bool) -> impl FnOnce() {
+    // SAFETY: the child only asks and ends; it takes no lock that a thread of the parent's may have
+    // held, as the options are this test's alone and glibc makes its own locks usable.
+    let child = unsafe { libc::fork() };
+    if child == 0 {
+        let good = work();
+        // SAFETY: ends the child without running what belongs to the parent.
+        unsafe { libc::_exit(i32::from(!good)) };
+    }
+    assert!(child > 0);
+    move || {
+        let mut status = -1;
+        // SAFETY: waits for a child of this process; the status is written to a local number.
+        assert_eq!(unsafe { libc::waitpid(child, &raw mut status, 0) }, child);
+        assert_eq!(status, 0);
+    }
+}
+
+fn asks_well(times: usize) -> bool {
+    let question = Question {
+        qname: b"host.example.org",
+        qtype: RecordType::A,
+    };
+    (0..times).all(|_| matches!(query(&question, None), Outcome::Answer(_)))
+}
+
+#[test]
+fn what_one_process_learns_all_know() {
+    let _watchdog = Watchdog::start(60);
+    let (dead, live) = (Server::start(), Server::start());
+    let mut options = use_servers(&[&dead, &live]);
+    options.set("dns_server_retry", "3600");
+    dead.script("host.example.org", A, vec![Reply::dropped()]);
+    live.add(Rr::a("host.example.org", 60, "192.0.2.1"));
+    // The one that finds out.
+    in_child(|| asks_well(1))();
+    assert_eq!((dead.total(), live.total()), (1, 1));
+    assert!(!status(&dead.address().to_string()).up);
+    // Many at once: one of them sends one copy, none waits.
+    let children: Vec<_> = (0..4).map(|_| in_child(|| asks_well(5))).collect();
+    for child in children {
+        child();
+    }
+    assert!(asks_well(5));
+    assert_eq!((dead.total(), live.total()), (2, 26));
+}
+
+#[test]
+fn a_reply_that_comes_late_is_found_by_the_next_call() {
+    let _watchdog = Watchdog::start(60);
+    let (slow, live) = (Server::start(), Server::start());
+    let mut options = use_servers(&[&slow, &live]);
+    options.set("dns_server_retry", "1");
+    let late = Reply::answer(vec![Rr::a("host.example.org", 60, "192.0.2.2")]).delay_ms(50);
+    slow.script("host.example.org", A, vec![Reply::dropped(), late]);
+    live.add(Rr::a("host.example.org", 60, "192.0.2.1"));
+    in_child(|| asks_well(1))();
+    let address = slow.address().to_string();
+    assert!(!status(&address).up);
+    let child_address = address.clone();
+    in_child(move || {
+        while !status(&child_address).up {
+            if !asks_well(1) {
+                return false;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+        true
+    })();
+    assert!(status(&address).up);
+}

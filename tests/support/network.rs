@@ -1,0 +1,239 @@
+//! A network without sockets and time: servers that answer, are slow or silent, and a clock that only
+//! moves when somebody waits.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::rc::Rc;
+
+use kamailio_dns::resolver::{
+    Event, Handle, Outcome, Protocol, Question, Transport, query, query_all, with_transport,
+};
+use kamailio_dns::rr::RecordType;
+
+/// What a server does with queries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Manner {
+    /// An address after so many ms.
+    Answers(u64),
+    /// SERVFAIL after so many ms.
+    Fails(u64),
+    /// Nothing.
+    Silent,
+    /// Answers, but for names that begin with `slow`.
+    SilentForSlow(u64),
+    /// TC after so many ms, and connections are refused.
+    NoTcp(u64),
+    /// "Port unreachable" after so many ms.
+    Closed(u64),
+    /// It cannot be sent to.
+    Unsendable,
+}
+
+/// A query that was sent.
+#[derive(Clone, Debug)]
+pub struct Sent {
+    pub at_ms: u64,
+    pub server: SocketAddr,
+    pub protocol: Protocol,
+    pub octets: Vec<u8>,
+}
+
+type Interruption = (u64, Box<dyn FnOnce()>);
+
+#[derive(Default)]
+struct World {
+    now_ms: u64,
+    servers: HashMap<SocketAddr, Manner>,
+    sent: Vec<Sent>,
+    open: Vec<Handle>,
+    coming: Vec<(u64, Handle, Event)>,
+    interruption: Option<Interruption>,
+}
+
+/// The network; clones are the same one.
+#[derive(Clone, Default)]
+pub struct Network(Rc<RefCell<World>>);
+
+impl Network {
+    /// The servers by address and port.
+    pub fn new(servers: &[(&str, Manner)]) -> Self {
+        let network = Self::default();
+        for (address, manner) in servers {
+            network.set(address, *manner);
+        }
+        network
+    }
+
+    /// Changes the manner of a server.
+    pub fn set(&self, address: &str, manner: Manner) {
+        let address = address.parse().expect("address and port");
+        self.0.borrow_mut().servers.insert(address, manner);
+    }
+
+    /// Lets time pass.
+    pub fn sleep(&self, ms: u64) {
+        self.0.borrow_mut().now_ms += ms;
+    }
+
+    /// Does something when somebody waits and the clock reaches `at_ms`.
+    pub fn interrupt(&self, at_ms: u64, act: impl FnOnce() + 'static) {
+        self.0.borrow_mut().interruption = Some((at_ms, Box::new(act)));
+    }
+
+    pub fn now_ms(&self) -> u64 {
+        self.0.borrow().now_ms
+    }
+
+    /// Last octets of the servers that were sent to since the last call, with the times in ms.
+    pub fn take_sent(&self) -> Vec<(u64, u8)> {
+        let sent = std::mem::take(&mut self.0.borrow_mut().sent);
+        sent.iter()
+            .map(|s| (s.at_ms, last_octet(&s.server)))
+            .collect()
+    }
+
+    /// The queries that were sent since the last call.
+    pub fn take_queries(&self) -> Vec<Sent> {
+        std::mem::take(&mut self.0.borrow_mut().sent)
+    }
+
+    /// Number of queries that are open.
+    pub fn open(&self) -> usize {
+        self.0.borrow().open.len()
+    }
+
+    /// Runs `work` with all queries of this thread going through this network.
+    pub fn run<R>(&self, work: impl FnOnce() -> R) -> R {
+        let result = with_transport(Box::new(self.clone()), work);
+        assert_eq!(self.open(), 0, "every query was closed in the end");
+        result
+    }
+}
+
+/// Asks for the addresses of a name, within [`Network::run`].
+pub fn ask(name: &str) -> Outcome {
+    ask_until(name, None)
+}
+
+pub fn ask_until(name: &str, deadline_ms: Option<u64>) -> Outcome {
+    let question = Question {
+        qname: name.as_bytes(),
+        qtype: RecordType::A,
+    };
+    query(&question, deadline_ms)
+}
+
+pub fn ask_all(names: &[&str]) -> Vec<Outcome> {
+    let question = |name: &&'static str| Question {
+        qname: name.as_bytes(),
+        qtype: RecordType::A,
+    };
+    let names: Vec<&'static str> = names.iter().map(|n| &*n.to_string().leak()).collect();
+    let questions: Vec<Question<'_>> = names.iter().map(question).collect();
+    query_all(&questions, None)
+}
+
+pub fn last_octet(server: &SocketAddr) -> u8 {
+    match server {
+        SocketAddr::V4(v4) => v4.ip().octets()[3],
+        SocketAddr::V6(v6) => v6.ip().octets()[15],
+    }
+}
+
+/// End of the question section.
+fn question_end(query: &[u8]) -> usize {
+    let mut at = 12;
+    while query[at] != 0 {
+        at += usize::from(query[at]) + 1;
+    }
+    at + 5
+}
+
+/// A reply to a query: its header and question, these flags, and perhaps one address.
+pub fn reply(query: &[u8], flags: u16, with_address: bool) -> Vec<u8> {
+    let mut out = query[..question_end(query)].to_vec();
+    out[2..4].copy_from_slice(&flags.to_be_bytes());
+    out[6..12].copy_from_slice(&[0, u8::from(with_address), 0, 0, 0, 0]);
+    if with_address {
+        out.extend(b"\xC0\x0C\x00\x01\x00\x01\x00\x00\x00\x3C\x00\x04\xC0\x00\x02\x01");
+    }
+    out
+}
+
+impl Transport for Network {
+    fn now_ms(&self) -> u64 {
+        self.0.borrow().now_ms
+    }
+
+    fn open(&mut self, server: SocketAddr, protocol: Protocol, query: &[u8]) -> Option<Handle> {
+        let world = &mut *self.0.borrow_mut();
+        let at_ms = world.now_ms;
+        world.sent.push(Sent {
+            at_ms,
+            server,
+            protocol,
+            octets: query.to_vec(),
+        });
+        let manner = world
+            .servers
+            .get(&server)
+            .copied()
+            .unwrap_or(Manner::Silent);
+        static HANDLES: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(1);
+        let handle = Handle(HANDLES.fetch_add(1, std::sync::atomic::Ordering::Relaxed));
+        let slow = query.get(13..17) == Some(b"slow");
+        let (after_ms, event) = match manner {
+            Manner::Unsendable => return None,
+            Manner::Closed(ms) => (ms, Some(Event::Failed)),
+            Manner::Fails(ms) => (ms, Some(Event::Message(reply(query, 0x8182, false)))),
+            Manner::Answers(ms) => (ms, Some(Event::Message(reply(query, 0x8180, true)))),
+            Manner::SilentForSlow(ms) if !slow => {
+                (ms, Some(Event::Message(reply(query, 0x8180, true))))
+            }
+            Manner::NoTcp(ms) if protocol == Protocol::Udp => {
+                (ms, Some(Event::Message(reply(query, 0x8380, false))))
+            }
+            Manner::NoTcp(ms) => (ms, Some(Event::Failed)),
+            Manner::Silent | Manner::SilentForSlow(_) => (0, None),
+        };
+        if let Some(event) = event {
+            world.coming.push((at_ms + after_ms, handle, event));
+        }
+        world.open.push(handle);
+        Some(handle)
+    }
+
+    fn close(&mut self, handle: Handle) {
+        let world = &mut *self.0.borrow_mut();
+        world.open.retain(|open| *open != handle);
+        world.coming.retain(|(_, owner, _)| *owner != handle);
+    }
+
+    fn wait(&mut self, until_ms: u64) -> Option<(Handle, Event)> {
+        let mut world = self.0.borrow_mut();
+        if world
+            .interruption
+            .as_ref()
+            .is_some_and(|(at_ms, _)| *at_ms <= until_ms)
+        {
+            let (at_ms, act) = world.interruption.take()?;
+            world.now_ms = world.now_ms.max(at_ms);
+            drop(world);
+            act();
+            return None;
+        }
+        let next = (0..world.coming.len()).min_by_key(|&i| world.coming[i].0);
+        match next.filter(|&i| world.coming[i].0 <= until_ms.max(world.now_ms)) {
+            Some(index) => {
+                let (at_ms, handle, event) = world.coming.remove(index);
+                world.now_ms = world.now_ms.max(at_ms);
+                Some((handle, event))
+            }
+            None => {
+                world.now_ms = world.now_ms.max(until_ms);
+                None
+            }
+        }
+    }
+}
