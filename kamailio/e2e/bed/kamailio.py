@@ -1,0 +1,221 @@
+"""A Kamailio in the sandbox: its configuration, its processes, its RPC interface."""
+
+import dataclasses
+import json
+import os
+import signal
+import socket
+import subprocess
+import time
+
+from .wait import wait_for
+
+CONFIG = """#!KAMAILIO
+debug={debug}
+log_stderror=yes
+children={children}
+tcp_children=2
+auto_aliases=no
+enable_tls=no
+listen=udp:127.0.0.1:5060
+listen=tcp:127.0.0.1:5060
+{listen6}
+{core}
+mpath="{modules}"
+loadmodule "kex.so"
+loadmodule "corex.so"
+loadmodule "tm.so"
+loadmodule "sl.so"
+loadmodule "rr.so"
+loadmodule "pv.so"
+loadmodule "textops.so"
+loadmodule "siputils.so"
+loadmodule "xlog.so"
+loadmodule "ctl.so"
+loadmodule "cfg_rpc.so"
+loadmodule "counters.so"
+loadmodule "jsonrpcs.so"
+modparam("ctl", "binrpc", "unix:{folder}/ctl")
+modparam("ctl", "binrpc_max_body_size", 1024)
+modparam("ctl", "binrpc_struct_max_body_size", 1024)
+modparam("jsonrpcs", "transport", 4)
+modparam("jsonrpcs", "dgram_socket", "{folder}/rpc")
+modparam("tm", "fr_timer", {fr_timer})
+modparam("tm", "fr_inv_timer", 20000)
+modparam("tm", "retr_timer1", 300)
+modparam("tm", "retr_timer2", 4000)
+{params}
+request_route {{
+    if (is_method("CANCEL")) {{ if (t_check_trans()) t_relay(); exit; }}
+    if (has_totag()) {{
+        if (loose_route()) {{ t_relay(); exit; }}
+        if (is_method("ACK") && t_check_trans()) t_relay();
+        exit;
+    }}
+    t_check_trans();
+    if (is_method("INVITE")) record_route();
+    route(OUT);
+    exit;
+}}
+{route}
+"""
+
+RELAY = """
+route[OUT] {
+    if ($hdr(X-Next) != $null) $du = $hdr(X-Next);
+    if (!t_relay()) sl_reply_error();
+}
+"""
+
+STATELESS = """
+route[OUT] {
+    if (!forward()) sl_send_reply("500", "Not forwarded");
+}
+"""
+
+
+@dataclasses.dataclass
+class Build:
+    """Where the programs are. `libs` are the folders in which they look for shared libraries."""
+
+    suite: str
+    server: str
+    modules: str
+    kamcmd: str
+    libs: str = ""
+
+
+class RpcFault(Exception):
+    """The server refused; `code` and the text are its own."""
+
+    def __init__(self, code, text):
+        super().__init__(f"{code} {text}")
+        self.code = code
+
+
+def _signal(pid, number):
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        pass
+
+
+class Kamailio:
+    """`core` are lines of the global part of the configuration, `params` module parameters."""
+
+    def __init__(self, build, folder, core=(), params=(), route=RELAY, fr_timer=600, children=2, ipv6=True, **more):
+        self.build = build
+        self.folder = folder
+        self.memory = more.get("memory", 64)
+        self.wrapper = list(more.get("wrapper", ()))
+        self.start_seconds = more.get("start_seconds", 30)
+        self.stop_seconds = more.get("stop_seconds", 60)
+        self.environment = dict(os.environ, **more.get("environment", {}))
+        if build.libs:
+            self.environment["LD_LIBRARY_PATH"] = build.libs
+        listen6 = "listen=udp:[::1]:5060\nlisten=tcp:[::1]:5060" if ipv6 else ""
+        text = CONFIG.format(
+            debug=more.get("debug", 1), children=children, listen6=listen6, core="\n".join(core),
+            modules=build.modules, folder=folder, fr_timer=fr_timer, params="\n".join(params), route=route,
+        )
+        self.config = os.path.join(folder, "kamailio.cfg")
+        with open(self.config, "w") as file:
+            file.write(text)
+        self.log_path = os.path.join(folder, "kamailio.log")
+        self.process = None
+
+    def start(self):
+        command = [
+            *self.wrapper, self.build.server, "-f", self.config, "-DD", "-Y", self.folder,
+            "-P", os.path.join(self.folder, "kamailio.pid"), "-m", str(self.memory), "-M", "8",
+        ]
+        with open(self.log_path, "a") as log:
+            self.process = subprocess.Popen(
+                command, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, env=self.environment
+            )
+        wait_for("kamailio", self._ready, self.start_seconds)
+        return self
+
+    def _ready(self):
+        if self.process.poll() is not None:
+            raise RuntimeError(f"kamailio ended with {self.process.returncode}:\n{self.log()[-3000:]}")
+        try:
+            # The process that is started last. Signals to a child that is just being started get lost.
+            return "tcp main process" in str(self.rpc("core.ps", seconds=2))
+        except (OSError, TimeoutError):
+            return None
+
+    def log(self):
+        with open(self.log_path, errors="replace") as file:
+            return file.read()
+
+    def stop(self):
+        """Ends the server the orderly way; returns its exit status."""
+        if self.process is None:
+            return None
+        end = time.monotonic() + self.stop_seconds
+        while time.monotonic() < end:
+            if self.process.poll() is None:
+                # More than once: a signal between the main process's check and its pause() goes unnoticed.
+                self.process.terminate()
+            try:
+                return self.process.wait(2)
+            except subprocess.TimeoutExpired:
+                # The same for its children.
+                for pid in self.pids()[1:]:
+                    _signal(pid, signal.SIGTERM)
+        self.process.kill()
+        return self.process.wait(10)
+
+    def pids(self):
+        """The main process and all its children."""
+        main = self.process.pid
+        out = [main]
+        for name in os.listdir("/proc"):
+            if name.isdigit():
+                try:
+                    with open(f"/proc/{name}/stat") as file:
+                        fields = file.read().rpartition(")")[2].split()
+                except OSError:
+                    continue
+                if int(fields[1]) in out:
+                    out.append(int(name))
+        return out
+
+    # --- RPC
+
+    def rpc(self, method, *params, seconds=20):
+        """A command over JSON-RPC. For replies beyond 60 KiB use `kamcmd`."""
+        own = os.path.join(self.folder, f"rpc-client-{os.getpid()}-{time.monotonic_ns()}")
+        request = json.dumps({"jsonrpc": "2.0", "method": method, "params": list(params), "id": 1})
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+            sock.bind(own)
+            try:
+                sock.settimeout(seconds)
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+                sock.sendto(request.encode(), os.path.join(self.folder, "rpc"))
+                reply = json.loads(sock.recv(1 << 20).decode("latin-1"))
+            finally:
+                os.unlink(own)
+        if "error" in reply:
+            raise RpcFault(reply["error"].get("code"), reply["error"].get("message"))
+        return reply.get("result")
+
+    def kamcmd(self, *words, seconds=60):
+        """A command as an operator gives it. Returns kamcmd's output; a fault raises."""
+        environment = {name: value for name, value in self.environment.items() if name != "LD_PRELOAD"}
+        done = subprocess.run(
+            [self.build.kamcmd, "-s", f"unix:{self.folder}/ctl", "--", *map(str, words)],
+            capture_output=True, text=True, timeout=seconds, env=environment,
+        )
+        text = done.stdout + done.stderr
+        if done.returncode != 0 or text.startswith("error"):
+            # "error: 400 - Not found"
+            words = text.split()
+            raise RpcFault(words[1] if len(words) > 1 else "", text.strip())
+        return done.stdout
+
+    def entries(self):
+        """dns.view as {(type, name): entry}."""
+        view = self.rpc("dns.view") or []
+        return {(entry["type"], entry["name"].lower()): entry for entry in view}

@@ -1,0 +1,162 @@
+"""What a scenario gets: parts of the test bed that end with it, and checks.
+
+Checks can be turned against the scenario: with `flip` every expectation is replaced by a wrong one, with
+`sabotage` the name server has other addresses than the scenario believes. Either must make it fail.
+"""
+
+import os
+import re
+import tempfile
+
+from bed import dnsserver, kamailio, nsd, sandbox, sip, sipp, wire
+
+CALLER = "127.0.0.1:5080"
+KAMAILIO_PORT = 5060
+
+
+def _wrong(expected):
+    """Some other value of the same kind."""
+    if isinstance(expected, bool):
+        return not expected
+    if isinstance(expected, (int, float)):
+        return expected + 1
+    if isinstance(expected, str):
+        return expected + "?"
+    if isinstance(expected, (list, tuple)):
+        return list(expected) + ["something else"]
+    if isinstance(expected, (set, frozenset)):
+        return set(expected) | {"something else"}
+    if isinstance(expected, dict):
+        return {**expected, "something": "else"}
+    return "something else"
+
+
+def _moved(line):
+    """The record with other addresses."""
+    line = re.sub(r"\bA 127\.0\.0\.", "A 127.0.1.", line)
+    return re.sub(r"\bAAAA fd00::1(\d)\b", r"AAAA fd00::2\1", line)
+
+
+class Scenario:
+    def __init__(self, build, name, folder, flip=False, sabotage=False):
+        self.build = build
+        self.name = name
+        self.folder = folder
+        self.flip = flip
+        self.sabotage = sabotage
+        self.passed = 0
+        self.failures = []
+        self.endings = []
+        self.servers = []
+        # Unix sockets have short names.
+        self.run_folder = tempfile.mkdtemp(prefix="ke2e-")
+        self.endings.append(self._remove_run_folder)
+        sandbox.enter()
+        self.resolv_conf = os.path.join(folder, "resolv.conf")
+        sandbox.bind_resolv_conf(self.resolv_conf, "nameserver 127.0.0.1\noptions timeout:1 attempts:2\n")
+        self.observer = wire.Observer()
+
+    def _remove_run_folder(self):
+        for name in os.listdir(self.run_folder):
+            path = os.path.join(self.run_folder, name)
+            # What is worth reading afterwards.
+            if os.path.isfile(path):
+                os.replace(path, os.path.join(self.folder, name)) if self._same_disk() else self._copy(path, name)
+            elif not os.path.isdir(path):
+                os.unlink(path)
+        os.rmdir(self.run_folder)
+
+    def _same_disk(self):
+        return os.stat(self.run_folder).st_dev == os.stat(self.folder).st_dev
+
+    def _copy(self, path, name):
+        with open(path, "rb") as source, open(os.path.join(self.folder, name), "wb") as target:
+            target.write(source.read())
+        os.unlink(path)
+
+    # --- parts
+
+    def nsd(self, records):
+        if self.sabotage:
+            records = [_moved(line) for line in records]
+        server = nsd.Nsd(self.run_folder, records)
+        self.endings.append(server.stop)
+        return server
+
+    def dns(self, records=(), **more):
+        if self.sabotage:
+            records = [_moved(line) for line in records]
+        return dnsserver.ScriptedServer(records, **more)
+
+    def kamailio(self, core=(), **more):
+        server = kamailio.Kamailio(self.build, self.run_folder, core, **more)
+        self.servers.append(server)
+        return server.start()
+
+    def end_kamailio(self, server):
+        """Stops it; that it still runs and ends in good order is checked."""
+        self.servers.remove(server)
+        running = server.process is not None and server.process.poll() is None
+        status = server.stop()
+        if running:
+            self.check("kamailio ends in good order", status, 0, flippable=False)
+        else:
+            self.fail(f"kamailio died: {status}")
+
+    def callees(self, codes):
+        return sip.Callees(codes)
+
+    def caller(self):
+        return sip.Caller(CALLER)
+
+    def sipp_callee(self, place, code=200):
+        callee = sipp.Callee(self.folder, place, code)
+        self.endings.append(callee.stop)
+        return callee
+
+    def sipp_calls(self, uri, final=200, **more):
+        """Calls by sipp; the check is sipp's own verdict on the whole flow."""
+        status, output = sipp.calls(self.folder, uri, final, place=CALLER, **more)
+        with open(os.path.join(self.folder, "caller.log"), "a") as log:
+            log.write(output)
+        self.check(f"sipp sees the calls to {uri} end with {final}", status, 0)
+
+    # --- observations
+
+    def arrivals(self, method="INVITE", since=(0, 0, 0)):
+        """Where Kamailio sent new requests of this method, in order."""
+        return [request.arrival for request in self.observer.requests(method, KAMAILIO_PORT, since)]
+
+    def finals(self, since=(0, 0, 0)):
+        """Final codes that the caller got for the INVITEs it sent since then."""
+        started = {request.call_id for request in self.observer.requests("INVITE", None, since)}
+        replies = self.observer.replies(CALLER, since)
+        return [reply.status for reply in replies if reply.method == "INVITE" and reply.call_id in started]
+
+    # --- checks
+
+    def check(self, what, actual, expected, flippable=True):
+        if self.flip and flippable:
+            expected = _wrong(expected)
+        if isinstance(expected, tuple):
+            expected = list(expected)
+        if isinstance(actual, tuple):
+            actual = list(actual)
+        if actual == expected:
+            self.passed += 1
+        else:
+            self.fail(f"{what}: {actual!r}, expected {expected!r}")
+
+    def check_that(self, what, condition):
+        self.check(what, bool(condition), True)
+
+    def fail(self, text):
+        self.failures.append(text)
+
+    def end(self):
+        servers = [lambda server=server: self.end_kamailio(server) for server in self.servers]
+        for ending in servers + self.endings[::-1]:
+            try:
+                ending()
+            except Exception as error:  # One part that does not end must not keep the others.
+                self.fail(f"ending: {error!r}")
