@@ -56,7 +56,7 @@ Q := $(if $(filter 0,$(V)),@)
 
 # --- building
 
-.PHONY: features loom all lib install uninstall run test check-c lint header valgrind asan clean help setup
+.PHONY: features loom all lib install uninstall run test check-c lint header valgrind asan e2e e2e-selftest clean help setup
 
 all: lib
 
@@ -127,6 +127,15 @@ asan: lib
 	$(Q)BUILD=$(BUILD) CC="$(CC)" CXX="$(CXX)" \
 		SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=all" sh c_tests/run.sh
 
+# Real Kamailio on the library, with name servers and sipp: SUITE="bookworm trixie"
+SUITE ?= bookworm
+e2e: setup lib
+	$(Q)BUILD=$(BUILD) sh kamailio/e2e/run.sh $(SUITE)
+
+# The proof that each end-to-end scenario can fail.
+e2e-selftest: setup lib
+	$(Q)BUILD=$(BUILD) sh kamailio/e2e/run.sh $(SUITE) -- --selftest
+
 lint:
 	$(CARGO) fmt --check
 	$(CARGO) clippy $(CARGOFLAGS) --all-targets -- -D warnings
@@ -147,6 +156,7 @@ help:
 	@echo 'run        shows the library at work; URI=sip:example.org for a URI of yours'
 	@echo 'test       all tests, Rust and C'
 	@echo 'check-c    the C tests; valgrind, asan: the same under those'
+	@echo 'e2e        calls through real Kamailio; SUITE="bookworm trixie"'
 	@echo 'lint       formatting, clippy, header, layers, documentation'
 	@echo 'header     refreshes include/kamailio_dns.h'
 	@echo 'clean      removes what was built'

@@ -2,6 +2,7 @@
 # Installs what the tests and the demonstration need, on a fresh Debian machine. Says what is missing
 # when it may not.
 
+PATH=$PATH:/usr/sbin:/sbin
 missing=
 need() { # program, package
 	command -v "$1" >/dev/null 2>&1 || missing="$missing $2"
@@ -11,6 +12,11 @@ need c++ g++
 need make make
 need valgrind valgrind
 need nm binutils
+# End-to-end tests: callers and callees, name server, network namespaces
+need sipp sip-tester
+need nsd nsd
+need ip iproute2
+need python3 python3
 # Kamailio's source packages, its core, and the modules that kamailio/modules names
 need flock util-linux
 need dpkg-buildflags dpkg-dev

@@ -101,6 +101,8 @@ def selftest(args, name):
 
 def main():
     args = arguments()
+    # nsd and ip live where the path of an ordinary user does not lead.
+    os.environ["PATH"] += ":/usr/sbin:/sbin"
     if args.one:
         run_one(args)
     names = [(name, defect) for name, _, defect in table(args.suite) if args.match in name]
