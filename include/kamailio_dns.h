@@ -1028,14 +1028,15 @@ void dns_hash_put_shm_unsafe(struct dns_hash_entry *e);
 #endif
 
 /*
- Queries that a server answered, by the time that it took, over all processes: writes up to `len`
- numbers to `out` and gives the number of classes. Class 0 is below 2 µs, class `n` from 2^n up to
- 2^(n+1) µs; the last has no upper end.
+ Queries that were answered, by the time that it took, over all processes and all servers that are in
+ use: writes up to `len` numbers to `out` and gives the number of classes. Class 0 is below 2 µs, class
+ `n` from 2^n up to 2^(n+1) µs; the last has no upper end.
 
  # Safety
  `out` is NULL or has `len` writable numbers.
  */
-unsigned int dns_latency_histogram(uint64_t *out, unsigned int len);
+unsigned int dns_latency_histogram(uint64_t *out,
+                                   unsigned int len);
 
 /*
  Number of counters; their positions go from 0 to one less. Later versions may have more, at the end.
@@ -1164,6 +1165,19 @@ int dns_reinit_fixup(void *_handle, str *_gname, str *_name, void **val);
  As `__resolvehost()`.
  */
 struct hostent *dns_resolvehost(char *name);
+#endif
+
+#if defined(USE_DNS_CACHE)
+/*
+ `dns.servers`: a struct for each nameserver asked so far: `address`, `state` (up, down), smoothed round
+ trip and its variation in µs (0 = never measured), `failures` since the last answer, and what was
+ counted since start, over all processes.
+
+ # Safety
+ As `dns_stats_rpc()`.
+ */
+void dns_servers_rpc(rpc_t *rpc,
+                     void *ctx);
 #endif
 
 #if defined(USE_DNS_CACHE)

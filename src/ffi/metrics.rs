@@ -6,7 +6,8 @@ use std::ptr::null;
 
 use super::guard::guard;
 use super::types::{counter_def_t, counter_handle_t};
-use crate::host::metrics::{self, LATENCY_CLASSES, METRICS};
+use crate::host::metrics::{self, METRICS};
+use crate::resolver::servers::{self, LATENCY_BUCKETS};
 
 /// Number of counters; their positions go from 0 to one less. Later versions may have more, at the end.
 ///
@@ -49,16 +50,27 @@ pub unsafe extern "C" fn dns_metric_value(index: c_uint) -> u64 {
     guard!(0, { metrics::value_at(index as usize) })
 }
 
-/// Queries that a server answered, by the time that it took, over all processes: writes up to `len`
-/// numbers to `out` and gives the number of classes. Class 0 is below 2 µs, class `n` from 2^n up to
-/// 2^(n+1) µs; the last has no upper end.
+/// The histograms of all servers together.
+pub(crate) fn latencies() -> [u64; LATENCY_BUCKETS] {
+    let mut sum = [0; LATENCY_BUCKETS];
+    for server in servers::snapshot() {
+        for (total, count) in sum.iter_mut().zip(server.latency) {
+            *total += u64::from(count);
+        }
+    }
+    sum
+}
+
+/// Queries that were answered, by the time that it took, over all processes and all servers that are in
+/// use: writes up to `len` numbers to `out` and gives the number of classes. Class 0 is below 2 µs, class
+/// `n` from 2^n up to 2^(n+1) µs; the last has no upper end.
 ///
 /// # Safety
 /// `out` is NULL or has `len` writable numbers.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn dns_latency_histogram(out: *mut u64, len: c_uint) -> c_uint {
     guard!(0, {
-        for (index, count) in metrics::latencies().into_iter().enumerate() {
+        for (index, count) in latencies().into_iter().enumerate() {
             if out.is_null() || index >= len as usize {
                 break;
             }
@@ -67,7 +79,7 @@ pub unsafe extern "C" fn dns_latency_histogram(out: *mut u64, len: c_uint) -> c_
             // SAFETY: as above.
             unsafe { super::ptr::put(place, count) };
         }
-        LATENCY_CLASSES as c_uint
+        LATENCY_BUCKETS as c_uint
     })
 }
 

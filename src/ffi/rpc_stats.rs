@@ -1,15 +1,17 @@
-//! `dns.stats`: what the library counts, and what its memory holds.
+//! `dns.stats`: what the library counts, and what its memory holds. `dns.servers`: the nameservers.
 #![allow(unsafe_code, reason = "exported symbols")]
 
 use std::ffi::{CString, c_void};
 
 use super::guard::guard;
-use super::rpc::{Call, ReplyFailed, report, serve};
+use super::metrics::latencies;
+use super::rpc::{Call, Part, ReplyFailed, report, serve};
 use super::rpc_view::type_name;
 use super::types::rpc_t;
 use crate::cache::{Cache, EntryRef, NegativeKind};
 use crate::host::clock;
-use crate::host::metrics::{self, LATENCY_CLASSES, METRICS};
+use crate::host::metrics::{self, METRICS};
+use crate::resolver::servers::{self, LATENCY_BUCKETS, ServerStatus};
 use crate::rr::RecordType;
 
 /// Entries of one type, by state; an entry is counted once.
@@ -81,8 +83,17 @@ fn show(call: &Call, cache: Option<&Cache>) -> Result<(), ReplyFailed> {
             call.field_count(part, c"permanent", tally.permanent)?;
         }
     }
+    query_times(call, whole, &latencies())
+}
+
+/// A histogram; empty classes are left out.
+fn query_times(
+    call: &Call,
+    whole: Part,
+    counts: &[u64; LATENCY_BUCKETS],
+) -> Result<(), ReplyFailed> {
     let classes = call.field_array(whole, c"query_times")?;
-    for (class, queries) in metrics::latencies().into_iter().enumerate() {
+    for (class, &queries) in counts.iter().enumerate() {
         if queries > 0 {
             let part = call.array_struct(classes)?;
             call.field_text(part, c"us", class_text(class).as_bytes())?;
@@ -95,7 +106,7 @@ fn show(call: &Call, cache: Option<&Cache>) -> Result<(), ReplyFailed> {
 /// The times of a class of the histogram, as people write them.
 fn class_text(class: usize) -> CString {
     let from = if class == 0 { 0 } else { 1_u64 << class };
-    let text = if class + 1 == LATENCY_CLASSES {
+    let text = if class + 1 == LATENCY_BUCKETS {
         format!("{from}-")
     } else {
         format!("{from}-{}", (1_u64 << (class + 1)) - 1)
@@ -116,6 +127,44 @@ pub unsafe extern "C" fn dns_stats_rpc(rpc: *mut rpc_t, ctx: *mut c_void) {
     })
 }
 
+fn show_server(call: &Call, server: &ServerStatus) -> Result<(), ReplyFailed> {
+    let part = call.add_struct()?;
+    call.field_text(part, c"address", server.address.to_string().as_bytes())?;
+    let state: &[u8] = if server.up { b"up" } else { b"down" };
+    call.field_text(part, c"state", state)?;
+    call.field_count(part, c"round_trip_us", server.round_trip_us.into())?;
+    call.field_count(part, c"variation_us", server.variation_us.into())?;
+    call.field_count(part, c"failures", server.failures.into())?;
+    call.field_count(part, c"queries", server.queries)?;
+    call.field_count(part, c"answers", server.answers)?;
+    call.field_count(part, c"timeouts", server.timeouts)?;
+    call.field_count(part, c"errors", server.errors)?;
+    let edns: &[u8] = if server.without_edns { b"no" } else { b"yes" };
+    call.field_text(part, c"edns", edns)?;
+    query_times(call, part, &server.latency.map(u64::from))
+}
+
+/// `dns.servers`: a struct for each nameserver asked so far: `address`, `state` (up, down), smoothed round
+/// trip and its variation in µs (0 = never measured), `failures` since the last answer, and what was
+/// counted since start, over all processes.
+///
+/// # Safety
+/// As `dns_stats_rpc()`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn dns_servers_rpc(rpc: *mut rpc_t, ctx: *mut c_void) {
+    guard!((), {
+        // SAFETY: the contract is the caller's.
+        unsafe {
+            serve(rpc, ctx, |call| {
+                let mut servers = servers::snapshot();
+                servers.sort_by_key(|server| server.address);
+                let shown = servers.iter().try_for_each(|s| show_server(call, s));
+                report(call, shown);
+            });
+        }
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -124,6 +173,6 @@ mod tests {
     fn classes_as_text() {
         assert_eq!(class_text(0).as_bytes(), b"0-1");
         assert_eq!(class_text(10).as_bytes(), b"1024-2047");
-        assert_eq!(class_text(LATENCY_CLASSES - 1).as_bytes(), b"67108864-");
+        assert_eq!(class_text(LATENCY_BUCKETS - 1).as_bytes(), b"8388608-");
     }
 }

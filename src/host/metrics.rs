@@ -3,7 +3,7 @@
 //! A process writes only its own row, so counting costs two loads and a store, and no cache line travels. A
 //! row is handed out at the first count of a process and keeps its numbers when the process ends. Processes
 //! beyond [`ROWS`], and threads of one process that count at the same moment, share a row and may lose
-//! counts. A row also holds the process's histogram of query times.
+//! counts.
 
 use std::ffi::CStr;
 use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
@@ -110,14 +110,10 @@ pub fn value_at(index: usize) -> u64 {
     if index < METRICS { sum(index) } else { 0 }
 }
 
-/// Classes of the histogram of query times. Class 0 is below 2 µs, class `n` from 2^n to 2^(n+1) µs, the
-/// last one open at its end (67 s and more).
-pub const LATENCY_CLASSES: usize = 27;
-
 /// Rows, one for each process.
 const ROWS: usize = 256;
 /// Words of a row: whole cache lines.
-const ROW_WORDS: usize = (METRICS + LATENCY_CLASSES).next_multiple_of(8);
+const ROW_WORDS: usize = METRICS.next_multiple_of(8);
 
 #[repr(C, align(64))]
 struct Row([AtomicU64; ROW_WORDS]);
@@ -148,23 +144,7 @@ pub fn prepare() {
 /// Adds one.
 #[inline]
 pub fn count(metric: Metric) {
-    add_to(metric as usize);
-}
-
-/// Notes how long a server took to answer a query, in µs.
-pub fn note_latency(micros: u64) {
-    add_to(METRICS + latency_class(micros));
-}
-
-/// The class of [`LATENCY_CLASSES`] that a time belongs to.
-fn latency_class(micros: u64) -> usize {
-    let class = micros.max(1).ilog2() as usize;
-    class.min(LATENCY_CLASSES - 1)
-}
-
-#[inline]
-fn add_to(word: usize) {
-    if let Some(cell) = row().0.get(word) {
+    if let Some(cell) = row().0.get(metric as usize) {
         // Only this process writes the row, so nothing is lost without a locked addition.
         cell.store(
             cell.load(Ordering::Relaxed).wrapping_add(1),
@@ -201,12 +181,6 @@ pub(super) fn forget_row() {
     MINE.store(std::ptr::null_mut(), Ordering::Relaxed);
 }
 
-/// Queries answered, by the time that it took: sums over all processes, in the order of the classes.
-#[must_use]
-pub fn latencies() -> [u64; LATENCY_CLASSES] {
-    std::array::from_fn(|class| sum(METRICS + class))
-}
-
 /// Sum over all processes.
 #[must_use]
 pub fn value(metric: Metric) -> u64 {
@@ -226,27 +200,6 @@ fn sum(index: usize) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn classes_of_query_times() {
-        for (micros, class) in [
-            (0, 0),
-            (1, 0),
-            (2, 1),
-            (3, 1),
-            (4, 2),
-            (1023, 9),
-            (1024, 10),
-            ((1 << 26) - 1, 25),
-            (1 << 26, 26),
-            (u64::MAX, LATENCY_CLASSES - 1),
-        ] {
-            assert_eq!(latency_class(micros), class, "{micros}");
-        }
-        let before = latencies();
-        note_latency(20_000);
-        assert_eq!(latencies()[14] - before[14], 1);
-    }
 
     #[test]
     fn counts_of_children_are_in_the_sum() {
