@@ -34,10 +34,8 @@ fn deny(cache: &Cache, name: &str, now: u32) -> Option<EntryRef> {
 }
 
 fn found(cache: &Cache, name: &str, now: u32) -> bool {
-    cache
-        .copy_first_address(name.as_bytes(), RecordType::A, now)
-        .0
-        != Probe::Miss
+    let seen = cache.first_address(&cache.hashed(name.as_bytes()), RecordType::A, now);
+    seen != FirstAddress::Miss
 }
 
 /// Octets of the region that hold memory in truth, by the kernel's account.

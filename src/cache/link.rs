@@ -31,22 +31,16 @@ impl Writer<'_> {
     /// The link of a name and type.
     pub(super) fn find(&self, hash: NameHash, rtype: RecordType, name: &[u8]) -> Option<Link> {
         for (index, bucket) in self.cache.table().probe(hash.high) {
-            let mut places = bucket.candidates(hash.tag(rtype.0));
-            while places != 0 {
-                let place = places.trailing_zeros() as usize;
-                places &= places - 1;
-                let block = bucket.block(place);
-                if self
-                    .cache
-                    .identity_of(block, hash.high, rtype.0, name)
-                    .is_some()
-                {
-                    return Some(Link {
-                        bucket: index,
-                        place,
-                        block,
-                    });
-                }
+            let found = bucket.find(hash.tag(rtype.0), |place, block| {
+                self.cache.view_of(block, hash.high, rtype.0, name)?;
+                Some(Link {
+                    bucket: index,
+                    place,
+                    block,
+                })
+            });
+            if found.is_some() {
+                return found;
             }
             if !bucket.overflows() {
                 break;

@@ -3,6 +3,10 @@
 //! Readers take no lock; writers take one robust lock ([`crate::shm`]). Entries never change once
 //! published: a change is a new entry in the old one's place. An entry that was taken out lives until
 //! its last holder lets go.
+#![allow(
+    unsafe_code,
+    reason = "marks types as fit for shared memory, and one static pointer"
+)]
 
 mod collect;
 pub mod entry;
@@ -18,9 +22,11 @@ mod resize;
 mod table;
 #[cfg(all(test, not(loom)))]
 mod tests;
+mod view;
 mod write;
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::atomic::AtomicPtr;
 
 use once_cell::sync::OnceCell;
 use parking_lot::RwLock;
@@ -36,6 +42,7 @@ use crate::shm::sync::{AtomicU32, AtomicU64, Ordering};
 
 pub use entry::{EntryRef, NegativeKind, RecordView};
 use hash::NameHash;
+pub use read::HashedName;
 use table::{Bucket, Table};
 
 /// What is needed to make an entry.
@@ -102,6 +109,24 @@ pub enum Probe {
     Miss,
     /// Addresses were copied.
     Addresses,
+    /// A live negative entry.
+    Negative(NegativeKind),
+    /// The name has no such entry but is an alias; look at the CNAME entry.
+    Alias,
+}
+
+/// Result of [`Cache::first_address`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FirstAddress {
+    /// Nothing live is cached under the name and type.
+    Miss,
+    /// The first live address.
+    Address {
+        /// The address.
+        address: IpAddr,
+        /// The set has no other record, live or expired.
+        alone: bool,
+    },
     /// A live negative entry.
     Negative(NegativeKind),
     /// The name has no such entry but is an alias; look at the CNAME entry.
@@ -200,7 +225,6 @@ struct Header {
     fixed: FixedPolicy,
 }
 
-#[allow(unsafe_code, reason = "marks a type as fit for shared memory")]
 // SAFETY: repr(C); atomics, and a lock that is initialised in place before anyone else sees it.
 unsafe impl ShmSafe for Header {}
 
@@ -305,7 +329,8 @@ impl std::fmt::Debug for Cache {
 }
 
 static CACHE: OnceCell<&'static Cache> = OnceCell::new();
-static ACTIVE: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::new(false);
+/// What [`Cache::instance`] gives: [`CACHE`] once made, null before and after [`Cache::destroy`].
+static ACTIVE: AtomicPtr<Cache> = AtomicPtr::new(std::ptr::null_mut());
 /// Every cache of this process, so that a released entry finds its own.
 static ALL: RwLock<Vec<&'static Cache>> = RwLock::new(Vec::new());
 
@@ -331,7 +356,8 @@ impl Cache {
     /// Says what the kernel refused.
     pub fn init() -> Result<&'static Self, InitError> {
         let cache = *CACHE.get_or_try_init(|| Self::create(Policy::Options))?;
-        if !ACTIVE.swap(true, Ordering::AcqRel) {
+        let active = std::ptr::from_ref(cache).cast_mut();
+        if ACTIVE.swap(active, Ordering::AcqRel).is_null() {
             cache.flush(true);
         }
         Ok(cache)
@@ -341,16 +367,16 @@ impl Cache {
     #[must_use]
     #[inline]
     pub fn instance() -> Option<&'static Self> {
-        if !ACTIVE.load(Ordering::Relaxed) {
-            return None;
-        }
-        CACHE.get().copied()
+        // SYNC: pairs with the swap in `init`.
+        let active = ACTIVE.load(Ordering::Acquire);
+        // SAFETY: null, or the cache that `init` leaked: it lives as long as the process.
+        unsafe { active.as_ref() }
     }
 
     /// Drops the cache of this process: `instance` gives `None` from here on. Memory stays mapped, so
     /// handles that are still held stay valid.
     pub fn destroy() {
-        ACTIVE.store(false, Ordering::Release);
+        ACTIVE.store(std::ptr::null_mut(), Ordering::Release);
     }
 
     /// A cache of its own with fixed limits, for tests and benches. It is never unmapped.

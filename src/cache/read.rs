@@ -1,57 +1,85 @@
 //! Lookups without a lock.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-
-use crate::host::clock::{TICKS_PER_S, is_past};
-use crate::rr::{MAX_RRSET_RECORDS, RecordType};
+use crate::rr::RecordType;
 use crate::shm::pages::BlockId;
 use crate::shm::refword;
-use crate::shm::sync::{AtomicU32, Ordering};
+use crate::shm::sync::Ordering;
 
-use super::hash::{NameHash, fold_u32};
+use super::hash::NameHash;
 use super::table::Bucket;
-use super::{AddressSet, Cache, EntryRef, Probe, TableWord, layout};
+use super::view::View;
+use super::{AddressSet, Cache, EntryRef, FirstAddress, Probe, TableWord, layout};
+use crate::host::clock::is_past;
 
 /// Reads that are disturbed by writers this often give up and report a miss. Each disturbance needs a
 /// removal from the same cache line within some 50 ns.
 const MAX_RETRIES: usize = 1000;
 
-/// What a look at a bucket without reference gave.
-enum Seen<T> {
-    /// The entry was there and was read consistently.
-    Read(T),
-    /// It is not there.
-    Absent,
-    /// A writer was in the way.
-    Disturbed,
+/// A name with its hash, for several lookups of one name.
+#[derive(Clone, Copy, Debug)]
+pub struct HashedName<'a> {
+    name: &'a [u8],
+    hash: NameHash,
+}
+
+/// An entry found in a bucket, and what tells whether it was there all the time.
+struct Found {
+    view: View,
+    bucket: &'static Bucket,
+    version: u64,
+    table: u64,
+}
+
+/// Which entries may be held.
+#[derive(Clone, Copy)]
+enum Wanted {
+    /// All.
+    AnyAge,
+    /// Those that are live at the tick.
+    Live(u32),
+    /// Those that are live at the tick and hold records.
+    LivePositive(u32),
 }
 
 impl Cache {
+    /// Hashes a name.
+    #[must_use]
+    #[inline]
+    pub fn hashed<'a>(&self, name: &'a [u8]) -> HashedName<'a> {
+        HashedName {
+            name,
+            hash: self.hash(name),
+        }
+    }
+
     /// A counted reference to the live entry of this name and type; takes no lock.
     ///
     /// Where there is none, a live positive CNAME entry of the name is returned instead (check
     /// [`EntryRef::rtype`]). Negative entries are returned too.
     #[must_use]
     pub fn acquire(&self, qname: &[u8], qtype: RecordType, now: u32) -> Option<EntryRef> {
-        let hash = self.hash(qname);
-        let live = |entry: &EntryRef| !entry.is_expired(now);
-        if let Some(entry) = self.acquire_where(hash, qname, qtype).filter(live) {
-            self.stamp(&entry, now);
-            return Some(entry);
+        self.acquire_hashed(&self.hashed(qname), qtype, now)
+    }
+
+    /// As [`Self::acquire`].
+    #[must_use]
+    pub fn acquire_hashed(
+        &self,
+        qname: &HashedName<'_>,
+        qtype: RecordType,
+        now: u32,
+    ) -> Option<EntryRef> {
+        let entry = self.hold(qname, qtype, Wanted::Live(now));
+        if entry.is_some() || qtype == RecordType::CNAME {
+            return entry;
         }
-        if qtype == RecordType::CNAME {
-            return None;
-        }
-        let alias = self.acquire_where(hash, qname, RecordType::CNAME);
-        let alias = alias.filter(|entry| live(entry) && entry.negative().is_none())?;
-        self.stamp(&alias, now);
-        Some(alias)
+        self.hold(qname, RecordType::CNAME, Wanted::LivePositive(now))
     }
 
     /// A counted reference to the entry of exactly this name and type, even if it is expired.
     #[must_use]
     pub fn acquire_any_age(&self, qname: &[u8], qtype: RecordType) -> Option<EntryRef> {
-        self.acquire_where(self.hash(qname), qname, qtype)
+        self.hold(&self.hashed(qname), qtype, Wanted::AnyAge)
     }
 
     /// A counted reference to an entry of the type whose name has this hash and that is accepted;
@@ -65,7 +93,12 @@ impl Cache {
     ) -> Option<EntryRef> {
         for (_, bucket) in self.table().probe(hash) {
             for place in 0..super::table::PLACES {
-                let Some(entry) = self.acquire_block(bucket.block(place)) else {
+                let block = bucket.block(place);
+                // A look before the reference: most of the bucket are other entries.
+                if block == 0 || self.load(block, layout::HASH) != hash {
+                    continue;
+                }
+                let Some(entry) = self.acquire_block(block) else {
                     continue;
                 };
                 if entry.hash() == hash && entry.rtype() == rtype && accept(&entry) {
@@ -89,32 +122,71 @@ impl Cache {
         now: u32,
         out: &mut AddressSet,
     ) -> Probe {
-        let hash = self.hash(qname);
-        let seen = self.look(hash, qname, qtype, |block, identity| {
+        let qname = self.hashed(qname);
+        let seen = self.look(&qname, qtype, |view| {
             // A disturbed attempt starts over.
             out.clear();
-            self.read_block(block, identity, now, &mut |address| out.push(address))
+            if view.is_expired(now) {
+                return Probe::Miss;
+            }
+            view.stamp(now);
+            if view.is_negative() {
+                return Probe::Negative(view.negative_kind());
+            }
+            for index in 0..view.count() {
+                if !view.address(index, now).is_none_or(|a| out.push(a)) {
+                    break;
+                }
+            }
+            Probe::Addresses
         });
-        self.probe_result(seen.flatten(), hash, qname, now)
+        match seen {
+            Some(probe) if probe != Probe::Miss => probe,
+            _ if self.alias_exists(&qname, now) => Probe::Alias,
+            _ => Probe::Miss,
+        }
     }
 
-    /// As [`Self::copy_addresses`], but the first live address only.
-    pub fn copy_first_address(
+    /// The first live address (A or AAAA) of a name, copied out without writing to the entry, but for
+    /// its coarse use stamp.
+    ///
+    /// Inlined down to one look at the place where the entry most likely is, for this is what most calls
+    /// of the library are about.
+    #[must_use]
+    #[inline(always)]
+    pub fn first_address(
         &self,
-        qname: &[u8],
+        qname: &HashedName<'_>,
         qtype: RecordType,
         now: u32,
-    ) -> (Probe, Option<IpAddr>) {
-        let hash = self.hash(qname);
-        let mut first = None;
-        let seen = self.look(hash, qname, qtype, |block, identity| {
-            first = None;
-            self.read_block(block, identity, now, &mut |address| {
-                first = Some(address);
-                false
-            })
+    ) -> FirstAddress {
+        if let Some(found) = self.locate_at_home(qname, qtype) {
+            let seen = first_of(&found.view, now);
+            let usable = !matches!(seen, FirstAddress::Miss);
+            if usable && self.is_undisturbed(found.bucket, found.version, found.table) {
+                return seen;
+            }
+        }
+        self.first_address_anywhere(qname, qtype, now)
+    }
+
+    /// As [`Self::first_address`], wherever the entry may be.
+    #[inline(never)]
+    fn first_address_anywhere(
+        &self,
+        qname: &HashedName<'_>,
+        qtype: RecordType,
+        now: u32,
+    ) -> FirstAddress {
+        let seen = self.look(qname, qtype, |view| match first_of(view, now) {
+            FirstAddress::Miss => later_address(view, now),
+            found => found,
         });
-        (self.probe_result(seen.flatten(), hash, qname, now), first)
+        match seen {
+            Some(found) if !matches!(found, FirstAddress::Miss) => found,
+            _ if self.alias_exists(qname, now) => FirstAddress::Alias,
+            _ => FirstAddress::Miss,
+        }
     }
 
     /// References to the linked entries, as they are met while walking the table without a lock.
@@ -127,19 +199,11 @@ impl Cache {
         })
     }
 
-    fn probe_result(&self, seen: Option<Probe>, hash: NameHash, qname: &[u8], now: u32) -> Probe {
-        match seen {
-            Some(probe) => probe,
-            None if self.alias_exists(hash, qname, now) => Probe::Alias,
-            None => Probe::Miss,
-        }
-    }
-
     /// True when a live positive CNAME entry stands under the name.
-    fn alias_exists(&self, hash: NameHash, qname: &[u8], now: u32) -> bool {
-        let found = self.look(hash, qname, RecordType::CNAME, |block, identity| {
-            let (_, flags, _) = layout::split_identity(identity);
-            flags & layout::FLAG_NEGATIVE == 0 && !self.block_expired(block, flags, now)
+    #[cold]
+    fn alias_exists(&self, qname: &HashedName<'_>, now: u32) -> bool {
+        let found = self.look(qname, RecordType::CNAME, |view| {
+            !view.is_negative() && !view.is_expired(now)
         });
         found == Some(true)
     }
@@ -154,155 +218,133 @@ impl Cache {
         flags & layout::FLAG_PERMANENT == 0 && is_past(self.load(block, layout::EXPIRE), now)
     }
 
-    /// Offers the addresses of an entry, which may be overwritten meanwhile, until `take` says no; `None`
-    /// when the entry is expired.
-    fn read_block(
-        &self,
-        block: BlockId,
-        identity: u32,
-        now: u32,
-        take: &mut impl FnMut(IpAddr) -> bool,
-    ) -> Option<Probe> {
-        let (rtype, flags, name_len) = layout::split_identity(identity);
-        if self.block_expired(block, flags, now) {
-            return None;
-        }
-        self.stamp_block(block, now);
-        let counts = self.load(block, layout::COUNTS);
-        if flags & layout::FLAG_NEGATIVE != 0 {
-            return Some(Probe::Negative(layout::decode_kind(counts)));
-        }
-        let permanent = flags & layout::FLAG_PERMANENT != 0;
-        let size = if rtype == RecordType::A.0 { 4 } else { 16 };
-        let name_len = usize::from(name_len);
-        for index in 0..usize::from(counts as u16).min(MAX_RRSET_RECORDS) {
-            let expire = self.load(block, layout::address_expire(name_len, size, index));
-            if !permanent && is_past(expire, now) {
-                continue;
-            }
-            let data = layout::address_data(name_len, size, index);
-            let address = if size == 4 {
-                IpAddr::V4(Ipv4Addr::from(self.load(block, data).to_ne_bytes()))
-            } else {
-                IpAddr::V6(self.read_ipv6(block, data))
-            };
-            if !take(address) {
-                break;
-            }
-        }
-        Some(Probe::Addresses)
-    }
-
-    fn read_ipv6(&self, block: BlockId, data: usize) -> Ipv6Addr {
-        let mut octets = [0; 16];
-        for (index, chunk) in octets.as_chunks_mut::<4>().0.iter_mut().enumerate() {
-            *chunk = self.load(block, data + 4 * index).to_ne_bytes();
-        }
-        Ipv6Addr::from(octets)
-    }
-
     /// Reads the entry of a name and type with `read`, until that was not disturbed.
+    ///
+    /// What `read` gives is dropped when a writer was in the way.
+    #[inline]
     fn look<T>(
         &self,
-        hash: NameHash,
-        name: &[u8],
+        qname: &HashedName<'_>,
         rtype: RecordType,
-        mut read: impl FnMut(BlockId, u32) -> T,
+        mut read: impl FnMut(&View) -> T,
     ) -> Option<T> {
         for _ in 0..MAX_RETRIES {
-            let word = self.header.table.load(Ordering::Acquire);
+            let found = match self.locate_at_home(qname, rtype) {
+                Some(found) => found,
+                None => self.locate(qname, rtype)?,
+            };
+            let value = read(&found.view);
+            if self.is_undisturbed(found.bucket, found.version, found.table) {
+                return Some(value);
+            }
+        }
+        None
+    }
+
+    /// What stands most often where it belongs: a look at the first candidate of the home bucket.
+    #[inline(always)]
+    fn locate_at_home(&self, qname: &HashedName<'_>, rtype: RecordType) -> Option<Found> {
+        // SYNC: as in `table`.
+        let table = self.header.table.load(Ordering::Acquire);
+        let bucket = self
+            .table_of(TableWord(table))
+            .home_bucket(qname.hash.high)?;
+        let version = bucket.begin();
+        let block = bucket.first_candidate(qname.hash.tag(rtype.0));
+        let view = self.view_of(block, qname.hash.high, rtype.0, qname.name)?;
+        Some(Found {
+            view,
+            bucket,
+            version,
+            table,
+        })
+    }
+
+    /// Searches all places where the entry may be; `None` when it was seen to be in none of them.
+    #[inline(never)]
+    fn locate(&self, qname: &HashedName<'_>, rtype: RecordType) -> Option<Found> {
+        let tag = qname.hash.tag(rtype.0);
+        for _ in 0..MAX_RETRIES {
+            // SYNC: as in `table`.
+            let table = self.header.table.load(Ordering::Acquire);
             let mut disturbed = false;
-            for (_, bucket) in self.table_of(TableWord(word)).probe(hash.high) {
-                match self.look_in(bucket, word, hash, name, rtype, &mut read) {
-                    Seen::Read(value) => return Some(value),
-                    Seen::Disturbed => {
-                        disturbed = true;
-                        break;
-                    }
-                    Seen::Absent if !bucket.overflows() => break,
-                    Seen::Absent => {}
+            for (_, bucket) in self.table_of(TableWord(table)).probe(qname.hash.high) {
+                let version = bucket.begin();
+                let view = bucket.find(tag, |_, block| {
+                    self.view_of(block, qname.hash.high, rtype.0, qname.name)
+                });
+                if let Some(view) = view {
+                    return Some(Found {
+                        view,
+                        bucket,
+                        version,
+                        table,
+                    });
+                }
+                if !self.is_undisturbed(bucket, version, table) {
+                    disturbed = true;
+                    break;
+                }
+                if !bucket.overflows() {
+                    break;
                 }
             }
-            if !disturbed && self.header.table.load(Ordering::Relaxed) == word {
+            if !disturbed && self.header.table.load(Ordering::Relaxed) == table {
                 return None;
             }
         }
         None
     }
 
+    /// True when nothing was removed from the bucket since it had this version, and the table is still
+    /// the one that the bucket was taken from.
+    ///
+    /// The table word is read after the fence in `unchanged`: removals after a switch of tables raise
+    /// versions in the new table only.
     #[inline]
-    fn look_in<T>(
-        &self,
-        bucket: &Bucket,
-        table: u64,
-        hash: NameHash,
-        name: &[u8],
-        rtype: RecordType,
-        read: &mut impl FnMut(BlockId, u32) -> T,
-    ) -> Seen<T> {
-        let version = bucket.begin();
-        let mut places = bucket.candidates(hash.tag(rtype.0));
-        let mut value = None;
-        while places != 0 {
-            let block = bucket.block(places.trailing_zeros() as usize);
-            places &= places - 1;
-            if let Some(identity) = self.identity_of(block, hash.high, rtype.0, name) {
-                value = Some(read(block, identity));
-                break;
-            }
-        }
-        // The table word is read after the fence in `unchanged`: removals after a switch of tables
-        // raise versions in the new table only.
-        if !bucket.unchanged(version) || self.header.table.load(Ordering::Relaxed) != table {
-            return Seen::Disturbed;
-        }
-        value.map_or(Seen::Absent, Seen::Read)
+    fn is_undisturbed(&self, bucket: &Bucket, version: u64, table: u64) -> bool {
+        bucket.unchanged(version) && self.header.table.load(Ordering::Relaxed) == table
     }
 
-    /// The identity word of a block if it looks like the entry of this name and type.
-    #[inline]
-    pub(super) fn identity_of(
+    /// A view of a block if it looks like the entry of this name and type.
+    #[inline(always)]
+    pub(super) fn view_of(
         &self,
         block: BlockId,
         hash: u32,
         rtype: u16,
         name: &[u8],
-    ) -> Option<u32> {
+    ) -> Option<View> {
         if block == 0 {
             return None;
         }
-        let words = self
-            .pages
-            .words(block, 0, (layout::NAME + name.len()).div_ceil(4));
-        let at = |offset: usize| {
-            words
-                .get(offset / 4)
-                .map_or(0, |word| word.load(Ordering::Relaxed))
-        };
-        if at(layout::HASH) != hash {
-            return None;
-        }
-        let identity = at(layout::IDENTITY);
-        let (found_type, _, name_len) = layout::split_identity(identity);
-        let matches = found_type == rtype
-            && usize::from(name_len) == name.len()
-            && name_matches(words.get(layout::NAME / 4..).unwrap_or(&[]), name);
-        matches.then_some(identity)
+        View::matching(self.pages.words_from(block)?, block, hash, rtype, name)
     }
 
-    /// Takes a reference to the entry of a name and type.
-    fn acquire_where(&self, hash: NameHash, name: &[u8], rtype: RecordType) -> Option<EntryRef> {
-        for _ in 0..MAX_RETRIES {
-            let block = self.look(hash, name, rtype, |block, _| block)?;
-            // The block may have been reused since: what counts is what we hold now.
-            let Some(entry) = self.acquire_block(block) else {
-                continue;
+    /// Takes a reference to the entry of a name and type if it is as wanted, and notes the use.
+    ///
+    /// The bucket's version is looked at once more after the reference was counted. Found unchanged,
+    /// it proves that the block was linked under the name up to then, and from then on the reference
+    /// keeps it: had the block been reused, counting would have read what the new entry's writer
+    /// published, and with it the version that was raised before. So the name is compared once.
+    #[inline(never)]
+    fn hold(&self, qname: &HashedName<'_>, rtype: RecordType, wanted: Wanted) -> Option<EntryRef> {
+        self.look(qname, rtype, |view| {
+            let now = match wanted {
+                Wanted::AnyAge => None,
+                Wanted::LivePositive(_) if view.is_negative() => return None,
+                Wanted::Live(now) | Wanted::LivePositive(now) => Some(now),
             };
-            if self.identity_of(block, hash.high, rtype.0, name).is_some() {
-                return Some(entry);
+            if now.is_some_and(|now| view.is_expired(now)) || !refword::try_acquire(view.ref_word())
+            {
+                return None;
             }
-        }
-        None
+            if let Some(now) = now {
+                view.stamp(now);
+            }
+            Some(EntryRef::from_counted(self.pages.address(view.block)))
+        })
+        .flatten()
     }
 
     /// Takes a reference to whatever lives in a block.
@@ -312,50 +354,36 @@ impl Cache {
         }
         Some(EntryRef::from_counted(self.pages.address(block)))
     }
+}
 
-    fn stamp(&self, entry: &EntryRef, now: u32) {
-        if let Some(block) = self.pages.block_at(entry.as_raw() as usize) {
-            self.stamp_block(block, now);
-        }
+/// What record 0 gives; `Miss` also when only a later record may be live.
+#[inline(always)]
+fn first_of(view: &View, now: u32) -> FirstAddress {
+    if view.is_expired(now) {
+        return FirstAddress::Miss;
     }
-
-    /// Notes a use, at most once a second, so that hits do not fight for the cache line. A late write
-    /// to a reused block changes nothing but a use stamp there.
-    #[inline]
-    fn stamp_block(&self, block: BlockId, now: u32) {
-        let Some(word) = self.pages.word(block, layout::LAST_USED) else {
-            return;
-        };
-        let stamp = word.load(Ordering::Relaxed);
-        let age = now.wrapping_sub(stamp) as i32;
-        if age >= TICKS_PER_S as i32 || !layout::was_used(stamp) {
-            word.store(layout::use_stamp(now), Ordering::Relaxed);
-        }
+    view.stamp(now);
+    if view.is_negative() {
+        return FirstAddress::Negative(view.negative_kind());
+    }
+    match view.address(0, now) {
+        Some(address) => FirstAddress::Address {
+            address,
+            alone: view.count() == 1,
+        },
+        None => FirstAddress::Miss,
     }
 }
 
-/// Compares a name with the words of an entry, four octets at a time, letter case ignored.
-#[inline]
-fn name_matches(words: &[AtomicU32], name: &[u8]) -> bool {
-    let (chunks, rest) = name.as_chunks::<4>();
-    if words.len() < chunks.len() + usize::from(!rest.is_empty()) {
-        return false;
+/// The first address behind record 0 that is not expired.
+#[cold]
+fn later_address(view: &View, now: u32) -> FirstAddress {
+    if view.is_expired(now) {
+        return FirstAddress::Miss;
     }
-    let same = |word: &AtomicU32, chunk: [u8; 4]| {
-        let (have, want) = (word.load(Ordering::Relaxed), u32::from_ne_bytes(chunk));
-        have == want || fold_u32(have) == fold_u32(want)
-    };
-    if !words
-        .iter()
-        .zip(chunks)
-        .all(|(word, chunk)| same(word, *chunk))
-    {
-        return false;
-    }
-    // The image is filled with zeros behind the name.
-    let mut last = [0; 4];
-    for (place, octet) in last.iter_mut().zip(rest) {
-        *place = *octet;
-    }
-    rest.is_empty() || words.get(chunks.len()).is_some_and(|word| same(word, last))
+    let address = (1..view.count()).find_map(|index| view.address(index, now));
+    address.map_or(FirstAddress::Miss, |address| FirstAddress::Address {
+        address,
+        alone: false,
+    })
 }

@@ -59,13 +59,45 @@ impl Bucket {
         self.version.load(Ordering::Relaxed) == version
     }
 
-    /// Places whose tag may be `tag`, one bit each. May name wrong places, never misses one.
+    /// Offers the blocks whose tag may be `tag`, and their places, until `take` accepts one. May offer
+    /// wrong ones and 0, never misses one.
     #[inline]
-    pub(crate) fn candidates(&self, tag: u8) -> u32 {
+    pub(crate) fn find<T>(
+        &self,
+        tag: u8,
+        mut take: impl FnMut(usize, BlockId) -> Option<T>,
+    ) -> Option<T> {
         let pattern = u64::from(tag) * ONES;
-        let low = zero_octets(self.tags_low.load(Ordering::Acquire) ^ pattern);
-        let high = zero_octets(u64::from(self.tags_high.load(Ordering::Acquire)) ^ pattern);
-        gather(low) | (gather(high) & 7) << 8
+        let mut low = zero_octets(self.tags_low.load(Ordering::Acquire) ^ pattern);
+        while low != 0 {
+            let place = low.trailing_zeros() as usize / 8;
+            low &= low - 1;
+            let taken = take(place, self.block(place));
+            if taken.is_some() {
+                return taken;
+            }
+        }
+        let tags = u64::from(self.tags_high.load(Ordering::Acquire));
+        let mut high = zero_octets(tags ^ pattern) & 0x0080_8080;
+        while high != 0 {
+            let place = 8 + high.trailing_zeros() as usize / 8;
+            high &= high - 1;
+            let taken = take(place, self.block(place));
+            if taken.is_some() {
+                return taken;
+            }
+        }
+        None
+    }
+
+    /// The block at the first of places 0 to 7 whose tag is `tag`, 0 when there is none.
+    #[inline]
+    pub(crate) fn first_candidate(&self, tag: u8) -> BlockId {
+        let low = zero_octets(self.tags_low.load(Ordering::Acquire) ^ (u64::from(tag) * ONES));
+        match low {
+            0 => 0,
+            _ => self.block(low.trailing_zeros() as usize / 8),
+        }
     }
 
     /// True when a search must go on in the next bucket.
@@ -185,12 +217,6 @@ fn zero_octets(word: u64) -> u64 {
     word.wrapping_sub(ONES) & !word & (0x80 * ONES)
 }
 
-/// Packs the high bits of the octets into the low eight bits.
-#[inline]
-fn gather(high_bits: u64) -> u32 {
-    ((high_bits >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56) as u32
-}
-
 /// Buckets in a row, as readers see them at one moment.
 #[derive(Clone, Copy)]
 pub(crate) struct Table {
@@ -212,6 +238,12 @@ impl Table {
     #[inline]
     pub(crate) fn home(&self, hash_high: u32) -> usize {
         ((u64::from(hash_high) * self.buckets.len() as u64) >> 32) as usize
+    }
+
+    /// The home bucket of a hash; `None` in a table without buckets.
+    #[inline]
+    pub(crate) fn home_bucket(&self, hash_high: u32) -> Option<&'static Bucket> {
+        self.buckets.get(self.home(hash_high))
     }
 
     /// The buckets to search for a hash, in order.
@@ -247,14 +279,21 @@ mod tests {
             bucket.link(place, 10 + place as u8, 100 + place as u32);
         }
         for place in 0..PLACES {
-            let found = bucket.candidates(10 + place as u8);
-            assert!(found & 1 << place != 0, "{place}: {found:b}");
-            assert_eq!(bucket.block(place), 100 + place as u32);
+            let at = |wanted: usize| {
+                bucket.find(10 + wanted as u8, |place, block| {
+                    (place == wanted).then_some(block)
+                })
+            };
+            assert_eq!(at(place), Some(100 + place as u32));
         }
         assert!(!bucket.overflows());
         bucket.count_overflow();
         assert!(bucket.overflows());
-        assert!(bucket.candidates(20) & 1 << 10 != 0);
+        assert!(
+            bucket
+                .find(20, |place, _| (place == 10).then_some(()))
+                .is_some()
+        );
         bucket.uncount_overflow();
         assert!(!bucket.overflows());
         assert_eq!(bucket.empty_place(), None);

@@ -51,7 +51,12 @@ fn negative(
 }
 
 fn first(cache: &Cache, name: &str, now: u32) -> (Probe, Option<IpAddr>) {
-    cache.copy_first_address(name.as_bytes(), RecordType::A, now)
+    match cache.first_address(&cache.hashed(name.as_bytes()), RecordType::A, now) {
+        FirstAddress::Miss => (Probe::Miss, None),
+        FirstAddress::Alias => (Probe::Alias, None),
+        FirstAddress::Negative(kind) => (Probe::Negative(kind), None),
+        FirstAddress::Address { address, .. } => (Probe::Addresses, Some(address)),
+    }
 }
 
 #[test]

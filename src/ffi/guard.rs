@@ -14,28 +14,35 @@ macro_rules! guard {
     ($on_panic:expr, $body:block) => {{
         static REPORTED: ::std::sync::atomic::AtomicBool =
             ::std::sync::atomic::AtomicBool::new(false);
-        match $crate::ffi::guard::run(&REPORTED, file!(), line!(), || $body) {
-            Some(value) => value,
-            None => $on_panic,
+        match $crate::ffi::guard::run(|| $body) {
+            Ok(value) => value,
+            Err(payload) => {
+                $crate::ffi::guard::report(&REPORTED, file!(), line!(), payload);
+                $on_panic
+            }
         }
     }};
 }
 pub(crate) use guard;
 
-/// `None` when `body` panicked; says so in the log the first time that it happens at a place.
-pub(crate) fn run<T>(
-    reported: &AtomicBool,
-    file: &str,
-    line: u32,
-    body: impl FnOnce() -> T,
-) -> Option<T> {
+/// What a panic carried.
+type Payload = Box<dyn std::any::Any + Send>;
+
+/// The result of `body`, or what it panicked with. Costs nothing as long as it does not panic.
+#[inline]
+pub(crate) fn run<T>(body: impl FnOnce() -> T) -> Result<T, Payload> {
     // What a panic may leave behind is only state of this call: entries are immutable, cursors and
     // lists are owned by the body and dropped by the unwinding.
-    let outcome = catch_unwind(AssertUnwindSafe(body));
-    if outcome.is_err() && !reported.swap(true, Ordering::Relaxed) {
+    catch_unwind(AssertUnwindSafe(body))
+}
+
+/// Says in the log that a panic was caught, the first time that it happens at a place.
+#[cold]
+pub(crate) fn report(reported: &AtomicBool, file: &str, line: u32, payload: Payload) {
+    drop(payload);
+    if !reported.swap(true, Ordering::Relaxed) {
         crate::log!(Level::Bug, "a defect was caught in {file}:{line}");
     }
-    outcome.ok()
 }
 
 #[cfg(test)]

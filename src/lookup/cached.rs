@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use crate::cache::{Cache, EntryRef, NegativeKind, Probe, RecordView};
+use crate::cache::{Cache, EntryRef, FirstAddress, HashedName, NegativeKind, RecordView};
 use crate::error::{Failure, LookupError};
 use crate::host::clock;
 use crate::host::counters::{self, Counter};
@@ -243,6 +243,7 @@ fn acquire(cache: &Cache, name: &[u8], qtype: RecordType) -> Option<EntryRef> {
 }
 
 /// Counts a lookup that the cache answered.
+#[inline]
 fn count_hit(negative: Option<NegativeKind>) {
     let (stat, metric) = match negative {
         None => (Stat::Hit, Metric::Hit),
@@ -251,6 +252,13 @@ fn count_hit(negative: Option<NegativeKind>) {
     };
     stats::count(stat);
     metrics::count(metric);
+}
+
+/// Counts a lookup that needed nothing but a look into the cache.
+#[inline]
+fn count_answered(negative: Option<NegativeKind>) {
+    stats::count(Stat::Request);
+    count_hit(negative);
 }
 
 /// The entry if it holds records, else what it stands for.
@@ -277,6 +285,7 @@ fn error_of(kind: NegativeKind) -> LookupError {
 ///
 /// # Errors
 /// Why there is none: a failure, if a query for any family failed.
+#[inline]
 pub fn first_address(host: &[u8], flags: u32) -> Result<IpAddr, LookupError> {
     if let Some(address) = parse_literal(host) {
         return if family_allowed(address, flags) {
@@ -285,42 +294,72 @@ pub fn first_address(host: &[u8], flags: u32) -> Result<IpAddr, LookupError> {
             Err(LookupError::NoData)
         };
     }
+    let cache = Cache::instance().ok_or(LookupError::NoCache)?;
     let (name, _) = split_absolute(host);
-    let (first, second) = family_order(flags);
-    let mut error = None;
-    for family in std::iter::once(first).chain(second) {
-        let found = match cached_address(name, family) {
-            Some(found) => found,
-            None => entry(host, family, flags).and_then(|(entry, _)| address_of(&entry)),
-        };
-        match found {
-            Ok(address) => return Ok(address),
-            Err(e @ (LookupError::BadName | LookupError::NameTooLong | LookupError::NoCache)) => {
-                return Err(e);
-            }
-            Err(e) => {
-                let keep = matches!(error, Some(LookupError::Failed(_)));
-                error = if keep { error } else { Some(e) };
-            }
-        }
+    if name.is_empty() {
+        return Err(LookupError::BadName);
     }
-    Err(error.unwrap_or(LookupError::NoData))
+    if name.len() > MAX_NAME_OCTETS {
+        return Err(LookupError::NameTooLong);
+    }
+    let qname = cache.hashed(name);
+    let (first, second) = family_order(flags);
+    let found = cache.first_address(&qname, first, clock::now_ticks());
+    if let FirstAddress::Address { address, .. } = found {
+        count_answered(None);
+        return Ok(address);
+    }
+    let error = match settle_address(found, host, first, flags) {
+        Ok(address) => return Ok(address),
+        Err(error) => error,
+    };
+    match second {
+        Some(second) if error != LookupError::BadName => {
+            address_of_second(cache, host, &qname, second, flags, error)
+        }
+        _ => Err(error),
+    }
 }
 
-/// What the cache says without following aliases; `None` = look properly.
-fn cached_address(name: &[u8], family: RecordType) -> Option<Result<IpAddr, LookupError>> {
-    if name.is_empty() || name.len() > MAX_NAME_OCTETS {
-        return None;
+/// The first address of the second family, after the first gave `error`.
+#[inline(never)]
+fn address_of_second(
+    cache: &Cache,
+    host: &[u8],
+    qname: &HashedName<'_>,
+    family: RecordType,
+    flags: u32,
+    error: LookupError,
+) -> Result<IpAddr, LookupError> {
+    let found = cache.first_address(qname, family, clock::now_ticks());
+    match settle_address(found, host, family, flags) {
+        Err(_) if matches!(error, LookupError::Failed(_)) => Err(error),
+        result => result,
     }
-    let cache = Cache::instance()?;
-    let (kind, found) = match cache.copy_first_address(name, family, clock::now_ticks()) {
-        (Probe::Addresses, Some(address)) => (None, Ok(address)),
-        (Probe::Negative(kind), _) => (Some(kind), Err(error_of(kind))),
-        _ => return None,
-    };
-    stats::count(Stat::Request);
-    count_hit(kind);
-    Some(found)
+}
+
+/// What was found without following aliases, or else what a proper lookup gives.
+#[inline(never)]
+fn settle_address(
+    found: FirstAddress,
+    host: &[u8],
+    family: RecordType,
+    flags: u32,
+) -> Result<IpAddr, LookupError> {
+    match found {
+        FirstAddress::Address { address, .. } => {
+            count_answered(None);
+            Ok(address)
+        }
+        FirstAddress::Negative(kind) => {
+            count_answered(Some(kind));
+            Err(error_of(kind))
+        }
+        FirstAddress::Miss | FirstAddress::Alias => {
+            let (entry, _) = entry(host, family, flags)?;
+            address_of(&entry)
+        }
+    }
 }
 
 /// The first address of an entry that is live, or that was fetched with TTL 0.

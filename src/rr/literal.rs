@@ -109,9 +109,37 @@ fn hex_group(digits: &[u8]) -> Option<u16> {
     Some(value)
 }
 
+/// Octets that an address can begin and end with: hexadecimal digits, colons, brackets.
+static AT_THE_ENDS: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut octet = 0_u8;
+    loop {
+        table[octet as usize] = octet.is_ascii_hexdigit() || matches!(octet, b':' | b'[' | b']');
+        if octet == u8::MAX {
+            break table;
+        }
+        octet += 1;
+    }
+};
+
 /// Reads an IPv4 address, or an IPv6 address with or without brackets.
+///
+/// Most names are told from an address by their first or last octet.
 #[must_use]
+#[inline]
 pub fn parse_literal(text: &[u8]) -> Option<IpAddr> {
+    let (&[first, ..], &[.., last]) = (text, text) else {
+        return None;
+    };
+    if AT_THE_ENDS[usize::from(first)] && AT_THE_ENDS[usize::from(last)] {
+        read_literal(text)
+    } else {
+        None
+    }
+}
+
+#[inline(never)]
+fn read_literal(text: &[u8]) -> Option<IpAddr> {
     match parse_ipv4(text) {
         Some(address) => Some(IpAddr::V4(address)),
         None => parse_ipv6(text).map(IpAddr::V6),

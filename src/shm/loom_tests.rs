@@ -4,7 +4,8 @@
 //! stand here once more in the same order, named after where they are from. The content of an
 //! entry is two words that must always be seen together. Seeded mistakes that these models catch, each
 //! tried: publishing before the content is written; letting go before the version is raised; adding to
-//! a word that is zero; freeing at the unlink instead of at zero.
+//! a word that is zero; freeing at the unlink instead of at zero; holding without the second look at the
+//! version.
 
 use loom::sync::Arc;
 use loom::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
@@ -53,7 +54,7 @@ impl World {
         true
     }
 
-    /// As `Cache::look_in`.
+    /// As `Cache::look`.
     fn copy(&self) -> Option<(u32, u32)> {
         let version = self.version.load(Ordering::Acquire);
         if self.slot.load(Ordering::Acquire) == 0 {
@@ -67,7 +68,29 @@ impl World {
         (self.version.load(Ordering::Relaxed) == version).then_some(seen)
     }
 
-    /// As `Cache::acquire_where`: what is held is looked at after it is held.
+    /// As `Cache::hold`: the name is read first, then the reference is counted, then the version decides
+    /// whether it was counted for the entry of that name.
+    fn hold_by_name(&self) -> Option<u32> {
+        let version = self.version.load(Ordering::Acquire);
+        if self.slot.load(Ordering::Acquire) == 0 {
+            return None;
+        }
+        let name = self.content[0].load(Ordering::Relaxed);
+        if !refword::try_acquire(&self.word) {
+            return None;
+        }
+        fence(Ordering::Acquire);
+        let unchanged = self.version.load(Ordering::Relaxed) == version;
+        if unchanged {
+            for word in &self.content {
+                assert_eq!(word.load(Ordering::Relaxed), name, "another entry is held");
+            }
+        }
+        assert_ne!(refword::release(&self.word), Released::Underflow);
+        unchanged.then_some(name)
+    }
+
+    /// As `Cache::acquire_block`: what is held is looked at after it is held.
     fn hold(&self) -> Option<(u32, u32)> {
         if self.slot.load(Ordering::Acquire) == 0 || !refword::try_acquire(&self.word) {
             return None;
@@ -146,6 +169,28 @@ fn loom_a_held_entry_does_not_change() {
             assert_eq!(a, b, "torn");
         }
         writer.join().unwrap();
+    });
+}
+
+#[test]
+fn loom_what_is_held_is_what_was_looked_for() {
+    loom::model(|| {
+        let world = World::with_entry(1);
+        let unlinker = {
+            let world = world.clone();
+            thread::spawn(move || {
+                world.unlink();
+            })
+        };
+        let other_writer = {
+            let world = world.clone();
+            thread::spawn(move || {
+                world.reuse(2);
+            })
+        };
+        world.hold_by_name();
+        unlinker.join().unwrap();
+        other_writer.join().unwrap();
     });
 }
 

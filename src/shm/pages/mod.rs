@@ -184,6 +184,13 @@ impl Pages {
         self.words.get(start..start + count).unwrap_or(&[])
     }
 
+    /// All words from the start of a block on, `None` outside the area; what lies behind the block is
+    /// of no meaning.
+    #[inline]
+    pub(crate) fn words_from(&self, block: BlockId) -> Option<&'static [AtomicU32]> {
+        self.words.get(block as usize * (BLOCK_UNIT / 4)..)
+    }
+
     /// The reference word of a block.
     #[inline]
     pub(crate) fn ref_word(&self, block: BlockId) -> Option<&'static AtomicU32> {

@@ -1,0 +1,231 @@
+//! An entry as a reader sees it who holds no reference.
+//!
+//! The block may be given to another entry at any moment, so whatever is read here counts only once
+//! the bucket's version was found unchanged afterwards. Words are read one at a time, as atomics; any
+//! offset is safe, one that makes no sense gives a word of no meaning.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use crate::host::clock::{TICKS_PER_S, is_past};
+use crate::rr::{MAX_RRSET_RECORDS, RecordType};
+use crate::shm::pages::BlockId;
+use crate::shm::sync::{AtomicU32, Ordering};
+
+use super::entry::NegativeKind;
+use super::hash::fold_u32;
+use super::layout;
+
+/// Words in front of the name.
+const HEAD: usize = layout::NAME / 4;
+/// What of the identity word belongs to the question: type and name length, not the flags.
+const ASKED: u32 = 0xff00_ffff;
+
+/// A block that looked like the entry that is searched.
+#[derive(Clone, Copy)]
+pub(super) struct View {
+    head: &'static [AtomicU32; HEAD],
+    /// Name and data.
+    tail: &'static [AtomicU32],
+    identity: u32,
+    pub(super) block: BlockId,
+}
+
+impl View {
+    /// The view of a block, given its words, if it holds the entry of this name and type.
+    #[inline(always)]
+    pub(super) fn matching(
+        words: &'static [AtomicU32],
+        block: BlockId,
+        hash: u32,
+        rtype: u16,
+        name: &[u8],
+    ) -> Option<Self> {
+        let (head, tail) = words.split_first_chunk::<HEAD>()?;
+        let view = Self {
+            head,
+            tail,
+            identity: head[layout::IDENTITY / 4].load(Ordering::Relaxed),
+            block,
+        };
+        if view.word(layout::HASH) != hash {
+            return None;
+        }
+        let asked = u64::from(rtype) | (name.len() as u64) << 24;
+        let same = u64::from(view.identity & ASKED) == asked && same_name(tail, name);
+        same.then_some(view)
+    }
+
+    /// A word of the fixed part.
+    #[inline]
+    fn word(&self, offset: usize) -> u32 {
+        self.head[offset / 4].load(Ordering::Relaxed)
+    }
+
+    /// A word of the name or behind it.
+    #[inline]
+    fn data(&self, offset: usize) -> u32 {
+        self.tail
+            .get((offset - layout::NAME) / 4)
+            .map_or(0, |word| word.load(Ordering::Relaxed))
+    }
+
+    /// The word that counts its holders.
+    #[inline]
+    pub(super) fn ref_word(&self) -> &'static AtomicU32 {
+        &self.head[layout::REFCNT / 4]
+    }
+
+    #[inline]
+    fn flags(&self) -> u8 {
+        layout::split_identity(self.identity).1
+    }
+
+    #[inline]
+    pub(super) fn is_negative(&self) -> bool {
+        self.flags() & layout::FLAG_NEGATIVE != 0
+    }
+
+    #[inline]
+    fn is_permanent(&self) -> bool {
+        self.flags() & layout::FLAG_PERMANENT != 0
+    }
+
+    #[inline]
+    pub(super) fn is_expired(&self, now: u32) -> bool {
+        is_past(self.word(layout::EXPIRE), now) && !self.is_permanent()
+    }
+
+    /// What a negative entry knows.
+    #[inline]
+    pub(super) fn negative_kind(&self) -> NegativeKind {
+        layout::decode_kind(self.word(layout::COUNTS))
+    }
+
+    /// Number of records.
+    #[inline]
+    pub(super) fn count(&self) -> usize {
+        usize::from(self.word(layout::COUNTS) as u16).min(MAX_RRSET_RECORDS)
+    }
+
+    /// Notes a use, at most once a second, so that hits do not fight for the cache line. A late write
+    /// to a reused block changes nothing but a use stamp there.
+    #[inline]
+    pub(super) fn stamp(&self, now: u32) {
+        let word = &self.head[layout::LAST_USED / 4];
+        let stamp = word.load(Ordering::Relaxed);
+        let age = now.wrapping_sub(stamp) as i32;
+        if age >= TICKS_PER_S as i32 || !layout::was_used(stamp) {
+            word.store(layout::use_stamp(now), Ordering::Relaxed);
+        }
+    }
+
+    /// The address of a record, `None` when that is expired.
+    #[inline(always)]
+    pub(super) fn address(&self, index: usize, now: u32) -> Option<IpAddr> {
+        let (rtype, _, name_len) = layout::split_identity(self.identity);
+        let name_len = usize::from(name_len);
+        let size = if rtype == RecordType::A.0 { 4 } else { 16 };
+        let expire = match index {
+            0 => self.word(layout::RR_EXPIRE),
+            _ => self.data(layout::address_expire(name_len, size, index)),
+        };
+        if is_past(expire, now) && !self.is_permanent() {
+            return None;
+        }
+        let data = layout::address_data(name_len, size, index);
+        Some(if size == 4 {
+            IpAddr::V4(Ipv4Addr::from(self.data(data).to_ne_bytes()))
+        } else {
+            let mut octets = [0; 16];
+            for (word, chunk) in octets.as_chunks_mut::<4>().0.iter_mut().enumerate() {
+                *chunk = self.data(data + 4 * word).to_ne_bytes();
+            }
+            IpAddr::V6(Ipv6Addr::from(octets))
+        })
+    }
+}
+
+/// Compares a name with the words of an entry, four octets at a time, letter case ignored.
+#[inline(always)]
+fn same_name(words: &[AtomicU32], name: &[u8]) -> bool {
+    let (chunks, rest) = name.as_chunks::<4>();
+    let Some((words, last)) = words
+        .get(..=chunks.len())
+        .and_then(|words| words.split_last().map(|(last, words)| (words, last)))
+    else {
+        return false;
+    };
+    let mut difference = 0;
+    for (word, chunk) in words.iter().zip(chunks) {
+        difference |= word.load(Ordering::Relaxed) ^ u32::from_ne_bytes(*chunk);
+    }
+    // The image is filled with zeros behind the name.
+    if !rest.is_empty() {
+        difference |= last.load(Ordering::Relaxed) ^ u32::from_ne_bytes(padded(name, rest));
+    }
+    difference == 0 || same_folded(words, last, chunks, padded(name, rest))
+}
+
+/// The octets behind the last whole word, zeros behind them.
+#[inline]
+fn padded(name: &[u8], rest: &[u8]) -> [u8; 4] {
+    match name.last_chunk::<4>() {
+        // The last four octets, with those of the word before shifted out.
+        Some(last) => {
+            let missing = 8 * (4 - rest.len() as u32);
+            (u32::from_le_bytes(*last).checked_shr(missing).unwrap_or(0)).to_le_bytes()
+        }
+        None => std::array::from_fn(|index| rest.get(index).copied().unwrap_or(0)),
+    }
+}
+
+/// As [`same_name`] for names that are not spelled alike.
+#[cold]
+fn same_folded(words: &[AtomicU32], last: &AtomicU32, chunks: &[[u8; 4]], rest: [u8; 4]) -> bool {
+    let same = |word: &AtomicU32, chunk: [u8; 4]| {
+        fold_u32(word.load(Ordering::Relaxed)) == fold_u32(u32::from_ne_bytes(chunk))
+    };
+    words
+        .iter()
+        .zip(chunks)
+        .all(|(word, chunk)| same(word, *chunk))
+        && (rest == [0; 4] || same(last, rest))
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    fn stored(name: &[u8]) -> Vec<AtomicU32> {
+        let mut octets = name.to_vec();
+        octets.resize((name.len() + 1).next_multiple_of(4), 0);
+        let words = octets.as_chunks::<4>().0.iter();
+        words
+            .map(|c| AtomicU32::new(u32::from_ne_bytes(*c)))
+            .collect()
+    }
+
+    #[test]
+    fn names_of_every_length_compare() {
+        for length in 1..40_u8 {
+            let name: Vec<u8> = (0..length).map(|i| b'a' + i % 26).collect();
+            let words = stored(&name);
+            assert!(same_name(&words, &name), "{length}");
+            assert!(same_name(&words, &name.to_ascii_uppercase()), "{length}");
+            for position in 0..name.len() {
+                let mut other = name.clone();
+                other[position] = b'-';
+                assert!(!same_name(&words, &other), "{length} {position}");
+                other[position] = name[position] ^ 0x80;
+                assert!(!same_name(&words, &other), "{length} {position}");
+            }
+        }
+    }
+
+    #[test]
+    fn letters_alone_have_two_cases() {
+        for (one, other) in [(b'[', b'{'), (b'@', b'`'), (b'_', 0x7f), (b'1', 0x11)] {
+            assert!(!same_name(&stored(&[one; 9]), &[other; 9]));
+        }
+    }
+}
