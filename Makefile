@@ -56,7 +56,7 @@ Q := $(if $(filter 0,$(V)),@)
 
 # --- building
 
-.PHONY: features loom all lib install uninstall run test check-c lint header valgrind asan e2e e2e-selftest clean help setup
+.PHONY: features loom all lib install uninstall run test check-c lint header valgrind asan e2e e2e-selftest failures failure-table clean help setup
 
 all: lib
 
@@ -136,6 +136,15 @@ e2e: setup lib
 e2e-selftest: setup lib
 	$(Q)BUILD=$(BUILD) sh kamailio/e2e/run.sh $(SUITE) -- --selftest
 
+# Behaviour under failure, the C original beside the library: short, or in full with the document.
+OUTAGE ?= 300
+failures: setup lib
+	$(Q)BUILD=$(BUILD) sh kamailio/failures/run.sh $(SUITE)
+
+failure-table: setup lib
+	$(Q)BUILD=$(BUILD) sh kamailio/failures/run.sh bookworm trixie -- --full --outage $(OUTAGE) \
+		--table docs/behaviour-under-failure.md
+
 lint:
 	$(CARGO) fmt --check
 	$(CARGO) clippy $(CARGOFLAGS) --all-targets -- -D warnings
@@ -157,6 +166,8 @@ help:
 	@echo 'test       all tests, Rust and C'
 	@echo 'check-c    the C tests; valgrind, asan: the same under those'
 	@echo 'e2e        calls through real Kamailio; SUITE="bookworm trixie"'
+	@echo 'failures   how Kamailio behaves when DNS fails, in short; failure-table: in full, OUTAGE=300 s,'
+	@echo '           writes docs/behaviour-under-failure.md'
 	@echo 'lint       formatting, clippy, header, layers, documentation'
 	@echo 'header     refreshes include/kamailio_dns.h'
 	@echo 'clean      removes what was built'

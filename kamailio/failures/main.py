@@ -30,21 +30,21 @@ SPARE_SECONDS = 180
 
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--build", action="append", default=[], metavar="SUITE,KIND,SERVER,MODULES,KAMCMD,LIBRARIES",
-                        help="KIND is stock or ours; LIBRARIES is for LD_LIBRARY_PATH")
+    parser.add_argument("--build", action="append", default=[], metavar="SUITE,KIND,SERVER,MODULES,KAMCMD,LIBS",
+                        help="KIND is stock or ours; LIBS is for LD_LIBRARY_PATH")
     parser.add_argument("--out", required=True, help="folder for logs")
     parser.add_argument("--full", action="store_true", help="the whole table, not the short version for CI")
     parser.add_argument("--outage", type=float, help="seconds that DNS is down (300, short version 12)")
     parser.add_argument("--table", help="file to write the table to")
-    parser.add_argument("--jobs", type=int, default=4, help="servers that run at the same time")
+    parser.add_argument("--jobs", type=int, default=8, help="servers that run at the same time; most of them wait")
     parser.add_argument("--rows", default=",".join(rows.ROWS))
     parser.add_argument("--one", help=argparse.SUPPRESS)
     return parser.parse_args()
 
 
 def parse_build(text):
-    suite, kind, server, modules, kamcmd, libraries = text.split(",")
-    return kind, Build(suite, server, modules, kamcmd, libraries)
+    suite, kind, server, modules, kamcmd, libs = text.split(",")
+    return kind, Build(suite, server, modules, kamcmd, libs)
 
 
 def run_one(args):
@@ -99,7 +99,7 @@ def facts():
 
 
 def version(build):
-    environment = dict(os.environ, LD_LIBRARY_PATH=build.library)
+    environment = dict(os.environ, LD_LIBRARY_PATH=build.libs)
     done = subprocess.run([build.server, "-v"], capture_output=True, text=True, env=environment)
     words = done.stdout.split()
     return words[2] if len(words) > 2 else build.suite

@@ -1,0 +1,31 @@
+#!/bin/sh
+# run.sh [SUITE...] [-- options of main.py] - builds Kamailio, stock and on the library, and measures both.
+#
+# BUILD is the folder of libkamailio_dns.so, default build. Suites: bookworm (5.6.3), trixie (6.0.1).
+# The last line is "N passed, N failed".
+set -eu
+
+here=$(cd "$(dirname "$0")" && pwd)
+root=$(cd "$here/../.." && pwd)
+build=$(cd "${BUILD:-$root/build}" && pwd)
+
+suites=
+while [ $# -gt 0 ]; do
+	case $1 in
+	--)
+		shift
+		break
+		;;
+	*) suites="$suites $1" ;;
+	esac
+	shift
+done
+
+for suite in ${suites:-bookworm}; do
+	variables=$(sh "$root/kamailio/build.sh" "$suite" "$build")
+	eval "$variables"
+	set -- "$@" \
+		--build "$suite,stock,$KAM_STOCK,$KAM_MODULES,$KAM_CMD,$KAM_LIBS" \
+		--build "$suite,ours,$KAM_OURS,$KAM_MODULES,$KAM_CMD,$KAM_LIBS"
+done
+exec python3 "$here/main.py" --out "$build/failures" "$@"
