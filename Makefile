@@ -117,6 +117,11 @@ test: setup lib
 check-c: lib
 	$(Q)BUILD=$(BUILD) CC="$(CC)" CXX="$(CXX)" sh c_tests/run.sh
 
+# Kamailio's own three files and this library, side by side, case by case.
+.PHONY: twin
+twin: setup lib
+	$(Q)BUILD=$(BUILD) sh c_tests/twin/run.sh
+
 valgrind: setup lib
 	$(Q)BUILD=$(BUILD) CC="$(CC)" CXX="$(CXX)" \
 		VALGRIND="valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite" \
@@ -165,6 +170,7 @@ help:
 	@echo 'run        shows the library at work; URI=sip:example.org for a URI of yours'
 	@echo 'test       all tests, Rust and C'
 	@echo 'check-c    the C tests; valgrind, asan: the same under those'
+	@echo 'twin       ours and the C original side by side, see c_tests/twin/README.md'
 	@echo 'e2e        calls through real Kamailio; SUITE="bookworm trixie"'
 	@echo 'failures   how Kamailio behaves when DNS fails, in short; failure-table: in full, OUTAGE=300 s,'
 	@echo '           writes docs/behaviour-under-failure.md'

@@ -12,7 +12,7 @@ need c++ g++
 need make make
 need valgrind valgrind
 need nm binutils
-# End-to-end tests: callers and callees, name server, network namespaces
+# End-to-end and twin tests: callers and callees, name server, network namespaces
 need sipp sip-tester
 need nsd nsd
 need ip iproute2

@@ -166,6 +166,9 @@ impl Search<'_> {
             return Err(SelectError::NameTooLong);
         }
         if wanted.port == Some(0) {
+            if !Transport::is_known(wanted.transport.unwrap_or(0)) {
+                return Err(SelectError::Critical);
+            }
             let naptr = cfg!(feature = "use_naptr") && self.flags & flags::TRY_NAPTR != 0;
             if naptr && wanted.transport == Some(0) {
                 match self.first_by_naptr(name) {

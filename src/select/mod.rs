@@ -56,6 +56,13 @@ impl Transport {
         })
     }
 
+    /// True for the transports that a SIP URI can name, and for 0 ("not given"): the others have
+    /// neither SRV names nor a default port.
+    #[must_use]
+    pub fn is_known(number: u8) -> bool {
+        number < Self::Other as u8
+    }
+
     /// True when what is sent over it is encrypted.
     #[must_use]
     pub fn is_secure(self) -> bool {
@@ -118,7 +125,7 @@ pub enum SelectError {
     AfMismatch = 11,
     /// The NAPTR query failed (a failure, not an absence).
     NoNaptr = 12,
-    /// A transport without SRV prefix, and no port.
+    /// A transport that SIP does not know, and no port.
     Critical = 13,
 }
 

@@ -115,7 +115,11 @@ fn cached(
     let mut found = match &cursor.a {
         Some(entry) => addresses_of(entry),
         None => Found {
-            name: name.to_vec(),
+            // The target of an SRV record can be a literal, and has its own text as name then.
+            name: match cursor.srv {
+                Some(_) => first.to_string().into_bytes(),
+                None => name.to_vec(),
+            },
             addresses: vec![first],
             port: 0,
         },
@@ -215,6 +219,9 @@ impl Uncached<'_, '_> {
             ));
         }
         if wanted.0 == Some(0) {
+            if !Transport::is_known(wanted.1.unwrap_or(0)) {
+                return None;
+            }
             let try_naptr =
                 cfg!(feature = "use_naptr") && way == Way::UncachedNaptr && wanted.1 == Some(0);
             if try_naptr {
