@@ -82,6 +82,7 @@ fi
 configure
 build_stock
 build_modules
+build_kamcmd
 [ -z "$libdir" ] || build_ours
 
 echo "KAM_TREE='$tree'"

@@ -30,6 +30,10 @@ build_modules() {
 	for library in "$tree"/src/lib/*/lib*.so*; do
 		[ ! -f "$library" ] || ln -sf "../${library#"$tree"/}" "$tree/lib/"
 	done
+}
+
+build_kamcmd() {
+	[ -x "$tree/kamcmd" ] && return
 	make -C "$tree/utils/kamcmd" >"$tree/kamcmd.log" 2>&1 || fail kamcmd
 	ln -sf utils/kamcmd/kamcmd "$tree/kamcmd"
 }

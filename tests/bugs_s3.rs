@@ -24,7 +24,7 @@ use kamailio_dns::ffi::rpc::dns_cache_view;
 use kamailio_dns::ffi::types::{dns_srv_handle, ip_addr};
 use kamailio_dns::host::clock::{self, advance_for_tests};
 use kamailio_dns::host::hooks;
-use kamailio_dns::host::log::{self, Level};
+use kamailio_dns::host::log::Level;
 use kamailio_dns::lookup::{self, EditError};
 use kamailio_dns::rr::RecordType;
 use kamailio_dns::select::flags;
@@ -316,7 +316,7 @@ fn b46_child() {
         // SAFETY: the reference is handed over.
         unsafe { dns_hash_put(held.cast()) };
     }
-    log::write(Level::Info, format_args!("b46 is over"));
+    kamailio_dns::log!(Level::Info, "b46 is over");
 }
 
 /// Releasing entries that left the cache meanwhile must not write a line for each.

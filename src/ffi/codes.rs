@@ -20,6 +20,8 @@ pub(crate) const E_DNS_NAME_TOO_LONG: c_int = 10;
 
 /// Lack of memory, as result of an init function.
 pub(crate) const E_OUT_OF_MEM: c_int = -2;
+/// A setting of the configuration file that cannot be used, as result of an init function.
+pub(crate) const E_CFG: c_int = -6;
 
 /// Texts in the order of the numbers, 0 to 13.
 const TEXTS: [&CStr; 14] = [

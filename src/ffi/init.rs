@@ -4,8 +4,8 @@
 use std::ffi::c_int;
 
 use super::guard::guard;
-use super::host_start;
 use super::ptr;
+use super::{host_group, host_start};
 use crate::host::hooks::{self, dns_func_t};
 
 /// Result of an init function that met a defect.
@@ -20,6 +20,8 @@ pub unsafe extern "C" fn resolv_init() -> c_int {
     guard!(E_BUG, {
         host_start::register_counters();
         host_start::map_shared_state();
+        // Wrong values are reported here, so that a check of the configuration shows them, too.
+        host_group::read_script(host_group::Report::Log);
         crate::resolver::reload();
         super::settings::apply();
         0
@@ -47,7 +49,7 @@ pub use with_cache::*;
 mod with_cache {
     use std::sync::atomic::{AtomicBool, Ordering};
 
-    use super::super::codes::E_OUT_OF_MEM;
+    use super::super::codes::{E_CFG, E_OUT_OF_MEM};
     use super::*;
     use crate::cache::{Cache, InitError};
     use crate::host::log::Level;
@@ -66,6 +68,10 @@ mod with_cache {
             static CONVERTED: AtomicBool = AtomicBool::new(false);
             kamailio::set_timer_ready();
             host_start::map_shared_state();
+            if !host_group::read_script(host_group::Report::Quiet) || !host_group::declare() {
+                return E_CFG;
+            }
+            super::super::rpc_register::register();
             if options::cache_init() == 0 {
                 // Failover first: the cache cannot be switched off while it is on.
                 host_start::set_default(Opt::UseFailover, 0);
@@ -108,6 +114,8 @@ mod with_cache {
     pub unsafe extern "C" fn destroy_dns_cache() {
         guard!((), {
             Cache::destroy();
+            // The framework goes next.
+            options::live::detach();
             super::super::settings::apply();
         })
     }

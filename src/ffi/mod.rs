@@ -34,6 +34,7 @@ pub mod explain;
 mod guard;
 #[cfg(feature = "use_dns_cache")]
 pub mod handle;
+mod host_group;
 mod host_start;
 mod hostent;
 pub mod init;
@@ -53,6 +54,8 @@ pub mod records;
 pub mod resolve;
 #[cfg(feature = "use_dns_cache")]
 pub mod rpc;
+#[cfg(feature = "use_dns_cache")]
+mod rpc_register;
 #[cfg(feature = "use_dns_cache")]
 pub mod rpc_stats;
 #[cfg(feature = "use_dns_cache")]

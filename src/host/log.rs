@@ -3,7 +3,6 @@
 //! Nothing on the path of a cached lookup logs, and no lock of the library is held over a log
 //! call. Standalone programs get one line a message on stderr.
 
-use std::ffi::CString;
 use std::fmt;
 use std::io::Write as _;
 
@@ -31,7 +30,7 @@ pub enum Level {
 }
 
 impl Level {
-    fn syslog_priority(self) -> i32 {
+    pub(crate) fn syslog_priority(self) -> i32 {
         match self {
             Self::Bug | Self::Crit => libc::LOG_CRIT,
             Self::Err => libc::LOG_ERR,
@@ -42,7 +41,7 @@ impl Level {
         }
     }
 
-    fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Bug => "BUG",
             Self::Crit => "CRITICAL",
@@ -55,43 +54,31 @@ impl Level {
     }
 }
 
+/// Where in the sources a line is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Source {
+    /// File, from the library's name on.
+    pub file: &'static str,
+    /// Line in it, from 1 on.
+    pub line: u32,
+}
+
 /// True when a line of this level would be written.
 #[must_use]
 pub fn enabled(level: Level) -> bool {
-    let highest = kamailio::log_level().unwrap_or_else(|| standalone(StandaloneOpt::LogLevel));
+    let highest = kamailio::highest_level().unwrap_or_else(|| standalone(StandaloneOpt::LogLevel));
     level as i32 <= highest
 }
 
 /// Writes one line, if the level is enabled. Called through the macros below.
-pub fn write(level: Level, args: fmt::Arguments<'_>) {
-    if !enabled(level) {
+pub fn write(level: Level, source: Source, args: fmt::Arguments<'_>) {
+    if !enabled(level) || kamailio::write_log(level, source, &args.to_string()) {
         return;
     }
-    let name = level.name();
-    if kamailio::log_level().is_none() {
-        // A failed write to stderr has nowhere to be reported.
-        let _ = writeln!(
-            std::io::stderr(),
-            "kamailio-dns[{}] {name}: {args}",
-            std::process::id()
-        );
-        return;
-    }
-    match kamailio::log_to_stderr() {
-        Some(process) => {
-            let pid = std::process::id();
-            let _ = writeln!(
-                std::io::stderr(),
-                "{process:2}({pid}) {name}: <core> [kamailio-dns]: {args}"
-            );
-        }
-        None => {
-            let line = format!("{name}: <core> [kamailio-dns]: {args}\n").replace('\0', " ");
-            if let Ok(line) = CString::new(line) {
-                kamailio::write_log(level.syslog_priority(), &line);
-            }
-        }
-    }
+    let (process, name) = (std::process::id(), level.name());
+    let line = format!("kamailio-dns[{process}] {name}: {args}\n");
+    // A failed write to stderr has nowhere to be reported.
+    let _ = std::io::stderr().write_all(line.as_bytes());
 }
 
 /// Logs at a level: `log!(Level::Err, "text {value}")`.
@@ -99,7 +86,14 @@ pub fn write(level: Level, args: fmt::Arguments<'_>) {
 #[doc(hidden)]
 macro_rules! log {
     ($level:expr, $($arg:tt)*) => {
-        $crate::host::log::write($level, format_args!($($arg)*))
+        $crate::host::log::write(
+            $level,
+            $crate::host::log::Source {
+                file: concat!("kamailio-dns/", file!()),
+                line: line!(),
+            },
+            format_args!($($arg)*),
+        )
     };
 }
 

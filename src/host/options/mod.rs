@@ -6,6 +6,7 @@
 //! change is in effect at once. Options that Kamailio does not know are in [`ExtraOpt`] (numbers) and
 //! [`StrOpt`] (text).
 
+pub(crate) mod live;
 mod own;
 mod table;
 
@@ -169,10 +170,12 @@ pub fn on(opt: Opt) -> bool {
 /// Current value of one of our own numeric options.
 #[must_use]
 pub fn extra(opt: ExtraOpt) -> u32 {
-    page()
-        .extra
-        .get(opt as usize)
-        .map_or(0, |cell| cell.load(Ordering::Relaxed))
+    live::number(opt as usize).unwrap_or_else(|| {
+        page()
+            .extra
+            .get(opt as usize)
+            .map_or(0, |cell| cell.load(Ordering::Relaxed))
+    })
 }
 
 /// Current value of an option that exists only outside Kamailio.
@@ -190,16 +193,22 @@ pub fn standalone(opt: StandaloneOpt) -> i32 {
 /// Current value of one of our own text options.
 #[must_use]
 pub fn text(opt: StrOpt) -> Vec<u8> {
-    page()
-        .strings
-        .get(opt as usize)
-        .map_or_else(Vec::new, |cell| cell.load())
+    live::text(opt as usize).unwrap_or_else(|| {
+        page()
+            .strings
+            .get(opt as usize)
+            .map_or_else(Vec::new, |cell| cell.load())
+    })
 }
 
-/// Goes up with every change made through [`set`]; what is derived from options is then stale.
+/// Goes up with every change made through [`set`], and inside Kamailio with every changed text of our own:
+/// what is derived from those is then stale. Numbers that Kamailio changes are to be read when needed.
 #[must_use]
 pub fn generation() -> u32 {
-    page().generation.load(Ordering::Relaxed)
+    page()
+        .generation
+        .load(Ordering::Relaxed)
+        .wrapping_add(live::text_changes())
 }
 
 /// Sets an option from text.
@@ -208,7 +217,12 @@ pub fn generation() -> u32 {
 /// Says why the value was refused; nothing has changed then.
 pub fn set(name: &str, value: &str) -> Result<(), OptionError> {
     let descriptor = find(name).ok_or(OptionError::Unknown)?;
-    if matches!(descriptor.place, Place::Core(_)) && kamailio::is_host() {
+    let host_owned = match descriptor.place {
+        Place::Core(_) => kamailio::is_host(),
+        Place::Extra(_) | Place::Text(_) => live::attached(),
+        Place::CacheInit | Place::GcInterval => false,
+    };
+    if host_owned {
         return Err(OptionError::HostOwned);
     }
     if let Place::Text(opt) = descriptor.place {
@@ -256,7 +270,11 @@ pub fn gc_interval() -> u32 {
     0
 }
 
-fn set_text(opt: StrOpt, value: &str) -> Result<(), OptionError> {
+/// Checks the text of an option without setting it.
+///
+/// # Errors
+/// Says why it would be refused.
+pub fn check_text(opt: StrOpt, value: &str) -> Result<(), OptionError> {
     if value.len() > MAX_STRING_OPTION {
         return Err(OptionError::OutOfRange);
     }
@@ -266,6 +284,11 @@ fn set_text(opt: StrOpt, value: &str) -> Result<(), OptionError> {
     if opt == StrOpt::Nameservers && value.split_whitespace().any(|s| parse_server(s).is_none()) {
         return Err(OptionError::Malformed);
     }
+    Ok(())
+}
+
+fn set_text(opt: StrOpt, value: &str) -> Result<(), OptionError> {
+    check_text(opt, value)?;
     if let Some(cell) = page().strings.get(opt as usize) {
         cell.store(value.as_bytes());
     }

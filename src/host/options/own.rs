@@ -58,6 +58,16 @@ pub enum StandaloneOpt {
 }
 
 impl Descriptor {
+    /// The name in Kamailio's group `dns`: without the leading `dns_`, unless a digit would come first,
+    /// which no name there may begin with.
+    #[must_use]
+    pub fn group_name(&self) -> &'static str {
+        match self.name.strip_prefix("dns_") {
+            Some(rest) if !rest.starts_with(|c: char| c.is_ascii_digit()) => rest,
+            _ => self.name,
+        }
+    }
+
     /// True for the options that Kamailio has its own means for.
     #[must_use]
     pub fn standalone_only(&self) -> bool {

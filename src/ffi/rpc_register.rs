@@ -1,0 +1,116 @@
+//! RPC commands that Kamailio's own table does not have. They register themselves with the host.
+#![allow(unsafe_code, reason = "calls of the host, tables that C reads")]
+
+use std::ffi::{CStr, c_char, c_int, c_uint, c_void};
+use std::ptr::{null, null_mut};
+
+use once_cell::sync::OnceCell;
+
+use super::types::rpc_t;
+use crate::host::{kamailio, log::Level};
+
+type Function = unsafe extern "C" fn(*mut rpc_t, *mut c_void);
+
+/// One command of ours.
+struct Command {
+    name: &'static CStr,
+    function: Function,
+    /// One sentence for `system.methodHelp`.
+    help: &'static CStr,
+    reply: Reply,
+}
+
+/// What jsonrpcs makes of a reply.
+#[derive(Clone, Copy)]
+enum Reply {
+    /// The last value added is the result.
+    One,
+    /// All values added form an array (`RPC_RET_ARRAY`).
+    #[allow(dead_code, reason = "for commands that list things")]
+    List,
+}
+
+/// Our commands. A new one needs its line here and nothing else.
+static COMMANDS: &[Command] = &[
+    Command {
+        name: c"dns.stats",
+        function: super::rpc_stats::dns_stats_rpc,
+        help: c"Counters of lookups, queries, evictions and failures, and what the cache holds.",
+        reply: Reply::One,
+    },
+    Command {
+        name: c"dns.explain",
+        function: super::explain::dns_explain_rpc,
+        help: c"How a SIP URI's host is resolved: each step, and why it was taken.",
+        reply: Reply::One,
+    },
+];
+
+/// The host's `rpc_export_t`.
+#[repr(C)]
+struct Export {
+    name: *const c_char,
+    function: Option<Function>,
+    /// Sentences, the last one NULL.
+    help: *const *const c_char,
+    flags: c_uint,
+}
+
+#[cfg(target_pointer_width = "64")]
+const _: () = assert!(size_of::<Export>() == 32);
+
+/// The table that the host keeps pointers into: made once, never freed, never changed.
+struct Table(Vec<Export>);
+
+// SAFETY: pointers to static texts and leaked arrays, which nobody writes to.
+unsafe impl Send for Table {}
+// SAFETY: as above.
+unsafe impl Sync for Table {}
+
+static TABLE: OnceCell<Table> = OnceCell::new();
+
+fn table() -> &'static Table {
+    TABLE.get_or_init(|| {
+        let mut exports: Vec<Export> = COMMANDS
+            .iter()
+            .map(|command| {
+                let help: &'static [*const c_char; 2] =
+                    Box::leak(Box::new([command.help.as_ptr(), null()]));
+                Export {
+                    name: command.name.as_ptr(),
+                    function: Some(command.function),
+                    help: help.as_ptr(),
+                    flags: match command.reply {
+                        Reply::One => 0,
+                        Reply::List => 1,
+                    },
+                }
+            })
+            .collect();
+        exports.push(Export {
+            name: null(),
+            function: None,
+            help: null(),
+            flags: 0,
+        });
+        Table(exports)
+    })
+}
+
+/// Registers our commands, once. Nothing outside Kamailio.
+pub(crate) fn register() {
+    if TABLE.get().is_some() {
+        return;
+    }
+    let symbol = kamailio::symbol(c"rpc_register_array").unwrap_or(null_mut());
+    if symbol.is_null() {
+        return;
+    }
+    type Register = unsafe extern "C" fn(*const Export) -> c_int;
+    // SAFETY: the host's function of that name has this type; it does not write to the table.
+    let register = unsafe { std::mem::transmute::<*mut c_void, Register>(symbol) };
+    // SAFETY: a table that ends with an element without name and is never freed.
+    if unsafe { register(table().0.as_ptr()) } != 0 {
+        crate::log!(Level::Warn, "not all dns commands could be registered");
+    }
+}

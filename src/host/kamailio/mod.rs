@@ -1,0 +1,161 @@
+//! The Kamailio host: symbols of the executable, found at run time.
+//!
+//! Nothing here is imported at link time, so one shared object loads into every Kamailio version
+//! and into programs that are not Kamailio at all.
+#![allow(
+    unsafe_code,
+    reason = "reads variables and calls functions of the host program"
+)]
+
+mod counters;
+mod log;
+
+use std::ffi::{CStr, c_int, c_uint, c_void};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use once_cell::sync::OnceCell;
+
+pub use counters::{increment_counter, set_counter_ids};
+pub use log::{highest_level, write_log};
+
+/// Symbols of a Kamailio executable. Present only when all that we cannot do without are there.
+struct Symbols {
+    /// `void *core_cfg`: options of this process; replaced by the framework on every change.
+    core_cfg: *const *const u8,
+    /// `ticks_t get_ticks_raw(void)`; crashes before `init_timer()`.
+    get_ticks_raw: unsafe extern "C" fn() -> c_uint,
+    tcp_disable: *const c_int,
+    tls_disable: *const c_int,
+    sctp_disable: *const c_int,
+    socket_types: *const c_int,
+    ser_error: *mut c_int,
+}
+
+// SAFETY: the pointers refer to variables of the executable, which live as long as the process;
+// they are only read (ser_error: written) with plain word accesses as the host's own C code does.
+unsafe impl Send for Symbols {}
+// SAFETY: as above.
+unsafe impl Sync for Symbols {}
+
+static SYMBOLS: OnceCell<Option<Symbols>> = OnceCell::new();
+/// Set once `init_dns_cache()` ran: from then on the timer exists.
+static TIMER_READY: AtomicBool = AtomicBool::new(false);
+
+fn find(name: &CStr) -> *mut c_void {
+    // SAFETY: dlsym only reads the NUL-terminated name.
+    unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) }
+}
+
+/// Address of a symbol of the host; `None` when this version lacks it, and outside Kamailio.
+#[must_use]
+pub fn symbol(name: &CStr) -> Option<*mut c_void> {
+    let address = find(name);
+    (is_host() && !address.is_null()).then_some(address)
+}
+
+fn load() -> Option<Symbols> {
+    let core_cfg = find(c"core_cfg");
+    let ticks = find(c"get_ticks_raw");
+    if core_cfg.is_null() || ticks.is_null() || find(c"default_core_cfg").is_null() {
+        return None;
+    }
+    // SAFETY: a program that exports core_cfg, default_core_cfg and get_ticks_raw is Kamailio, where
+    // the last is a function without arguments that returns an unsigned int.
+    let get_ticks_raw =
+        unsafe { std::mem::transmute::<*mut c_void, unsafe extern "C" fn() -> c_uint>(ticks) };
+    Some(Symbols {
+        core_cfg: core_cfg.cast(),
+        get_ticks_raw,
+        tcp_disable: find(c"tcp_disable").cast(),
+        tls_disable: find(c"tls_disable").cast(),
+        sctp_disable: find(c"sctp_disable").cast(),
+        socket_types: find(c"socket_types").cast(),
+        ser_error: find(c"ser_error").cast(),
+    })
+}
+
+fn symbols() -> Option<&'static Symbols> {
+    SYMBOLS.get_or_init(load).as_ref()
+}
+
+/// True when the program around us is Kamailio.
+#[must_use]
+pub fn is_host() -> bool {
+    symbols().is_some()
+}
+
+/// Told by `init_dns_cache()`: the host's timer runs from here on.
+pub fn set_timer_ready() {
+    TIMER_READY.store(true, Ordering::Relaxed);
+}
+
+/// The host's tick counter; `None` outside Kamailio and before its timer exists.
+#[must_use]
+pub fn ticks() -> Option<u32> {
+    if !TIMER_READY.load(Ordering::Relaxed) {
+        return None;
+    }
+    let symbols = symbols()?;
+    // SAFETY: init_timer() ran before init_dns_cache() set TIMER_READY.
+    Some(unsafe { (symbols.get_ticks_raw)() })
+}
+
+/// The 32-bit word at an offset of the current `struct cfg_group_core`; `None` outside Kamailio.
+#[must_use]
+pub fn core_option(offset: usize) -> Option<u32> {
+    let symbols = symbols()?;
+    // SAFETY: core_cfg is a pointer variable of the host, never NULL once the program runs.
+    let block = unsafe { symbols.core_cfg.read_volatile() };
+    if block.is_null() {
+        return None;
+    }
+    // SAFETY: the offset comes from the option table (40 to 132); the block has at least 232 bytes.
+    let word = unsafe { block.add(offset) };
+    // SAFETY: `word` is 4-aligned inside the block, and the host replaces blocks rather than freeing
+    // the one that a process is reading.
+    Some(unsafe { word.cast::<u32>().read_volatile() })
+}
+
+/// Reads one of the host's int variables.
+fn read_int(variable: impl Fn(&Symbols) -> *const c_int) -> Option<c_int> {
+    let place = variable(symbols()?);
+    if place.is_null() {
+        return None;
+    }
+    // SAFETY: non-NULL, an int variable of the executable.
+    Some(unsafe { place.read_volatile() })
+}
+
+/// `tcp_disable`; `None` outside Kamailio.
+#[must_use]
+pub fn tcp_disable() -> Option<bool> {
+    read_int(|s| s.tcp_disable).map(|v| v != 0)
+}
+
+/// `tls_disable`; `None` outside Kamailio.
+#[must_use]
+pub fn tls_disable() -> Option<bool> {
+    read_int(|s| s.tls_disable).map(|v| v != 0)
+}
+
+/// `sctp_disable`; `None` outside Kamailio.
+#[must_use]
+pub fn sctp_disable() -> Option<bool> {
+    read_int(|s| s.sctp_disable).map(|v| v != 0)
+}
+
+/// True when the host listens on an IPv6 socket; `None` outside Kamailio.
+#[must_use]
+pub fn has_ipv6_socket() -> Option<bool> {
+    const SOCKET_T_IPV6: c_int = 2;
+    read_int(|s| s.socket_types).map(|v| v & SOCKET_T_IPV6 != 0)
+}
+
+/// Stores the host's `ser_error`; nothing outside Kamailio.
+pub fn set_ser_error(code: c_int) {
+    let Some(symbols) = symbols() else { return };
+    if !symbols.ser_error.is_null() {
+        // SAFETY: non-NULL, an int variable of the executable that each process writes for itself.
+        unsafe { symbols.ser_error.write_volatile(code) };
+    }
+}
