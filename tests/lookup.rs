@@ -311,14 +311,18 @@ fn absence_belongs_to_the_end_of_the_chain() {
 #[test]
 fn failure_is_remembered_shortly() {
     let s = setup();
-    s.server.script("h.test", A, vec![Reply::servfail()]);
+    s.server.script("briefly.test", A, vec![Reply::servfail()]);
     for _ in 0..2 {
-        assert_eq!(error("h.test", A), LookupError::Failed(Failure::ServFail));
+        assert_eq!(
+            error("briefly.test", A),
+            LookupError::Failed(Failure::ServFail)
+        );
     }
     assert_eq!(s.server.total(), 1);
-    s.server.answer("h.test", A, vec![a("h.test", "192.0.2.1")]);
+    s.server
+        .answer("briefly.test", A, vec![a("briefly.test", "192.0.2.1")]);
     clock::advance_for_tests(1_100);
-    assert_eq!(found("h.test").1, [ip("192.0.2.1")]);
+    assert_eq!(found("briefly.test").1, [ip("192.0.2.1")]);
 }
 
 #[test]

@@ -113,6 +113,12 @@ impl EntryRef {
         self.raw.as_ptr().cast()
     }
 
+    /// Releases this reference and one that was given away with [`Self::into_raw`].
+    pub(super) fn release_parked(self) {
+        // SAFETY: the caller says that a reference to this entry was given away for it to take back.
+        drop(unsafe { Self::from_raw(self.as_raw()) });
+    }
+
     #[inline]
     fn at<T: Copy>(&self, offset: usize) -> T {
         // SAFETY: callers pass offsets of members of an entry, which lie inside its block.
@@ -346,6 +352,15 @@ impl EntryRef {
     #[must_use]
     pub fn last_used(&self) -> u32 {
         self.word(layout::LAST_USED).load(Ordering::Relaxed)
+    }
+
+    /// Notes a use, at most once a second.
+    pub fn touch(&self, now: u32) {
+        let word = self.word(layout::LAST_USED);
+        let age = now.wrapping_sub(word.load(Ordering::Relaxed)) as i32;
+        if age >= clock::TICKS_PER_S as i32 {
+            word.store(now, Ordering::Relaxed);
+        }
     }
 
     /// Octets of the entry (`total_size`).

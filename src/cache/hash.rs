@@ -120,6 +120,12 @@ pub(crate) fn hash_name(name: &[u8], key: &[u64; 4]) -> NameHash {
 }
 
 impl NameHash {
+    /// Sixty-four bits of the name and something more.
+    pub(crate) fn wide(self, extra: u64) -> u64 {
+        let name = u64::from(self.high) << 32 | u64::from(self.low);
+        multiply(name ^ 0x9E37_79B9_7F4A_7C15, extra | 1 << 63) ^ name
+    }
+
     /// One octet that tells entries of a bucket apart by name and type; never 0.
     #[inline]
     pub(crate) fn tag(self, rtype: u16) -> u8 {

@@ -19,6 +19,7 @@ mod link;
 mod read;
 mod recover;
 mod resize;
+mod share;
 mod table;
 #[cfg(all(test, not(loom)))]
 mod tests;

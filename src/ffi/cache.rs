@@ -164,6 +164,7 @@ pub unsafe extern "C" fn dns_cache_flush(del_permanent: c_int) {
     guard!((), {
         if let Some(cache) = Cache::instance() {
             cache.flush(del_permanent != 0);
+            lookup::forget_failures();
         }
     })
 }

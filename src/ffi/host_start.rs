@@ -24,6 +24,8 @@ fn find(name: &CStr) -> Option<*mut c_void> {
 pub(crate) fn map_shared_state() {
     crate::resolver::servers::prepare();
     crate::host::metrics::prepare();
+    #[cfg(feature = "use_dns_cache")]
+    crate::lookup::prepare();
 }
 
 /// Registers the counters of group `dns` with the host, once: the original's two, and ours, which are summed

@@ -373,6 +373,7 @@ pub unsafe extern "C" fn dns_cache_rpc_lookup(rpc: *mut rpc_t, ctx: *mut c_void)
 fn flush(call: &Call, permanent_too: bool) {
     let Some(cache) = cache(call) else { return };
     cache.flush(permanent_too);
+    lookup::forget_failures();
     let status = call
         .add_struct()
         .and_then(|part| call.field_text(part, c"status", b"ok"));

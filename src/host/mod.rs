@@ -12,11 +12,15 @@
 pub mod clock;
 pub mod counters;
 pub mod fork;
+#[cfg(feature = "use_dns_cache")]
+pub(crate) mod futex;
 pub mod hooks;
 pub mod kamailio;
 pub mod log;
 pub mod metrics;
 pub mod options;
+#[cfg(feature = "use_dns_cache")]
+pub(crate) mod process;
 pub mod random;
 pub(crate) mod shared;
 pub mod standalone;

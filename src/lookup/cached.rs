@@ -2,18 +2,15 @@
 
 use std::net::IpAddr;
 
-use crate::cache::{Cache, EntryRef, FirstAddress, HashedName, NegativeKind, RecordView};
-use crate::error::{Failure, LookupError};
+use crate::cache::{Cache, EntryRef, FirstAddress, HashedName, NegativeKind};
+use crate::error::LookupError;
 use crate::host::clock;
-use crate::host::counters::{self, Counter};
-use crate::host::metrics::{self, Metric};
 use crate::host::stats::{self, Stat};
-use crate::resolver::{self, Outcome, Question};
-use crate::rr::{MAX_CNAME_HOPS, MAX_NAME_OCTETS, Name, RecordType, parse_literal};
+use crate::rr::{MAX_NAME_OCTETS, RecordType, parse_literal};
 
-use super::request::{family_allowed, family_order, question_text, split_absolute};
-use super::store::{self, Next};
-use super::watchdog;
+use super::fetch::Lookup;
+use super::known::{count_hit, error_of};
+use super::request::{family_allowed, family_order, split_absolute};
 
 /// Where an answer came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,7 +27,8 @@ pub enum Source {
 ///
 /// `flags` are the caller's `DNS_*` request flags: they decide which additional addresses are kept,
 /// and whether a query for A or AAAA takes one for the other family along. The entry is live, unless
-/// its TTL is 0 (it then serves this call alone) or the watchdog says that the nameservers are down.
+/// its TTL is 0 (it then serves this call alone), it is served stale (RFC 8767), or the watchdog says that
+/// the nameservers are down.
 /// A trailing dot makes the name absolute: it is asked as it is, without search domains.
 ///
 /// # Errors
@@ -69,189 +67,9 @@ fn find(
     if name.len() > MAX_NAME_OCTETS {
         return Err(LookupError::NameTooLong);
     }
-    let mut lookup = Lookup {
-        cache: Cache::instance().ok_or(LookupError::NoCache)?,
-        qtype,
-        flags,
-        hops: MAX_CNAME_HOPS,
-        asked: false,
-    };
+    let cache = Cache::instance().ok_or(LookupError::NoCache)?;
     stats::count(Stat::Request);
-    let result = lookup.run(name, absolute);
-    if lookup.asked && result.is_err() {
-        counters::increment(Counter::FailedRequest);
-    }
-    let source = if lookup.asked {
-        Source::Network
-    } else {
-        Source::Cache
-    };
-    result.map(|entry| (entry, source))
-}
-
-/// What the cache has on a name, its CNAMEs followed.
-enum Known {
-    /// An entry of the type, positive or negative.
-    Entry(EntryRef),
-    /// Nothing; the name to ask for if it is not the one that was looked up.
-    Miss(Option<Name>),
-    /// More CNAMEs than may be followed.
-    TooLong,
-}
-
-/// One lookup.
-struct Lookup {
-    cache: &'static Cache,
-    qtype: RecordType,
-    flags: u32,
-    /// CNAMEs that may still be followed, in the cache and in answers together.
-    hops: usize,
-    /// A query was sent.
-    asked: bool,
-}
-
-impl Lookup {
-    fn run(&mut self, name: &[u8], absolute: bool) -> Result<EntryRef, LookupError> {
-        let mut hops = self.hops;
-        let target = match known(self.cache, name, self.qtype, &mut hops) {
-            Known::Entry(entry) => {
-                count_hit(entry.negative());
-                return usable(entry);
-            }
-            Known::TooLong => return Err(LookupError::CnameChain),
-            Known::Miss(target) => target,
-        };
-        metrics::count(Metric::Miss);
-        self.hops = hops;
-        // What a CNAME points to is absolute, however the caller wrote the name.
-        let mut next = match target {
-            None => self.ask(name, absolute)?,
-            Some(target) => self.ask(target.as_bytes(), true)?,
-        };
-        loop {
-            let target = match next {
-                Next::Entry(entry) => return usable(entry),
-                Next::Ask(target) => target,
-            };
-            next = match known(self.cache, target.as_bytes(), self.qtype, &mut self.hops) {
-                Known::Entry(entry) => return usable(entry),
-                Known::TooLong => return Err(LookupError::CnameChain),
-                Known::Miss(None) => self.ask(target.as_bytes(), true)?,
-                Known::Miss(Some(target)) => self.ask(target.as_bytes(), true)?,
-            };
-        }
-    }
-
-    /// Sends the query and stores what comes back.
-    fn ask(&mut self, name: &[u8], absolute: bool) -> Result<Next, LookupError> {
-        if !watchdog::servers_up() {
-            return Err(LookupError::Failed(Failure::NoServers));
-        }
-        crate::cache_dbg!(
-            "not in the cache: {} type {}",
-            String::from_utf8_lossy(name),
-            self.qtype.0
-        );
-        let text = question_text(name, absolute);
-        let question = |qtype| Question {
-            qname: &text,
-            qtype,
-        };
-        let companion = self.companion(name);
-        let mut outcomes = match companion {
-            Some(other) => resolver::query_all(&[question(self.qtype), question(other)], None),
-            None => vec![resolver::query(&question(self.qtype), None)],
-        }
-        .into_iter();
-        let asked = store::Asked {
-            name,
-            qtype: self.qtype,
-            absolute,
-            flags: self.flags,
-        };
-        let first = outcomes
-            .next()
-            .unwrap_or(Outcome::Failed(Failure::NoServers));
-        self.asked |= !matches!(first, Outcome::BadName);
-        let result = store::settle(self.cache, &asked, first, &mut self.hops);
-        if let (Some(other), Some(second)) = (companion, outcomes.next()) {
-            let asked = store::Asked {
-                qtype: other,
-                ..asked
-            };
-            // Its outcome waits in the cache for the lookup that will want it.
-            let mut hops = MAX_CNAME_HOPS;
-            let _ = store::settle(self.cache, &asked, second, &mut hops);
-        }
-        result
-    }
-
-    /// The other address type, if this query may take it along: both are wanted, and neither is known.
-    fn companion(&self, name: &[u8]) -> Option<RecordType> {
-        let (first, second) = family_order(self.flags);
-        let other = match second? {
-            second if first == self.qtype => second,
-            second if second == self.qtype => first,
-            _ => return None,
-        };
-        let unknown = self
-            .cache
-            .acquire(name, other, clock::now_ticks())
-            .is_none();
-        unknown.then_some(other)
-    }
-}
-
-/// Looks in the cache; a CNAME is held while its target is looked up.
-fn known(cache: &Cache, name: &[u8], qtype: RecordType, hops: &mut usize) -> Known {
-    let Some(entry) = acquire(cache, name, qtype) else {
-        return Known::Miss(None);
-    };
-    if entry.rtype() == qtype {
-        return Known::Entry(entry);
-    }
-    if *hops == 0 {
-        crate::cache_dbg!("too many CNAMEs at {}", String::from_utf8_lossy(name));
-        return Known::TooLong;
-    }
-    *hops -= 1;
-    let Some(RecordView::Cname(target)) = entry.record(0) else {
-        return Known::Miss(None);
-    };
-    if target.is_empty() {
-        return Known::Miss(None);
-    }
-    match known(cache, target, qtype, hops) {
-        Known::Miss(None) => match Name::from_text(target) {
-            Some(target) => Known::Miss(Some(target)),
-            None => Known::TooLong,
-        },
-        other => other,
-    }
-}
-
-fn acquire(cache: &Cache, name: &[u8], qtype: RecordType) -> Option<EntryRef> {
-    let live = cache.acquire(name, qtype, clock::now_ticks());
-    if live.is_some() || watchdog::servers_up() {
-        return live;
-    }
-    // Nothing better can be had while the servers are down.
-    cache.acquire_any_age(name, qtype).or_else(|| {
-        let alias = cache.acquire_any_age(name, RecordType::CNAME)?;
-        alias.negative().is_none().then_some(alias)
-    })
-}
-
-/// Counts a lookup that the cache answered.
-#[inline]
-fn count_hit(negative: Option<NegativeKind>) {
-    let (stat, metric) = match negative {
-        None => (Stat::Hit, Metric::Hit),
-        Some(NegativeKind::Failure) => (Stat::NegativeHit, Metric::FailureHit),
-        Some(_) => (Stat::NegativeHit, Metric::NegativeHit),
-    };
-    stats::count(stat);
-    metrics::count(metric);
+    Lookup::new(cache, qtype, flags).run(name, absolute)
 }
 
 /// Counts a lookup that needed nothing but a look into the cache.
@@ -259,23 +77,6 @@ fn count_hit(negative: Option<NegativeKind>) {
 fn count_answered(negative: Option<NegativeKind>) {
     stats::count(Stat::Request);
     count_hit(negative);
-}
-
-/// The entry if it holds records, else what it stands for.
-fn usable(entry: EntryRef) -> Result<EntryRef, LookupError> {
-    match entry.negative() {
-        None => Ok(entry),
-        Some(kind) => Err(error_of(kind)),
-    }
-}
-
-fn error_of(kind: NegativeKind) -> LookupError {
-    match kind {
-        NegativeKind::NxDomain => LookupError::NxDomain,
-        NegativeKind::NoData => LookupError::NoData,
-        // Which failure it was is not kept; it was an unanswered query in the end.
-        NegativeKind::Failure => LookupError::Failed(Failure::ServFail),
-    }
 }
 
 /// The first address of a host under the family rules of the flags, copied out of the cache.
@@ -351,11 +152,12 @@ fn settle_address(
             count_answered(None);
             Ok(address)
         }
-        FirstAddress::Negative(kind) => {
+        FirstAddress::Negative(kind) if kind != NegativeKind::Failure => {
             count_answered(Some(kind));
             Err(error_of(kind))
         }
-        FirstAddress::Miss | FirstAddress::Alias => {
+        // After a failure there may still be stale data.
+        FirstAddress::Negative(_) | FirstAddress::Miss | FirstAddress::Alias => {
             let (entry, _) = entry(host, family, flags)?;
             address_of(&entry)
         }

@@ -4,8 +4,20 @@
 //! is inserted.
 
 mod answer;
+#[cfg(feature = "use_dns_cache")]
+mod backoff;
+#[cfg(feature = "use_dns_cache")]
+pub mod deadline;
+#[cfg(feature = "use_dns_cache")]
+mod fetch;
+#[cfg(feature = "use_dns_cache")]
+mod flight;
+#[cfg(feature = "use_dns_cache")]
+mod known;
 pub mod request;
 mod service;
+#[cfg(feature = "use_dns_cache")]
+mod stale;
 #[cfg(feature = "use_dns_cache")]
 mod ttl;
 pub mod uncached;
@@ -25,4 +37,19 @@ pub use edit::*;
 pub use request::{family_allowed, family_order};
 pub use service::sip_transport;
 #[cfg(feature = "use_dns_cache")]
+pub use stale::reported_ttl;
+#[cfg(feature = "use_dns_cache")]
 pub use ttl::set_local_ttl;
+
+/// Forgets which questions failed, and how often: they may be asked again at once.
+#[cfg(feature = "use_dns_cache")]
+pub fn forget_failures() {
+    backoff::forget();
+}
+
+/// Maps what processes share besides the cache; before fork.
+#[cfg(feature = "use_dns_cache")]
+pub fn prepare() {
+    flight::prepare();
+    backoff::prepare();
+}

@@ -14,6 +14,7 @@ use crate::resolver::{Answer, Outcome};
 use crate::rr::{MAX_RRSET_RECORDS, Name, RData, Record, RecordType, eq_ignore_case};
 
 use super::answer::{self, Alias, Trust};
+use super::backoff;
 use super::request::{IPV4_ONLY, IPV6_ONLY};
 use super::service::sip_transport;
 use super::ttl;
@@ -52,18 +53,31 @@ pub(super) fn settle(
     match outcome {
         Outcome::BadName => Err(LookupError::BadName),
         Outcome::Failed(failure) => Err(remember_failure(cache, asked, failure)),
-        Outcome::Answer(answer) => settle_answer(cache, asked, &answer, hops),
+        Outcome::Answer(answer) => {
+            let result = settle_answer(cache, asked, &answer, hops);
+            if !matches!(result, Err(LookupError::Failed(_))) {
+                backoff::answered(asked.key(cache));
+            }
+            result
+        }
+    }
+}
+
+impl Asked<'_> {
+    fn key(&self, cache: &Cache) -> u64 {
+        cache.question_key(self.name, self.qtype, self.absolute)
     }
 }
 
 /// Remembers that the question was not answered, for a moment (RFC 9520). Never as absence.
 fn remember_failure(cache: &Cache, asked: &Asked<'_>, failure: Failure) -> LookupError {
+    let ttl = backoff::failed(asked.key(cache), clock::now_ticks());
     let draft = Draft {
         name: asked.name,
         rtype: asked.qtype,
         data: DraftData::Negative(NegativeKind::Failure),
         permanent: false,
-        negative_ttl: ttl::failure(),
+        negative_ttl: ttl,
     };
     if draft.negative_ttl > 0 {
         // Without memory for it the next lookup simply asks again.

@@ -5,7 +5,7 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use crate::host::options::{self, ExtraOpt, Opt};
+use crate::host::options::{self, Opt};
 use crate::rr::MAX_TTL_S;
 
 /// Override of this process, s; 0 = none. A forked child starts with its parent's.
@@ -59,11 +59,6 @@ pub(crate) fn of_set(ttls: impl Iterator<Item = u32>) -> u32 {
 pub(crate) fn negative(soa: Option<u32>) -> u32 {
     let cap = options::raw(Opt::NegativeTtl);
     soa.unwrap_or(cap).min(cap).min(MAX_TTL_S)
-}
-
-/// How long a resolution failure is remembered, s (RFC 9520). 0 = not at all.
-pub(crate) fn failure() -> u32 {
-    options::extra(ExtraOpt::FailureTtl).min(MAX_TTL_S)
 }
 
 #[cfg(test)]

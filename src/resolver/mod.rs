@@ -135,6 +135,31 @@ pub fn query_with(
     })
 }
 
+/// The time on the clock that deadlines are in, ms: [`clock::monotonic_ms`], but for tests.
+///
+/// [`clock::monotonic_ms`]: crate::host::clock::monotonic_ms
+#[must_use]
+pub fn now_ms() -> u64 {
+    session::with_current(|session| session.transport.now_ms())
+}
+
+/// The longest that [`query`] may block for this question without a deadline, ms.
+#[must_use]
+pub fn longest_ms(question: &Question<'_>) -> u64 {
+    let settings = Settings::current();
+    let domains = if question.qname.ends_with(b".") {
+        0
+    } else {
+        settings.values.search.len() as u64
+    };
+    settings
+        .values
+        .timeout_ms
+        .saturating_mul(u64::from(settings.values.attempts))
+        .saturating_mul((settings.server_count() as u64).max(1))
+        .saturating_mul(domains + 1)
+}
+
 /// Logs and counts the queries that took longer than `dns_slow_query_ms`.
 pub fn note_slow_queries(questions: &[Question<'_>], answered: &[Timed]) {
     let limit_ms = match u64::try_from(options::int(Opt::SlowQueryMs)) {

@@ -70,6 +70,7 @@ pub fn resolve(
     request_flags: u32,
     mut reason: Option<&mut Reason>,
 ) -> Result<IpAddr, SelectError> {
+    let _deadline = lookup::deadline::scope();
     let wanted = Wanted {
         port: port.as_deref().copied(),
         transport: proto.as_deref().copied(),

@@ -95,6 +95,7 @@ pub fn play(scenario: &Scenario, plan: &Plan) -> Verdict {
         return Verdict::Failed("no cache".into());
     };
     cache.flush(true);
+    kamailio_dns::lookup::forget_failures();
     let start = start_of_tick();
     let mut run = Run {
         scenario,

@@ -29,6 +29,7 @@ impl Settings {
             // As unbound's.
             ("dns_cache_negative_ttl", "3600".into()),
             ("dns_retr_time", "5".into()),
+            ("dns_stale_ttl", "0".into()),
         ];
         for (key, value) in &scenario.config {
             let value = value.clone();

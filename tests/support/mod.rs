@@ -21,6 +21,7 @@
     reason = "included into test programs, which export nothing"
 )]
 
+pub mod children;
 pub mod dns_server;
 pub mod network;
 pub mod options;

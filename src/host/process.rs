@@ -1,0 +1,113 @@
+//! Which process something in shared memory belongs to, and whether it still lives.
+#![allow(unsafe_code, reason = "getpid, pidfd_open, poll, kill")]
+
+use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd, RawFd};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+use super::fork;
+
+/// This process: its pid above, when it was started (in the kernel's units, cut to 32 bits) below, so
+/// that a pid that is used again is another process. Never 0.
+pub(crate) fn me() -> u64 {
+    static ME: AtomicU64 = AtomicU64::new(0);
+    static OF: AtomicU32 = AtomicU32::new(0);
+    let generation = fork::generation();
+    let known = ME.load(Ordering::Relaxed);
+    if known != 0 && OF.load(Ordering::Relaxed) == generation {
+        return known;
+    }
+    // SAFETY: takes nothing and cannot fail.
+    let pid = unsafe { libc::getpid() };
+    let id = (pid as u32 as u64) << 32 | u64::from(started(pid).unwrap_or(0));
+    ME.store(id, Ordering::Relaxed);
+    OF.store(generation, Ordering::Relaxed);
+    id
+}
+
+/// False when the process has ended, also when its parent has not waited for it yet.
+pub(crate) fn is_alive(id: u64) -> bool {
+    let (pid, start) = ((id >> 32) as libc::pid_t, id as u32);
+    if pid <= 0 || has_ended(pid) {
+        return false;
+    }
+    // Without /proc a pid that is used again is taken for the old process.
+    start == 0 || started(pid).is_none_or(|now| now == start)
+}
+
+fn has_ended(pid: libc::pid_t) -> bool {
+    // SAFETY: takes numbers only.
+    let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
+    let Ok(fd) = RawFd::try_from(fd) else {
+        return true;
+    };
+    if fd < 0 {
+        let error = std::io::Error::last_os_error().raw_os_error();
+        if matches!(error, Some(libc::ESRCH | libc::EINVAL)) {
+            return true;
+        }
+        // A kernel without the call, or no free descriptor: then ended processes that nobody waited for
+        // count as alive.
+        // SAFETY: signal 0 is sent to nobody.
+        let sent = unsafe { libc::kill(pid, 0) };
+        return sent < 0 && is_no_process();
+    }
+    // SAFETY: the descriptor was just made and nothing else knows it.
+    let fd = unsafe { OwnedFd::from_raw_fd(fd) };
+    let mut interest = libc::pollfd {
+        fd: fd.as_raw_fd(),
+        events: libc::POLLIN,
+        revents: 0,
+    };
+    // SAFETY: one valid pollfd; does not wait.
+    unsafe { libc::poll(&raw mut interest, 1, 0) > 0 }
+}
+
+fn is_no_process() -> bool {
+    std::io::Error::last_os_error().raw_os_error() == Some(libc::ESRCH)
+}
+
+/// When a process was started: field 22 of its stat line.
+fn started(pid: libc::pid_t) -> Option<u32> {
+    let line = std::fs::read(format!("/proc/{pid}/stat")).ok()?;
+    // The second field is the program's name in brackets, and may hold anything.
+    let behind = line.iter().rposition(|&octet| octet == b')')? + 1;
+    let text = std::str::from_utf8(line.get(behind..)?).ok()?;
+    let start: u64 = text.split_ascii_whitespace().nth(19)?.parse().ok()?;
+    Some((start as u32).max(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_living_and_the_dead() {
+        assert!(is_alive(me()));
+        assert!(!is_alive(0));
+        assert!(!is_alive(me() ^ 1), "the pid, but started at another time");
+        // SAFETY: the child leaves at once.
+        let child = unsafe { libc::fork() };
+        if child == 0 {
+            // SAFETY: ends the child without running anything of the parent's.
+            unsafe { libc::_exit(0) };
+        }
+        let id = (child as u64) << 32;
+        // SAFETY: all-zero is a valid siginfo_t.
+        let mut seen: libc::siginfo_t = unsafe { std::mem::zeroed() };
+        // SAFETY: waits for the child to end and leaves it as a zombie.
+        let waited = unsafe {
+            libc::waitid(
+                libc::P_PID,
+                child as libc::id_t,
+                &raw mut seen,
+                libc::WEXITED | libc::WNOWAIT,
+            )
+        };
+        assert_eq!(waited, 0);
+        assert!(!is_alive(id), "a zombie");
+        let mut status = 0;
+        // SAFETY: waits for the child made above.
+        unsafe { libc::waitpid(child, &raw mut status, 0) };
+        assert!(!is_alive(id), "gone");
+    }
+}

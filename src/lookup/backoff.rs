@@ -1,0 +1,92 @@
+//! When a question that failed may be asked again (RFC 9520 section 3.2).
+//!
+//! The first failure is remembered for `dns_failure_ttl`; each further one in a row for twice as long, up
+//! to `dns_failure_max_ttl`. A table in shared memory counts them. It is small and forgets: what shares a
+//! place with another question that fails too is asked a little sooner, nothing more.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::host::clock::{self, TICKS_PER_S};
+use crate::host::options::{self, ExtraOpt};
+use crate::host::shared::Shared;
+use crate::rr::MAX_TTL_S;
+
+const PLACES: usize = 8192;
+/// Doubling that often reaches any limit.
+const MAX_STREAK: u32 = 16;
+
+/// Each: tick until which not to ask (32 bits), failures in a row (8), part of the key (24); 0 = nothing.
+static TABLE: Shared<[AtomicU64; PLACES]> = Shared::new();
+
+/// Maps the table; before fork.
+pub(super) fn prepare() {
+    TABLE.get();
+}
+
+fn place(key: u64) -> Option<&'static AtomicU64> {
+    TABLE.get().get(key as usize % PLACES)
+}
+
+fn tag(key: u64) -> u64 {
+    key >> 40
+}
+
+/// Tick and failures in a row of a question.
+fn state(key: u64) -> Option<(u32, u32)> {
+    let word = place(key)?.load(Ordering::Relaxed);
+    let streak = (word >> 24) as u32 & 0xff;
+    (streak > 0 && word & 0xff_ffff == tag(key)).then_some(((word >> 32) as u32, streak))
+}
+
+/// Notes a failure; gives the time for which not to ask again, s, 0 = none.
+pub(super) fn failed(key: u64, now: u32) -> u32 {
+    let (first, most) = limits();
+    if first == 0 {
+        return 0;
+    }
+    // After a good while without any failure the next one is a first again.
+    let fresh = |until: u32| !clock::is_past(clock::after_seconds(until, most), now);
+    let streak = match state(key) {
+        Some((until, streak)) if fresh(until) => (streak + 1).min(MAX_STREAK),
+        _ => 1,
+    };
+    let ttl = first.saturating_mul(1 << (streak - 1)).min(most);
+    if let Some(place) = place(key) {
+        let until = now.wrapping_add(ttl * TICKS_PER_S);
+        let word = u64::from(until) << 32 | u64::from(streak) << 24 | tag(key);
+        place.store(word, Ordering::Relaxed);
+    }
+    ttl
+}
+
+/// Notes that the question was answered.
+pub(super) fn answered(key: u64) {
+    if state(key).is_some()
+        && let Some(place) = place(key)
+    {
+        place.store(0, Ordering::Relaxed);
+    }
+}
+
+/// True while the question is not to be asked again.
+pub(super) fn is_waiting(key: u64, now: u32) -> bool {
+    state(key).is_some_and(|(until, _)| !clock::is_past(until, now))
+}
+
+/// First and longest time, s.
+fn limits() -> (u32, u32) {
+    let first = options::extra(ExtraOpt::FailureTtl).min(MAX_TTL_S);
+    (
+        first,
+        options::extra(ExtraOpt::FailureMaxTtl).clamp(first, MAX_TTL_S),
+    )
+}
+
+/// Forgets everything.
+pub(super) fn forget() {
+    for place in TABLE.get() {
+        if place.load(Ordering::Relaxed) != 0 {
+            place.store(0, Ordering::Relaxed);
+        }
+    }
+}

@@ -1,0 +1,352 @@
+//! One lookup: the cache, another process's query, a query of its own.
+
+use crate::cache::{Cache, EntryRef, NegativeKind};
+use crate::error::{Failure, LookupError};
+use crate::host::clock;
+use crate::host::counters::{self, Counter};
+use crate::host::metrics::{self, Metric};
+use crate::host::stats::{self, Stat};
+use crate::resolver::{self, Outcome, Question};
+use crate::rr::{MAX_CNAME_HOPS, RecordType};
+
+use super::cached::Source;
+use super::flight::{self, Attempt, Claim, Verdict, Waited};
+use super::known::{Known, count_hit, known, usable};
+use super::request::{family_order, question_text};
+use super::stale::{self, Stale};
+use super::store::{self, Asked, Next};
+use super::{backoff, deadline, watchdog};
+
+/// The longest lookup is this often the longest query: by the documented formula, which counts A and AAAA
+/// one after the other. It leaves room to ask after having waited for somebody who did not come back.
+const QUERIES_IN_A_ROW: u64 = 2;
+
+/// One lookup.
+pub(super) struct Lookup {
+    cache: &'static Cache,
+    qtype: RecordType,
+    flags: u32,
+    /// CNAMEs that may still be followed, in the cache and in answers together.
+    hops: usize,
+    /// A query was sent.
+    asked: bool,
+    /// When the first question was asked or waited for, ms of [`resolver::now_ms`].
+    started_ms: Option<u64>,
+    /// Time for everything from then on, ms; `None` = the longest that is documented.
+    patience_ms: Option<u64>,
+}
+
+/// A question that is sent because another one is, so that its answer waits in the cache.
+struct Companion {
+    name: Vec<u8>,
+    text: Vec<u8>,
+    qtype: RecordType,
+    absolute: bool,
+    claim: Claim,
+}
+
+impl Lookup {
+    pub(super) fn new(cache: &'static Cache, qtype: RecordType, flags: u32) -> Self {
+        Self {
+            cache,
+            qtype,
+            flags,
+            hops: MAX_CNAME_HOPS,
+            asked: false,
+            started_ms: None,
+            patience_ms: None,
+        }
+    }
+
+    /// The entry, and where it came from.
+    pub(super) fn run(
+        mut self,
+        name: &[u8],
+        absolute: bool,
+    ) -> Result<(EntryRef, Source), LookupError> {
+        let mut hops = self.hops;
+        let target = match known(self.cache, name, self.qtype, &mut hops) {
+            Known::Entry(entry) => {
+                if entry.negative() == Some(NegativeKind::Failure)
+                    && let Some(stale) = stale::find(self.cache, name, self.qtype, self.hops)
+                {
+                    return Ok(serve(stale));
+                }
+                count_hit(entry.negative());
+                return usable(entry).map(|entry| (entry, Source::Cache));
+            }
+            Known::TooLong => return Err(LookupError::CnameChain),
+            Known::Miss(target) => target,
+        };
+        self.hops = hops;
+        // What a CNAME points to is absolute, however the caller wrote the name.
+        let (name, absolute) = target
+            .as_ref()
+            .map_or((name, absolute), |target| (target.as_bytes(), true));
+        if let Some(stale) = stale::find(self.cache, name, self.qtype, self.hops) {
+            return self.renew(stale, name, absolute);
+        }
+        metrics::count(Metric::Miss);
+        let result = self.fetch(name, absolute, None);
+        if self.asked && result.is_err() {
+            counters::increment(Counter::FailedRequest);
+        }
+        result.map(|entry| (entry, self.source()))
+    }
+
+    fn source(&self) -> Source {
+        if self.asked {
+            Source::Network
+        } else {
+            Source::Cache
+        }
+    }
+
+    /// Stale data is there: gives it, or what this call finds out when it is the one that has to ask.
+    fn renew(
+        mut self,
+        stale: Stale,
+        name: &[u8],
+        absolute: bool,
+    ) -> Result<(EntryRef, Source), LookupError> {
+        let key = self.cache.question_key(name, self.qtype, absolute);
+        if backoff::is_waiting(key, clock::now_ticks()) {
+            return Ok(serve(stale));
+        }
+        let mut attempt = None;
+        if stale.is_recent {
+            let now = flight::attempt(self.cache, key);
+            if matches!(now, Attempt::Busy(_)) {
+                return Ok(serve(stale));
+            }
+            attempt = Some(now);
+        }
+        self.patience_ms = Some(stale::PATIENCE_MS);
+        match self.fetch(name, absolute, attempt) {
+            Ok(entry) => {
+                metrics::count(Metric::Miss);
+                Ok((entry, self.source()))
+            }
+            Err(LookupError::Failed(_) | LookupError::OutOfMemory) => Ok(serve(stale)),
+            Err(error) => {
+                metrics::count(Metric::Miss);
+                Err(error)
+            }
+        }
+    }
+
+    /// Asks, and follows the aliases that come back, until there is an entry.
+    fn fetch(
+        &mut self,
+        name: &[u8],
+        absolute: bool,
+        attempt: Option<Attempt>,
+    ) -> Result<EntryRef, LookupError> {
+        let mut next = self.ask(name, absolute, attempt)?;
+        loop {
+            let target = match next {
+                Next::Entry(entry) => return usable(entry),
+                Next::Ask(target) => target,
+            };
+            next = match known(self.cache, target.as_bytes(), self.qtype, &mut self.hops) {
+                Known::Entry(entry) => return usable(entry),
+                Known::TooLong => return Err(LookupError::CnameChain),
+                Known::Miss(None) => self.ask(target.as_bytes(), true, None)?,
+                Known::Miss(Some(target)) => self.ask(target.as_bytes(), true, None)?,
+            };
+        }
+    }
+
+    /// When this lookup has to end, ms of [`resolver::now_ms`].
+    fn until_ms(&mut self, question: &Question<'_>) -> Option<u64> {
+        let is_first = self.started_ms.is_none();
+        let started_ms = *self.started_ms.get_or_insert_with(resolver::now_ms);
+        let own = match self.patience_ms {
+            Some(ms) => Some(ms),
+            // A single query ends by itself in time.
+            None if is_first => None,
+            None => Some(QUERIES_IN_A_ROW.saturating_mul(resolver::longest_ms(question))),
+        };
+        let own = own.map(|ms| started_ms.saturating_add(ms));
+        own.into_iter().chain(deadline::current()).min()
+    }
+
+    /// Gets the answer to one question: from another process that is asking it, or by a query.
+    fn ask(
+        &mut self,
+        name: &[u8],
+        absolute: bool,
+        attempt: Option<Attempt>,
+    ) -> Result<Next, LookupError> {
+        if !watchdog::servers_up() {
+            return Err(LookupError::Failed(Failure::NoServers));
+        }
+        if deadline::is_over() {
+            return Err(LookupError::Failed(Failure::Timeout));
+        }
+        let text = question_text(name, absolute);
+        let question = Question {
+            qname: &text,
+            qtype: self.qtype,
+        };
+        let key = self.cache.question_key(name, self.qtype, absolute);
+        let attempt = attempt.unwrap_or_else(|| flight::attempt(self.cache, key));
+        let claim = match attempt {
+            Attempt::Alone => None,
+            Attempt::Claimed(claim) => Some(claim),
+            Attempt::Busy(flight) => {
+                self.started_ms.get_or_insert_with(resolver::now_ms);
+                let until_ms = self.until_ms(&question).unwrap_or(u64::MAX);
+                let left_ms = until_ms.saturating_sub(resolver::now_ms());
+                match flight.wait(self.cache, left_ms) {
+                    Waited::TakenOver(claim) => Some(claim),
+                    Waited::TimedOut => {
+                        deadline::is_over();
+                        return Err(LookupError::Failed(Failure::Timeout));
+                    }
+                    Waited::Over(verdict) => {
+                        if let Some(shared) = self.shared(name, verdict) {
+                            metrics::count(Metric::Coalesced);
+                            return shared;
+                        }
+                        // Nothing that could be shared. All who waited ask for themselves now: one
+                        // after the other they would wait for each other.
+                        None
+                    }
+                }
+            }
+        };
+        if claim.is_some()
+            && let Some(shared) = self.shared(name, None)
+        {
+            // It was answered between our look into the cache and the claim.
+            metrics::count(Metric::Coalesced);
+            return shared;
+        }
+        self.query(name, absolute, &question, claim)
+    }
+
+    /// What another's query brought for this question.
+    fn shared(
+        &mut self,
+        name: &[u8],
+        verdict: Option<Verdict>,
+    ) -> Option<Result<Next, LookupError>> {
+        let mut hops = self.hops;
+        match known(self.cache, name, self.qtype, &mut hops) {
+            Known::Entry(entry) => return Some(Ok(Next::Entry(entry))),
+            Known::TooLong => return Some(Err(LookupError::CnameChain)),
+            Known::Miss(Some(target)) => {
+                self.hops = hops;
+                return Some(Ok(Next::Ask(target)));
+            }
+            Known::Miss(None) => {}
+        }
+        Some(match verdict? {
+            Verdict::Entry(entry) => Ok(Next::Entry(entry)),
+            Verdict::Error(error) => Err(error),
+        })
+    }
+
+    /// Sends the query and stores what comes back.
+    fn query(
+        &mut self,
+        name: &[u8],
+        absolute: bool,
+        question: &Question<'_>,
+        claim: Option<Claim>,
+    ) -> Result<Next, LookupError> {
+        crate::cache_dbg!(
+            "not in the cache: {} type {}",
+            String::from_utf8_lossy(name),
+            self.qtype.0
+        );
+        let until_ms = self.until_ms(question);
+        let companions = self.companions(name, absolute);
+        let mut questions = vec![*question];
+        questions.extend(companions.iter().map(|companion| Question {
+            qname: &companion.text,
+            qtype: companion.qtype,
+        }));
+        let mut outcomes = resolver::query_all(&questions, until_ms).into_iter();
+        let first = outcomes
+            .next()
+            .unwrap_or(Outcome::Failed(Failure::NoServers));
+        self.asked |= !matches!(first, Outcome::BadName);
+        let asked = Asked {
+            name,
+            qtype: self.qtype,
+            absolute,
+            flags: self.flags,
+        };
+        let result = store::settle(self.cache, &asked, first, &mut self.hops);
+        if matches!(result, Err(LookupError::Failed(Failure::Timeout))) {
+            deadline::is_over();
+        }
+        if let Some(claim) = claim {
+            claim.finish(self.cache, verdict_of(&result));
+        }
+        for (companion, outcome) in companions.into_iter().zip(outcomes) {
+            let asked = Asked {
+                name: &companion.name,
+                qtype: companion.qtype,
+                absolute: companion.absolute,
+                ..asked
+            };
+            let mut hops = MAX_CNAME_HOPS;
+            let result = store::settle(self.cache, &asked, outcome, &mut hops);
+            companion.claim.finish(self.cache, verdict_of(&result));
+        }
+        result
+    }
+
+    /// What this query may take along: the other address type, if both are wanted and neither is known or
+    /// being asked for.
+    fn companions(&self, name: &[u8], absolute: bool) -> Vec<Companion> {
+        let (first, second) = family_order(self.flags);
+        let other = match second {
+            Some(second) if first == self.qtype => second,
+            Some(second) if second == self.qtype => first,
+            _ => return Vec::new(),
+        };
+        self.companion(name, other, absolute).into_iter().collect()
+    }
+
+    fn companion(&self, name: &[u8], qtype: RecordType, absolute: bool) -> Option<Companion> {
+        let now = clock::now_ticks();
+        let key = self.cache.question_key(name, qtype, absolute);
+        if self.cache.acquire(name, qtype, now).is_some() || backoff::is_waiting(key, now) {
+            return None;
+        }
+        let Attempt::Claimed(claim) = flight::attempt(self.cache, key) else {
+            return None;
+        };
+        Some(Companion {
+            name: name.to_vec(),
+            text: question_text(name, absolute),
+            qtype,
+            absolute,
+            claim,
+        })
+    }
+}
+
+/// What those who wait cannot find in the cache.
+fn verdict_of(result: &Result<Next, LookupError>) -> Option<Verdict> {
+    match result {
+        Ok(Next::Entry(entry)) if !entry.is_linked() => Some(Verdict::Entry(entry.clone())),
+        Ok(_) => None,
+        Err(error) => Some(Verdict::Error(*error)),
+    }
+}
+
+/// Gives stale data to the caller.
+fn serve(stale: Stale) -> (EntryRef, Source) {
+    stats::count(Stat::Hit);
+    metrics::count(Metric::Stale);
+    crate::cache_dbg!(
+        "stale data for {}",
+        String::from_utf8_lossy(stale.expired.name())
+    );
+    (stale.entry, Source::Cache)
+}

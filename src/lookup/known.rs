@@ -1,0 +1,91 @@
+//! What the cache has on a question, aliases followed.
+
+use crate::cache::{Cache, EntryRef, NegativeKind, RecordView};
+use crate::error::{Failure, LookupError};
+use crate::host::clock;
+use crate::host::metrics::{self, Metric};
+use crate::host::stats::{self, Stat};
+use crate::rr::{Name, RecordType};
+
+use super::watchdog;
+
+/// What the cache has on a name, its CNAMEs followed.
+#[derive(Debug)]
+pub(super) enum Known {
+    /// An entry of the type, positive or negative.
+    Entry(EntryRef),
+    /// Nothing; the name to ask for if it is not the one that was looked up.
+    Miss(Option<Name>),
+    /// More CNAMEs than may be followed.
+    TooLong,
+}
+
+/// Looks in the cache; a CNAME is held while its target is looked up.
+pub(super) fn known(cache: &Cache, name: &[u8], qtype: RecordType, hops: &mut usize) -> Known {
+    let Some(entry) = acquire(cache, name, qtype) else {
+        return Known::Miss(None);
+    };
+    if entry.rtype() == qtype {
+        return Known::Entry(entry);
+    }
+    if *hops == 0 {
+        crate::cache_dbg!("too many CNAMEs at {}", String::from_utf8_lossy(name));
+        return Known::TooLong;
+    }
+    *hops -= 1;
+    let Some(RecordView::Cname(target)) = entry.record(0) else {
+        return Known::Miss(None);
+    };
+    if target.is_empty() {
+        return Known::Miss(None);
+    }
+    match known(cache, target, qtype, hops) {
+        Known::Miss(None) => match Name::from_text(target) {
+            Some(target) => Known::Miss(Some(target)),
+            None => Known::TooLong,
+        },
+        other => other,
+    }
+}
+
+fn acquire(cache: &Cache, name: &[u8], qtype: RecordType) -> Option<EntryRef> {
+    let live = cache.acquire(name, qtype, clock::now_ticks());
+    if live.is_some() || watchdog::servers_up() {
+        return live;
+    }
+    // Nothing better can be had while the servers are down.
+    cache.acquire_any_age(name, qtype).or_else(|| {
+        let alias = cache.acquire_any_age(name, RecordType::CNAME)?;
+        alias.negative().is_none().then_some(alias)
+    })
+}
+
+/// Counts a lookup that the cache answered.
+#[inline]
+pub(super) fn count_hit(negative: Option<NegativeKind>) {
+    let (stat, metric) = match negative {
+        None => (Stat::Hit, Metric::Hit),
+        Some(NegativeKind::Failure) => (Stat::NegativeHit, Metric::FailureHit),
+        Some(_) => (Stat::NegativeHit, Metric::NegativeHit),
+    };
+    stats::count(stat);
+    metrics::count(metric);
+}
+
+/// The entry if it holds records, else what it stands for.
+pub(super) fn usable(entry: EntryRef) -> Result<EntryRef, LookupError> {
+    match entry.negative() {
+        None => Ok(entry),
+        Some(kind) => Err(error_of(kind)),
+    }
+}
+
+/// What a negative entry stands for.
+pub(super) fn error_of(kind: NegativeKind) -> LookupError {
+    match kind {
+        NegativeKind::NxDomain => LookupError::NxDomain,
+        NegativeKind::NoData => LookupError::NoData,
+        // Which failure it was is not kept; it was an unanswered query in the end.
+        NegativeKind::Failure => LookupError::Failed(Failure::ServFail),
+    }
+}

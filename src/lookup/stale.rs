@@ -1,0 +1,102 @@
+//! Data beyond its expiry, for as long as nothing better can be had (RFC 8767).
+//!
+//! An entry stays in the cache for `dns_stale_ttl` after its expiry. Only data is served stale, never an
+//! absence; and an absence or other data that a nameserver tells ends it at once.
+
+use crate::cache::{Cache, EntryRef, NegativeKind, RecordView};
+use crate::host::clock::{self, TICKS_PER_S};
+use crate::host::options::{self, ExtraOpt};
+use crate::rr::{MAX_TTL_S, RecordType};
+
+/// How long somebody waits for new data while there is old, ms (RFC 8767 section 5).
+pub(super) const PATIENCE_MS: u64 = 1800;
+/// TTL that stale data is reported with, s (RFC 8767 section 4).
+const REPORTED_TTL_S: i32 = 30;
+
+/// Stale data for a question.
+#[derive(Debug)]
+pub(super) struct Stale {
+    /// The records.
+    pub(super) entry: EntryRef,
+    /// What has expired: the records, or an alias on the way to them.
+    pub(super) expired: EntryRef,
+    /// It was in use lately, up to when it was looked for now.
+    pub(super) is_recent: bool,
+}
+
+/// `dns_stale_ttl`, ticks; 0 = nothing is served stale.
+fn limit_ticks() -> u32 {
+    options::extra(ExtraOpt::StaleTtl).min(MAX_TTL_S) * TICKS_PER_S
+}
+
+/// The records of a question if some of what leads to them, or they themselves, are expired but may be
+/// used; at most `hops` aliases are followed. Notes the use.
+pub(super) fn find(cache: &Cache, name: &[u8], qtype: RecordType, hops: usize) -> Option<Stale> {
+    let limit = limit_ticks();
+    if limit == 0 {
+        return None;
+    }
+    let now = clock::now_ticks();
+    let mut expired = None;
+    let entry = follow(cache, name, qtype, (now, limit), hops, &mut expired)?;
+    let expired = expired?;
+    let unused = now.wrapping_sub(expired.last_used());
+    let recent = options::extra(ExtraOpt::StaleRecent).min(MAX_TTL_S) * TICKS_PER_S;
+    entry.touch(now);
+    expired.touch(now);
+    Some(Stale {
+        entry,
+        expired,
+        is_recent: unused <= recent,
+    })
+}
+
+fn follow(
+    cache: &Cache,
+    name: &[u8],
+    qtype: RecordType,
+    (now, limit): (u32, u32),
+    hops: usize,
+    expired: &mut Option<EntryRef>,
+) -> Option<EntryRef> {
+    let mut note = |entry: &EntryRef| {
+        if entry.is_expired(now) && expired.is_none() {
+            *expired = Some(entry.clone());
+        }
+    };
+    let may_serve = |entry: &EntryRef| {
+        let over = clock::is_past(entry.expire().wrapping_add(limit), now);
+        entry.negative().is_none() && (entry.is_permanent() || !over)
+    };
+    if let Some(entry) = cache.acquire_any_age(name, qtype) {
+        let absent = matches!(
+            entry.negative(),
+            Some(NegativeKind::NxDomain | NegativeKind::NoData)
+        );
+        if absent && !entry.is_expired(now) {
+            return None;
+        }
+        if may_serve(&entry) {
+            note(&entry);
+            return Some(entry);
+        }
+    }
+    let alias = cache.acquire_any_age(name, RecordType::CNAME);
+    let alias = alias.filter(|_| qtype != RecordType::CNAME && hops > 0);
+    let alias = alias.filter(may_serve)?;
+    note(&alias);
+    let Some(RecordView::Cname(target)) = alias.record(0) else {
+        return None;
+    };
+    follow(cache, target, qtype, (now, limit), hops - 1, expired)
+}
+
+/// TTL to report for something that expires at a tick, s: what is left, and for stale data 30.
+#[must_use]
+pub fn reported_ttl(expire: u32, now: u32) -> i32 {
+    if clock::is_past(expire, now) && limit_ticks() > 0 {
+        REPORTED_TTL_S
+    } else {
+        clock::seconds_until(expire, now).max(0)
+    }
+}

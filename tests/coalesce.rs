@@ -1,0 +1,239 @@
+//! One query for all the processes that want its answer at the same time (b11).
+
+#![cfg(feature = "use_dns_cache")]
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "test code; a failure ends the test"
+)]
+
+mod support;
+
+use std::time::Duration;
+
+use kamailio_dns::cache::{Cache, EntryRef, RecordView};
+use kamailio_dns::error::LookupError;
+use kamailio_dns::host::metrics::{self, Metric};
+use kamailio_dns::lookup;
+use kamailio_dns::rr::RecordType;
+use support::children::{SharedNumbers, all_end_well, kill, spawn, wait};
+use support::{A, AAAA, OptionsGuard, Reply, Rr, Server, Watchdog, use_server};
+
+const IPV4_ONLY: u32 = 1;
+const WORKERS: u32 = 8;
+
+struct Setup {
+    _watchdog: Watchdog,
+    server: Server,
+    options: OptionsGuard,
+}
+
+fn setup() -> Setup {
+    let watchdog = Watchdog::start(120);
+    let server = Server::start();
+    let mut options = use_server(&server);
+    options.set("dns_retr_time", "20");
+    metrics::prepare();
+    lookup::prepare();
+    Cache::init().unwrap().flush(true);
+    Setup {
+        _watchdog: watchdog,
+        server,
+        options,
+    }
+}
+
+fn find(name: &str, flags: u32) -> Result<EntryRef, LookupError> {
+    lookup::entry(name.as_bytes(), RecordType(A), flags).map(|(entry, _)| entry)
+}
+
+fn has_address(entry: &EntryRef, last: u8) -> bool {
+    matches!(entry.record(0), Some(RecordView::A(address)) if address.octets()[3] == last)
+}
+
+/// Has all workers do the same at the same time.
+fn all_at_once(work: impl Fn()) {
+    let numbers = SharedNumbers::new();
+    let children = (0..WORKERS).map(|_| {
+        spawn(|| {
+            numbers.meet(0, WORKERS);
+            work();
+        })
+    });
+    all_end_well(children.collect());
+}
+
+fn slowly(records: Vec<Rr>) -> Vec<Reply> {
+    vec![Reply::answer(records).delay_ms(700)]
+}
+
+#[test]
+fn b11_eight_workers_send_one_query() {
+    let s = setup();
+    let records = vec![Rr::a("slow.test", 60, "192.0.2.7")];
+    s.server.script("slow.test", A, slowly(records));
+    let before = metrics::value(Metric::Coalesced);
+    all_at_once(|| assert!(has_address(&find("Slow.Test", IPV4_ONLY).unwrap(), 7)));
+    assert_eq!(s.server.total(), 1);
+    assert_eq!(metrics::value(Metric::Coalesced) - before, 7);
+}
+
+#[test]
+fn both_families_are_asked_once() {
+    let s = setup();
+    s.server
+        .script(
+            "two.test",
+            A,
+            slowly(vec![Rr::a("two.test", 60, "192.0.2.7")]),
+        )
+        .script(
+            "two.test",
+            AAAA,
+            slowly(vec![Rr::aaaa("two.test", 60, "2001:db8::1")]),
+        );
+    let number = SharedNumbers::new();
+    all_at_once(|| {
+        // Half of them want the one first, half the other.
+        let qtype = if number.add(1, 1).is_multiple_of(2) {
+            A
+        } else {
+            AAAA
+        };
+        lookup::entry(b"two.test", RecordType(qtype), 0).unwrap();
+    });
+    assert_eq!(
+        (
+            s.server.count("two.test", A),
+            s.server.count("two.test", AAAA)
+        ),
+        (1, 1)
+    );
+}
+
+/// What the cache does not keep is shared all the same.
+#[test]
+fn records_with_ttl_0_are_shared() {
+    let s = setup();
+    let records = vec![Rr::a("zero.test", 0, "192.0.2.8")];
+    s.server.script("zero.test", A, slowly(records));
+    let cache = Cache::init().unwrap();
+    all_at_once(|| {
+        let entry = find("zero.test", IPV4_ONLY).unwrap();
+        assert!(has_address(&entry, 8) && !entry.is_linked());
+    });
+    assert_eq!(s.server.total(), 1);
+    // Nobody holds it any more: the next one asks.
+    assert!(cache.acquire_any_age(b"zero.test", RecordType(A)).is_none());
+    assert!(find("zero.test", IPV4_ONLY).is_ok());
+    assert_eq!(s.server.total(), 2);
+}
+
+#[test]
+fn failures_that_are_not_remembered_are_shared() {
+    let mut s = setup();
+    s.options.set("dns_failure_ttl", "0");
+    s.server
+        .script("fails.test", A, vec![Reply::servfail().delay_ms(700)]);
+    all_at_once(|| {
+        let error = find("fails.test", IPV4_ONLY).unwrap_err();
+        assert!(matches!(error, LookupError::Failed(_)), "{error:?}");
+    });
+    assert_eq!(s.server.total(), 1);
+}
+
+#[test]
+fn absence_that_is_not_kept_is_shared() {
+    let mut s = setup();
+    s.options.set("dns_cache_negative_ttl", "0");
+    let reply = Reply::nxdomain(Rr::soa("test", 60, 60)).delay_ms(700);
+    s.server.script("none.test", A, vec![reply]);
+    all_at_once(|| {
+        assert_eq!(
+            find("none.test", IPV4_ONLY).unwrap_err(),
+            LookupError::NxDomain
+        )
+    });
+    assert_eq!(s.server.total(), 1);
+}
+
+/// The asker is killed, and nobody has waited for it yet: a zombie.
+#[test]
+fn another_takes_over_from_the_dead() {
+    let s = setup();
+    let records = vec![Rr::a("orphan.test", 60, "192.0.2.9")];
+    s.server.script(
+        "orphan.test",
+        A,
+        vec![Reply::dropped(), Reply::answer(records)],
+    );
+    let asker = spawn(|| {
+        let _killed_meanwhile = find("orphan.test", IPV4_ONLY);
+    });
+    while s.server.total() == 0 {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let numbers = SharedNumbers::new();
+    let waiters: Vec<_> = (1..WORKERS)
+        .map(|_| {
+            spawn(|| {
+                numbers.add(0, 1);
+                assert!(has_address(&find("orphan.test", IPV4_ONLY).unwrap(), 9));
+            })
+        })
+        .collect();
+    while numbers.get(0) < WORKERS - 1 {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    std::thread::sleep(Duration::from_millis(200));
+    kill(asker);
+    all_end_well(waiters);
+    assert_eq!(s.server.total(), 2);
+    assert_ne!(wait(asker), 0);
+}
+
+/// The claim of a process that died must not keep other questions, or the same one, from being shared.
+#[test]
+fn a_claim_left_behind_is_no_obstacle() {
+    let s = setup();
+    let records = vec![Rr::a("left.test", 60, "192.0.2.9")];
+    let answer = Reply::answer(records).delay_ms(700);
+    s.server
+        .script("left.test", A, vec![Reply::dropped(), answer]);
+    let asker = spawn(|| {
+        let _killed_meanwhile = find("left.test", IPV4_ONLY);
+    });
+    while s.server.total() == 0 {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    kill(asker);
+    wait(asker);
+    all_at_once(|| assert!(has_address(&find("left.test", IPV4_ONLY).unwrap(), 9)));
+    assert_eq!(s.server.total(), 2);
+}
+
+/// Who waits does so no longer than its own deadline.
+#[test]
+fn waiting_ends_at_the_deadline() {
+    let mut s = setup();
+    s.options.set("dns_resolve_deadline", "100");
+    s.server.script("never.test", A, vec![Reply::dropped()]);
+    let asker = spawn(|| {
+        let _killed_meanwhile = find("never.test", IPV4_ONLY);
+    });
+    while s.server.total() == 0 {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let before = metrics::value(Metric::Deadline);
+    {
+        let _scope = lookup::deadline::scope();
+        let error = find("never.test", IPV4_ONLY).unwrap_err();
+        assert!(matches!(error, LookupError::Failed(_)), "{error:?}");
+        // Nor is anything else asked.
+        assert!(find("other.test", IPV4_ONLY).is_err());
+    }
+    assert_eq!(s.server.total(), 1);
+    assert_eq!(metrics::value(Metric::Deadline) - before, 1);
+    kill(asker);
+    wait(asker);
+}
