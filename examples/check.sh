@@ -174,6 +174,17 @@ well_formed() {
 report 'JSON of a list' v "$(run --json --naptr --workers 2 sip:example.org | well_formed)"
 report 'JSON of a failure' v "$(run --json sip:nobody.example.org | well_formed)"
 
+# The decision tree ends with the targets of the list.
+for uri in sip:example.org sips:example.org 'sip:example.org;transport=tcp' sip:plain.example.org \
+	'sip:[2001:db8::7]:5070'; do
+	report "explained: $uri" "$(run --json --naptr "$uri" | targets)" \
+		"$(run --naptr --explain "$uri" |
+			sed -n 's/^target: [0-9]*\. \([a-z]*\) \[*\([0-9a-f.:]*[0-9a-f]\)\]*:\([0-9]*\)$/\1 \2 \3/p' |
+			sed -e 's/^udp/UDP/; s/^tcp/TCP/; s/^tls/TLS/')"
+done
+run --explain sip:nobody.example.org >"$scratch/out"
+report 'explained: no target' '1 1' "$? $(grep -c '^error: no target' "$scratch/out")"
+
 # Wrong URIs and options.
 expect_usage
 expect_usage sip:a sip:b

@@ -37,6 +37,8 @@ static const char help[] =
 	"  --query-log FILE      log of the DNS server, one line a query: counts each worker's\n"
 	"                        queries, and shows them when there is no target\n"
 	"  --json                write JSON (described in examples/README.md)\n"
+	"  --explain             show the whole decision tree instead: every record found, chosen or\n"
+	"                        not, and why (as dns.explain inside Kamailio)\n"
 	"\n"
 	"  --help, --version     show this text, or the version, then stop\n"
 	"\n"
@@ -58,6 +60,7 @@ enum {
 	OPT_WORKERS,
 	OPT_QUERY_LOG,
 	OPT_JSON,
+	OPT_EXPLAIN,
 	OPT_HELP,
 	OPT_VERSION
 };
@@ -73,6 +76,7 @@ static const struct option long_options[] = {
 	{"workers", required_argument, NULL, OPT_WORKERS},
 	{"query-log", required_argument, NULL, OPT_QUERY_LOG},
 	{"json", no_argument, NULL, OPT_JSON},
+	{"explain", no_argument, NULL, OPT_EXPLAIN},
 	{"help", no_argument, NULL, OPT_HELP},
 	{"version", no_argument, NULL, OPT_VERSION},
 	{NULL, 0, NULL, 0},
@@ -82,6 +86,7 @@ struct arguments {
 	struct job job;
 	char servers[512]; /* dns_nameservers, separated by blanks */
 	int list_options;
+	int explain;
 };
 
 static int usage_error(const char *what, const char *value, const char *why)
@@ -187,6 +192,9 @@ static int take_option(struct arguments *arguments, int option, const char *valu
 	case OPT_JSON:
 		arguments->job.json = 1;
 		return EXIT_FOUND;
+	case OPT_EXPLAIN:
+		arguments->explain = 1;
+		return EXIT_FOUND;
 	case OPT_LIST:
 		arguments->list_options = 1;
 		return EXIT_FOUND;
@@ -220,6 +228,23 @@ static int parse_uri(struct arguments *arguments, struct sip_uri *uri, const cha
 	return EXIT_FOUND;
 }
 
+static void print_line(void *out, int depth, const char *subject, const char *text)
+{
+	fprintf(out, "%*s%s: %s\n", 2 * depth, "", subject, text);
+}
+
+/* The library checks the URI again, but not as strictly as sip_uri_parse() did. */
+static int explain(const char *uri)
+{
+	int targets = dns_explain(uri, -1, print_line, stdout);
+
+	if (targets < 0) {
+		fprintf(stderr, "siptargets: %s: %s\n", uri, dns_strerror(targets));
+		return EXIT_TROUBLE;
+	}
+	return targets > 0 ? EXIT_FOUND : EXIT_NO_TARGET;
+}
+
 int main(int argc, char **argv)
 {
 	struct arguments arguments;
@@ -251,7 +276,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "siptargets: the DNS library could not be started\n");
 		return EXIT_TROUBLE;
 	}
-	rc = run_workers(&arguments.job);
+	rc = arguments.explain ? explain(argv[optind]) : run_workers(&arguments.job);
 	destroy_dns_cache();
 	if (fflush(stdout) != 0 || ferror(stdout)) {
 		fprintf(stderr, "siptargets: cannot write the output: %s\n", strerror(errno));
