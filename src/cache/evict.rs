@@ -59,7 +59,7 @@ impl Writer<'_> {
         let take = || pages.allocate(class, budget);
         let run = pages::class_size(class).div_ceil(crate::shm::region::PAGE_BYTES);
         let found = take()
-            .or_else(|| pages.release_empty(run).then(take)?)
+            .or_else(|| pages.release_empty(run + 1).then(take)?)
             .or_else(|| pages.sweep_lost(SWEEP_EXTENTS).then(take)?);
         if found.is_some() {
             return found;
@@ -74,7 +74,7 @@ impl Writer<'_> {
             if !self.make_room(class, now, live_too) {
                 break;
             }
-            if let Some(block) = take().or_else(|| pages.release_empty(run).then(take)?) {
+            if let Some(block) = take().or_else(|| pages.release_empty(run + 1).then(take)?) {
                 return Some(block);
             }
         }
