@@ -18,10 +18,10 @@ children={children}
 tcp_children=2
 auto_aliases=no
 enable_tls=no
+{core}
 listen=udp:127.0.0.1:5060
 listen=tcp:127.0.0.1:5060
 {listen6}
-{core}
 mpath="{modules}"
 loadmodule "kex.so"
 loadmodule "corex.so"
