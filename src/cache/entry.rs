@@ -357,9 +357,10 @@ impl EntryRef {
     /// Notes a use, at most once a second.
     pub fn touch(&self, now: u32) {
         let word = self.word(layout::LAST_USED);
-        let age = now.wrapping_sub(word.load(Ordering::Relaxed)) as i32;
-        if age >= clock::TICKS_PER_S as i32 {
-            word.store(now, Ordering::Relaxed);
+        let stamp = word.load(Ordering::Relaxed);
+        let age = now.wrapping_sub(stamp) as i32;
+        if age >= clock::TICKS_PER_S as i32 || !layout::was_used(stamp) {
+            word.store(layout::use_stamp(now), Ordering::Relaxed);
         }
     }
 

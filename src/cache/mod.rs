@@ -8,6 +8,8 @@
     reason = "marks types as fit for shared memory, and one static pointer"
 )]
 
+#[cfg(feature = "fault_injection")]
+mod audit;
 mod collect;
 pub mod entry;
 mod evict;
@@ -35,12 +37,14 @@ use parking_lot::RwLock;
 use crate::host::clock::TICKS_PER_S;
 use crate::host::options::{self, ExtraOpt, Opt};
 use crate::host::random;
-use crate::rr::{PlainIp, RData, RecordType};
+use crate::rr::{RData, RecordType};
 use crate::shm::lock::RawShmMutex;
 use crate::shm::pages::{CLASSES, PageControl, Pages};
 use crate::shm::region::{PAGE_BYTES, Region, ShmSafe};
 use crate::shm::sync::{AtomicU32, AtomicU64, Ordering};
 
+#[cfg(feature = "fault_injection")]
+pub use audit::Audit;
 pub use entry::{EntryRef, NegativeKind, RecordView};
 use hash::NameHash;
 pub use read::HashedName;
@@ -124,7 +128,7 @@ pub enum FirstAddress {
     /// The first live address.
     Address {
         /// The address.
-        address: PlainIp,
+        address: IpAddr,
         /// The set has no other record, live or expired.
         alone: bool,
     },
