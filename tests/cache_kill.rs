@@ -257,9 +257,9 @@ fn die_at(bench: &mut Bench, point: KillPoint, times: u32, seed: u64) -> bool {
 fn die_everywhere(limits: [usize; 2], rounds: u32, full: bool) {
     let _guard = ONE_AT_A_TIME.lock();
     let mut bench = Bench::new(limits);
-    let mut deaths = [0_u32; KillPoint::ALL.len()];
+    let mut deaths = KillPoint::all().map(|_| 0_u32);
     for round in 0..rounds {
-        for (index, point) in KillPoint::ALL.into_iter().enumerate() {
+        for (index, point) in KillPoint::all().into_iter().enumerate() {
             let seed = u64::from(round) << 16 | index as u64;
             // Early and late passages through the point.
             let times = [0, 1, 5, 40][round as usize % 4];
@@ -272,7 +272,7 @@ fn die_everywhere(limits: [usize; 2], rounds: u32, full: bool) {
             bench.check(&point);
         }
     }
-    for (point, deaths) in KillPoint::ALL.iter().zip(deaths) {
+    for (point, deaths) in KillPoint::all().iter().zip(deaths) {
         // Buckets overflow only where the table is full.
         let needs_full = matches!(
             point,
