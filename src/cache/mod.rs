@@ -11,6 +11,7 @@
 #[cfg(feature = "fault_injection")]
 mod audit;
 mod collect;
+pub mod due;
 pub mod entry;
 mod evict;
 mod hash;
@@ -87,7 +88,8 @@ pub struct DraftRecord<'a> {
 /// What happens to a live entry that already stands under the draft's name and type.
 ///
 /// A permanent entry is only replaced by a permanent draft; records replace a negative entry; an
-/// expired entry is always replaced, a remembered failure never replaces a live entry.
+/// expired entry is always replaced. A remembered failure never replaces a live entry, nor data that may be
+/// served stale.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Conflict {
     /// The draft replaces it.

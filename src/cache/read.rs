@@ -73,7 +73,12 @@ impl Cache {
         if entry.is_some() || qtype == RecordType::CNAME {
             return entry;
         }
-        self.hold(qname, RecordType::CNAME, Wanted::LivePositive(now))
+        let alias = self.hold(qname, RecordType::CNAME, Wanted::LivePositive(now))?;
+        // The alias does not know what it is followed for.
+        if alias.last_used() == layout::use_stamp(now) {
+            self.note_alias(&alias, qtype, now);
+        }
+        Some(alias)
     }
 
     /// A counted reference to the entry of exactly this name and type, even if it is expired.

@@ -116,6 +116,18 @@ impl View {
         let age = now.wrapping_sub(stamp) as i32;
         if age >= TICKS_PER_S as i32 || !layout::was_used(stamp) {
             word.store(layout::use_stamp(now), Ordering::Relaxed);
+            self.note_use(now);
+        }
+    }
+
+    /// Has the refresher know of an entry in use that ends soon. A note about what is not read
+    /// consistently is of another entry, or of none; whoever takes it looks again.
+    #[cold]
+    fn note_use(&self, now: u32) {
+        let rtype = RecordType(layout::split_identity(self.identity).0);
+        if !self.is_permanent() && rtype != RecordType::CNAME {
+            let (expire, counts) = (self.word(layout::EXPIRE), self.word(layout::COUNTS));
+            super::due::note_use(self.block, rtype, expire, counts, now);
         }
     }
 
