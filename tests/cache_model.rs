@@ -142,7 +142,7 @@ fn check(cache: &Cache, model: &HashMap<u8, Model>, now: u32) {
                     wanted
                         .first()
                         .map_or(FirstAddress::Miss, |address| FirstAddress::Address {
-                            address: *address,
+                            address: (*address).into(),
                             alone: wanted.len() == 1,
                         });
                 assert_eq!(first, expected);

@@ -75,7 +75,7 @@ pub(crate) fn split_identity(word: u32) -> (u16, u8, u8) {
 #[inline]
 pub(crate) fn first_data(name_len: usize) -> usize {
     // The name, its NUL, rounded up to 4; types with pointers are rounded up to 8 by the builder.
-    (NAME + name_len + 1).next_multiple_of(4)
+    (NAME + name_len + 1 + 3) & !3
 }
 
 /// Octets from one record to the next for addresses of `size` octets, from the second on.

@@ -38,7 +38,7 @@ use parking_lot::RwLock;
 use crate::host::clock::TICKS_PER_S;
 use crate::host::options::{self, ExtraOpt, Opt};
 use crate::host::random;
-use crate::rr::{RData, RecordType};
+use crate::rr::{PlainIp, RData, RecordType};
 use crate::shm::lock::RawShmMutex;
 use crate::shm::pages::{CLASSES, PageControl, Pages};
 use crate::shm::region::{PAGE_BYTES, Region, ShmSafe};
@@ -130,7 +130,7 @@ pub enum FirstAddress {
     /// The first live address.
     Address {
         /// The address.
-        address: IpAddr,
+        address: PlainIp,
         /// The set has no other record, live or expired.
         alone: bool,
     },

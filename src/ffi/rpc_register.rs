@@ -26,7 +26,6 @@ enum Reply {
     /// The last value added is the result.
     One,
     /// All values added form an array (`RPC_RET_ARRAY`).
-    #[allow(dead_code, reason = "for commands that list things")]
     List,
 }
 
@@ -39,9 +38,15 @@ static COMMANDS: &[Command] = &[
         reply: Reply::One,
     },
     Command {
+        name: c"dns.servers",
+        function: super::rpc_stats::dns_servers_rpc,
+        help: c"The nameservers asked so far: up or down, round trip time, queries and failures.",
+        reply: Reply::List,
+    },
+    Command {
         name: c"dns.explain",
         function: super::explain::dns_explain_rpc,
-        help: c"How a SIP URI's host is resolved: each step, and why it was taken.",
+        help: c"Where a request to a SIP URI goes: each record, why it was chosen or not, and the targets.",
         reply: Reply::One,
     },
 ];

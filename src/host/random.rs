@@ -1,6 +1,6 @@
 //! Randomness that is safe across fork; the only file that names `rand`.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 
 use rand::TryRng as _;
 use rand::rngs::SysRng;
@@ -22,12 +22,46 @@ pub fn fill_secure(buffer: &mut [u8]) {
     }
 }
 
+/// Octets of the kernel's generator that are fetched at a time for small values.
+const POOL_OCTETS: usize = 128;
+
+/// Octets that were fetched and not handed out yet.
+struct Pool {
+    fork_generation: u32,
+    octets: [u8; POOL_OCTETS],
+    used: usize,
+}
+
+thread_local! {
+    static POOL: RefCell<Pool> = const {
+        RefCell::new(Pool {
+            fork_generation: 0,
+            octets: [0; POOL_OCTETS],
+            used: POOL_OCTETS,
+        })
+    };
+}
+
 /// A 16-bit value from the kernel's generator.
+///
+/// One system call serves several values. Each is handed out once and wiped; a child process does not
+/// use what its parent fetched.
 #[must_use]
 pub fn secure_u16() -> u16 {
-    let mut bytes = [0; 2];
-    fill_secure(&mut bytes);
-    u16::from_ne_bytes(bytes)
+    POOL.with_borrow_mut(|pool| {
+        let fork_generation = fork::generation();
+        if pool.fork_generation != fork_generation || pool.used + 2 > POOL_OCTETS {
+            fill_secure(&mut pool.octets);
+            pool.fork_generation = fork_generation;
+            pool.used = 0;
+        }
+        let mut value = [0; 2];
+        if let Some(octets) = pool.octets.get_mut(pool.used..pool.used + 2) {
+            value.swap_with_slice(octets);
+        }
+        pool.used += 2;
+        u16::from_ne_bytes(value)
+    })
 }
 
 /// A 64-bit value from the kernel's generator.

@@ -12,7 +12,7 @@
 use super::config::{MAX_SERVERS, Settings};
 use super::message::{QueryFlags, encode_query};
 use super::reply::{Asked, Verdict, judge};
-use super::search::{Candidate, Candidates};
+use super::search::Candidates;
 use super::servers::{Ability, Server};
 use super::session::{Late, Session};
 use super::transport::{Event, Handle, Protocol};
@@ -122,10 +122,6 @@ impl<'s> Exchange<'s> {
 
     pub(super) fn into_result(self) -> Timed {
         self.done.unwrap_or_else(super::not_asked)
-    }
-
-    fn candidate(&self) -> Option<&Candidate> {
-        self.candidates.names.get(self.position)
     }
 
     pub(super) fn start(&mut self, session: &mut Session) {
@@ -242,11 +238,13 @@ impl<'s> Exchange<'s> {
             edns,
             authentic_data: self.settings.values.trust_ad,
         };
-        let query = self
-            .candidate()
-            .and_then(|c| encode_query(id, &c.labels, self.qtype, flags));
-        let opened =
-            query.and_then(|query| session.transport.open(server.address, protocol, &query));
+        let Some(candidate) = self.candidates.names.get(self.position) else {
+            return false;
+        };
+        encode_query(&mut session.query, id, &candidate.question, flags);
+        let opened = session
+            .transport
+            .open(server.address, protocol, &session.query);
         let Some(handle) = opened else {
             return false;
         };
@@ -255,12 +253,10 @@ impl<'s> Exchange<'s> {
             Protocol::Tcp => Metric::QueryTcp,
         });
         server.note_query(now_ms, self.settings.values.retry_ms);
-        if let Some(candidate) = self.candidate() {
-            trace!(
-                "asking {} by {protocol:?} for {} type {}",
-                server.address, candidate.name, self.qtype.0
-            );
-        }
+        trace!(
+            "asking {} by {protocol:?} for {} type {}",
+            server.address, candidate.name, self.qtype.0
+        );
         if self.flights.len() >= MAX_FLIGHTS {
             session.transport.close(self.flights.remove(0).handle);
         }
@@ -332,6 +328,7 @@ impl<'s> Exchange<'s> {
         let asked = Asked {
             id: Some(flight.id),
             qname: &candidate.name,
+            question: Some(&candidate.question),
             qtype: self.qtype,
             edns: flight.edns,
             tcp_left: protocol == Protocol::Udp,
@@ -501,12 +498,15 @@ impl<'s> Exchange<'s> {
                 failed: Some(failure),
                 ..
             } => Outcome::Failed(failure),
-            Findings { absent, .. } => Outcome::Answer(Answer {
-                qname: self.candidates.question.clone(),
-                answers: Vec::new(),
-                additional: Vec::new(),
-                negative: absent,
-            }),
+            Findings { absent, .. } => match self.candidates.as_is() {
+                Some(qname) => Outcome::Answer(Answer {
+                    qname: qname.clone(),
+                    answers: Vec::new(),
+                    additional: Vec::new(),
+                    negative: absent,
+                }),
+                None => Outcome::BadName,
+            },
         };
         self.finish(outcome, session);
     }
@@ -521,9 +521,9 @@ impl<'s> Exchange<'s> {
     fn close_all(&mut self, session: &mut Session) {
         let now_ms = session.transport.now_ms();
         for flight in self.flights.drain(..) {
-            let qname = match self.candidates.names.get(self.position) {
+            let question = match self.candidates.names.get(self.position) {
                 Some(candidate) if flight.protocol == Protocol::Udp && !flight.server.is_up() => {
-                    candidate.name.clone()
+                    candidate.question.clone()
                 }
                 _ => {
                     session.transport.close(flight.handle);
@@ -534,8 +534,7 @@ impl<'s> Exchange<'s> {
                 handle: flight.handle,
                 server: flight.server,
                 id: flight.id,
-                qname,
-                qtype: self.qtype,
+                question,
                 strays: flight.strays,
                 until_ms: now_ms.saturating_add(self.settings.values.timeout_ms),
             });

@@ -37,7 +37,7 @@ pub(super) fn query(search: Search, question: &Question<'_>, deadline_ms: Option
         outcome,
         took_ms: 0,
     };
-    let usable = is_host_name(question.qname) && wire::labels(question.qname).is_some();
+    let usable = is_host_name(question.qname) && wire::name_of_text(question.qname).is_some();
     let (Some(qname), Ok(c_name)) = (
         Name::from_text(question.qname).filter(|_| usable),
         CString::new(question.qname),
@@ -73,7 +73,7 @@ pub(super) fn query(search: Search, question: &Question<'_>, deadline_ms: Option
 
 fn from_reply(message: &[u8], question: &Question<'_>, qname: &Name) -> Outcome {
     let asked_for = Head::decode(message)
-        .and_then(|head| head.asked_for)
+        .and_then(|head| head.asked_for(message))
         .and_then(|asked_for| Name::from_text(&asked_for.name));
     let Some(asked_for) = asked_for.filter(|name| may_stand_for(name, question.qname, qname))
     else {
@@ -83,6 +83,7 @@ fn from_reply(message: &[u8], question: &Question<'_>, qname: &Name) -> Outcome 
     let asked = Asked {
         id: None,
         qname: &asked_for,
+        question: None,
         qtype: question.qtype,
         edns: false,
         tcp_left: false,

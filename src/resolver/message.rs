@@ -1,12 +1,13 @@
 //! DNS messages: writes queries, reads replies. The only file that names `hickory_proto`.
 //!
-//! Header and question are hickory's to read and write. Records are not read by its decoder of
-//! whole messages: that fails on the first odd record and bounds neither pointers nor records.
-//! They are taken one by one by [`super::wire`]; a record that cannot be used is left out and
-//! costs no other record anything.
+//! Headers are hickory's to read, and questions of messages that are no replies to queries of ours. A
+//! query is written here: its question must be known octet by octet, and it is a few dozen octets that are
+//! written for every miss. Records are not read by hickory's decoder of whole messages: that fails on
+//! the first odd record and bounds neither pointers nor records. They are taken one by one by
+//! [`super::wire`]; a record that cannot be used is left out and costs no other record anything.
 
-use hickory_proto::op::{Edns, Header, Message, MessageType, OpCode, Query};
-use hickory_proto::rr::{Name as WireName, RecordType as WireType};
+use hickory_proto::op::{Header, MessageType, OpCode, Query};
+use hickory_proto::rr::Name as WireName;
 use hickory_proto::serialize::binary::{BinDecodable, BinDecoder};
 
 use super::rdata;
@@ -15,6 +16,8 @@ use crate::rr::{Name, Record, RecordType};
 
 /// Class IN.
 pub(super) const CLASS_IN: u16 = 1;
+/// Octets of a message's header.
+pub(super) const HEADER_OCTETS: usize = 12;
 /// UDP payload offered with EDNS: fits one packet nearly everywhere (DNS flag day 2020).
 const EDNS_PAYLOAD_OCTETS: u16 = 1232;
 /// Records kept of one section; more are walked over. A soft cap: no answer is refused for it.
@@ -29,29 +32,28 @@ pub(super) struct QueryFlags {
     pub(super) authentic_data: bool,
 }
 
-/// Writes a query of class IN with RD set; `None` if the labels make no name.
-pub(super) fn encode_query(
-    id: u16,
-    labels: &[Vec<u8>],
-    qtype: RecordType,
-    flags: QueryFlags,
-) -> Option<Vec<u8>> {
-    let mut name = WireName::from_labels(labels.iter().map(Vec::as_slice)).ok()?;
-    name.set_fqdn(true);
-    // Not Message::query(): its id comes from a generator that two forked processes share.
-    let mut message = Message::new(id, MessageType::Query, OpCode::Query);
-    message.metadata.recursion_desired = true;
-    message.metadata.authentic_data = flags.authentic_data;
-    message.add_query(Query::query(name, WireType::from(qtype.0)));
+/// Writes a query with RD set. `question` is a question section of one: name, type, class.
+pub(super) fn encode_query(out: &mut Vec<u8>, id: u16, question: &[u8], flags: QueryFlags) {
+    const RECURSION_DESIRED: u8 = 1;
+    const AUTHENTIC_DATA: u8 = 1 << 5;
+    out.clear();
+    out.extend(id.to_be_bytes());
+    out.push(RECURSION_DESIRED);
+    out.push(if flags.authentic_data {
+        AUTHENTIC_DATA
+    } else {
+        0
+    });
+    out.extend([0, 1, 0, 0, 0, 0, 0, u8::from(flags.edns)]);
+    out.extend_from_slice(question);
     if flags.edns {
-        let mut edns = Edns::new();
-        edns.set_max_payload(EDNS_PAYLOAD_OCTETS);
-        message.set_edns(edns);
+        // Root, OPT, payload size, extended RCODE and flags, no data (RFC 6891 section 6.1.2).
+        let [high, low] = EDNS_PAYLOAD_OCTETS.to_be_bytes();
+        out.extend([0, 0, 41, high, low, 0, 0, 0, 0, 0, 0]);
     }
-    message.to_vec().ok()
 }
 
-/// The question of a reply.
+/// The question of a message.
 #[derive(Clone, Debug)]
 pub(super) struct AskedFor {
     /// Name as text.
@@ -60,9 +62,11 @@ pub(super) struct AskedFor {
     pub(super) qtype: RecordType,
     /// Class.
     pub(super) class: u16,
+    /// Where the records begin.
+    pub(super) end: usize,
 }
 
-/// Header and question of a message: enough to tell whether it is a reply to a query of ours.
+/// Header of a message.
 #[derive(Clone, Debug)]
 pub(super) struct Head {
     /// Transaction id.
@@ -79,27 +83,16 @@ pub(super) struct Head {
     pub(super) recursion_available: bool,
     /// Number of questions.
     pub(super) questions: u16,
-    /// The question, if there is exactly one and it can be read.
-    pub(super) asked_for: Option<AskedFor>,
-    rcode: u16,
+    /// Response code without the upper bits of an OPT record.
+    pub(super) rcode: u16,
     counts: [u16; 3],
-    body_at: usize,
 }
 
 impl Head {
-    /// Reads header and question; `None` if there is no whole header.
+    /// Reads the header; `None` if it is not whole.
     pub(super) fn decode(message: &[u8]) -> Option<Self> {
-        let mut decoder = BinDecoder::new(message);
-        let header = Header::read(&mut decoder).ok()?;
+        let header = Header::read(&mut BinDecoder::new(message)).ok()?;
         let metadata = header.metadata;
-        let asked_for = (header.counts.queries == 1)
-            .then(|| Query::read(&mut decoder).ok())
-            .flatten()
-            .map(|query| AskedFor {
-                name: wire_name_text(query.name()),
-                qtype: RecordType(query.query_type().into()),
-                class: query.query_class().into(),
-            });
         Some(Self {
             id: metadata.id,
             is_response: metadata.message_type == MessageType::Response,
@@ -108,28 +101,39 @@ impl Head {
             truncated: metadata.truncation,
             recursion_available: metadata.recursion_available,
             questions: header.counts.queries,
-            asked_for,
             rcode: metadata.response_code.into(),
             counts: [
                 header.counts.answers,
                 header.counts.authorities,
                 header.counts.additionals,
             ],
-            body_at: decoder.index(),
         })
     }
 
-    /// Reads the records that follow. `message` is the one that the head was read from.
-    pub(super) fn body(&self, message: &[u8], qtype: RecordType) -> Body {
+    /// The question, if there is exactly one and it can be read.
+    pub(super) fn asked_for(&self, message: &[u8]) -> Option<AskedFor> {
+        if self.questions != 1 {
+            return None;
+        }
+        let mut decoder = BinDecoder::new(message);
+        Header::read(&mut decoder).ok()?;
+        let query = Query::read(&mut decoder).ok()?;
+        Some(AskedFor {
+            name: wire_name_text(query.name()),
+            qtype: RecordType(query.query_type().into()),
+            class: query.query_class().into(),
+            end: decoder.index(),
+        })
+    }
+
+    /// Reads the records, which begin at `body_at`. `message` is the one that the head was read from.
+    pub(super) fn body(&self, message: &[u8], body_at: usize, qtype: RecordType) -> Body {
         let mut body = Body {
             rcode: self.rcode,
             ..Body::default()
         };
-        if self.questions > 1 || (self.questions == 1 && self.asked_for.is_none()) {
-            return body;
-        }
         let [answers, authorities, additional] = self.counts;
-        let mut reader = Reader::new(message, self.body_at);
+        let mut reader = Reader::new(message, body_at);
         let mut budget = Budget::new();
         let whole = body
             .read_answers(&mut reader, &mut budget, answers, qtype)
@@ -295,30 +299,45 @@ mod tests {
 
     #[test]
     fn query_octets() {
-        let labels = [b"a".to_vec(), b"bc".to_vec()];
-        let plain = encode_query(0x1234, &labels, RecordType::SRV, QueryFlags::default()).unwrap();
+        let mut out = vec![1, 2, 3];
+        let question = b"\x01a\x02bc\x00\x00\x21\x00\x01";
+        encode_query(&mut out, 0x1234, question, QueryFlags::default());
         assert_eq!(
-            plain,
+            out,
             b"\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x01a\x02bc\x00\x00\x21\x00\x01"
         );
         let flags = QueryFlags {
             edns: true,
             authentic_data: true,
         };
-        let full = encode_query(1, &[], RecordType::A, flags).unwrap();
+        encode_query(&mut out, 1, b"\x00\x00\x01\x00\x01", flags);
         assert_eq!(
-            full,
+            out,
             b"\x00\x01\x01\x20\x00\x01\x00\x00\x00\x00\x00\x01\x00\x00\x01\x00\x01\
               \x00\x00\x29\x04\xD0\x00\x00\x00\x00\x00\x00"
         );
     }
 
     #[test]
-    fn spelling_of_the_question_is_kept() {
-        let labels = [b"A_b".to_vec(), b"Org".to_vec()];
-        let query = encode_query(1, &labels, RecordType::A, QueryFlags::default()).unwrap();
-        let head = Head::decode(&query).unwrap();
-        assert_eq!(head.asked_for.unwrap().name, b"A_b.Org");
+    fn hickory_reads_what_is_written() {
+        let mut out = Vec::new();
+        let flags = QueryFlags {
+            edns: true,
+            authentic_data: true,
+        };
+        encode_query(&mut out, 7, b"\x03A_b\x03Org\x00\x00\x23\x00\x01", flags);
+        let message = hickory_proto::op::Message::from_vec(&out).unwrap();
+        assert_eq!(message.metadata.id, 7);
+        assert!(message.metadata.recursion_desired && message.metadata.authentic_data);
+        assert_eq!(
+            message.queries[0].query_type(),
+            hickory_proto::rr::RecordType::NAPTR
+        );
+        assert_eq!(message.edns.unwrap().max_payload(), EDNS_PAYLOAD_OCTETS);
+        let head = Head::decode(&out).unwrap();
+        let asked_for = head.asked_for(&out).unwrap();
+        assert_eq!(asked_for.name, b"A_b.Org");
+        assert_eq!((asked_for.class, asked_for.end), (CLASS_IN, 12 + 13));
         assert!(!head.is_response);
     }
 
@@ -338,7 +357,7 @@ mod tests {
             message.extend(b"\x00\x01\x00\x01\x00\x00\x00\x00\x00\x04\x01\x02\x03\x04");
         }
         let head = Head::decode(&message).unwrap();
-        let body = head.body(&message, RecordType::A);
+        let body = head.body(&message, HEADER_OCTETS, RecordType::A);
         assert!(body.answers.is_empty());
         assert!(body.steps <= 50_000);
     }

@@ -94,9 +94,12 @@ pub struct Timed {
 /// [`clock::monotonic_ms`]: crate::host::clock::monotonic_ms
 #[must_use]
 pub fn query(question: &Question<'_>, deadline_ms: Option<u64>) -> Outcome {
-    query_all(&[*question], deadline_ms)
-        .pop()
-        .unwrap_or(Outcome::Failed(Failure::NoServers))
+    let timed = match hooks::swapped_search() {
+        Some(search) => hook::query(search, question, deadline_ms),
+        None => ask_one(&Settings::current(), question, deadline_ms),
+    };
+    note_slow_query(question, timed.took_ms);
+    timed.outcome
 }
 
 /// Asks several independent questions at once; the outcomes are in the order of the questions.
@@ -162,21 +165,26 @@ pub fn longest_ms(question: &Question<'_>) -> u64 {
 
 /// Logs and counts the queries that took longer than `dns_slow_query_ms`.
 pub fn note_slow_queries(questions: &[Question<'_>], answered: &[Timed]) {
+    for (index, (question, timed)) in questions.iter().zip(answered).enumerate() {
+        if first_of(questions, question) == Some(index) {
+            note_slow_query(question, timed.took_ms);
+        }
+    }
+}
+
+fn note_slow_query(question: &Question<'_>, took_ms: u64) {
     let limit_ms = match u64::try_from(options::int(Opt::SlowQueryMs)) {
         Ok(limit_ms) if limit_ms > 0 => limit_ms,
         _ => return,
     };
-    for (index, (question, timed)) in questions.iter().zip(answered).enumerate() {
-        if timed.took_ms > limit_ms && first_of(questions, question) == Some(index) {
-            counters::increment(Counter::SlowRequest);
-            crate::log!(
-                Level::Warn,
-                "slow DNS query: type {} name {} took {} ms",
-                question.qtype.0,
-                String::from_utf8_lossy(question.qname),
-                timed.took_ms
-            );
-        }
+    if took_ms > limit_ms {
+        counters::increment(Counter::SlowRequest);
+        crate::log!(
+            Level::Warn,
+            "slow DNS query: type {} name {} took {took_ms} ms",
+            question.qtype.0,
+            String::from_utf8_lossy(question.qname)
+        );
     }
 }
 
@@ -234,48 +242,76 @@ pub fn is_search_suffix(suffix: &[u8]) -> bool {
     config::with_search_list(|domains| domains.iter().any(|domain| eq_ignore_case(domain, suffix)))
 }
 
+/// What is known of a question without asking, or else an exchange to run.
+fn prepare<'s>(
+    settings: &'s Settings,
+    question: &Question<'_>,
+    deadline_ms: Option<u64>,
+) -> Result<Exchange<'s>, Timed> {
+    let known = |outcome| {
+        Err(Timed {
+            outcome,
+            took_ms: 0,
+        })
+    };
+    let values = &settings.values;
+    let rules = search::SearchRules {
+        domains: &values.search,
+        ndots: values.ndots,
+        no_tld_query: values.no_tld_query,
+    };
+    let Some(candidates) = search::candidates(question.qname, question.qtype, rules) else {
+        trace!("not a name to ask for");
+        return known(Outcome::BadName);
+    };
+    if settings.is_swapped() {
+        return known(Outcome::Failed(Failure::Hook));
+    }
+    if let (true, RecordType::AAAA, Some(qname)) =
+        (values.no_aaaa, question.qtype, candidates.as_is())
+    {
+        return known(Outcome::Answer(no_data(qname.clone())));
+    }
+    Ok(Exchange::new(
+        settings,
+        candidates,
+        question.qtype,
+        deadline_ms,
+    ))
+}
+
+fn ask_one(settings: &Settings, question: &Question<'_>, deadline_ms: Option<u64>) -> Timed {
+    match prepare(settings, question, deadline_ms) {
+        Ok(mut exchange) => {
+            session::with_current(|session| session.run(std::slice::from_mut(&mut exchange)));
+            exchange.into_result()
+        }
+        Err(known) => known,
+    }
+}
+
 fn ask_network(
     settings: &Settings,
     questions: &[Question<'_>],
     deadline_ms: Option<u64>,
 ) -> Vec<Timed> {
-    let known = |outcome| {
-        Some(Timed {
-            outcome,
-            took_ms: 0,
-        })
-    };
-    let rules = search::SearchRules {
-        domains: &settings.values.search,
-        ndots: settings.values.ndots,
-        no_tld_query: settings.values.no_tld_query,
-    };
-    let mut outcomes = Vec::with_capacity(questions.len());
+    if let [question] = questions {
+        return vec![ask_one(settings, question, deadline_ms)];
+    }
+    let mut known = Vec::with_capacity(questions.len());
     let mut exchanges = Vec::with_capacity(questions.len());
     for question in questions {
-        let Some(candidates) = search::candidates(question.qname, rules) else {
-            trace!("not a name to ask for");
-            outcomes.push(known(Outcome::BadName));
-            continue;
-        };
-        if settings.is_swapped() {
-            outcomes.push(known(Outcome::Failed(Failure::Hook)));
-            continue;
+        match prepare(settings, question, deadline_ms) {
+            Ok(exchange) => {
+                exchanges.push(exchange);
+                known.push(None);
+            }
+            Err(timed) => known.push(Some(timed)),
         }
-        if settings.values.no_aaaa && question.qtype == RecordType::AAAA {
-            outcomes.push(known(Outcome::Answer(no_data(candidates.question))));
-            continue;
-        }
-        outcomes.push(None);
-        exchanges.push(Exchange::new(
-            settings,
-            candidates,
-            question.qtype,
-            deadline_ms,
-        ));
     }
-    let mut answered = session::with_current(|session| session.run(exchanges)).into_iter();
-    outcomes
+    session::with_current(|session| session.run(&mut exchanges));
+    let mut answered = exchanges.into_iter().map(Exchange::into_result);
+    known
         .into_iter()
         .map(|known| known.or_else(|| answered.next()).unwrap_or_else(not_asked))
         .collect()
@@ -322,9 +358,13 @@ pub struct Decoded {
 #[must_use]
 pub fn decode_for_tests(message: &[u8]) -> Option<Decoded> {
     let head = message::Head::decode(message)?;
-    let question = head.asked_for.as_ref();
-    let qtype = question.map_or(RecordType::A, |q| q.qtype);
-    let body = head.body(message, qtype);
+    let question = head.asked_for(message);
+    let qtype = question.as_ref().map_or(RecordType::A, |q| q.qtype);
+    let body = match (&question, head.questions) {
+        (Some(question), _) => head.body(message, question.end, qtype),
+        (None, 0) => head.body(message, message::HEADER_OCTETS, qtype),
+        (None, _) => message::Body::default(),
+    };
     Some(Decoded {
         question: question.map(|q| (q.name.clone(), q.qtype)),
         rcode: body.rcode,

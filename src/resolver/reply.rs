@@ -1,6 +1,6 @@
 //! Says what a message means for a query that is under way.
 
-use super::message::{Body, CLASS_IN, Head};
+use super::message::{Body, CLASS_IN, HEADER_OCTETS, Head};
 use super::{Answer, Negative};
 use crate::error::Failure;
 use crate::rr::{MAX_CNAME_HOPS, Name, RData, Record, RecordType, eq_ignore_case, is_subdomain};
@@ -20,25 +20,14 @@ pub(super) struct Asked<'a> {
     pub(super) id: Option<u16>,
     /// The name, without trailing dot.
     pub(super) qname: &'a Name,
+    /// The question section of the query; `None` where somebody else made it.
+    pub(super) question: Option<&'a [u8]>,
     /// The type.
     pub(super) qtype: RecordType,
     /// The query had an OPT record.
     pub(super) edns: bool,
     /// A truncated reply can be asked for again over TCP.
     pub(super) tcp_left: bool,
-}
-
-impl<'a> Asked<'a> {
-    /// For telling a reply from other messages; see [`is_reply`].
-    pub(super) fn plainly(id: u16, qname: &'a Name, qtype: RecordType) -> Self {
-        Self {
-            id: Some(id),
-            qname,
-            qtype,
-            edns: false,
-            tcp_left: false,
-        }
-    }
 }
 
 /// What to do about a message.
@@ -56,9 +45,11 @@ pub(super) enum Verdict {
     NextServer(Failure),
 }
 
-/// True when a message that came from the server and port that were asked replies to the query.
-pub(super) fn is_reply(message: &[u8], asked: &Asked<'_>) -> bool {
-    Head::decode(message).is_some_and(|head| matches(&head, asked).is_ok())
+/// True when a message that came from the server and port that were asked replies to a query, whatever
+/// it says. `question` is the question section of the query.
+pub(super) fn is_reply(message: &[u8], id: u16, question: &[u8]) -> bool {
+    Head::decode(message)
+        .is_some_and(|head| is_of_query(&head, Some(id)).is_ok() && repeats(message, question))
 }
 
 /// Judges a message that came from the server and port that were asked.
@@ -66,13 +57,21 @@ pub(super) fn judge(message: &[u8], asked: &Asked<'_>) -> Verdict {
     let Some(head) = Head::decode(message) else {
         return Verdict::Ignore("no whole header");
     };
-    if let Err(reason) = matches(&head, asked) {
-        return Verdict::Ignore(reason);
-    }
+    let body_at =
+        match is_of_query(&head, asked.id).and_then(|()| question_end(message, &head, asked)) {
+            Ok(body_at) => body_at,
+            Err(reason) => return Verdict::Ignore(reason),
+        };
     if head.truncated && asked.tcp_left {
         return Verdict::Truncated;
     }
-    let body = head.body(message, asked.qtype);
+    let body = match body_at {
+        Some(body_at) => head.body(message, body_at, asked.qtype),
+        None => Body {
+            rcode: head.rcode,
+            ..Body::default()
+        },
+    };
     trace!(
         "reply for {} type {}: rcode {} answers {} additional {} unusable {}",
         asked.qname,
@@ -91,9 +90,9 @@ pub(super) fn judge(message: &[u8], asked: &Asked<'_>) -> Verdict {
     }
 }
 
-/// RFC 5452 section 9.1; the address was checked by the socket.
-fn matches(head: &Head, asked: &Asked<'_>) -> Result<(), &'static str> {
-    if asked.id.is_some_and(|id| id != head.id) {
+/// RFC 5452 section 9.1 on the header; the address was checked by the socket.
+fn is_of_query(head: &Head, id: Option<u16>) -> Result<(), &'static str> {
+    if id.is_some_and(|id| id != head.id) {
         return Err("wrong id");
     }
     if !head.is_response {
@@ -102,15 +101,36 @@ fn matches(head: &Head, asked: &Asked<'_>) -> Result<(), &'static str> {
     if !head.is_query_opcode {
         return Err("wrong opcode");
     }
-    let Some(question) = &head.asked_for else {
+    Ok(())
+}
+
+/// RFC 5452 section 9.1 on the question. Gives the place where it ends; none where there is none.
+fn question_end(
+    message: &[u8],
+    head: &Head,
+    asked: &Asked<'_>,
+) -> Result<Option<usize>, &'static str> {
+    if head.questions == 0 {
         // A server that could not read the query may send its error without a question. That
         // proves nothing about a name, so at worst another server is asked.
-        let body = head.body(&[], asked.qtype);
-        return if head.questions == 0 && body.rcode != 0 && body.rcode != NXDOMAIN {
-            Ok(())
+        return if head.rcode != 0 && head.rcode != NXDOMAIN {
+            Ok(None)
         } else {
             Err("no question")
         };
+    }
+    if head.questions > 1 {
+        return Err("more than one question");
+    }
+    if let Some(question) = asked.question {
+        return if repeats(message, question) {
+            Ok(Some(HEADER_OCTETS + question.len()))
+        } else {
+            Err("wrong question")
+        };
+    }
+    let Some(question) = head.asked_for(message) else {
+        return Err("no question that can be read");
     };
     if !eq_ignore_case(&question.name, asked.qname.as_bytes()) {
         return Err("wrong question name");
@@ -118,7 +138,22 @@ fn matches(head: &Head, asked: &Asked<'_>) -> Result<(), &'static str> {
     if question.qtype != asked.qtype || question.class != CLASS_IN {
         return Err("wrong question type or class");
     }
-    Ok(())
+    Ok(Some(question.end))
+}
+
+/// True when the message has this question, but for the case of letters in the name.
+fn repeats(message: &[u8], question: &[u8]) -> bool {
+    const TYPE_AND_CLASS_OCTETS: usize = 4;
+    let name_octets = question.len().saturating_sub(TYPE_AND_CLASS_OCTETS);
+    let (name, type_and_class) = question.split_at(name_octets);
+    let asked_for = message
+        .get(HEADER_OCTETS..)
+        .and_then(|rest| rest.get(..question.len()));
+    // Lengths of labels are below 64 and so no letters.
+    asked_for.is_some_and(|asked_for| {
+        let (asked_name, asked_type) = asked_for.split_at(name_octets);
+        asked_type == type_and_class && eq_ignore_case(asked_name, name)
+    })
 }
 
 fn judge_no_error(head: &Head, body: Body, asked: &Asked<'_>) -> Verdict {

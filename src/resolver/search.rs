@@ -1,23 +1,27 @@
 //! Which names are asked for a name that the caller wrote: the search list (`res_search()`).
 
+use super::message::CLASS_IN;
 use super::wire;
-use crate::rr::{Name, eq_ignore_case, is_host_name};
+use crate::rr::{Name, RecordType, eq_ignore_case, is_host_name};
 
 /// One name to ask.
 #[derive(Clone, Debug)]
 pub(super) struct Candidate {
     /// Text, without trailing dot.
     pub(super) name: Name,
-    /// The same, split.
-    pub(super) labels: Vec<Vec<u8>>,
+    /// Question section: the name on the wire, type, class IN.
+    pub(super) question: Vec<u8>,
 }
 
 impl Candidate {
     /// `None` if no wire name has this text.
-    fn new(text: &[u8]) -> Option<Self> {
+    fn new(text: &[u8], qtype: RecordType) -> Option<Self> {
+        let mut question = wire::name_of_text(text)?;
+        question.extend(qtype.0.to_be_bytes());
+        question.extend(CLASS_IN.to_be_bytes());
         Some(Self {
-            labels: wire::labels(text)?,
             name: Name::from_text(text)?,
+            question,
         })
     }
 }
@@ -27,10 +31,19 @@ impl Candidate {
 pub(super) struct Candidates {
     /// At least one.
     pub(super) names: Vec<Candidate>,
-    /// The first one is the name as the caller wrote it, and others follow.
+    /// The first one is the name as the caller wrote it.
     pub(super) as_is_first: bool,
+    /// The name as the caller wrote it, where it is not the first one.
+    as_is: Option<Name>,
+}
+
+impl Candidates {
     /// The name as the caller wrote it.
-    pub(super) question: Name,
+    pub(super) fn as_is(&self) -> Option<&Name> {
+        self.as_is
+            .as_ref()
+            .or_else(|| self.names.first().map(|first| &first.name))
+    }
 }
 
 /// What decides on the candidates.
@@ -48,20 +61,23 @@ pub(super) struct SearchRules<'a> {
 ///
 /// A trailing dot makes a name absolute. Otherwise a name with `ndots` dots is asked as it is and
 /// then with each domain, one with fewer with each domain and then as it is.
-pub(super) fn candidates(qname: &[u8], rules: SearchRules<'_>) -> Option<Candidates> {
+pub(super) fn candidates(
+    qname: &[u8],
+    qtype: RecordType,
+    rules: SearchRules<'_>,
+) -> Option<Candidates> {
     if !is_host_name(qname) {
         return None;
     }
-    let as_is = Candidate::new(qname)?;
-    let question = as_is.name.clone();
-    let dots = qname.iter().filter(|&&octet| octet == b'.').count();
+    let as_is = Candidate::new(qname, qtype)?;
     if qname.ends_with(b".") || rules.domains.is_empty() {
         return Some(Candidates {
             names: vec![as_is],
             as_is_first: true,
-            question,
+            as_is: None,
         });
     }
+    let dots = qname.iter().filter(|&&octet| octet == b'.').count();
     let as_is_first = dots >= rules.ndots as usize;
     let root_listed = rules.domains.iter().any(Vec::is_empty);
     let mut expanded = rules
@@ -71,7 +87,7 @@ pub(super) fn candidates(qname: &[u8], rules: SearchRules<'_>) -> Option<Candida
             [] if as_is_first => None,
             [] => Some(as_is.clone()),
             // A name that gets too long with the domain cannot exist.
-            domain => Candidate::new(&[question.as_bytes(), b".", domain].concat()),
+            domain => Candidate::new(&[as_is.name.as_bytes(), b".", domain].concat(), qtype),
         });
     let mut names = Vec::with_capacity(rules.domains.len() + 1);
     if as_is_first {
@@ -80,13 +96,14 @@ pub(super) fn candidates(qname: &[u8], rules: SearchRules<'_>) -> Option<Candida
     names.extend(&mut expanded);
     let kept_in_list = rules.no_tld_query && dots == 0;
     let as_is_done = as_is_first || root_listed || kept_in_list;
+    let question = as_is.name.clone();
     if !as_is_done || names.is_empty() {
         names.push(as_is);
     }
     Some(Candidates {
         names,
         as_is_first,
-        question,
+        as_is: (!as_is_first).then_some(question),
     })
 }
 
@@ -112,7 +129,7 @@ mod tests {
             ndots,
             no_tld_query,
         };
-        candidates(qname.as_bytes(), rules).map_or_else(Vec::new, |c| {
+        candidates(qname.as_bytes(), RecordType::A, rules).map_or_else(Vec::new, |c| {
             c.names.iter().map(|n| n.name.to_string()).collect()
         })
     }

@@ -5,14 +5,12 @@
 
 use std::cell::RefCell;
 
-use super::Timed;
 use super::exchange::Exchange;
-use super::reply::{self, Asked};
+use super::reply;
 use super::servers::Server;
 use super::transport::{Event, Handle, SystemTransport, Transport};
 use crate::host::fork;
 use crate::host::metrics::{self, Metric};
-use crate::rr::{Name, RecordType};
 
 /// Questions under way at a time; more would only make packets get lost.
 const MAX_PARALLEL: usize = 32;
@@ -27,8 +25,8 @@ pub(super) struct Late {
     pub(super) handle: Handle,
     pub(super) server: Server,
     pub(super) id: u16,
-    pub(super) qname: Name,
-    pub(super) qtype: RecordType,
+    /// Question section.
+    pub(super) question: Vec<u8>,
     pub(super) strays: u32,
     /// When to give up, ms.
     pub(super) until_ms: u64,
@@ -37,6 +35,8 @@ pub(super) struct Late {
 /// One thread's way to the servers.
 pub(super) struct Session {
     pub(super) transport: Box<dyn Transport>,
+    /// Room for a query that is being written.
+    pub(super) query: Vec<u8>,
     late: Vec<Late>,
     fork_generation: u32,
 }
@@ -72,6 +72,7 @@ impl Session {
     fn new(transport: Box<dyn Transport>) -> Self {
         Self {
             transport,
+            query: Vec::new(),
             late: Vec::new(),
             fork_generation: fork::generation(),
         }
@@ -85,8 +86,8 @@ impl Session {
         self.late.push(late);
     }
 
-    /// Runs all questions to their end; results in the order of the exchanges.
-    pub(super) fn run(&mut self, mut exchanges: Vec<Exchange<'_>>) -> Vec<Timed> {
+    /// Runs all questions to their end.
+    pub(super) fn run(&mut self, exchanges: &mut [Exchange<'_>]) {
         self.look_for_late_replies();
         let mut started = 0;
         loop {
@@ -117,10 +118,6 @@ impl Session {
                 exchange.look(now_ms, self);
             }
         }
-        exchanges
-            .into_iter()
-            .map(|exchange| exchange.into_result())
-            .collect()
     }
 
     fn look_for_late_replies(&mut self) {
@@ -151,8 +148,7 @@ impl Session {
         let ends = match event {
             Event::Failed => true,
             Event::Message(message) => {
-                let asked = Asked::plainly(late.id, &late.qname, late.qtype);
-                let fits = reply::is_reply(&message, &asked);
+                let fits = reply::is_reply(&message, late.id, &late.question);
                 if fits {
                     // How long it took is not known: it may have lain there.
                     late.server.note_reply(self.transport.now_ms(), None);

@@ -1,8 +1,9 @@
 //! Sends queries and waits for messages, over UDP and TCP, without a thread.
 //!
-//! Every query has a socket of its own, bound to a port that the kernel draws at random and
-//! connected to the server, so that the kernel drops what comes from elsewhere (RFC 5452 section
-//! 9). All sockets are waited for with one `poll()`.
+//! Every query has a socket of its own, with a port that the kernel draws at random and connected to the
+//! server, so that the kernel drops what comes from elsewhere (RFC 5452 section 9). Two queries never
+//! share a port, not even A and AAAA of one name: address translators lose one of two packets that open
+//! a flow at the same moment. All sockets are waited for with one `poll()`.
 #![allow(
     unsafe_code,
     reason = "socket calls that std lacks: non-blocking connect, poll"
@@ -10,15 +11,13 @@
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read as _, Write as _};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, UdpSocket};
+use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd, RawFd};
 
 use crate::host::clock;
 
 /// Largest DNS message.
 const MAX_MESSAGE_OCTETS: usize = 65_535;
-/// Datagrams read from one socket before the others get their turn.
-const MAX_READS: usize = 16;
 
 /// How a query travels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,6 +67,10 @@ pub(super) struct SystemTransport {
     channels: Vec<Channel>,
     ready: VecDeque<(Handle, Event)>,
     last_handle: u64,
+    /// Room for the arguments of `poll()`.
+    interest: Vec<libc::pollfd>,
+    /// Room for one datagram.
+    datagram: Vec<u8>,
 }
 
 #[derive(Debug)]
@@ -142,8 +145,10 @@ impl Transport for SystemTransport {
 impl SystemTransport {
     /// Waits once and collects what is there.
     fn poll(&mut self, timeout_ms: u64) {
-        let mut interest: Vec<libc::pollfd> = self.channels.iter().map(Channel::interest).collect();
-        if let Err(error) = poll(&mut interest, timeout_ms) {
+        self.interest.clear();
+        self.interest
+            .extend(self.channels.iter().map(Channel::interest));
+        if let Err(error) = poll(&mut self.interest, timeout_ms) {
             if error.kind() != ErrorKind::Interrupted {
                 trace!("poll: {error}");
                 let failed = self.channels.drain(..).map(|c| (c.handle, Event::Failed));
@@ -151,17 +156,20 @@ impl SystemTransport {
             }
             return;
         }
-        let mut ended = Vec::new();
-        for (channel, seen) in self.channels.iter_mut().zip(&interest) {
-            if seen.revents != 0 && channel.advance(&mut self.ready).is_err() {
-                ended.push(channel.handle);
-            }
+        if self.datagram.is_empty() {
+            self.datagram.resize(MAX_MESSAGE_OCTETS, 0);
         }
-        // The channel goes, its messages and the notice of its end stay.
-        self.channels
-            .retain(|channel| !ended.contains(&channel.handle));
-        self.ready
-            .extend(ended.into_iter().map(|handle| (handle, Event::Failed)));
+        let (ready, datagram) = (&mut self.ready, &mut self.datagram);
+        let mut seen = self.interest.iter();
+        // A channel that has ended goes; its messages and the notice of its end stay.
+        self.channels.retain_mut(|channel| {
+            let quiet = seen.next().is_none_or(|seen| seen.revents == 0);
+            let goes_on = quiet || channel.advance(datagram, ready).is_ok();
+            if !goes_on {
+                ready.push_back((channel.handle, Event::Failed));
+            }
+            goes_on
+        });
     }
 }
 
@@ -180,11 +188,15 @@ impl Channel {
     }
 
     /// Does what can be done without waiting. An error means that nothing more will come.
-    fn advance(&mut self, ready: &mut VecDeque<(Handle, Event)>) -> io::Result<()> {
+    fn advance(
+        &mut self,
+        datagram: &mut [u8],
+        ready: &mut VecDeque<(Handle, Event)>,
+    ) -> io::Result<()> {
         let handle = self.handle;
         let mut report = |message| ready.push_back((handle, Event::Message(message)));
         let result = match &mut self.socket {
-            Socket::Udp(socket) => receive_datagrams(socket, &mut report),
+            Socket::Udp(socket) => receive_datagram(socket, datagram, &mut report),
             Socket::Tcp(connection) => connection.advance(&mut report),
         };
         match result {
@@ -200,24 +212,21 @@ impl Channel {
 }
 
 fn send_datagram(server: SocketAddr, query: &[u8]) -> io::Result<UdpSocket> {
-    let any: IpAddr = match server {
-        SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
-        SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
-    };
-    // Port 0: the kernel draws a free port from its secure random numbers.
-    let socket = UdpSocket::bind((any, 0))?;
-    socket.set_nonblocking(true)?;
-    socket.connect(server)?;
+    // Not bound: connect() does that, to a port that the kernel draws from its secure random numbers.
+    let socket = UdpSocket::from(new_socket(server, libc::SOCK_DGRAM)?);
+    connect(socket.as_raw_fd(), server)?;
     socket.send(query)?;
     Ok(socket)
 }
 
-fn receive_datagrams(socket: &UdpSocket, report: &mut impl FnMut(Vec<u8>)) -> io::Result<()> {
-    let mut buffer = vec![0; MAX_MESSAGE_OCTETS];
-    for _ in 0..MAX_READS {
-        let length = socket.recv(&mut buffer)?;
-        report(buffer.get(..length).unwrap_or_default().to_vec());
-    }
+/// One datagram; others that wait with it are seen by the next `poll()`.
+fn receive_datagram(
+    socket: &UdpSocket,
+    buffer: &mut [u8],
+    report: &mut impl FnMut(Vec<u8>),
+) -> io::Result<()> {
+    let length = socket.recv(buffer)?;
+    report(buffer.get(..length).unwrap_or_default().to_vec());
     Ok(())
 }
 
@@ -268,22 +277,26 @@ impl Connection {
 
 /// Starts a TCP connection; its end, good or bad, shows as the socket becoming writable.
 fn connect_without_waiting(server: SocketAddr) -> io::Result<TcpStream> {
-    let family = match server {
-        SocketAddr::V4(_) => libc::AF_INET,
-        SocketAddr::V6(_) => libc::AF_INET6,
-    };
-    let flags = libc::SOCK_STREAM | libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
-    // SAFETY: takes numbers only.
-    let fd = unsafe { libc::socket(family, flags, 0) };
-    if fd < 0 {
-        return Err(io::Error::last_os_error());
-    }
-    // SAFETY: the descriptor was just made and nothing else knows it.
-    let fd = unsafe { OwnedFd::from_raw_fd(fd) };
+    let fd = new_socket(server, libc::SOCK_STREAM)?;
     match connect(fd.as_raw_fd(), server) {
         Err(error) if error.raw_os_error() != Some(libc::EINPROGRESS) => Err(error),
         _ => Ok(fd.into()),
     }
+}
+
+/// A socket of the server's address family that never blocks.
+fn new_socket(server: SocketAddr, kind: libc::c_int) -> io::Result<OwnedFd> {
+    let family = match server {
+        SocketAddr::V4(_) => libc::AF_INET,
+        SocketAddr::V6(_) => libc::AF_INET6,
+    };
+    // SAFETY: takes numbers only.
+    let fd = unsafe { libc::socket(family, kind | libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC, 0) };
+    if fd < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the descriptor was just made and nothing else knows it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
 fn connect(fd: RawFd, server: SocketAddr) -> io::Result<()> {

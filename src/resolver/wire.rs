@@ -4,7 +4,7 @@
 //! compression pointer must go back (so no loop can exist), and all names of one message share a
 //! [`Budget`], so that a crafted message costs no more than an honest one of its size.
 
-use crate::rr::Name;
+use crate::rr::{MAX_NAME_OCTETS, Name};
 
 /// Longest name on the wire, in octets (RFC 1035 section 3.1).
 const MAX_WIRE_NAME_OCTETS: usize = 255;
@@ -123,7 +123,7 @@ impl<'a> Reader<'a> {
     ///
     /// `None` if it is malformed, too long (on the wire or as text), or over budget.
     pub(super) fn name(&mut self, budget: &mut Budget) -> Option<Name> {
-        let mut text = Vec::with_capacity(64);
+        let mut text = Text::new();
         let mut length = 1_usize;
         let mut hops = 0;
         let mut place = *self;
@@ -139,10 +139,7 @@ impl<'a> Reader<'a> {
                     if length > MAX_WIRE_NAME_OCTETS {
                         return None;
                     }
-                    if !text.is_empty() {
-                        text.push(b'.');
-                    }
-                    write_label(&mut text, label);
+                    text.add_label(label)?;
                 }
                 Label::Pointer(target) => {
                     hops += 1;
@@ -156,8 +153,54 @@ impl<'a> Reader<'a> {
             }
         }
         self.position = after.unwrap_or(place.position);
-        Name::from_text(&text)
+        Name::from_text(text.as_bytes())
     }
+}
+
+/// Text of a name that is being read; on the stack, as most messages hold many.
+struct Text {
+    octets: [u8; MAX_NAME_OCTETS],
+    length: usize,
+}
+
+impl Text {
+    fn new() -> Self {
+        Self {
+            octets: [0; MAX_NAME_OCTETS],
+            length: 0,
+        }
+    }
+
+    fn as_bytes(&self) -> &[u8] {
+        self.octets.get(..self.length).unwrap_or_default()
+    }
+
+    /// Adds a label and the dot before it; `None` if the text gets too long.
+    fn add_label(&mut self, label: &[u8]) -> Option<()> {
+        if self.length > 0 {
+            self.add(b".")?;
+        }
+        if label.iter().all(|&octet| is_plain(octet)) {
+            return self.add(label);
+        }
+        let mut escaped = Vec::with_capacity(4 * label.len());
+        write_label(&mut escaped, label);
+        self.add(&escaped)
+    }
+
+    fn add(&mut self, octets: &[u8]) -> Option<()> {
+        let end = self.length.checked_add(octets.len())?;
+        self.octets
+            .get_mut(self.length..end)?
+            .copy_from_slice(octets);
+        self.length = end;
+        Some(())
+    }
+}
+
+/// True for octets that stand for themselves in text.
+fn is_plain(octet: u8) -> bool {
+    octet.is_ascii_alphanumeric() || octet == b'-' || octet == b'_'
 }
 
 enum Label<'a> {
@@ -200,29 +243,32 @@ pub(super) fn write_label(text: &mut Vec<u8>, label: &[u8]) {
     }
 }
 
-/// The labels of a name in text form, unescaped.
+/// The wire form of a name in text form.
 ///
 /// `None` when no wire name has this text: an empty label, a label of more than 63 octets, more
-/// than 255 octets in all, a broken escape. The root has no labels.
-pub(super) fn labels(text: &[u8]) -> Option<Vec<Vec<u8>>> {
-    let mut labels = Vec::new();
+/// than 255 octets in all, a broken escape. The root is one octet. There is room for a question's type and
+/// class behind the name.
+pub(super) fn name_of_text(text: &[u8]) -> Option<Vec<u8>> {
+    let mut wire = Vec::with_capacity(text.len() + 2 + 4);
     if text.is_empty() || text == b"." {
-        return Some(labels);
+        wire.push(0);
+        return Some(wire);
     }
-    let mut label = Vec::new();
-    let mut octets = text.iter().copied();
-    let mut total = 1;
-    let mut finish = |label: &mut Vec<u8>| {
-        total += label.len() + 1;
-        if label.is_empty() || label.len() > 63 || total > MAX_WIRE_NAME_OCTETS {
-            return None;
-        }
-        labels.push(std::mem::take(label));
+    // The length of the label under way is filled in at its end.
+    let mut length_at = 0;
+    wire.push(0);
+    let finish = |wire: &mut Vec<u8>, length_at: &mut usize| {
+        let length = u8::try_from(wire.len() - *length_at - 1).ok();
+        let length = length.filter(|length| (1..=63).contains(length))?;
+        *wire.get_mut(*length_at)? = length;
+        *length_at = wire.len();
+        wire.push(0);
         Some(())
     };
+    let mut octets = text.iter().copied();
     while let Some(octet) = octets.next() {
         match octet {
-            b'.' => finish(&mut label)?,
+            b'.' => finish(&mut wire, &mut length_at)?,
             b'\\' => match octets.next()? {
                 digit @ b'0'..=b'9' => {
                     let mut value = u16::from(digit - b'0');
@@ -230,18 +276,18 @@ pub(super) fn labels(text: &[u8]) -> Option<Vec<Vec<u8>>> {
                         let digit = octets.next().filter(u8::is_ascii_digit)?;
                         value = value * 10 + u16::from(digit - b'0');
                     }
-                    label.push(u8::try_from(value).ok()?);
+                    wire.push(u8::try_from(value).ok()?);
                 }
-                quoted => label.push(quoted),
+                quoted => wire.push(quoted),
             },
-            other => label.push(other),
+            other => wire.push(other),
         }
     }
-    // One trailing dot is allowed.
-    if !label.is_empty() {
-        finish(&mut label)?;
+    // One trailing dot is allowed: the root's octet stands there already.
+    if wire.len() > length_at + 1 {
+        finish(&mut wire, &mut length_at)?;
     }
-    Some(labels)
+    (wire.len() <= MAX_WIRE_NAME_OCTETS).then_some(wire)
 }
 
 #[cfg(test)]
@@ -279,8 +325,7 @@ mod tests {
         let message = b"\x04a.\\\x00\x06\"();@$\x00";
         let (text, _) = name_at(message, 0).unwrap();
         assert_eq!(text, b"a\\.\\\\\\000.\\\"\\(\\)\\;\\@\\$");
-        let back = labels(&text).unwrap();
-        assert_eq!(back, [b"a.\\\0".to_vec(), b"\"();@$".to_vec()]);
+        assert_eq!(name_of_text(&text).unwrap(), message);
     }
 
     #[test]
@@ -321,12 +366,13 @@ mod tests {
             b"a\\256",
             &[b'a'; 64],
         ] {
-            assert_eq!(labels(bad), None, "{}", String::from_utf8_lossy(bad));
+            assert_eq!(name_of_text(bad), None, "{}", String::from_utf8_lossy(bad));
         }
-        assert_eq!(labels(b"a.b.").unwrap().len(), 2);
-        assert!(labels(b".").unwrap().is_empty());
-        assert_eq!(labels(&b"a.".repeat(128)), None, "257 octets on the wire");
-        assert_eq!(labels(&b"a.".repeat(127)).unwrap().len(), 127);
+        assert_eq!(name_of_text(b"a.b.").unwrap(), b"\x01a\x01b\x00");
+        assert_eq!(name_of_text(b"a.b").unwrap(), b"\x01a\x01b\x00");
+        assert_eq!(name_of_text(b".").unwrap(), b"\x00");
+        assert_eq!(name_of_text(&b"a.".repeat(128)), None, "257 octets");
+        assert_eq!(name_of_text(&b"a.".repeat(127)).unwrap().len(), 255);
     }
 
     #[test]
