@@ -81,6 +81,17 @@ impl Cache {
         Some(alias)
     }
 
+    /// A counted reference to the live entry of this name and type, if it holds records.
+    #[must_use]
+    pub fn acquire_records(
+        &self,
+        qname: &HashedName<'_>,
+        qtype: RecordType,
+        now: u32,
+    ) -> Option<EntryRef> {
+        self.hold(qname, qtype, Wanted::LivePositive(now))
+    }
+
     /// A counted reference to the entry of exactly this name and type, even if it is expired.
     #[must_use]
     pub fn acquire_any_age(&self, qname: &[u8], qtype: RecordType) -> Option<EntryRef> {
