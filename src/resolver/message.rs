@@ -126,8 +126,15 @@ impl Head {
         })
     }
 
-    /// Reads the records, which begin at `body_at`. `message` is the one that the head was read from.
-    pub(super) fn body(&self, message: &[u8], body_at: usize, qtype: RecordType) -> Body {
+    /// Reads the records, which begin at `body_at`. `message` is the one that the head was read from, and
+    /// `qname` the name in its question, where it is known: records that point to that get its spelling.
+    pub(super) fn body(
+        &self,
+        message: &[u8],
+        body_at: usize,
+        qtype: RecordType,
+        qname: Option<&Name>,
+    ) -> Body {
         let mut body = Body {
             rcode: self.rcode,
             ..Body::default()
@@ -136,12 +143,12 @@ impl Head {
         let mut reader = Reader::new(message, body_at);
         let mut budget = Budget::new();
         let whole = body
-            .read_answers(&mut reader, &mut budget, answers, qtype)
+            .read_answers(&mut reader, &mut budget, answers, (qtype, qname))
             .and_then(|()| {
                 body.answers_complete = true;
                 body.read_authorities(&mut reader, &mut budget, authorities)
             })
-            .and_then(|()| body.read_additional(&mut reader, &mut budget, additional));
+            .and_then(|()| body.read_additional(&mut reader, &mut budget, additional, qname));
         body.complete = whole.is_some();
         body.steps = budget.spent();
         body
@@ -177,14 +184,14 @@ impl Body {
         reader: &mut Reader<'_>,
         budget: &mut Budget,
         count: u16,
-        qtype: RecordType,
+        (qtype, qname): (RecordType, Option<&Name>),
     ) -> Option<()> {
         for _ in 0..count {
             let frame = Frame::read(reader)?;
             if frame.class != CLASS_IN || self.answers.len() >= MAX_SECTION_RECORDS {
                 continue;
             }
-            match frame.decode(budget) {
+            match frame.decode(budget, qname) {
                 Some(record) => self.answers.push(record),
                 None if frame.rtype == qtype || frame.rtype == RecordType::CNAME => {
                     self.unusable_answers += 1;
@@ -223,6 +230,7 @@ impl Body {
         reader: &mut Reader<'_>,
         budget: &mut Budget,
         count: u16,
+        qname: Option<&Name>,
     ) -> Option<()> {
         for _ in 0..count {
             let frame = Frame::read(reader)?;
@@ -230,7 +238,7 @@ impl Body {
                 // RFC 6891 section 6.1.3: the top octet of the TTL extends the RCODE.
                 self.rcode = (self.rcode & 15) | ((frame.raw_ttl >> 24) as u16) << 4;
             } else if frame.class == CLASS_IN && self.additional.len() < MAX_SECTION_RECORDS {
-                self.additional.extend(frame.decode(budget));
+                self.additional.extend(frame.decode(budget, qname));
             }
         }
         Some(())
@@ -270,10 +278,14 @@ impl<'a> Frame<'a> {
         })
     }
 
-    fn decode(&self, budget: &mut Budget) -> Option<Record> {
+    fn decode(&self, budget: &mut Budget, qname: Option<&Name>) -> Option<Record> {
         let mut owner = self.owner;
+        let owner = match qname {
+            Some(qname) if owner.points_to(HEADER_OCTETS) => qname.clone(),
+            _ => owner.name(budget)?,
+        };
         Some(Record {
-            owner: owner.name(budget)?,
+            owner,
             rtype: self.rtype,
             class: self.class,
             ttl: self.ttl,
@@ -357,7 +369,7 @@ mod tests {
             message.extend(b"\x00\x01\x00\x01\x00\x00\x00\x00\x00\x04\x01\x02\x03\x04");
         }
         let head = Head::decode(&message).unwrap();
-        let body = head.body(&message, HEADER_OCTETS, RecordType::A);
+        let body = head.body(&message, HEADER_OCTETS, RecordType::A, None);
         assert!(body.answers.is_empty());
         assert!(body.steps <= 50_000);
     }

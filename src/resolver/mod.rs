@@ -361,8 +361,8 @@ pub fn decode_for_tests(message: &[u8]) -> Option<Decoded> {
     let question = head.asked_for(message);
     let qtype = question.as_ref().map_or(RecordType::A, |q| q.qtype);
     let body = match (&question, head.questions) {
-        (Some(question), _) => head.body(message, question.end, qtype),
-        (None, 0) => head.body(message, message::HEADER_OCTETS, qtype),
+        (Some(question), _) => head.body(message, question.end, qtype, None),
+        (None, 0) => head.body(message, message::HEADER_OCTETS, qtype, None),
         (None, _) => message::Body::default(),
     };
     Some(Decoded {

@@ -66,7 +66,10 @@ pub(super) fn judge(message: &[u8], asked: &Asked<'_>) -> Verdict {
         return Verdict::Truncated;
     }
     let body = match body_at {
-        Some(body_at) => head.body(message, body_at, asked.qtype),
+        Some(body_at) => {
+            let qname = asked.question.map(|_| asked.qname);
+            head.body(message, body_at, asked.qtype, qname)
+        }
         None => Body {
             rcode: head.rcode,
             ..Body::default()

@@ -103,6 +103,12 @@ impl<'a> Reader<'a> {
         self.octets(usize::from(length))
     }
 
+    /// True when a name stands here that is nothing but a pointer to this offset.
+    pub(super) fn points_to(mut self, offset: usize) -> bool {
+        self.u16()
+            .is_some_and(|pointer| usize::from(pointer) == 0xC000 | offset)
+    }
+
     /// Moves behind a name without looking where its pointer leads.
     pub(super) fn skip_name(&mut self) -> Option<()> {
         let mut length = 0_usize;
@@ -254,6 +260,9 @@ pub(super) fn name_of_text(text: &[u8]) -> Option<Vec<u8>> {
         wire.push(0);
         return Some(wire);
     }
+    if !text.contains(&b'\\') {
+        return plain_name_of_text(text, wire);
+    }
     // The length of the label under way is filled in at its end.
     let mut length_at = 0;
     wire.push(0);
@@ -286,6 +295,34 @@ pub(super) fn name_of_text(text: &[u8]) -> Option<Vec<u8>> {
     // One trailing dot is allowed: the root's octet stands there already.
     if wire.len() > length_at + 1 {
         finish(&mut wire, &mut length_at)?;
+    }
+    (wire.len() <= MAX_WIRE_NAME_OCTETS).then_some(wire)
+}
+
+/// As [`name_of_text`], for text without escapes: lengths take the places of the dots.
+fn plain_name_of_text(text: &[u8], mut wire: Vec<u8>) -> Option<Vec<u8>> {
+    let text = text.strip_suffix(b".").unwrap_or(text);
+    wire.push(0);
+    wire.extend_from_slice(text);
+    wire.push(0);
+    // From the end, so that each length is known where its octet comes.
+    let mut length = 0_u8;
+    let (first, labels) = wire.split_first_mut()?;
+    for octet in labels.get_mut(..text.len())?.iter_mut().rev() {
+        if *octet != b'.' {
+            length += 1;
+            if length > 63 {
+                return None;
+            }
+        } else if length == 0 {
+            return None;
+        } else {
+            *octet = std::mem::take(&mut length);
+        }
+    }
+    *first = length;
+    if length == 0 {
+        return None;
     }
     (wire.len() <= MAX_WIRE_NAME_OCTETS).then_some(wire)
 }
@@ -373,6 +410,26 @@ mod tests {
         assert_eq!(name_of_text(b".").unwrap(), b"\x00");
         assert_eq!(name_of_text(&b"a.".repeat(128)), None, "257 octets");
         assert_eq!(name_of_text(&b"a.".repeat(127)).unwrap().len(), 255);
+    }
+
+    #[test]
+    fn plain_text_is_written_as_escaped_text_is() {
+        for text in [
+            "a",
+            "a.b",
+            "example.org.",
+            "_sip._udp.example.org",
+            "a..b",
+            ".a",
+            "a\0b",
+        ] {
+            let escaped = text.replacen('a', "\\097", 1);
+            assert_eq!(
+                name_of_text(text.as_bytes()),
+                name_of_text(escaped.as_bytes()),
+                "{text}"
+            );
+        }
     }
 
     #[test]
