@@ -27,10 +27,12 @@ unsafe impl<T: Zeroed, const N: usize> Zeroed for [T; N] {}
 /// Declares a struct that may lie in such a block, aligned to a cache line. Every field has to be of a type
 /// that may lie there, too.
 macro_rules! shared_struct {
-    ($(#[$about:meta])* struct $name:ident { $($(#[$note:meta])* $field:ident: $type:ty,)* }) => {
+    ($(#[$about:meta])* $see:vis struct $name:ident {
+        $($(#[$note:meta])* $field:ident: $type:ty,)*
+    }) => {
         $(#[$about])*
         #[repr(C, align(64))]
-        struct $name {
+        $see struct $name {
             $($(#[$note])* $field: $type,)*
         }
 

@@ -63,6 +63,10 @@ pub(super) struct Values {
     pub(super) no_tld_query: bool,
     /// Answer AAAA questions with NODATA without asking.
     pub(super) no_aaaa: bool,
+    /// Send DNS cookies.
+    pub(super) cookies: bool,
+    /// Ask with random letter case.
+    pub(super) random_case: bool,
 }
 
 impl Settings {
@@ -108,7 +112,7 @@ struct FromOptions {
 struct Inputs {
     options_generation: u32,
     numbers: [i32; 4],
-    retry_s: u32,
+    own: [u32; 3],
     swapped: bool,
 }
 
@@ -123,7 +127,12 @@ impl Inputs {
                 Opt::UseSearchList,
             ]
             .map(options::int),
-            retry_s: options::extra(ExtraOpt::ServerRetry),
+            own: [
+                ExtraOpt::ServerRetry,
+                ExtraOpt::Cookies,
+                ExtraOpt::RandomCase,
+            ]
+            .map(options::extra),
             swapped: hooks::swapped_search().is_some(),
         }
     }
@@ -263,6 +272,7 @@ impl State {
 
     fn make(&self, inputs: Inputs) -> Values {
         let [servers_no, retr_time, retr_no, use_search_list] = inputs.numbers;
+        let [retry_s, cookies, random_case] = inputs.own;
         let file = self.file.as_ref();
         let config = file.map(|file| &file.config);
         let of_file = |file: &ResolvConf| file.servers.clone();
@@ -286,11 +296,13 @@ impl State {
             ndots: config.map_or(1, |c| c.ndots).min(MAX_NDOTS),
             timeout_ms: u64::from(timeout_s.min(MAX_RETR_TIME_S)) * 1000,
             attempts,
-            retry_ms: u64::from(inputs.retry_s.max(1)) * 1000,
+            retry_ms: u64::from(retry_s.max(1)) * 1000,
             use_vc: config.is_some_and(|c| c.use_vc),
             trust_ad: config.is_some_and(|c| c.trust_ad),
             no_tld_query: config.is_some_and(|c| c.no_tld_query),
             no_aaaa: config.is_some_and(|c| c.no_aaaa),
+            cookies: cookies != 0,
+            random_case: random_case != 0,
         }
     }
 }

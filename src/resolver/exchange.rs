@@ -10,11 +10,13 @@
 //! A server that is down gets a copy of the query when one is due (see `servers`); nobody waits for that.
 
 use super::config::{MAX_SERVERS, Settings};
+use super::cookie::Cookie;
 use super::message::{QueryFlags, encode_query};
-use super::reply::{Asked, Verdict, judge};
+use super::reply::{Asked, Manners, Verdict, judge};
 use super::search::Candidates;
 use super::servers::{Ability, Server};
 use super::session::{Late, Session};
+use super::spelling;
 use super::transport::{Event, Handle, Protocol};
 use super::{Answer, Negative, Outcome, Timed};
 use crate::error::Failure;
@@ -39,6 +41,9 @@ struct Flight {
     protocol: Protocol,
     id: u16,
     edns: bool,
+    cookie: Option<Cookie>,
+    /// The question with the letters that it was sent with, where they are random.
+    spelled: Option<Vec<u8>>,
     strays: u32,
     sent_us: u64,
 }
@@ -80,6 +85,8 @@ pub(super) struct Exchange<'s> {
     end_ms: u64,
     last_error: Option<Failure>,
     timed_out: bool,
+    /// A server refused the cookie it got, for this candidate.
+    cookie_refused: bool,
     findings: Findings,
     started_ms: u64,
     done: Option<Timed>,
@@ -106,6 +113,7 @@ impl<'s> Exchange<'s> {
             end_ms: deadline_ms.unwrap_or(u64::MAX),
             last_error: None,
             timed_out: false,
+            cookie_refused: false,
             findings: Findings::default(),
             started_ms: 0,
             done: None,
@@ -137,6 +145,7 @@ impl<'s> Exchange<'s> {
         self.attempts = [Attempts::default(); MAX_SERVERS];
         self.last_error = None;
         self.timed_out = false;
+        self.cookie_refused = false;
         let now_ms = session.transport.now_ms();
         if now_ms >= self.end_ms {
             return self.candidate_failed(Failure::Timeout, session);
@@ -234,14 +243,20 @@ impl<'s> Exchange<'s> {
         let now_ms = sent_us / 1000;
         let edns = !server.lacks(Ability::Edns, now_ms);
         let id = random::secure_u16();
+        let values = &self.settings.values;
+        let cookie = (edns && values.cookies).then(|| server.cookie(now_ms));
         let flags = QueryFlags {
             edns,
-            authentic_data: self.settings.values.trust_ad,
+            authentic_data: values.trust_ad,
+            cookie,
         };
         let Some(candidate) = self.candidates.names.get(self.position) else {
             return false;
         };
-        encode_query(&mut session.query, id, &candidate.question, flags);
+        let random_case = values.random_case && !server.lacks(Ability::CaseEcho, now_ms);
+        let spelled = random_case.then(|| spelling::at_random(&candidate.question));
+        let question = spelled.as_ref().unwrap_or(&candidate.question);
+        encode_query(&mut session.query, id, question, flags);
         let opened = session
             .transport
             .open(server.address, protocol, &session.query);
@@ -267,6 +282,8 @@ impl<'s> Exchange<'s> {
             protocol,
             id,
             edns,
+            cookie,
+            spelled,
             strays: 0,
             sent_us,
         });
@@ -328,13 +345,16 @@ impl<'s> Exchange<'s> {
         let asked = Asked {
             id: Some(flight.id),
             qname: &candidate.name,
-            question: Some(&candidate.question),
+            question: Some(flight.spelled.as_ref().unwrap_or(&candidate.question)),
             qtype: self.qtype,
+            exact_case: flight.spelled.is_some(),
             edns: flight.edns,
+            cookie: flight.cookie.as_ref(),
             tcp_left: protocol == Protocol::Udp,
         };
-        let verdict = judge(&message, &asked);
-        if !matches!(verdict, Verdict::Ignore(_)) {
+        let (verdict, manners) = judge(&message, &asked);
+        if !matches!(verdict, Verdict::Ignore(_) | Verdict::Doubtful) {
+            note_manners(&server, &manners, now_us / 1000);
             // A connection takes a round trip of its own.
             let is_datagram = protocol == Protocol::Udp;
             let took_us = is_datagram.then(|| now_us.saturating_sub(flight.sent_us));
@@ -352,6 +372,20 @@ impl<'s> Exchange<'s> {
                 }
             }
             Verdict::Truncated => self.ask_again(handle, Protocol::Tcp, session),
+            Verdict::Doubtful => {
+                metrics::count(Metric::Discarded);
+                trace!("reply for {} is doubtful", candidate.name);
+                self.ask_again(handle, Protocol::Tcp, session);
+            }
+            Verdict::BadCookie => {
+                let protocol = if self.cookie_refused {
+                    Protocol::Tcp
+                } else {
+                    Protocol::Udp
+                };
+                self.cookie_refused = true;
+                self.ask_again(handle, protocol, session);
+            }
             Verdict::WithoutEdns => {
                 server.note_lack(Ability::Edns, now_us / 1000);
                 self.ask_again(handle, protocol, session);
@@ -539,5 +573,15 @@ impl<'s> Exchange<'s> {
                 until_ms: now_ms.saturating_add(self.settings.values.timeout_ms),
             });
         }
+    }
+}
+
+/// Remembers what a reply that nobody can have forged shows of the server.
+fn note_manners(server: &Server, manners: &Manners, now_ms: u64) {
+    if manners.case_lost {
+        server.note_lack(Ability::CaseEcho, now_ms);
+    }
+    if manners.cookie.is_some() || manners.cookie_lost {
+        server.note_cookie(manners.cookie.as_ref());
     }
 }

@@ -85,15 +85,19 @@ fn from_reply(message: &[u8], question: &Question<'_>, qname: &Name) -> Outcome 
         qname: &asked_for,
         question: None,
         qtype: question.qtype,
+        exact_case: false,
         edns: false,
+        cookie: None,
         tcp_left: false,
     };
-    match judge(message, &asked) {
+    match judge(message, &asked).0 {
         Verdict::Answer(answer) => Outcome::Answer(answer),
         Verdict::NextServer(failure) => Outcome::Failed(failure),
-        Verdict::Ignore(_) | Verdict::Truncated | Verdict::WithoutEdns => {
-            Outcome::Failed(Failure::Malformed)
-        }
+        Verdict::Ignore(_)
+        | Verdict::Truncated
+        | Verdict::WithoutEdns
+        | Verdict::Doubtful
+        | Verdict::BadCookie => Outcome::Failed(Failure::Malformed),
     }
 }
 

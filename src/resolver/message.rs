@@ -10,6 +10,7 @@ use hickory_proto::op::{Header, MessageType, OpCode, Query};
 use hickory_proto::rr::Name as WireName;
 use hickory_proto::serialize::binary::{BinDecodable, BinDecoder};
 
+use super::cookie::{self, Cookie};
 use super::rdata;
 use super::wire::{Budget, Reader, write_label};
 use crate::rr::{Name, Record, RecordType};
@@ -30,6 +31,8 @@ pub(super) struct QueryFlags {
     pub(super) edns: bool,
     /// Ask for the AD bit (RFC 6840 section 5.7).
     pub(super) authentic_data: bool,
+    /// Cookie for the OPT record.
+    pub(super) cookie: Option<Cookie>,
 }
 
 /// Writes a query with RD set. `question` is a question section of one: name, type, class.
@@ -47,9 +50,16 @@ pub(super) fn encode_query(out: &mut Vec<u8>, id: u16, question: &[u8], flags: Q
     out.extend([0, 1, 0, 0, 0, 0, 0, u8::from(flags.edns)]);
     out.extend_from_slice(question);
     if flags.edns {
-        // Root, OPT, payload size, extended RCODE and flags, no data (RFC 6891 section 6.1.2).
+        // Root, OPT, payload size, extended RCODE and flags, length of the data, data (RFC 6891 section
+        // 6.1.2).
         let [high, low] = EDNS_PAYLOAD_OCTETS.to_be_bytes();
-        out.extend([0, 0, 41, high, low, 0, 0, 0, 0, 0, 0]);
+        let data_octets = flags
+            .cookie
+            .map_or(0, |cookie| cookie.option_octets() as u8);
+        out.extend([0, 0, 41, high, low, 0, 0, 0, 0, 0, data_octets]);
+        if let Some(cookie) = &flags.cookie {
+            cookie.write(out);
+        }
     }
 }
 
@@ -155,11 +165,17 @@ impl Head {
     }
 }
 
+/// It is there, but not as it should be.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Malformed;
+
 /// The records of a message, those that could be used.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Body {
     /// Response code, with the upper bits of the OPT record if there is one.
     pub(super) rcode: u16,
+    /// COOKIE option of the OPT record, if it has one: `Err` if that is malformed.
+    pub(super) cookie: Option<Result<Cookie, Malformed>>,
     /// Answer section.
     pub(super) answers: Vec<Record>,
     /// Additional section without OPT.
@@ -237,11 +253,29 @@ impl Body {
             if frame.rtype == RecordType::OPT {
                 // RFC 6891 section 6.1.3: the top octet of the TTL extends the RCODE.
                 self.rcode = (self.rcode & 15) | ((frame.raw_ttl >> 24) as u16) << 4;
+                self.read_options(frame.rdata);
             } else if frame.class == CLASS_IN && self.additional.len() < MAX_SECTION_RECORDS {
                 self.additional.extend(frame.decode(budget, qname));
             }
         }
         Some(())
+    }
+}
+
+impl Body {
+    /// Looks for a COOKIE among the options of an OPT record (RFC 6891 section 6.1.2); the first one counts.
+    fn read_options(&mut self, mut data: Reader<'_>) {
+        while self.cookie.is_none() {
+            let (Some(code), Some(length)) = (data.u16(), data.u16()) else {
+                return;
+            };
+            let Some(option) = data.take(usize::from(length)) else {
+                return;
+            };
+            if code == cookie::OPTION_CODE {
+                self.cookie = Some(Cookie::of_reply(option).ok_or(Malformed));
+            }
+        }
     }
 }
 
@@ -321,6 +355,7 @@ mod tests {
         let flags = QueryFlags {
             edns: true,
             authentic_data: true,
+            cookie: None,
         };
         encode_query(&mut out, 1, b"\x00\x00\x01\x00\x01", flags);
         assert_eq!(
@@ -336,6 +371,7 @@ mod tests {
         let flags = QueryFlags {
             edns: true,
             authentic_data: true,
+            cookie: None,
         };
         encode_query(&mut out, 7, b"\x03A_b\x03Org\x00\x00\x23\x00\x01", flags);
         let message = hickory_proto::op::Message::from_vec(&out).unwrap();

@@ -9,6 +9,7 @@
 #[macro_use]
 mod trace;
 pub mod config;
+mod cookie;
 mod exchange;
 mod hook;
 mod message;
@@ -18,6 +19,7 @@ mod resolv_conf;
 mod search;
 pub mod servers;
 mod session;
+mod spelling;
 mod transport;
 mod wire;
 

@@ -1,5 +1,6 @@
 //! Says what a message means for a query that is under way.
 
+use super::cookie::Cookie;
 use super::message::{Body, CLASS_IN, HEADER_OCTETS, Head};
 use super::{Answer, Negative};
 use crate::error::Failure;
@@ -10,6 +11,7 @@ const NXDOMAIN: u16 = 3;
 const NOTIMP: u16 = 4;
 const REFUSED: u16 = 5;
 const BADVERS: u16 = 16;
+const BADCOOKIE: u16 = 23;
 /// QTYPE `*` (RFC 1035 section 3.2.3).
 const ANY: RecordType = RecordType(255);
 
@@ -24,10 +26,25 @@ pub(super) struct Asked<'a> {
     pub(super) question: Option<&'a [u8]>,
     /// The type.
     pub(super) qtype: RecordType,
+    /// The letters of `question` are random: the reply must have them as they are.
+    pub(super) exact_case: bool,
     /// The query had an OPT record.
     pub(super) edns: bool,
+    /// The query had this cookie.
+    pub(super) cookie: Option<&'a Cookie>,
     /// A truncated reply can be asked for again over TCP.
     pub(super) tcp_left: bool,
+}
+
+/// What a reply shows of the server, besides what it says.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Manners {
+    /// The question came back with other letters than it was asked with.
+    pub(super) case_lost: bool,
+    /// The cookie in the reply, with ours.
+    pub(super) cookie: Option<Cookie>,
+    /// No cookie, though the server gave one before.
+    pub(super) cookie_lost: bool,
 }
 
 /// What to do about a message.
@@ -41,6 +58,11 @@ pub(super) enum Verdict {
     Truncated,
     /// The server does not speak EDNS: ask again without (RFC 6891 section 7).
     WithoutEdns,
+    /// It lacks what only the server itself could know to send, or the server has changed: ask again over
+    /// TCP, where nobody can put in a word.
+    Doubtful,
+    /// The server wants another cookie than it got (RFC 7873 section 5.3): ask again with the one it sent.
+    BadCookie,
     /// This server has nothing to say about the name: try the next one.
     NextServer(Failure),
 }
@@ -53,7 +75,13 @@ pub(super) fn is_reply(message: &[u8], id: u16, question: &[u8]) -> bool {
 }
 
 /// Judges a message that came from the server and port that were asked.
-pub(super) fn judge(message: &[u8], asked: &Asked<'_>) -> Verdict {
+pub(super) fn judge(message: &[u8], asked: &Asked<'_>) -> (Verdict, Manners) {
+    let mut manners = Manners::default();
+    let verdict = judge_with(message, asked, &mut manners);
+    (verdict, manners)
+}
+
+fn judge_with(message: &[u8], asked: &Asked<'_>, manners: &mut Manners) -> Verdict {
     let Some(head) = Head::decode(message) else {
         return Verdict::Ignore("no whole header");
     };
@@ -62,6 +90,10 @@ pub(super) fn judge(message: &[u8], asked: &Asked<'_>) -> Verdict {
             Ok(body_at) => body_at,
             Err(reason) => return Verdict::Ignore(reason),
         };
+    manners.case_lost = asked.exact_case && body_at.is_some() && !keeps_case(message, asked);
+    if manners.case_lost && asked.tcp_left {
+        return Verdict::Doubtful;
+    }
     if head.truncated && asked.tcp_left {
         return Verdict::Truncated;
     }
@@ -84,6 +116,9 @@ pub(super) fn judge(message: &[u8], asked: &Asked<'_>) -> Verdict {
         body.additional.len(),
         body.unusable_answers
     );
+    if let Some(verdict) = judge_cookie(&body, asked, manners) {
+        return verdict;
+    }
     match body.rcode {
         0 => judge_no_error(&head, body, asked),
         NXDOMAIN => absent(body, asked, true),
@@ -91,6 +126,34 @@ pub(super) fn judge(message: &[u8], asked: &Asked<'_>) -> Verdict {
         REFUSED => Verdict::NextServer(Failure::Refused),
         _ => Verdict::NextServer(Failure::ServFail),
     }
+}
+
+/// RFC 7873 section 5.3.
+fn judge_cookie(body: &Body, asked: &Asked<'_>, manners: &mut Manners) -> Option<Verdict> {
+    let sent = asked.cookie?;
+    match &body.cookie {
+        Some(Ok(cookie)) if cookie.is_for(sent) => manners.cookie = Some(*cookie),
+        Some(Ok(_)) => return Some(Verdict::Ignore("another client's cookie")),
+        Some(Err(_)) => return Some(Verdict::Ignore("malformed cookie")),
+        None => {
+            manners.cookie_lost = !sent.server().is_empty();
+            if manners.cookie_lost && asked.tcp_left {
+                return Some(Verdict::Doubtful);
+            }
+        }
+    }
+    (body.rcode == BADCOOKIE && asked.tcp_left).then_some(Verdict::BadCookie)
+}
+
+/// True when the question came back octet by octet.
+fn keeps_case(message: &[u8], asked: &Asked<'_>) -> bool {
+    let Some(question) = asked.question else {
+        return true;
+    };
+    let came_back = message
+        .get(HEADER_OCTETS..)
+        .and_then(|rest| rest.get(..question.len()));
+    came_back == Some(question)
 }
 
 /// RFC 5452 section 9.1 on the header; the address was checked by the socket.

@@ -11,6 +11,7 @@
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
+use super::cookie::{Cookie, CookieCell};
 use crate::host::shared::{Shared, shared_struct};
 use crate::host::{clock, random};
 
@@ -31,9 +32,11 @@ const DISABILITY_MS: u64 = 900_000;
 pub(super) enum Ability {
     /// Understands an OPT record (RFC 6891).
     Edns,
+    /// Repeats the question with its letters as they were.
+    CaseEcho,
 }
 
-const ABILITIES: usize = Ability::Edns as usize + 1;
+const ABILITIES: usize = Ability::CaseEcho as usize + 1;
 
 shared_struct! {
 struct Slot {
@@ -59,6 +62,7 @@ struct Slot {
     /// Until when each ability is taken to be missing, ms.
     disabled_ms: [AtomicU64; ABILITIES],
     latency: [AtomicU32; LATENCY_BUCKETS],
+    cookies: CookieCell,
 }
 }
 
@@ -204,12 +208,23 @@ impl Server {
         ((smoothed + 4 * variation) / 1000).max(MIN_RTO_MS)
     }
 
+    /// The cookie to send.
+    pub(super) fn cookie(&self, now_ms: u64) -> Cookie {
+        self.slot().cookies.get(now_ms)
+    }
+
+    /// Remembers the cookie of a reply; without one, that the server sends none.
+    pub(super) fn note_cookie(&self, cookie: Option<&Cookie>) {
+        let cell = &self.slot().cookies;
+        match cookie {
+            Some(cookie) => cell.set(cookie),
+            None => cell.forget_server(),
+        }
+    }
+
     /// True while the server is known not to have the ability.
     pub(super) fn lacks(&self, ability: Ability, now_ms: u64) -> bool {
-        let slot = self.slot();
-        slot.disabled_ms
-            .get(ability as usize)
-            .is_some_and(|until_ms| until_ms.load(Ordering::Relaxed) > now_ms)
+        self.slot().lacks(ability, now_ms)
     }
 
     /// Remembers for a quarter of an hour that the server does not have the ability.
@@ -290,6 +305,12 @@ fn find_or_take(address: &SocketAddr, key: u64) -> usize {
 }
 
 impl Slot {
+    fn lacks(&self, ability: Ability, now_ms: u64) -> bool {
+        self.disabled_ms
+            .get(ability as usize)
+            .is_some_and(|until_ms| until_ms.load(Ordering::Relaxed) > now_ms)
+    }
+
     /// Forgets all but the key and the address.
     fn forget(&self) {
         self.forget_state();
@@ -311,6 +332,7 @@ impl Slot {
             until_ms.store(0, Ordering::Relaxed);
         }
         self.failures.store(0, Ordering::Relaxed);
+        self.cookies.forget();
     }
 
     fn socket_address(&self) -> Option<SocketAddr> {
@@ -377,6 +399,10 @@ pub struct ServerStatus {
     pub latency: [u32; LATENCY_BUCKETS],
     /// It is asked without EDNS, because it did not understand that.
     pub without_edns: bool,
+    /// It is asked with letters as they are (`dns_0x20`), because it did not repeat them.
+    pub without_case_echo: bool,
+    /// It gave a cookie (`dns_cookies`).
+    pub has_cookie: bool,
 }
 
 /// The servers asked so far, in no order.
@@ -401,7 +427,9 @@ pub fn snapshot() -> Vec<ServerStatus> {
             timeouts: slot.timeouts.load(Ordering::Relaxed),
             errors: slot.errors.load(Ordering::Relaxed),
             latency,
-            without_edns: Server::at(address).lacks(Ability::Edns, now_ms),
+            without_edns: slot.lacks(Ability::Edns, now_ms),
+            without_case_echo: slot.lacks(Ability::CaseEcho, now_ms),
+            has_cookie: slot.cookies.has_server(),
         })
     };
     SERVERS.get().iter().filter_map(status).collect()

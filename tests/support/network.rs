@@ -39,12 +39,15 @@ pub struct Sent {
     pub octets: Vec<u8>,
 }
 
+/// Gives the reply to a query, or none.
+type Script = Box<dyn FnMut(&[u8], Protocol) -> Option<Vec<u8>>>;
 type Interruption = (u64, Box<dyn FnOnce()>);
 
 #[derive(Default)]
 struct World {
     now_ms: u64,
     servers: HashMap<SocketAddr, Manner>,
+    scripts: HashMap<SocketAddr, Script>,
     sent: Vec<Sent>,
     open: Vec<Handle>,
     coming: Vec<(u64, Handle, Event)>,
@@ -69,6 +72,17 @@ impl Network {
     pub fn set(&self, address: &str, manner: Manner) {
         let address = address.parse().expect("address and port");
         self.0.borrow_mut().servers.insert(address, manner);
+    }
+
+    /// Makes a server reply, after 1 ms, with what `script` says.
+    pub fn script(
+        &self,
+        address: &str,
+        script: impl FnMut(&[u8], Protocol) -> Option<Vec<u8>> + 'static,
+    ) {
+        let address = address.parse().expect("address and port");
+        let scripts = &mut self.0.borrow_mut().scripts;
+        scripts.insert(address, Box::new(script));
     }
 
     /// Lets time pass.
@@ -142,7 +156,7 @@ pub fn last_octet(server: &SocketAddr) -> u8 {
 }
 
 /// End of the question section.
-fn question_end(query: &[u8]) -> usize {
+pub fn question_end(query: &[u8]) -> usize {
     let mut at = 12;
     while query[at] != 0 {
         at += usize::from(query[at]) + 1;
@@ -196,6 +210,10 @@ impl Transport for Network {
             }
             Manner::NoTcp(ms) => (ms, Some(Event::Failed)),
             Manner::Silent | Manner::SilentForSlow(_) => (0, None),
+        };
+        let (after_ms, event) = match world.scripts.get_mut(&server) {
+            Some(script) => (1, script(query, protocol).map(Event::Message)),
+            None => (after_ms, event),
         };
         if let Some(event) = event {
             world.coming.push((at_ms + after_ms, handle, event));
