@@ -51,8 +51,6 @@ pub mod options;
 pub mod parsers;
 mod ptr;
 pub mod records;
-#[cfg(feature = "use_dns_cache")]
-pub mod refresh;
 pub mod resolve;
 #[cfg(feature = "use_dns_cache")]
 pub mod rpc;

@@ -103,12 +103,13 @@ fn cached(
         transport = Some(Transport::Udp as u8);
     }
     let mut target_port = port.as_deref().copied();
-    let first = handle::resolve_whole_set(
+    let first = handle::resolve(
         &mut cursor,
         name,
         target_port.as_mut(),
         transport.as_mut(),
         flags,
+        None,
     )
     .ok()?;
     let mut found = match &cursor.a {
