@@ -9,7 +9,7 @@ trap 'rm -f "$log"' EXIT
 # The Rust tests go through a pipe, so the status travels in a file.
 {
 	# shellcheck disable=SC2086
-	${CARGO:-cargo} test ${CARGOFLAGS:-} --no-default-features --features "${FEATURES:-}" --no-fail-fast --lib --tests --examples 2>&1
+	${CARGO:-cargo} test ${CARGOFLAGS:-} --no-default-features --features "${FEATURES:-} fault_injection" --no-fail-fast --lib --tests --examples 2>&1
 	echo "cargo status $?"
 } | tee "$log"
 rust_status=$(sed -n 's/^cargo status //p' "$log")

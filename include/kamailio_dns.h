@@ -1149,6 +1149,46 @@ const char *dns_option_strerror(int err);
  */
 struct ptr_rdata *dns_ptr_parser(unsigned char *msg, unsigned char *end, unsigned char *rdata);
 
+#if defined(USE_DNS_CACHE)
+/*
+ Refreshes what is due: names in use whose data expires soon, or has expired and is served stale.
+
+ For programs that have a loop of their own outside the processes that must not wait; to be called a
+ few times a second. It blocks while nameservers are asked, at most 5 s a round. Without such calls,
+ and without `dns_refresh_start()`, the first process that uses an expired name asks for all.
+
+ Returns the number of questions that were answered, or -1 when there is no cache.
+
+ # Safety
+ Always safe to call.
+ */
+int dns_refresh_run(void);
+#endif
+
+#if defined(USE_DNS_CACHE)
+/*
+ Starts a thread that does what `dns_refresh_run()` does, ten times a second, in this process.
+
+ To be called after the last fork, in one process of those that share the cache; a second call changes
+ nothing. Not for use inside Kamailio, whose slow timer refreshes. Returns 0, or -1 when there is no
+ cache or no thread can be started.
+
+ # Safety
+ Always safe to call.
+ */
+int dns_refresh_start(void);
+#endif
+
+#if defined(USE_DNS_CACHE)
+/*
+ Ends the thread of `dns_refresh_start()` and waits for it; nothing without one.
+
+ # Safety
+ Always safe to call.
+ */
+void dns_refresh_stop(void);
+#endif
+
 /*
  Fixup of `dns_reinit`: the value reads back as 0.
 

@@ -142,7 +142,7 @@ fn check(cache: &Cache, model: &HashMap<u8, Model>, now: u32) {
                     wanted
                         .first()
                         .map_or(FirstAddress::Miss, |address| FirstAddress::Address {
-                            address: *address,
+                            address: (*address).into(),
                             alone: wanted.len() == 1,
                         });
                 assert_eq!(first, expected);
@@ -218,6 +218,8 @@ proptest! {
         for entry in cache.entries() {
             prop_assert_eq!(entry.reference_count(), 2);
         }
+        #[cfg(feature = "fault_injection")]
+        prop_assert!(cache.audit(true).is_ok());
     }
 
     /// Whatever is thrown at a small cache: never more memory than allowed, never a permanent entry lost.
@@ -243,5 +245,7 @@ proptest! {
             prop_assert!(cache.usage().used <= limit);
         }
         prop_assert!(cache.acquire(b"fixed", RecordType::A, START).is_some());
+        #[cfg(feature = "fault_injection")]
+        prop_assert!(cache.audit(true).is_ok());
     }
 }

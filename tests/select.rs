@@ -535,6 +535,59 @@ fn expired_on_the_way() {
     );
 }
 
+/// Of a cached target with a single address no entry is held; the walk is the same, in both families.
+#[test]
+fn single_addresses_are_not_held() {
+    let s = setup();
+    s.srv("_sip._udp.x.test", 1, 5071, "a.test")
+        .srv("_sip._udp.x.test", 2, 5072, "six.test")
+        .srv("_sip._udp.x.test", 3, 5073, "alias.test")
+        .srv("_sip._udp.x.test", 4, 5074, "many.test")
+        .a("a.test", "10.0.0.1")
+        .a("b.test", "10.0.0.3")
+        .a("many.test", "10.0.0.4")
+        .a("many.test", "10.0.0.5");
+    s.server.add_all([
+        Rr::aaaa("a.test", 300, "2001:db8::1"),
+        Rr::aaaa("six.test", 300, "2001:db8::6"),
+        Rr::cname("alias.test", 300, "b.test"),
+    ]);
+    let all = [
+        "10.0.0.1:5071/1",
+        "2001:db8::1:5071/1",
+        "2001:db8::6:5072/1",
+        "10.0.0.3:5073/1",
+        "10.0.0.4:5074/1",
+        "10.0.0.5:5074/1",
+    ];
+    let turned = [
+        "2001:db8::1:5071/1",
+        "10.0.0.1:5071/1",
+        "2001:db8::6:5072/1",
+        "10.0.0.3:5073/1",
+        "10.0.0.4:5074/1",
+        "10.0.0.5:5074/1",
+    ];
+    for _ in 0..3 {
+        assert_walk("x.test", (0, 0, 0), &all);
+        assert_walk("x.test", (0, 1, IPV6_FIRST), &turned);
+        assert_walk("x.test", (0, 1, LB), &all);
+    }
+    let mut call = Call::new(0);
+    for (target, held) in all.iter().zip([false, false, false, true, true, true]) {
+        // A caller that does not step on gets the same target again.
+        for _ in 0..3 {
+            assert_eq!(call.step("x.test", 0, 0).as_deref(), Ok(*target));
+            assert_eq!(call.cursor.a.is_some(), held, "{target}");
+        }
+        assert!(handle::advance(&mut call.cursor));
+    }
+    for _ in 0..3 {
+        assert_eq!(call.step("x.test", 0, 0), Err(SelectError::EndOfList));
+        handle::advance(&mut call.cursor);
+    }
+}
+
 /// B22, B23: TTL 0 serves the call that fetched it, each address once.
 #[test]
 fn ttl_0() {

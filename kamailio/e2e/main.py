@@ -20,6 +20,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import balance
 import changes
 import flows
+import observe
 import options
 from bed.kamailio import Build
 from scenario import Scenario
@@ -30,7 +31,7 @@ WATCHDOG = 240
 
 def table(suite):
     """(name, function, defect of the C original that shows here) of all scenarios for this version."""
-    return balance.scenarios() + changes.scenarios() + flows.scenarios() + options.scenarios(suite)
+    return balance.scenarios() + changes.scenarios() + flows.scenarios() + observe.scenarios() + options.scenarios(suite)
 
 
 def arguments():

@@ -354,13 +354,21 @@ impl EntryRef {
         self.word(layout::LAST_USED).load(Ordering::Relaxed)
     }
 
-    /// Notes a use, at most once a second.
-    pub fn touch(&self, now: u32) {
+    /// Notes a use, at most once a second; true when it did.
+    pub fn touch(&self, now: u32) -> bool {
         let word = self.word(layout::LAST_USED);
-        let age = now.wrapping_sub(word.load(Ordering::Relaxed)) as i32;
-        if age >= clock::TICKS_PER_S as i32 {
-            word.store(now, Ordering::Relaxed);
+        let stamp = word.load(Ordering::Relaxed);
+        let age = now.wrapping_sub(stamp) as i32;
+        let stale = age >= clock::TICKS_PER_S as i32 || !layout::was_used(stamp);
+        if stale {
+            word.store(layout::use_stamp(now), Ordering::Relaxed);
         }
+        stale
+    }
+
+    /// The word at [`layout::COUNTS`].
+    pub(super) fn counts(&self) -> u32 {
+        self.at(layout::COUNTS)
     }
 
     /// Octets of the entry (`total_size`).

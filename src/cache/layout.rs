@@ -6,7 +6,7 @@
 //! ```text
 //!   0  struct dns_rr of record 0 (next, rdata, expire)        24 octets
 //!  24  hash of the name, high half                             4
-//!  28  number of records (16 bits), NegativeKind (8), spare    4
+//!  28  number of records (16 bits), NegativeKind (8), life (8) 4
 //!  32  rr_lst: address of octet 0, or NULL                     8
 //!  40  refcnt: see shm::refword                                4
 //!  44  last_used, tick                                         4
@@ -75,7 +75,7 @@ pub(crate) fn split_identity(word: u32) -> (u16, u8, u8) {
 #[inline]
 pub(crate) fn first_data(name_len: usize) -> usize {
     // The name, its NUL, rounded up to 4; types with pointers are rounded up to 8 by the builder.
-    (NAME + name_len + 1).next_multiple_of(4)
+    (NAME + name_len + 1 + 3) & !3
 }
 
 /// Octets from one record to the next for addresses of `size` octets, from the second on.
@@ -235,7 +235,9 @@ impl Image {
             image.put_u64(RR_LST, image.pointer(0));
         }
         image.put_u32(HASH, stamp.hash);
-        image.put_u32(COUNTS, records.len() as u32 | u32::from(kind) << 16);
+        let life = u32::from(encode_life(longest.unwrap_or(draft.negative_ttl)));
+        let counts = records.len() as u32 | u32::from(kind) << 16 | life << 24;
+        image.put_u32(COUNTS, counts);
         image.put_u32(LAST_USED, fresh_stamp(stamp.now));
         image.put_u32(EXPIRE, expire);
         image.put_u32(TOTAL_SIZE, size as u32);
@@ -362,5 +364,43 @@ pub(crate) fn decode_kind(counts: u32) -> NegativeKind {
         1 => NegativeKind::NxDomain,
         2 => NegativeKind::Failure,
         _ => NegativeKind::NoData,
+    }
+}
+
+/// A life in seconds as an octet, rounded down to five significant bits: of use for shares of it.
+fn encode_life(seconds: u32) -> u8 {
+    if seconds < 16 {
+        return seconds as u8;
+    }
+    let shift = seconds.ilog2() - 4;
+    if shift >= 15 {
+        return u8::MAX;
+    }
+    ((shift + 1) << 4 | (seconds >> shift) & 15) as u8
+}
+
+/// The life of an entry from when it was made, s, rounded down, from its word at [`COUNTS`].
+pub(crate) fn life_s(counts: u32) -> u32 {
+    let (exponent, digits) = (counts >> 28, counts >> 24 & 15);
+    match exponent {
+        0 => digits,
+        _ => (16 | digits) << (exponent - 1),
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lives_lose_little() {
+        for seconds in [0, 1, 15, 16, 17, 31, 32, 59, 300, 3600, 86_400, 500_000] {
+            let kept = life_s(u32::from(encode_life(seconds)) << 24);
+            assert!(
+                kept <= seconds && seconds - kept <= seconds / 16,
+                "{seconds} {kept}"
+            );
+        }
+        assert_eq!(life_s(u32::from(encode_life(u32::MAX)) << 24), 31 << 14);
     }
 }

@@ -266,6 +266,21 @@ fn the_limit_may_change_in_both_directions_in_small_steps() {
     assert!((0..3000).all(|i| found(cache, &format!("again{i}.example"), NOW)));
 }
 
+#[test]
+fn a_change_taken_back_half_way_leaves_nothing_behind() {
+    let cache = Cache::for_tests(4 << 20, true).unwrap();
+    put(cache, "a.example", 600, false, NOW).unwrap();
+    let before = cache.usage();
+    cache.set_for_tests(Setting::Limit(8 << 20));
+    put(cache, "a.example", 600, false, NOW).unwrap();
+    put(cache, "a.example", 600, false, NOW).unwrap();
+    assert!(cache.usage().used > before.used, "no change began");
+    cache.set_for_tests(Setting::Limit(4 << 20));
+    cache.collect_garbage(NOW);
+    assert_eq!(cache.usage(), before);
+    assert!(found(cache, "a.example", NOW));
+}
+
 /// One step of a change is bounded, whatever the size of the cache.
 #[test]
 fn a_lowered_limit_is_reached_by_inserts_alone() {

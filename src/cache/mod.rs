@@ -8,7 +8,10 @@
     reason = "marks types as fit for shared memory, and one static pointer"
 )]
 
+#[cfg(feature = "fault_injection")]
+mod audit;
 mod collect;
+pub mod due;
 pub mod entry;
 mod evict;
 mod hash;
@@ -35,12 +38,14 @@ use parking_lot::RwLock;
 use crate::host::clock::TICKS_PER_S;
 use crate::host::options::{self, ExtraOpt, Opt};
 use crate::host::random;
-use crate::rr::{RData, RecordType};
+use crate::rr::{PlainIp, RData, RecordType};
 use crate::shm::lock::RawShmMutex;
 use crate::shm::pages::{CLASSES, PageControl, Pages};
 use crate::shm::region::{PAGE_BYTES, Region, ShmSafe};
 use crate::shm::sync::{AtomicU32, AtomicU64, Ordering};
 
+#[cfg(feature = "fault_injection")]
+pub use audit::Audit;
 pub use entry::{EntryRef, NegativeKind, RecordView};
 use hash::NameHash;
 pub use read::HashedName;
@@ -83,7 +88,8 @@ pub struct DraftRecord<'a> {
 /// What happens to a live entry that already stands under the draft's name and type.
 ///
 /// A permanent entry is only replaced by a permanent draft; records replace a negative entry; an
-/// expired entry is always replaced, a remembered failure never replaces a live entry.
+/// expired entry is always replaced. A remembered failure never replaces a live entry, nor data that may be
+/// served stale.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Conflict {
     /// The draft replaces it.
@@ -124,7 +130,7 @@ pub enum FirstAddress {
     /// The first live address.
     Address {
         /// The address.
-        address: IpAddr,
+        address: PlainIp,
         /// The set has no other record, live or expired.
         alone: bool,
     },

@@ -44,7 +44,7 @@ enum Wanted {
 impl Cache {
     /// Hashes a name.
     #[must_use]
-    #[inline]
+    #[inline(always)]
     pub fn hashed<'a>(&self, name: &'a [u8]) -> HashedName<'a> {
         HashedName {
             name,
@@ -73,7 +73,23 @@ impl Cache {
         if entry.is_some() || qtype == RecordType::CNAME {
             return entry;
         }
-        self.hold(qname, RecordType::CNAME, Wanted::LivePositive(now))
+        let alias = self.hold(qname, RecordType::CNAME, Wanted::LivePositive(now))?;
+        // The alias does not know what it is followed for.
+        if alias.last_used() == layout::use_stamp(now) {
+            self.note_alias(&alias, qtype, now);
+        }
+        Some(alias)
+    }
+
+    /// A counted reference to the live entry of this name and type, if it holds records.
+    #[must_use]
+    pub fn acquire_records(
+        &self,
+        qname: &HashedName<'_>,
+        qtype: RecordType,
+        now: u32,
+    ) -> Option<EntryRef> {
+        self.hold(qname, qtype, Wanted::LivePositive(now))
     }
 
     /// A counted reference to the entry of exactly this name and type, even if it is expired.
@@ -134,7 +150,7 @@ impl Cache {
                 return Probe::Negative(view.negative_kind());
             }
             for index in 0..view.count() {
-                if !view.address(index, now).is_none_or(|a| out.push(a)) {
+                if !view.address(index, now).is_none_or(|a| out.push(a.into())) {
                     break;
                 }
             }
@@ -147,32 +163,34 @@ impl Cache {
         }
     }
 
-    /// The first live address (A or AAAA) of a name, copied out without writing to the entry, but for
-    /// its coarse use stamp.
+    /// One look at the place where the entry of a name most likely stands: its first address (A or
+    /// AAAA) if record 0 is live, or that there is none.
     ///
-    /// Inlined down to one look at the place where the entry most likely is, for this is what most calls
-    /// of the library are about.
+    /// Inlined to the last, for this is what most calls of the library are about. `Miss` means no more
+    /// than that [`Self::first_address`] has to be asked.
     #[must_use]
     #[inline(always)]
-    pub fn first_address(
+    pub fn peek_first_address(
         &self,
         qname: &HashedName<'_>,
         qtype: RecordType,
         now: u32,
     ) -> FirstAddress {
-        if let Some(found) = self.locate_at_home(qname, qtype) {
-            let seen = first_of(&found.view, now);
-            let usable = !matches!(seen, FirstAddress::Miss);
-            if usable && self.is_undisturbed(found.bucket, found.version, found.table) {
-                return seen;
-            }
+        let Some(found) = self.locate_at_home(qname, qtype) else {
+            return FirstAddress::Miss;
+        };
+        let seen = first_of(&found.view, now);
+        if self.is_undisturbed(found.bucket, found.version, found.table) {
+            seen
+        } else {
+            FirstAddress::Miss
         }
-        self.first_address_anywhere(qname, qtype, now)
     }
 
-    /// As [`Self::first_address`], wherever the entry may be.
-    #[inline(never)]
-    fn first_address_anywhere(
+    /// The first live address (A or AAAA) of a name, copied out without writing to the entry, but for
+    /// its coarse use stamp.
+    #[must_use]
+    pub fn first_address(
         &self,
         qname: &HashedName<'_>,
         qtype: RecordType,
@@ -183,7 +201,7 @@ impl Cache {
             found => found,
         });
         match seen {
-            Some(found) if !matches!(found, FirstAddress::Miss) => found,
+            Some(found) if found != FirstAddress::Miss => found,
             _ if self.alias_exists(qname, now) => FirstAddress::Alias,
             _ => FirstAddress::Miss,
         }

@@ -32,6 +32,8 @@ impl Writer<'_> {
         if header.sized_for.load(Ordering::Relaxed) == limit as u64 {
             return false;
         }
+        // Until all steps are made, also if the limit becomes what it was.
+        header.sized_for.store(u64::MAX, Ordering::Relaxed);
         let wanted = buckets_for(limit).min(self.cache.areas[0].len());
         let in_use = self.cache.table_word();
         let next = TableWord(header.next_table.load(Ordering::Relaxed));

@@ -204,6 +204,12 @@ impl Bucket {
         self.touch();
     }
 
+    /// The overflow count; 255 when it is not known.
+    #[cfg(feature = "fault_injection")]
+    pub(crate) fn overflow_count(&self) -> u32 {
+        self.tags_high.load(Ordering::Relaxed) >> OVERFLOW_SHIFT
+    }
+
     /// Sets the overflow count to zero; under the lock, for a rebuild.
     pub(crate) fn reset_overflow(&self) {
         self.tags_high

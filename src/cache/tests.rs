@@ -55,7 +55,7 @@ fn first(cache: &Cache, name: &str, now: u32) -> (Probe, Option<IpAddr>) {
         FirstAddress::Miss => (Probe::Miss, None),
         FirstAddress::Alias => (Probe::Alias, None),
         FirstAddress::Negative(kind) => (Probe::Negative(kind), None),
-        FirstAddress::Address { address, .. } => (Probe::Addresses, Some(address)),
+        FirstAddress::Address { address, .. } => (Probe::Addresses, Some(address.into())),
     }
 }
 

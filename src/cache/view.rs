@@ -4,10 +4,8 @@
 //! the bucket's version was found unchanged afterwards. Words are read one at a time, as atomics; any
 //! offset is safe, one that makes no sense gives a word of no meaning.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-
 use crate::host::clock::{TICKS_PER_S, is_past};
-use crate::rr::{MAX_RRSET_RECORDS, RecordType};
+use crate::rr::{MAX_RRSET_RECORDS, PlainIp, RecordType};
 use crate::shm::pages::BlockId;
 use crate::shm::sync::{AtomicU32, Ordering};
 
@@ -27,6 +25,8 @@ pub(super) struct View {
     /// Name and data.
     tail: &'static [AtomicU32],
     identity: u32,
+    /// As asked, which is what the identity says, too.
+    rtype: u16,
     pub(super) block: BlockId,
 }
 
@@ -45,6 +45,7 @@ impl View {
             head,
             tail,
             identity: head[layout::IDENTITY / 4].load(Ordering::Relaxed),
+            rtype,
             block,
         };
         if view.word(layout::HASH) != hash {
@@ -116,15 +117,27 @@ impl View {
         let age = now.wrapping_sub(stamp) as i32;
         if age >= TICKS_PER_S as i32 || !layout::was_used(stamp) {
             word.store(layout::use_stamp(now), Ordering::Relaxed);
+            self.note_use(now);
+        }
+    }
+
+    /// Has the refresher know of an entry in use that ends soon. A note about what is not read
+    /// consistently is of another entry, or of none; whoever takes it looks again.
+    #[cold]
+    fn note_use(&self, now: u32) {
+        let rtype = RecordType(layout::split_identity(self.identity).0);
+        if !self.is_permanent() && rtype != RecordType::CNAME {
+            let (expire, counts) = (self.word(layout::EXPIRE), self.word(layout::COUNTS));
+            super::due::note_use(self.block, rtype, expire, counts, now);
         }
     }
 
     /// The address of a record, `None` when that is expired.
     #[inline(always)]
-    pub(super) fn address(&self, index: usize, now: u32) -> Option<IpAddr> {
-        let (rtype, _, name_len) = layout::split_identity(self.identity);
+    pub(super) fn address(&self, index: usize, now: u32) -> Option<PlainIp> {
+        let (_, _, name_len) = layout::split_identity(self.identity);
         let name_len = usize::from(name_len);
-        let size = if rtype == RecordType::A.0 { 4 } else { 16 };
+        let size = if self.rtype == RecordType::A.0 { 4 } else { 16 };
         let expire = match index {
             0 => self.word(layout::RR_EXPIRE),
             _ => self.data(layout::address_expire(name_len, size, index)),
@@ -134,40 +147,49 @@ impl View {
         }
         let data = layout::address_data(name_len, size, index);
         Some(if size == 4 {
-            IpAddr::V4(Ipv4Addr::from(self.data(data).to_ne_bytes()))
+            PlainIp::v4(self.data(data))
         } else {
-            let mut octets = [0; 16];
-            for (word, chunk) in octets.as_chunks_mut::<4>().0.iter_mut().enumerate() {
-                *chunk = self.data(data + 4 * word).to_ne_bytes();
+            PlainIp {
+                ipv6: true,
+                words: std::array::from_fn(|word| self.data(data + 4 * word)),
             }
-            IpAddr::V6(Ipv6Addr::from(octets))
         })
     }
 }
 
-/// Compares a name with the words of an entry, four octets at a time, letter case ignored.
+/// Compares a name with the words of an entry, letter case ignored.
 #[inline(always)]
 fn same_name(words: &[AtomicU32], name: &[u8]) -> bool {
+    same_spelling(words, name) || same_folded(words, name)
+}
+
+/// Compares a name with the words of an entry, four octets at a time.
+///
+/// A function of its own: what calls it has many values to keep. Leaves the loop at the first
+/// difference, so that compilers do not unroll it, for names are short.
+#[inline(never)]
+fn same_spelling(words: &[AtomicU32], name: &[u8]) -> bool {
     let (chunks, rest) = name.as_chunks::<4>();
-    let Some((words, last)) = words
-        .get(..=chunks.len())
-        .and_then(|words| words.split_last().map(|(last, words)| (words, last)))
-    else {
+    // There is a word behind the last whole one: the name ends with a NUL.
+    let Some(words) = words.get(..=chunks.len()) else {
         return false;
     };
-    let mut difference = 0;
     for (word, chunk) in words.iter().zip(chunks) {
-        difference |= word.load(Ordering::Relaxed) ^ u32::from_ne_bytes(*chunk);
+        if word.load(Ordering::Relaxed) != u32::from_ne_bytes(*chunk) {
+            return false;
+        }
     }
     // The image is filled with zeros behind the name.
-    if !rest.is_empty() {
-        difference |= last.load(Ordering::Relaxed) ^ u32::from_ne_bytes(padded(name, rest));
+    match words.last() {
+        Some(last) if !rest.is_empty() => {
+            last.load(Ordering::Relaxed) == u32::from_ne_bytes(padded(name, rest))
+        }
+        _ => true,
     }
-    difference == 0 || same_folded(words, last, chunks, padded(name, rest))
 }
 
 /// The octets behind the last whole word, zeros behind them.
-#[inline]
+#[inline(always)]
 fn padded(name: &[u8], rest: &[u8]) -> [u8; 4] {
     match name.last_chunk::<4>() {
         // The last four octets, with those of the word before shifted out.
@@ -179,17 +201,18 @@ fn padded(name: &[u8], rest: &[u8]) -> [u8; 4] {
     }
 }
 
-/// As [`same_name`] for names that are not spelled alike.
+/// As [`same_spelling`], letter case ignored.
 #[cold]
-fn same_folded(words: &[AtomicU32], last: &AtomicU32, chunks: &[[u8; 4]], rest: [u8; 4]) -> bool {
-    let same = |word: &AtomicU32, chunk: [u8; 4]| {
+fn same_folded(words: &[AtomicU32], name: &[u8]) -> bool {
+    let (chunks, rest) = name.as_chunks::<4>();
+    let same = |(word, chunk): (&AtomicU32, [u8; 4])| {
         fold_u32(word.load(Ordering::Relaxed)) == fold_u32(u32::from_ne_bytes(chunk))
     };
-    words
-        .iter()
-        .zip(chunks)
-        .all(|(word, chunk)| same(word, *chunk))
-        && (rest == [0; 4] || same(last, rest))
+    words.len() > chunks.len()
+        && words.iter().zip(chunks.iter().copied()).all(same)
+        && words
+            .get(chunks.len())
+            .is_none_or(|last| rest.is_empty() || same((last, padded(name, rest))))
 }
 
 #[cfg(all(test, not(loom)))]

@@ -235,11 +235,18 @@ impl Writer<'_> {
         if flags & layout::FLAG_PERMANENT != 0 {
             return !draft.permanent;
         }
-        if draft.permanent || self.cache.block_expired(old, flags, now) {
+        if draft.permanent {
             return false;
         }
+        let expired = self.cache.block_expired(old, flags, now);
         if matches!(draft.data, DraftData::Negative(NegativeKind::Failure)) {
-            return true;
+            // Data that may be served stale is worth more than the news that it could not be renewed.
+            let is_data = flags & layout::FLAG_NEGATIVE == 0;
+            let gone = self.cache.gone(flags, self.load(old, layout::EXPIRE), now);
+            return !expired || (is_data && !gone);
+        }
+        if expired {
+            return false;
         }
         if flags & layout::FLAG_NEGATIVE != 0 && matches!(draft.data, DraftData::Records(_)) {
             return false;

@@ -54,6 +54,18 @@ pub unsafe extern "C" fn dns_get_he(name: *mut _str, flags: c_int) -> *mut libc:
     })
 }
 
+/// What takes the place of an address that could not be had through the cache: one from the system when
+/// there is no cache, else the error code.
+#[inline(never)]
+fn address_instead(name: &[u8], error: LookupError) -> Result<IpAddr, c_int> {
+    if Cache::instance().is_some() {
+        return Err(error_code(error, E_DNS_NO_IP));
+    }
+    let host = super::resolve::host(name);
+    host.and_then(|host| host.addresses.first().copied())
+        .ok_or(-E_DNS_NO_IP)
+}
+
 /// First address of a host through the cache; 0, or a negative number for `dns_strerror()`.
 ///
 /// # Safety
@@ -63,27 +75,19 @@ pub unsafe extern "C" fn dns_get_ip(name: *mut _str, ip: *mut ip_addr, flags: c_
     guard!(-E_DNS_INTERNAL_ERR, {
         super::settings::sync();
         // SAFETY: the contract is the caller's.
-        let (Some(name), false) = (unsafe { ptr::text(name) }, ip.is_null()) else {
+        let (Some(name), false) = (unsafe { ptr::name(name) }, ip.is_null()) else {
             return -E_DNS_UNKNOWN;
         };
-        if name.is_empty() {
-            return -E_DNS_NO_IP;
-        }
-        let address: Result<IpAddr, c_int> = if Cache::instance().is_none() {
-            let host = super::resolve::host(name);
-            host.and_then(|h| h.addresses.first().copied())
-                .ok_or(-E_DNS_NO_IP)
-        } else {
-            lookup::first_address(name, flags as u32).map_err(|e| error_code(e, E_DNS_NO_IP))
+        let address = match lookup::first_plain_address(name, flags as u32) {
+            Ok(address) => address,
+            Err(error) => match address_instead(name, error) {
+                Ok(address) => address.into(),
+                Err(code) => return code,
+            },
         };
-        match address {
-            Ok(address) => {
-                // SAFETY: non-NULL and writable by contract.
-                unsafe { ptr::put(ip, ptr::to_ip_addr(address)) };
-                E_DNS_OK
-            }
-            Err(code) => code,
-        }
+        // SAFETY: non-NULL and writable by contract.
+        unsafe { ptr::put(ip, ptr::plain_to_ip_addr(address)) };
+        E_DNS_OK
     })
 }
 

@@ -119,9 +119,10 @@ mod with_cache {
     #[cfg(target_pointer_width = "64")]
     const _: () = assert!(size_of::<TimerLink>() == 48);
 
+    /// "Again after the same interval."
+    const PERIODIC: c_uint = c_uint::MAX;
+
     unsafe extern "C" fn on_timer(_now: c_uint, _link: *mut c_void, _data: *mut c_void) -> c_uint {
-        /// "Again after the same interval."
-        const PERIODIC: c_uint = c_uint::MAX;
         super::super::guard::guard!(PERIODIC, {
             if let Some(cache) = Cache::instance() {
                 cache.collect_garbage(clock::now_ticks());
@@ -130,17 +131,44 @@ mod with_cache {
         })
     }
 
-    /// Arms the host's slow timer for the garbage collection. Without it expired entries still give way
-    /// when memory is short, so a failure is only reported (B41).
+    unsafe extern "C" fn on_refresh(
+        _now: c_uint,
+        _link: *mut c_void,
+        _data: *mut c_void,
+    ) -> c_uint {
+        super::super::guard::guard!(PERIODIC, {
+            super::super::refresh::on_tick();
+            PERIODIC
+        })
+    }
+
+    type Handler = unsafe extern "C" fn(c_uint, *mut c_void, *mut c_void) -> c_uint;
+
+    /// Arms the host's slow timer: for the garbage collection, without which expired entries still give way
+    /// when memory is short, and for the refresher, without which workers refresh for themselves. So a
+    /// failure is only reported (B41).
     pub(crate) fn start_timer() {
-        let seconds = options::gc_interval();
-        let functions = (find(c"timer_alloc"), find(c"timer_add_safe"));
-        let (Some(alloc), Some(add)) = functions else {
-            return;
-        };
-        if seconds == 0 {
+        if find(c"timer_alloc").is_none() {
             return;
         }
+        let seconds = options::gc_interval();
+        if seconds > 0 && !arm(on_timer, seconds.saturating_mul(clock::TICKS_PER_S)) {
+            crate::log!(
+                Level::Err,
+                "no timer: expired entries go only when memory is short"
+            );
+        }
+        if !arm(on_refresh, super::super::refresh::TICKS) {
+            crate::log!(Level::Err, "no timer: DNS data is not refreshed ahead");
+        }
+    }
+
+    /// Has the host's slow timer call a handler every so many ticks.
+    fn arm(handler: Handler, ticks: c_uint) -> bool {
+        let functions = (find(c"timer_alloc"), find(c"timer_add_safe"));
+        let (Some(alloc), Some(add)) = functions else {
+            return false;
+        };
         type Alloc = unsafe extern "C" fn() -> *mut TimerLink;
         type Add = unsafe extern "C" fn(*mut TimerLink, c_uint) -> c_int;
         // SAFETY: the host's function of that name has this type.
@@ -149,29 +177,22 @@ mod with_cache {
         let add = unsafe { std::mem::transmute::<*mut c_void, Add>(add) };
         // SAFETY: init_timer() ran before init_dns_cache().
         let link = unsafe { alloc() };
-        let mut armed = false;
-        if !link.is_null() {
-            let filled = TimerLink {
-                next: std::ptr::null_mut(),
-                prev: std::ptr::null_mut(),
-                expire: 0,
-                initial_timeout: 0,
-                data: std::ptr::null_mut(),
-                handler: Some(on_timer),
-                flags: 0,
-                slow_index: 0,
-            };
-            // SAFETY: memory of at least that size, given out for this purpose.
-            unsafe { link.write(filled) };
-            let ticks = seconds.saturating_mul(clock::TICKS_PER_S);
-            // SAFETY: a filled link that stays where it is.
-            armed = unsafe { add(link, ticks) } == 0;
+        if link.is_null() {
+            return false;
         }
-        if !armed {
-            crate::log!(
-                Level::Err,
-                "no timer: expired entries go only when memory is short"
-            );
-        }
+        let filled = TimerLink {
+            next: std::ptr::null_mut(),
+            prev: std::ptr::null_mut(),
+            expire: 0,
+            initial_timeout: 0,
+            data: std::ptr::null_mut(),
+            handler: Some(handler),
+            flags: 0,
+            slow_index: 0,
+        };
+        // SAFETY: memory of at least that size, given out for this purpose.
+        unsafe { link.write(filled) };
+        // SAFETY: a filled link that stays where it is.
+        unsafe { add(link, ticks) == 0 }
     }
 }

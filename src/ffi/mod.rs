@@ -51,6 +51,8 @@ pub mod options;
 pub mod parsers;
 mod ptr;
 pub mod records;
+#[cfg(feature = "use_dns_cache")]
+pub mod refresh;
 pub mod resolve;
 #[cfg(feature = "use_dns_cache")]
 pub mod rpc;

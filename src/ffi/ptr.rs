@@ -9,6 +9,8 @@ use std::ffi::{CStr, c_char};
 use super::types::{_str, ip_addr};
 use std::net::IpAddr;
 
+use crate::rr::PlainIp;
+
 /// No text of this interface is longer; a `len` beyond it is a mistake of the caller.
 const MAX_TEXT_OCTETS: usize = 65_535;
 
@@ -37,9 +39,20 @@ pub(crate) unsafe fn text<'a>(text: *const _str) -> Option<&'a [u8]> {
 ///
 /// # Safety
 /// As [`text`].
+#[inline(always)]
 pub(crate) unsafe fn name<'a>(name: *const _str) -> Option<&'a [u8]> {
-    // SAFETY: the contract is the caller's.
-    unsafe { text(name) }.filter(|octets| !octets.is_empty())
+    if name.is_null() {
+        return None;
+    }
+    // SAFETY: non-NULL, and by contract a readable `str`.
+    let _str { s, len } = unsafe { name.read() };
+    let len = len as u32 as usize;
+    // A negative length is a large one here.
+    if s.is_null() || len.wrapping_sub(1) >= MAX_TEXT_OCTETS {
+        return None;
+    }
+    // SAFETY: by contract `s` has `len` readable octets.
+    Some(unsafe { std::slice::from_raw_parts(s.cast::<u8>(), len) })
 }
 
 /// The octets of a NUL-terminated string, without the NUL; `None` for NULL.
@@ -104,21 +117,20 @@ pub(crate) fn fill(buffer: &mut [c_char], text: &[u8]) -> bool {
 
 /// An address as C sees it.
 #[must_use]
-pub(crate) fn to_ip_addr(address: IpAddr) -> ip_addr {
-    let mut octets = [0_u8; 16];
-    let (af, len) = match address {
-        IpAddr::V4(v4) => {
-            for (cell, octet) in octets.iter_mut().zip(v4.octets()) {
-                *cell = octet;
-            }
-            (libc::AF_INET, 4)
-        }
-        IpAddr::V6(v6) => {
-            octets = v6.octets();
-            (libc::AF_INET6, 16)
-        }
+#[inline(always)]
+pub(crate) fn plain_to_ip_addr(address: PlainIp) -> ip_addr {
+    let (af, len) = if address.ipv6 {
+        (libc::AF_INET6, 16)
+    } else {
+        (libc::AF_INET, 4)
     };
-    ip_addr::new(af as u32, len, octets)
+    ip_addr::new(af as u32, len, address.octets())
+}
+
+/// An address as C sees it.
+#[must_use]
+pub(crate) fn to_ip_addr(address: IpAddr) -> ip_addr {
+    plain_to_ip_addr(address.into())
 }
 
 #[cfg(test)]

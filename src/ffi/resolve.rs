@@ -125,26 +125,14 @@ pub(crate) unsafe fn sip_host(
     Some(Host::new(&found.name, &found.addresses))
 }
 
-/// True when NAPTR records are to be asked for.
-fn naptr_wanted() -> bool {
-    cfg!(feature = "use_naptr") && options::on(Opt::TryNaptr)
-}
-
 /// The way that the options ask for.
 fn configured_way() -> Way {
-    match (cache_in_use(), naptr_wanted()) {
+    let naptr = cfg!(feature = "use_naptr") && options::on(Opt::TryNaptr);
+    match (cache_in_use(), naptr) {
         (true, true) => Way::CachedNaptr,
         (true, false) => Way::CachedSrv,
-        (false, _) => uncached_way(),
-    }
-}
-
-/// The way that the options ask for, past the cache.
-pub(crate) fn uncached_way() -> Way {
-    if naptr_wanted() {
-        Way::UncachedNaptr
-    } else {
-        Way::UncachedSrv
+        (false, true) => Way::UncachedNaptr,
+        (false, false) => Way::UncachedSrv,
     }
 }
 
@@ -228,8 +216,14 @@ pub unsafe extern "C" fn _sip_resolvehost(
     proto: *mut c_char,
 ) -> *mut libc::hostent {
     guard!(null_mut(), {
+        let naptr = cfg!(feature = "use_naptr") && options::on(Opt::TryNaptr);
+        let way = if naptr {
+            Way::UncachedNaptr
+        } else {
+            Way::UncachedSrv
+        };
         // SAFETY: the contract is the caller's.
-        publish_option(unsafe { sip_host(name, port, proto, uncached_way()) })
+        publish_option(unsafe { sip_host(name, port, proto, way) })
     })
 }
 

@@ -25,6 +25,8 @@ pub mod random;
 pub(crate) mod shared;
 pub mod standalone;
 pub mod stats;
+#[cfg(feature = "use_dns_cache")]
+pub mod thread;
 pub mod vars;
 
 pub use options::{Opt, StrOpt};

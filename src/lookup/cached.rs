@@ -6,11 +6,13 @@ use crate::cache::{Cache, EntryRef, FirstAddress, HashedName, NegativeKind};
 use crate::error::LookupError;
 use crate::host::clock;
 use crate::host::stats::{self, Stat};
-use crate::rr::{MAX_NAME_OCTETS, RecordType, parse_literal};
+use crate::rr::{MAX_NAME_OCTETS, PlainIp, RecordType, may_be_literal, parse_literal};
 
 use super::fetch::Lookup;
 use super::known::{count_hit, error_of};
-use super::request::{family_allowed, family_order, split_absolute};
+use super::request::{
+    IPV4_ONLY, IPV6_FIRST, IPV6_ONLY, family_allowed, family_order, split_absolute,
+};
 
 /// Where an answer came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,14 +71,12 @@ fn find(
     }
     let cache = Cache::instance().ok_or(LookupError::NoCache)?;
     stats::count(Stat::Request);
+    // What is asked most: records that are in the cache under this very name.
+    if let Some(entry) = cache.acquire_records(&cache.hashed(name), qtype, clock::now_ticks()) {
+        count_hit(None);
+        return Ok((entry, Source::Cache));
+    }
     Lookup::new(cache, qtype, flags).run(name, absolute)
-}
-
-/// Counts a lookup that needed nothing but a look into the cache.
-#[inline]
-fn count_answered(negative: Option<NegativeKind>) {
-    stats::count(Stat::Request);
-    count_hit(negative);
 }
 
 /// The first address of a host under the family rules of the flags, copied out of the cache.
@@ -86,11 +86,44 @@ fn count_answered(negative: Option<NegativeKind>) {
 ///
 /// # Errors
 /// Why there is none: a failure, if a query for any family failed.
-#[inline]
 pub fn first_address(host: &[u8], flags: u32) -> Result<IpAddr, LookupError> {
+    first_plain_address(host, flags).map(IpAddr::from)
+}
+
+/// As [`first_address`].
+///
+/// # Errors
+/// As [`first_address`].
+#[inline(always)]
+pub fn first_plain_address(host: &[u8], flags: u32) -> Result<PlainIp, LookupError> {
+    // One look for what is asked most: a name that has an A record, or that has none where nothing else
+    // counts.
+    let ipv4_first = flags & (IPV6_ONLY | IPV6_FIRST) == 0;
+    if let (Some(cache), true, false) = (Cache::instance(), ipv4_first, may_be_literal(host))
+        && !matches!(host, [] | [.., b'.'])
+    {
+        let qname = cache.hashed(host);
+        match cache.peek_first_address(&qname, RecordType::A, clock::now_ticks()) {
+            FirstAddress::Address { address, .. } => {
+                count_answered(None);
+                return Ok(address);
+            }
+            FirstAddress::Negative(kind) if is_answer(kind) && flags & IPV4_ONLY != 0 => {
+                count_answered(Some(kind));
+                return Err(error_of(kind));
+            }
+            _ => {}
+        }
+    }
+    first_address_in_full(host, flags)
+}
+
+/// As [`first_plain_address`], all cases.
+#[inline(never)]
+fn first_address_in_full(host: &[u8], flags: u32) -> Result<PlainIp, LookupError> {
     if let Some(address) = parse_literal(host) {
         return if family_allowed(address, flags) {
-            Ok(address)
+            Ok(address.into())
         } else {
             Err(LookupError::NoData)
         };
@@ -105,58 +138,37 @@ pub fn first_address(host: &[u8], flags: u32) -> Result<IpAddr, LookupError> {
     }
     let qname = cache.hashed(name);
     let (first, second) = family_order(flags);
-    let found = cache.first_address(&qname, first, clock::now_ticks());
-    if let FirstAddress::Address { address, .. } = found {
-        count_answered(None);
-        return Ok(address);
-    }
-    let error = match settle_address(found, host, first, flags) {
+    let error = match address_of_family(cache, host, &qname, first, flags) {
         Ok(address) => return Ok(address),
         Err(error) => error,
     };
-    match second {
-        Some(second) if error != LookupError::BadName => {
-            address_of_second(cache, host, &qname, second, flags, error)
-        }
-        _ => Err(error),
-    }
-}
-
-/// The first address of the second family, after the first gave `error`.
-#[inline(never)]
-fn address_of_second(
-    cache: &Cache,
-    host: &[u8],
-    qname: &HashedName<'_>,
-    family: RecordType,
-    flags: u32,
-    error: LookupError,
-) -> Result<IpAddr, LookupError> {
-    let found = cache.first_address(qname, family, clock::now_ticks());
-    match settle_address(found, host, family, flags) {
+    let second = second.filter(|_| error != LookupError::BadName);
+    let Some(second) = second else {
+        return Err(error);
+    };
+    match address_of_family(cache, host, &qname, second, flags) {
         Err(_) if matches!(error, LookupError::Failed(_)) => Err(error),
         result => result,
     }
 }
 
-/// What was found without following aliases, or else what a proper lookup gives.
-#[inline(never)]
-fn settle_address(
-    found: FirstAddress,
+/// The first address of one family, out of the cache if it is there and needs no alias followed.
+fn address_of_family(
+    cache: &Cache,
     host: &[u8],
+    qname: &HashedName<'_>,
     family: RecordType,
     flags: u32,
-) -> Result<IpAddr, LookupError> {
-    match found {
+) -> Result<PlainIp, LookupError> {
+    match cache.first_address(qname, family, clock::now_ticks()) {
         FirstAddress::Address { address, .. } => {
             count_answered(None);
             Ok(address)
         }
-        FirstAddress::Negative(kind) if kind != NegativeKind::Failure => {
+        FirstAddress::Negative(kind) if is_answer(kind) => {
             count_answered(Some(kind));
             Err(error_of(kind))
         }
-        // After a failure there may still be stale data.
         FirstAddress::Negative(_) | FirstAddress::Miss | FirstAddress::Alias => {
             let (entry, _) = entry(host, family, flags)?;
             address_of(&entry)
@@ -164,8 +176,56 @@ fn settle_address(
     }
 }
 
+/// Result of [`peek_address`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Peeked {
+    /// The one address that the cached set has.
+    Single(PlainIp),
+    /// The cache knows that there is none.
+    Absent,
+    /// The cache has several addresses, an alias, or nothing: look the name up.
+    Look,
+}
+
+/// What the cache says of a host's addresses of one family, without a reference; for names that are no
+/// literals and have no trailing dot.
+#[must_use]
+pub fn peek_address(host: &[u8], family: RecordType) -> Peeked {
+    let Some(cache) = Cache::instance() else {
+        return Peeked::Look;
+    };
+    let qname = cache.hashed(host);
+    match cache.first_address(&qname, family, clock::now_ticks()) {
+        FirstAddress::Address {
+            address,
+            alone: true,
+        } => {
+            count_answered(None);
+            Peeked::Single(address)
+        }
+        FirstAddress::Negative(kind) if is_answer(kind) => {
+            count_answered(Some(kind));
+            Peeked::Absent
+        }
+        _ => Peeked::Look,
+    }
+}
+
+/// True when a negative entry settles a lookup. After a failure there may still be stale data.
+#[inline(always)]
+fn is_answer(kind: NegativeKind) -> bool {
+    kind != NegativeKind::Failure
+}
+
+/// Counts a lookup that needed nothing but a look into the cache.
+#[inline(always)]
+fn count_answered(negative: Option<NegativeKind>) {
+    stats::count(Stat::Request);
+    count_hit(negative);
+}
+
 /// The first address of an entry that is live, or that was fetched with TTL 0.
-fn address_of(entry: &EntryRef) -> Result<IpAddr, LookupError> {
+fn address_of(entry: &EntryRef) -> Result<PlainIp, LookupError> {
     let first = entry.usable_addresses(clock::now_ticks()).next();
-    first.ok_or(LookupError::NoData)
+    first.map(PlainIp::from).ok_or(LookupError::NoData)
 }

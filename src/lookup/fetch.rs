@@ -1,6 +1,6 @@
 //! One lookup: the cache, another process's query, a query of its own.
 
-use crate::cache::{Cache, EntryRef, NegativeKind};
+use crate::cache::{Cache, EntryRef, NegativeKind, due};
 use crate::error::{Failure, LookupError};
 use crate::host::clock;
 use crate::host::counters::{self, Counter};
@@ -115,6 +115,12 @@ impl Lookup {
         }
         let mut attempt = None;
         if stale.is_recent {
+            if due::is_refresher_alive(clock::now_ticks()) {
+                if stale.was_noted {
+                    self.cache.note_due(&stale.expired, self.qtype);
+                }
+                return Ok(serve(stale));
+            }
             let now = flight::attempt(self.cache, key);
             if matches!(now, Attempt::Busy(_)) {
                 return Ok(serve(stale));
@@ -278,6 +284,7 @@ impl Lookup {
             qtype: self.qtype,
             absolute,
             flags: self.flags,
+            renews: false,
         };
         let result = store::settle(self.cache, &asked, first, &mut self.hops);
         if matches!(result, Err(LookupError::Failed(Failure::Timeout))) {
@@ -332,7 +339,7 @@ impl Lookup {
 }
 
 /// What those who wait cannot find in the cache.
-fn verdict_of(result: &Result<Next, LookupError>) -> Option<Verdict> {
+pub(super) fn verdict_of(result: &Result<Next, LookupError>) -> Option<Verdict> {
     match result {
         Ok(Next::Entry(entry)) if !entry.is_linked() => Some(Verdict::Entry(entry.clone())),
         Ok(_) => None,

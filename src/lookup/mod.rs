@@ -14,6 +14,8 @@ mod fetch;
 mod flight;
 #[cfg(feature = "use_dns_cache")]
 mod known;
+#[cfg(feature = "use_dns_cache")]
+pub mod refresh;
 pub mod request;
 mod service;
 #[cfg(feature = "use_dns_cache")]
@@ -52,4 +54,5 @@ pub fn forget_failures() {
 pub fn prepare() {
     flight::prepare();
     backoff::prepare();
+    crate::cache::due::prepare();
 }

@@ -22,6 +22,8 @@ pub(super) struct Stale {
     pub(super) expired: EntryRef,
     /// It was in use lately, up to when it was looked for now.
     pub(super) is_recent: bool,
+    /// Its use was noted, which happens once a second.
+    pub(super) was_noted: bool,
 }
 
 /// `dns_stale_ttl`, ticks; 0 = nothing is served stale.
@@ -42,12 +44,13 @@ pub(super) fn find(cache: &Cache, name: &[u8], qtype: RecordType, hops: usize) -
     let expired = expired?;
     let unused = now.wrapping_sub(expired.last_used());
     let recent = options::extra(ExtraOpt::StaleRecent).min(MAX_TTL_S) * TICKS_PER_S;
+    let was_noted = expired.touch(now);
     entry.touch(now);
-    expired.touch(now);
     Some(Stale {
         entry,
         expired,
         is_recent: unused <= recent,
+        was_noted,
     })
 }
 

@@ -33,6 +33,8 @@ pub(super) struct Asked<'a> {
     pub(super) absolute: bool,
     /// The caller's request flags.
     pub(super) flags: u32,
+    /// The answer takes the place of live data, too: it was asked for that purpose.
+    pub(super) renews: bool,
 }
 
 /// How a lookup goes on after a query.
@@ -98,14 +100,21 @@ fn settle_answer(
         return Err(remember_failure(cache, asked, Failure::Malformed));
     };
     for alias in &chain.aliases {
-        store_alias(cache, alias);
+        store_alias(cache, asked, alias);
+        // What the name itself had is over.
+        end_stale(cache, alias.owner, asked.qtype);
     }
     if chain.too_long {
         return Err(LookupError::CnameChain);
     }
+    let says_something = !chain.records.is_empty() || answer.negative.is_some();
+    if says_something && !chain.left_zone && asked.qtype != RecordType::CNAME {
+        // It is no alias, or not any more.
+        end_stale(cache, chain.end, RecordType::CNAME);
+    }
     if !chain.records.is_empty() {
         store_additional(cache, asked, answer, &chain.records);
-        let entry = store_set(cache, chain.end, asked.qtype, &chain.records)?;
+        let entry = store_set(cache, asked, chain.end, &chain.records)?;
         return Ok(Next::Entry(entry));
     }
     let absent = answer.negative.filter(|_| !chain.left_zone);
@@ -132,8 +141,30 @@ fn is_search_allowed(asked: &Asked<'_>, answer: &Answer) -> bool {
         || (!asked.absolute && options::on(Opt::UseSearchList))
 }
 
+/// Takes expired data away that an answer contradicts: it must not be served stale any more.
+fn end_stale(cache: &Cache, name: &[u8], rtype: RecordType) {
+    let old = cache.acquire_any_age(name, rtype);
+    if let Some(old) = old.filter(|old| old.is_expired(clock::now_ticks())) {
+        cache.remove(&old);
+    }
+}
+
+/// As [`end_stale`], and what the answer was to renew. For answers that are not kept themselves.
+fn end_old(cache: &Cache, asked: &Asked<'_>, name: &[u8]) {
+    let old = cache.acquire_any_age(name, asked.qtype);
+    let over = |old: &EntryRef| {
+        old.is_expired(clock::now_ticks()) || (asked.renews && !old.is_permanent())
+    };
+    if let Some(old) = old.filter(over) {
+        cache.remove(&old);
+    }
+}
+
 /// What happens when a fetched record meets a live one, by `dns_cache_rec_pref`.
-fn conflict() -> Conflict {
+fn conflict(asked: &Asked<'_>) -> Conflict {
+    if asked.renews {
+        return Conflict::Replace;
+    }
     match options::int(Opt::RecPref) {
         2 => Conflict::Replace,
         3 => Conflict::KeepLonger,
@@ -150,9 +181,14 @@ fn insert(cache: &Cache, draft: &Draft<'_>, conflict: Conflict) -> Result<EntryR
 }
 
 /// Publishes a draft, or, if it has no place in the cache, makes an entry for this call alone.
-fn publish(cache: &Cache, draft: &Draft<'_>, lives: bool) -> Result<EntryRef, LookupError> {
+fn publish(
+    cache: &Cache,
+    asked: &Asked<'_>,
+    draft: &Draft<'_>,
+    lives: bool,
+) -> Result<EntryRef, LookupError> {
     if lives {
-        match insert(cache, draft, conflict()) {
+        match insert(cache, draft, conflict(asked)) {
             Ok(entry) => return Ok(entry),
             Err(InsertError::Full) => crate::cache_dbg!(
                 "no room for {} type {}",
@@ -162,6 +198,7 @@ fn publish(cache: &Cache, draft: &Draft<'_>, lives: bool) -> Result<EntryRef, Lo
             Err(InsertError::BadDraft) => return Err(LookupError::Failed(Failure::Malformed)),
         }
     }
+    end_old(cache, asked, draft.name);
     cache
         .make_private(draft, clock::now_ticks())
         .map_err(|error| match error {
@@ -184,20 +221,20 @@ fn drafts<'a>(records: &[&'a Record]) -> Vec<DraftRecord<'a>> {
 /// Stores the set that was asked for.
 fn store_set(
     cache: &Cache,
+    asked: &Asked<'_>,
     name: &[u8],
-    rtype: RecordType,
     records: &[&Record],
 ) -> Result<EntryRef, LookupError> {
     let records = drafts(records);
     let lives = records.first().is_some_and(|record| record.ttl > 0);
     let draft = Draft {
         name,
-        rtype,
+        rtype: asked.qtype,
         data: DraftData::Records(&records),
         permanent: false,
         negative_ttl: 0,
     };
-    publish(cache, &draft, lives)
+    publish(cache, asked, &draft, lives)
 }
 
 fn store_negative(
@@ -214,6 +251,7 @@ fn store_negative(
     // "host." proves nothing about "host", which search domains may complete, but shares its key.
     let single_label = asked.absolute && !name.contains(&b'.');
     if ttl == 0 || single_label {
+        end_old(cache, asked, name);
         return Err(error);
     }
     let draft = Draft {
@@ -223,15 +261,19 @@ fn store_negative(
         permanent: false,
         negative_ttl: ttl,
     };
-    match insert(cache, &draft, conflict()) {
+    match insert(cache, &draft, conflict(asked)) {
         Ok(entry) => Ok(Next::Entry(entry)),
-        Err(_) => Err(error),
+        Err(_) => {
+            end_old(cache, asked, name);
+            Err(error)
+        }
     }
 }
 
-fn store_alias(cache: &Cache, alias: &Alias<'_>) {
+fn store_alias(cache: &Cache, asked: &Asked<'_>, alias: &Alias<'_>) {
     let ttl = ttl::of_set(std::iter::once(alias.ttl));
     if ttl == 0 {
+        end_stale(cache, alias.owner, RecordType::CNAME);
         return;
     }
     let rdata = RData::Cname(alias.target.clone());
@@ -244,7 +286,7 @@ fn store_alias(cache: &Cache, alias: &Alias<'_>) {
         negative_ttl: 0,
     };
     // Without memory for it the next lookup asks for the alias again.
-    let _ = insert(cache, &draft, conflict());
+    let _ = insert(cache, &draft, conflict(asked));
 }
 
 /// Additional data of one answer on its way into the cache.

@@ -128,14 +128,21 @@ static AT_THE_ENDS: [bool; 256] = {
 #[must_use]
 #[inline]
 pub fn parse_literal(text: &[u8]) -> Option<IpAddr> {
-    let (&[first, ..], &[.., last]) = (text, text) else {
-        return None;
-    };
-    if AT_THE_ENDS[usize::from(first)] && AT_THE_ENDS[usize::from(last)] {
+    if may_be_literal(text) {
         read_literal(text)
     } else {
         None
     }
+}
+
+/// False when the text is certainly no address.
+#[must_use]
+#[inline(always)]
+pub fn may_be_literal(text: &[u8]) -> bool {
+    let (&[first, ..], &[.., last]) = (text, text) else {
+        return false;
+    };
+    AT_THE_ENDS[usize::from(first)] && AT_THE_ENDS[usize::from(last)]
 }
 
 #[inline(never)]

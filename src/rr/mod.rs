@@ -2,10 +2,12 @@
 
 mod literal;
 mod name;
+mod plain_ip;
 mod rdata;
 
 pub use literal::*;
 pub use name::{Name, eq_ignore_case, is_host_name, is_subdomain};
+pub use plain_ip::PlainIp;
 pub use rdata::{Naptr, RData, Record, RecordType, Srv};
 
 /// Longest name handled, in octets of its text form (`MAX_DNS_NAME` of resolve.h is 256 with NUL).

@@ -103,13 +103,12 @@ fn cached(
         transport = Some(Transport::Udp as u8);
     }
     let mut target_port = port.as_deref().copied();
-    let first = handle::resolve(
+    let first = handle::resolve_whole_set(
         &mut cursor,
         name,
         target_port.as_mut(),
         transport.as_mut(),
         flags,
-        None,
     )
     .ok()?;
     let mut found = match &cursor.a {

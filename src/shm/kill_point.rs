@@ -71,10 +71,39 @@ impl KillPoint {
         self as u32 + 1
     }
 
-    /// Number of points.
+    /// Every point.
     #[must_use]
-    pub fn count() -> u32 {
-        Self::HintReserved.number()
+    pub fn all() -> [Self; 28] {
+        [
+            Self::LockTaken,
+            Self::BlockTaken,
+            Self::ExtentHalfHandedOut,
+            Self::PageCommitted,
+            Self::ListEnterHalf,
+            Self::ListLeaveHalf,
+            Self::ContentHalf,
+            Self::ContentWritten,
+            Self::Published,
+            Self::OverflowCounted,
+            Self::TagSet,
+            Self::Linked,
+            Self::ReplacedSlot,
+            Self::ReplacedVersion,
+            Self::UnlinkedSlot,
+            Self::UnlinkedVersion,
+            Self::OverflowDiscounted,
+            Self::LetGo,
+            Self::BlockFreed,
+            Self::PageDiscarded,
+            Self::PageUncommitted,
+            Self::HintTaken,
+            Self::TableHalfMoved,
+            Self::TableMoved,
+            Self::TableSwitched,
+            Self::RepairedTable,
+            Self::RepairedPages,
+            Self::HintReserved,
+        ]
     }
 }
 

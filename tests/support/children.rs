@@ -5,13 +5,16 @@ use std::time::{Duration, Instant};
 
 /// Runs `body` in a child process, which ends without running the parent's destructors; its exit code
 /// is 1 when `body` panicked.
-#[allow(unsafe_code, reason = "fork")]
+#[allow(unsafe_code, reason = "fork, prctl")]
 pub fn spawn(body: impl FnOnce()) -> libc::pid_t {
     // SAFETY: the child only works on what processes share and ends with _exit; no other thread of the
     // test program holds a lock that the child takes.
     let pid = unsafe { libc::fork() };
     assert!(pid >= 0);
     if pid == 0 {
+        // Should the test fail and its thread end, its children end with it.
+        // SAFETY: affects this child only.
+        unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
         let fine = std::panic::catch_unwind(std::panic::AssertUnwindSafe(body)).is_ok();
         // SAFETY: ends the child at once.
         unsafe { libc::_exit(i32::from(!fine)) };
@@ -34,7 +37,7 @@ pub fn wait(pid: libc::pid_t) -> i32 {
             kill(pid);
             panic!("child {pid} hangs");
         }
-        std::thread::sleep(Duration::from_millis(1));
+        std::thread::sleep(Duration::from_micros(200));
     }
 }
 

@@ -11,7 +11,7 @@ mod counters;
 mod log;
 
 use std::ffi::{CStr, c_int, c_uint, c_void};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicPtr, Ordering};
 
 use once_cell::sync::OnceCell;
 
@@ -38,8 +38,9 @@ unsafe impl Send for Symbols {}
 unsafe impl Sync for Symbols {}
 
 static SYMBOLS: OnceCell<Option<Symbols>> = OnceCell::new();
-/// Set once `init_dns_cache()` ran: from then on the timer exists.
-static TIMER_READY: AtomicBool = AtomicBool::new(false);
+/// `get_ticks_raw()`, once `init_dns_cache()` ran: from then on the timer exists. NULL before, and
+/// outside Kamailio.
+static TICKS: AtomicPtr<c_void> = AtomicPtr::new(std::ptr::null_mut());
 
 fn find(name: &CStr) -> *mut c_void {
     // SAFETY: dlsym only reads the NUL-terminated name.
@@ -86,18 +87,23 @@ pub fn is_host() -> bool {
 
 /// Told by `init_dns_cache()`: the host's timer runs from here on.
 pub fn set_timer_ready() {
-    TIMER_READY.store(true, Ordering::Relaxed);
+    if let Some(symbols) = symbols() {
+        TICKS.store(symbols.get_ticks_raw as *mut c_void, Ordering::Release);
+    }
 }
 
 /// The host's tick counter; `None` outside Kamailio and before its timer exists.
 #[must_use]
 pub fn ticks() -> Option<u32> {
-    if !TIMER_READY.load(Ordering::Relaxed) {
+    let function = TICKS.load(Ordering::Acquire);
+    if function.is_null() {
         return None;
     }
-    let symbols = symbols()?;
-    // SAFETY: init_timer() ran before init_dns_cache() set TIMER_READY.
-    Some(unsafe { (symbols.get_ticks_raw)() })
+    // SAFETY: `set_timer_ready` put the function of this type there.
+    let function =
+        unsafe { std::mem::transmute::<*mut c_void, unsafe extern "C" fn() -> c_uint>(function) };
+    // SAFETY: init_timer() ran before init_dns_cache() called `set_timer_ready`.
+    Some(unsafe { function() })
 }
 
 /// The 32-bit word at an offset of the current `struct cfg_group_core`; `None` outside Kamailio.

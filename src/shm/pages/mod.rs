@@ -14,6 +14,8 @@
 #![allow(unsafe_code, reason = "marks its types as fit for shared memory")]
 
 mod alloc;
+#[cfg(feature = "fault_injection")]
+mod audit;
 mod hints;
 mod lists;
 mod rebuild;

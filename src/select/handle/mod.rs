@@ -5,20 +5,22 @@
 //! replacement; for each the addresses of its target. Without NAPTR: SRV records for each transport,
 //! then the addresses of the name itself.
 
+mod addresses;
+mod reasons;
+
 use std::net::IpAddr;
 
 use crate::cache::{Cache, EntryRef, RecordView};
 use crate::error::LookupError;
 use crate::host::options::{self, ExtraOpt};
 use crate::host::{clock, random};
-use crate::lookup::{self, Source, family_allowed, family_order};
+use crate::lookup::{self, Source, family_allowed};
 use crate::rr::{MAX_NAME_OCTETS, MAX_RRSET_RECORDS, RecordType, eq_ignore_case, parse_literal};
 
 use super::naptr::Candidates;
 use super::protocols::{self, TransportList};
-use super::{
-    AddressReason, Cursor, NaptrReason, Reason, SelectError, SrvReason, Transport, flags, srv,
-};
+use super::{Cursor, Reason, SelectError, Transport, flags, srv};
+use addresses::Hold;
 
 const TRANSPORT_MASK: u8 = 7;
 const CANDIDATE_SHIFT: u8 = 3;
@@ -52,6 +54,8 @@ struct Search<'a> {
     cursor: &'a mut Cursor,
     flags: u32,
     reason: Option<&'a mut Reason>,
+    /// The address entry is wanted in the cursor, whatever it holds.
+    whole_set: bool,
 }
 
 /// Gives the next target of a call: the first when the cursor holds no entry, else the one after it.
@@ -68,38 +72,35 @@ pub fn resolve(
     port: Option<&mut u16>,
     proto: Option<&mut u8>,
     request_flags: u32,
-    mut reason: Option<&mut Reason>,
+    reason: Option<&mut Reason>,
 ) -> Result<IpAddr, SelectError> {
-    let _deadline = lookup::deadline::scope();
-    let wanted = Wanted {
-        port: port.as_deref().copied(),
-        transport: proto.as_deref().copied(),
-    };
-    let fresh = cursor.srv.is_none() && cursor.a.is_none();
-    if let Some(reason) = reason.as_deref_mut() {
-        *reason = Reason::default();
-    }
-    let mut search = Search {
+    let search = Search {
         cursor,
         flags: request_flags,
         reason,
+        whole_set: false,
     };
-    let result = if fresh {
-        search.first(name, wanted)
-    } else {
-        search.next(name)
+    search.step(name, port, proto)
+}
+
+/// As [`resolve`], and the cursor holds the address entry afterwards unless the target is a literal.
+///
+/// # Errors
+/// As [`resolve`].
+pub(super) fn resolve_whole_set(
+    cursor: &mut Cursor,
+    name: &[u8],
+    port: Option<&mut u16>,
+    proto: Option<&mut u8>,
+    request_flags: u32,
+) -> Result<IpAddr, SelectError> {
+    let search = Search {
+        cursor,
+        flags: request_flags,
+        reason: None,
+        whole_set: true,
     };
-    if !search.cursor.has_naptr_slot {
-        search.cursor.naptr = None;
-    }
-    let target = result?;
-    if let Some(port) = port {
-        *port = target.port;
-    }
-    if let Some(proto) = proto {
-        *proto = target.transport;
-    }
-    Ok(target.address)
+    search.step(name, port, proto)
 }
 
 /// True when asking for another target makes sense; moves on to it (`dns_srv_handle_next()`).
@@ -130,6 +131,39 @@ impl Nothing {
 }
 
 impl Search<'_> {
+    /// One step, and what the caller's variables get of it.
+    fn step(
+        mut self,
+        name: &[u8],
+        port: Option<&mut u16>,
+        proto: Option<&mut u8>,
+    ) -> Result<IpAddr, SelectError> {
+        let _deadline = lookup::deadline::scope();
+        if let Some(reason) = self.reason.as_deref_mut() {
+            *reason = Reason::default();
+        }
+        let result = if self.cursor.srv.is_none() && self.cursor.a.is_none() {
+            let wanted = Wanted {
+                port: port.as_deref().copied(),
+                transport: proto.as_deref().copied(),
+            };
+            self.first(name, wanted)
+        } else {
+            self.next(name)
+        };
+        if !self.cursor.has_naptr_slot {
+            self.cursor.naptr = None;
+        }
+        let target = result?;
+        if let Some(port) = port {
+            *port = target.port;
+        }
+        if let Some(proto) = proto {
+            *proto = target.transport;
+        }
+        Ok(target.address)
+    }
+
     fn first(&mut self, name: &[u8], wanted: Wanted) -> Result<Target, SelectError> {
         let seed = self.cursor.tried as u32;
         let slot = self.cursor.has_naptr_slot;
@@ -187,7 +221,7 @@ impl Search<'_> {
         }
         self.cursor.port = port;
         self.cursor.proto = transport as u8;
-        match self.start_addresses(name, lookup::entry) {
+        match self.start_addresses(name, lookup::entry, Hold::Always) {
             Ok(address) => Ok(Target {
                 address,
                 port,
@@ -199,16 +233,16 @@ impl Search<'_> {
     }
 
     fn next(&mut self, name: &[u8]) -> Result<Target, SelectError> {
-        if self.cursor.a.is_some() {
-            if let Some(address) = self.next_address() {
-                self.note_current_srv();
-                return Ok(self.target(address));
-            }
-            // The entry stays: without it a cursor at the end would look like a new one.
-            if self.cursor.srv.is_none() {
-                return Err(SelectError::EndOfList);
-            }
-            self.cursor.a = None;
+        let next = match self.cursor.a {
+            Some(_) => self.next_address(),
+            None => self.next_address_of_srv(),
+        };
+        if let Some(address) = next {
+            self.note_current_srv();
+            return Ok(self.target(address));
+        }
+        if self.cursor.srv.is_none() {
+            return Err(SelectError::EndOfList);
         }
         if let Ok(address) = self.next_srv_target() {
             return Ok(self.target(address));
@@ -406,7 +440,7 @@ impl Search<'_> {
             if target.is_empty() {
                 continue;
             }
-            match self.start_addresses(target, lookup::absolute_entry) {
+            match self.start_addresses(target, lookup::absolute_entry, Hold::Sets) {
                 Ok(address) => {
                     self.cursor.port = port;
                     self.note_srv(entry, index);
@@ -420,176 +454,6 @@ impl Search<'_> {
         } else {
             Nothing::Absent
         })
-    }
-
-    // Addresses
-
-    /// Takes the addresses of a host and gives the first.
-    fn start_addresses(&mut self, host: &[u8], look_up: LookUp) -> Result<IpAddr, Nothing> {
-        self.cursor.a = None;
-        self.cursor.ip_no = 0;
-        if let Some(address) = parse_literal(host) {
-            if !family_allowed(address, self.flags) {
-                return Err(Nothing::Absent);
-            }
-            self.note_address(host, address, -1, Source::Literal);
-            return Ok(address);
-        }
-        let (first, second) = family_order(self.flags);
-        let mut nothing = Nothing::Absent;
-        for family in std::iter::once(first).chain(second) {
-            match self.take_addresses(host, family, look_up) {
-                Ok(address) => return Ok(address),
-                Err(Nothing::Failed) => nothing = Nothing::Failed,
-                Err(_) => {}
-            }
-        }
-        Err(nothing)
-    }
-
-    fn take_addresses(
-        &mut self,
-        host: &[u8],
-        family: RecordType,
-        look_up: LookUp,
-    ) -> Result<IpAddr, Nothing> {
-        let (entry, source) = look_up(host, family, self.flags).map_err(Nothing::from_error)?;
-        self.cursor.a = Some(entry);
-        self.cursor.ip_no = 0;
-        let address = self.address_from_entry(source).ok_or(Nothing::Used);
-        if address.is_err() {
-            self.cursor.a = None;
-        }
-        address
-    }
-
-    /// The address at the cursor, or the next usable one behind it.
-    fn address_from_entry(&mut self, source: Source) -> Option<IpAddr> {
-        let entry = self.cursor.a.as_ref()?;
-        let now = clock::now_ticks();
-        let first = usize::from(self.cursor.ip_no);
-        let (index, address) = (first..entry.record_count())
-            .find_map(|index| Some((index, entry.usable_address(index, now)?)))?;
-        // Sets are capped below 255, so the caller's addition cannot wrap.
-        self.cursor.ip_no = index as u8;
-        if self.reason.is_some() {
-            let (owner, ttl) = (entry.name().to_vec(), seconds_left(entry, index));
-            self.note_address(&owner, address, ttl, source);
-        }
-        Some(address)
-    }
-
-    /// The next address of the entry at hand, then those of the other family.
-    fn next_address(&mut self) -> Option<IpAddr> {
-        if let Some(address) = self.address_from_entry(Source::Cache) {
-            return Some(address);
-        }
-        let entry = self.cursor.a.clone()?;
-        let (first, second) = family_order(self.flags);
-        if entry.rtype() != first {
-            return None;
-        }
-        let place = self.cursor.ip_no;
-        let found = self.take_addresses(entry.name(), second?, lookup::absolute_entry);
-        if found.is_err() {
-            self.cursor.a = Some(entry);
-            self.cursor.ip_no = place;
-        }
-        found.ok()
-    }
-
-    // Reasons
-
-    fn note_address(&mut self, owner: &[u8], address: IpAddr, ttl: i32, source: Source) {
-        if let Some(reason) = self.reason.as_deref_mut() {
-            reason.address = Some(AddressReason {
-                owner: owner.to_vec(),
-                address,
-                ttl,
-                source,
-            });
-        }
-    }
-
-    fn note_srv(&mut self, entry: &EntryRef, index: usize) {
-        let Some(reason) = self.reason.as_deref_mut() else {
-            return;
-        };
-        let Some(RecordView::Srv {
-            priority,
-            weight,
-            port,
-            target,
-        }) = entry.record(index)
-        else {
-            return;
-        };
-        reason.srv = Some(SrvReason {
-            owner: entry.name().to_vec(),
-            priority,
-            weight,
-            port,
-            target: target.to_vec(),
-            ttl: seconds_left(entry, index),
-            source: Source::Cache,
-        });
-        self.note_current_naptr();
-    }
-
-    /// The SRV record whose addresses are being given.
-    fn note_current_srv(&mut self) {
-        if self.reason.is_none() {
-            return;
-        }
-        let Some(entry) = self.cursor.srv.clone() else {
-            return;
-        };
-        let step = usize::from(self.cursor.srv_no).saturating_sub(1);
-        if let Some(index) = record_at_step(&entry, step, self.cursor.tried as u32) {
-            self.note_srv(&entry, index);
-        }
-    }
-
-    fn note_current_naptr(&mut self) {
-        let hash = (self.cursor.tried >> 32) as u32;
-        let position = usize::from(self.cursor.proto >> CANDIDATE_SHIFT);
-        let entry = self.cursor.naptr.clone().or_else(|| {
-            let accept = |entry: &EntryRef| entry.negative().is_none();
-            Cache::instance().filter(|_| hash != 0)?.acquire_by_hash(
-                hash,
-                RecordType::NAPTR,
-                &accept,
-            )
-        });
-        let Some(entry) = entry else { return };
-        if let Some(candidate) = candidates_of(&entry).get(position) {
-            self.note_naptr(&entry, usize::from(candidate.index), Source::Cache);
-        }
-    }
-
-    fn note_naptr(&mut self, entry: &EntryRef, index: usize, source: Source) {
-        let Some(reason) = self.reason.as_deref_mut() else {
-            return;
-        };
-        let Some(RecordView::Naptr {
-            order,
-            preference,
-            services,
-            replacement,
-            ..
-        }) = entry.record(index)
-        else {
-            return;
-        };
-        reason.naptr = Some(NaptrReason {
-            owner: entry.name().to_vec(),
-            order,
-            preference,
-            service: services.to_vec(),
-            replacement: replacement.to_vec(),
-            ttl: seconds_left(entry, index),
-            source,
-        });
     }
 }
 
@@ -649,15 +513,4 @@ fn rank_records(entry: &EntryRef, ranked: &mut [srv::Ranked]) -> usize {
         count += 1;
     }
     count
-}
-
-/// Seconds to the end of a record; -1 for permanent ones.
-fn seconds_left(entry: &EntryRef, index: usize) -> i32 {
-    if entry.is_permanent() {
-        return -1;
-    }
-    let now = clock::now_ticks();
-    entry
-        .record_expire(index)
-        .map_or(0, |expire| clock::seconds_until(expire, now).max(0))
 }

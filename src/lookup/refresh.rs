@@ -1,0 +1,202 @@
+//! Entries in use are fetched anew before they expire, or while they are served stale, with no caller
+//! waiting.
+//!
+//! Those who look entries up note the ones that are due ([`crate::cache::due`]). A refresher takes the
+//! notes now and then and asks. It claims each question as everybody does, so nobody asks it meanwhile,
+//! and leaves alone what failed a moment ago. There is one refresher, as a rule; more do no harm.
+
+use std::collections::VecDeque;
+use std::sync::atomic::Ordering;
+
+use crate::cache::due::{self, Due};
+use crate::cache::{Cache, EntryRef, NegativeKind, RecordView};
+use crate::error::LookupError;
+use crate::host::clock::{self, TICKS_PER_S};
+use crate::host::metrics::{self, Metric};
+use crate::host::{hooks, vars::dns_flags};
+use crate::resolver::{self, Outcome, Question};
+use crate::rr::{MAX_CNAME_HOPS, RecordType};
+
+use super::fetch::verdict_of;
+use super::flight::{self, Attempt, Claim};
+use super::known::{Known, known};
+use super::request::question_text;
+use super::store::{self, Asked, Next};
+use super::{backoff, watchdog};
+
+/// Questions asked at once.
+pub const MAX_JOBS: usize = 32;
+/// A query for a refresh ends after this, ms: nobody waits for it, but others wait for their turn.
+pub const LIMIT_MS: u64 = 5000;
+/// Without a sign of life for so long the refresher is taken for dead, ticks.
+pub const SILENCE: u32 = 3 * TICKS_PER_S;
+
+/// A question that the refresher has claimed.
+#[derive(Debug)]
+pub struct Job {
+    name: Vec<u8>,
+    text: Vec<u8>,
+    qtype: RecordType,
+    absolute: bool,
+    /// CNAMEs that may still be followed.
+    hops: usize,
+    claim: Claim,
+}
+
+impl Job {
+    /// What to ask.
+    #[must_use]
+    pub fn question(&self) -> Question<'_> {
+        Question {
+            qname: &self.text,
+            qtype: self.qtype,
+        }
+    }
+}
+
+/// What a refresher has to do.
+#[derive(Debug, Default)]
+pub struct Refresher {
+    /// Claimed because an answer ended in an alias of a name that the cache does not have.
+    more: VecDeque<Job>,
+}
+
+impl Refresher {
+    /// Takes what is due, at most [`MAX_JOBS`]; says that a refresher is at work.
+    ///
+    /// Nothing while no query may be sent, or where a module has put a search function of its own into
+    /// `dns_func`: that one can only be waited for, so workers do without refresher.
+    pub fn take(&mut self) -> Vec<Job> {
+        let Some(cache) = Cache::instance() else {
+            return Vec::new();
+        };
+        if hooks::swapped_search().is_some() {
+            due::refresher_ends();
+            return Vec::new();
+        }
+        due::refresher_works(SILENCE);
+        if !watchdog::servers_up() {
+            return Vec::new();
+        }
+        let mut jobs: Vec<Job> = Vec::new();
+        while jobs.len() < MAX_JOBS
+            && let Some(job) = self.more.pop_front()
+        {
+            jobs.push(job);
+        }
+        if jobs.len() < MAX_JOBS {
+            let due = cache.take_due(clock::now_ticks());
+            let claimed = due.filter_map(|due| job_of(cache, &due));
+            jobs.extend(claimed.take(MAX_JOBS - jobs.len()));
+        }
+        jobs
+    }
+
+    /// Stores what became of a job; true when it was answered.
+    pub fn settle(&mut self, job: Job, outcome: Outcome) -> bool {
+        let Some(cache) = Cache::instance() else {
+            return false;
+        };
+        let Job {
+            name,
+            qtype,
+            absolute,
+            mut hops,
+            claim,
+            ..
+        } = job;
+        let asked = Asked {
+            name: &name,
+            qtype,
+            absolute,
+            flags: dns_flags.load(Ordering::Relaxed) as u32,
+            renews: true,
+        };
+        let result = store::settle(cache, &asked, outcome, &mut hops);
+        claim.finish(cache, verdict_of(&result));
+        let answered = !matches!(
+            result,
+            Err(LookupError::Failed(_) | LookupError::BadName | LookupError::OutOfMemory)
+        );
+        metrics::count(if answered {
+            Metric::Refreshed
+        } else {
+            Metric::RefreshFailed
+        });
+        if let Ok(Next::Ask(target)) = result
+            && let Known::Miss(further) = known(cache, target.as_bytes(), qtype, &mut hops)
+        {
+            let target = further.unwrap_or(target);
+            self.more
+                .extend(claim_job(cache, target.as_bytes(), qtype, true, hops));
+        }
+        answered
+    }
+}
+
+/// The question that fetches an entry anew, if it may be asked now.
+fn job_of(cache: &Cache, due: &Due) -> Option<Job> {
+    let negative = due.entry.negative();
+    if negative == Some(NegativeKind::Failure) {
+        return None;
+    }
+    // What the search list led to is looked for in the same way again.
+    let absolute = negative.is_none() && !is_expansion(&due.entry);
+    claim_job(cache, due.entry.name(), due.qtype, absolute, MAX_CNAME_HOPS)
+}
+
+fn claim_job(
+    cache: &Cache,
+    name: &[u8],
+    qtype: RecordType,
+    absolute: bool,
+    hops: usize,
+) -> Option<Job> {
+    let key = cache.question_key(name, qtype, absolute);
+    if backoff::is_waiting(key, clock::now_ticks()) {
+        return None;
+    }
+    let Attempt::Claimed(claim) = flight::attempt(cache, key) else {
+        return None;
+    };
+    Some(Job {
+        name: name.to_vec(),
+        text: question_text(name, absolute),
+        qtype,
+        absolute,
+        hops,
+        claim,
+    })
+}
+
+/// True for the alias that stands for a search domain that was appended.
+fn is_expansion(entry: &EntryRef) -> bool {
+    let Some(RecordView::Cname(target)) = entry.record(0) else {
+        return false;
+    };
+    let suffix = target
+        .split_at_checked(entry.name().len())
+        .filter(|(head, _)| head.eq_ignore_ascii_case(entry.name()))
+        .and_then(|(_, tail)| tail.strip_prefix(b"."));
+    suffix.is_some_and(resolver::is_search_suffix)
+}
+
+/// Does what is due, in the calling thread; gives the number of questions that were answered.
+///
+/// Blocks for as long as the slowest of them takes, at most [`LIMIT_MS`] a round.
+pub fn run(refresher: &mut Refresher) -> usize {
+    let mut answered = 0;
+    loop {
+        let jobs = refresher.take();
+        if jobs.is_empty() {
+            return answered;
+        }
+        due::refresher_works(SILENCE + (LIMIT_MS / 1000) as u32 * TICKS_PER_S);
+        let questions: Vec<_> = jobs.iter().map(Job::question).collect();
+        let until_ms = resolver::now_ms().saturating_add(LIMIT_MS);
+        let outcomes = resolver::query_all(&questions, Some(until_ms));
+        for (job, outcome) in jobs.into_iter().zip(outcomes) {
+            answered += usize::from(refresher.settle(job, outcome));
+        }
+    }
+}

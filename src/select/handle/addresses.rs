@@ -1,0 +1,167 @@
+//! Addresses of a host, one at a time.
+//!
+//! A set of several addresses is held until all were given, so a call goes through one set whatever
+//! happens in the cache. Of a host behind an SRV record that has a single address nothing is held: the
+//! SRV record leads to the next step. Most hosts have one address, and the count of holders is the one
+//! word for which processes that send to the same carrier would fight.
+
+use std::net::IpAddr;
+
+use super::reasons::seconds_left;
+use super::{LookUp, Nothing, Search, record_at_step};
+use crate::cache::RecordView;
+use crate::host::clock;
+use crate::lookup::{self, Peeked, Source, family_allowed, family_order};
+use crate::rr::{RecordType, parse_literal};
+
+/// `ip_no` while no address entry is held, between an SRV target's single address and the next call. The
+/// caller's `next` adds one: positions in a held entry stay below, see [`crate::rr::MAX_RRSET_RECORDS`].
+const FIRST_FAMILY: u8 = 251;
+/// As [`FIRST_FAMILY`], and the caller wants the next address.
+const AFTER_FIRST_FAMILY: u8 = FIRST_FAMILY + 1;
+/// As [`FIRST_FAMILY`], the address being of the family that is tried last.
+const LAST_FAMILY: u8 = 254;
+
+/// Whether the cursor has to hold the address entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Hold {
+    /// Always: nothing else leads to the next address.
+    Always,
+    /// Not for a single address: the SRV record in use leads on.
+    Sets,
+}
+
+impl Search<'_> {
+    /// Takes the addresses of a host and gives the first.
+    pub(super) fn start_addresses(
+        &mut self,
+        host: &[u8],
+        look_up: LookUp,
+        hold: Hold,
+    ) -> Result<IpAddr, Nothing> {
+        self.cursor.a = None;
+        self.cursor.ip_no = 0;
+        if let Some(address) = parse_literal(host) {
+            if !family_allowed(address, self.flags) {
+                return Err(Nothing::Absent);
+            }
+            self.note_address(host, address, -1, Source::Literal);
+            return Ok(address);
+        }
+        let (first, second) = family_order(self.flags);
+        let error = match self.take_addresses(host, first, look_up, hold) {
+            Ok(address) => return Ok(address),
+            Err(error) => error,
+        };
+        let error = if error == Nothing::Failed {
+            error
+        } else {
+            Nothing::Absent
+        };
+        let second = second.ok_or(error)?;
+        match self.take_addresses(host, second, look_up, hold) {
+            Err(Nothing::Failed) => Err(Nothing::Failed),
+            Err(_) => Err(error),
+            found => found,
+        }
+    }
+
+    fn take_addresses(
+        &mut self,
+        host: &[u8],
+        family: RecordType,
+        look_up: LookUp,
+        hold: Hold,
+    ) -> Result<IpAddr, Nothing> {
+        if hold == Hold::Sets && !self.keeps_addresses() {
+            match lookup::peek_address(host, family) {
+                Peeked::Single(address) => {
+                    self.cursor.ip_no = self.given_mark(family);
+                    return Ok(address.into());
+                }
+                Peeked::Absent => return Err(Nothing::Absent),
+                Peeked::Look => {}
+            }
+        }
+        let (entry, source) = look_up(host, family, self.flags).map_err(Nothing::from_error)?;
+        self.cursor.a = Some(entry);
+        self.cursor.ip_no = 0;
+        let address = self.address_from_entry(source).ok_or(Nothing::Used);
+        if address.is_err() {
+            self.cursor.a = None;
+        }
+        address
+    }
+
+    /// True when the caller wants to see the entry, too.
+    fn keeps_addresses(&self) -> bool {
+        self.whole_set || self.reason.is_some()
+    }
+
+    /// How the cursor says that the single address of a family was given.
+    fn given_mark(&self, family: RecordType) -> u8 {
+        match family_order(self.flags) {
+            (first, Some(_)) if first == family => FIRST_FAMILY,
+            _ => LAST_FAMILY,
+        }
+    }
+
+    /// The address at the cursor, or the next usable one behind it.
+    fn address_from_entry(&mut self, source: Source) -> Option<IpAddr> {
+        let entry = self.cursor.a.as_ref()?;
+        let now = clock::now_ticks();
+        let first = usize::from(self.cursor.ip_no);
+        let (index, address) = (first..entry.record_count())
+            .find_map(|index| Some((index, entry.usable_address(index, now)?)))?;
+        // Sets are capped below 255, so the caller's addition cannot wrap.
+        self.cursor.ip_no = index as u8;
+        if self.reason.is_some() {
+            let (owner, ttl) = (entry.name().to_vec(), seconds_left(entry, index));
+            self.note_address(&owner, address, ttl, source);
+        }
+        Some(address)
+    }
+
+    /// The next address of the entry at hand, then those of the other family; lets go of the entry when
+    /// there is none.
+    pub(super) fn next_address(&mut self) -> Option<IpAddr> {
+        if let Some(address) = self.address_from_entry(Source::Cache) {
+            return Some(address);
+        }
+        let entry = self.cursor.a.take()?;
+        self.cursor.ip_no = 0;
+        let (first, second) = family_order(self.flags);
+        if entry.rtype() != first {
+            return None;
+        }
+        let hold = match self.cursor.srv {
+            Some(_) => Hold::Sets,
+            None => Hold::Always,
+        };
+        self.take_addresses(entry.name(), second?, lookup::absolute_entry, hold)
+            .ok()
+    }
+
+    /// As [`Self::next_address`] where no entry is held: the other family of the SRV target in use, or,
+    /// when the caller did not ask for the next address, the same one again.
+    pub(super) fn next_address_of_srv(&mut self) -> Option<IpAddr> {
+        let (first, second) = family_order(self.flags);
+        let family = match std::mem::take(&mut self.cursor.ip_no) {
+            FIRST_FAMILY => first,
+            AFTER_FIRST_FAMILY..LAST_FAMILY => second?,
+            LAST_FAMILY => second.unwrap_or(first),
+            _ => return None,
+        };
+        let entry = self.cursor.srv.take()?;
+        let step = usize::from(self.cursor.srv_no).saturating_sub(1);
+        let index = record_at_step(&entry, step, self.cursor.tried as u32);
+        let found = match index.and_then(|index| entry.record(index)) {
+            Some(RecordView::Srv { target, .. }) => self
+                .take_addresses(target, family, lookup::absolute_entry, Hold::Sets)
+                .ok(),
+            _ => None,
+        };
+        self.cursor.srv = Some(entry);
+        found
+    }
+}
