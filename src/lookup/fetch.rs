@@ -42,7 +42,7 @@ struct Companion {
     text: Vec<u8>,
     qtype: RecordType,
     absolute: bool,
-    claim: Claim,
+    claim: Option<Claim>,
 }
 
 impl Lookup {
@@ -302,7 +302,9 @@ impl Lookup {
             };
             let mut hops = MAX_CNAME_HOPS;
             let result = store::settle(self.cache, &asked, outcome, &mut hops);
-            companion.claim.finish(self.cache, verdict_of(&result));
+            if let Some(claim) = companion.claim {
+                claim.finish(self.cache, verdict_of(&result));
+            }
         }
         result
     }
@@ -325,8 +327,10 @@ impl Lookup {
         if self.cache.acquire(name, qtype, now).is_some() || backoff::is_waiting(key, now) {
             return None;
         }
-        let Attempt::Claimed(claim) = flight::attempt(self.cache, key) else {
-            return None;
+        let claim = match flight::attempt(self.cache, key) {
+            Attempt::Busy(_) => return None,
+            Attempt::Claimed(claim) => Some(claim),
+            Attempt::Alone => None,
         };
         Some(Companion {
             name: name.to_vec(),

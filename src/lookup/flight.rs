@@ -119,8 +119,7 @@ pub(super) fn attempt(cache: &Cache, key: u64) -> Attempt {
             Attempt::Claimed(Claim::new(slot, key))
         }
         Err(_) => match flight(slot, key) {
-            Some(flight) if HELD.get() == 0 => Attempt::Busy(flight),
-            Some(_) => Attempt::Alone,
+            Some(flight) => Attempt::Busy(flight),
             None => take_from_the_dead(cache, slot, key),
         },
     }
@@ -156,8 +155,11 @@ fn take_from_the_dead(cache: &Cache, slot: &'static Slot, key: u64) -> Attempt {
 }
 
 impl Flight {
-    /// Waits for the asker until `left_ms` have passed.
+    /// Waits for the asker until `left_ms` have passed; not at all in a thread that holds claims itself.
     pub(super) fn wait(self, cache: &Cache, left_ms: u64) -> Waited {
+        if HELD.get() > 0 {
+            return Waited::Over(None);
+        }
         let until_ms = clock::monotonic_ms().saturating_add(left_ms);
         self.slot.waiters.fetch_add(1, Ordering::SeqCst);
         let waited = loop {

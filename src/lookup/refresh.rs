@@ -31,7 +31,7 @@ pub const LIMIT_MS: u64 = 5000;
 /// Without a sign of life for so long the refresher is taken for dead, ticks.
 pub const SILENCE: u32 = 3 * TICKS_PER_S;
 
-/// A question that the refresher has claimed.
+/// A question that the refresher asks.
 #[derive(Debug)]
 pub struct Job {
     name: Vec<u8>,
@@ -40,7 +40,8 @@ pub struct Job {
     absolute: bool,
     /// CNAMEs that may still be followed.
     hops: usize,
-    claim: Claim,
+    /// Missing where another question uses the place of this one.
+    claim: Option<Claim>,
 }
 
 impl Job {
@@ -113,7 +114,9 @@ impl Refresher {
             renews: true,
         };
         let result = store::settle(cache, &asked, outcome, &mut hops);
-        claim.finish(cache, verdict_of(&result));
+        if let Some(claim) = claim {
+            claim.finish(cache, verdict_of(&result));
+        }
         let answered = !matches!(
             result,
             Err(LookupError::Failed(_) | LookupError::BadName | LookupError::OutOfMemory)
@@ -156,8 +159,10 @@ fn claim_job(
     if backoff::is_waiting(key, clock::now_ticks()) {
         return None;
     }
-    let Attempt::Claimed(claim) = flight::attempt(cache, key) else {
-        return None;
+    let claim = match flight::attempt(cache, key) {
+        Attempt::Busy(_) => return None,
+        Attempt::Claimed(claim) => Some(claim),
+        Attempt::Alone => None,
     };
     Some(Job {
         name: name.to_vec(),

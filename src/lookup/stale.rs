@@ -42,7 +42,8 @@ pub(super) fn find(cache: &Cache, name: &[u8], qtype: RecordType, hops: usize) -
     let mut expired = None;
     let entry = follow(cache, name, qtype, (now, limit), hops, &mut expired)?;
     let expired = expired?;
-    let unused = now.wrapping_sub(expired.last_used());
+    // A stamp may lie a tick ahead.
+    let unused = (now.wrapping_sub(expired.last_used()) as i32).max(0) as u32;
     let recent = options::extra(ExtraOpt::StaleRecent).min(MAX_TTL_S) * TICKS_PER_S;
     let was_noted = expired.touch(now);
     entry.touch(now);
