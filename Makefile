@@ -56,7 +56,7 @@ Q := $(if $(filter 0,$(V)),@)
 
 # --- building
 
-.PHONY: features loom all lib install uninstall run test check-c lint header valgrind asan e2e e2e-selftest failures failure-table clean help setup
+.PHONY: kamailio features loom all lib install uninstall run test check-c lint header valgrind asan e2e e2e-selftest failures failure-table clean help setup
 
 all: lib
 
@@ -97,6 +97,13 @@ uninstall:
 
 run: setup lib
 	$(Q)BUILD=$(BUILD) URI="$(URI)" CC="$(CC)" sh examples/run.sh
+
+# Kamailio with the library in place of its own DNS files: Debian's source package of SUITE (bookworm or
+# trixie), or the tree KAMAILIO_SRC. docs/drop-in.md has the steps by hand.
+SUITE ?= bookworm
+kamailio: setup lib
+	$(Q)BUILD=$(BUILD) sh kamailio/build.sh "$(or $(KAMAILIO_SRC),$(SUITE))" $(BUILD)
+	$(Q)BUILD=$(BUILD) CHECKS=lookup sh kamailio/check.sh "$(or $(KAMAILIO_SRC),$(SUITE))"
 
 # --- checking it
 
@@ -168,6 +175,7 @@ help:
 	@echo 'install    into PREFIX ($(PREFIX)); also DESTDIR, LIBDIR, INCLUDEDIR'
 	@echo 'uninstall  the reverse'
 	@echo 'run        shows the library at work; URI=sip:example.org for a URI of yours'
+	@echo 'kamailio   Kamailio with the library; SUITE=bookworm (5.6.3) or trixie (6.0.1), or KAMAILIO_SRC=dir'
 	@echo 'test       all tests, Rust and C'
 	@echo 'check-c    the C tests; valgrind, asan: the same under those'
 	@echo 'twin       ours and the C original side by side, see c_tests/twin/README.md'

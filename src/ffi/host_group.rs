@@ -200,6 +200,7 @@ pub(crate) enum Report {
     /// Log them.
     Log,
     /// They have been logged.
+    #[cfg(feature = "use_dns_cache")]
     Quiet,
 }
 

@@ -22,6 +22,10 @@ pub unsafe extern "C" fn resolv_init() -> c_int {
         host_start::map_shared_state();
         // Wrong values are reported here, so that a check of the configuration shows them, too.
         host_group::read_script(host_group::Report::Log);
+        // With a cache the group is declared when the cache is set up: only then kamailio.cfg is known to
+        // be read to its end. Without one there is no other call.
+        #[cfg(not(feature = "use_dns_cache"))]
+        host_group::declare();
         crate::resolver::reload();
         super::settings::apply();
         0

@@ -50,6 +50,7 @@ pub(crate) fn attach(places: Places) {
 }
 
 /// From now on values come from our own page.
+#[cfg(feature = "use_dns_cache")]
 pub(crate) fn detach() {
     ATTACHED.store(false, Ordering::Relaxed);
 }
