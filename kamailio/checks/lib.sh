@@ -128,7 +128,7 @@ kamailio() {
 
 rpc() {
 	# kamcmd waits for ever where nobody answers.
-	timeout 20 "$KAM_CMD" -s "unix:$socket" "$@"
+	timeout 20 "$KAM_CMD" -s "unix:$socket" -- "$@"
 }
 
 # start_kamailio FILE: in the foreground, logging to stderr, that is $log; waits for its control socket

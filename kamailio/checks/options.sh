@@ -49,7 +49,7 @@ if start_kamailio "$scratch/cfg"; then
 	same "cfg.seti" 300 "$(rpc cfg.get dns failure_ttl)"
 	rpc cfg.seti dns failure_ttl 301 >"$scratch/out" 2>&1
 	has "cfg.seti above the range" '400 - ' "$scratch/out"
-	rpc cfg.seti dns failure_ttl -- -1 >"$scratch/out" 2>&1
+	rpc cfg.seti dns failure_ttl -1 >"$scratch/out" 2>&1
 	has "cfg.seti below the range" '400 - ' "$scratch/out"
 	same "refused values change nothing" 300 "$(rpc cfg.get dns failure_ttl)"
 	rpc cfg.sets dns nameservers "no.address" >"$scratch/out" 2>&1

@@ -73,14 +73,14 @@ mod with_cache {
     use crate::host::options::{self, Opt};
     use crate::host::{clock, log::Level};
 
-    /// Offset of the first option in `struct cfg_group_core`.
-    const CORE_OFFSET: usize = 40;
-
     /// Writes an option into the host's start-up block, or into our own page outside Kamailio.
     pub(crate) fn set_default(opt: Opt, value: u32) {
         if let Some(block) = find(c"default_core_cfg") {
-            // SAFETY: the 24 options lie in the block from offset 40 on, four octets each.
-            let place = unsafe { block.cast::<u8>().add(CORE_OFFSET + 4 * opt as usize) };
+            let Some(offset) = kamailio::core_offset(opt) else {
+                return;
+            };
+            // SAFETY: the option's offset in the block.
+            let place = unsafe { block.cast::<u8>().add(offset) };
             // SAFETY: as above; the processes that share it are not forked yet.
             unsafe { place.cast::<u32>().write_unaligned(value) };
         } else {

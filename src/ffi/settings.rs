@@ -81,13 +81,11 @@ unsafe fn propose(val: *mut *mut c_void, value: u32) {
 /// `handle` is NULL or points to a `struct cfg_group_core`.
 #[cfg(feature = "use_dns_cache")]
 unsafe fn in_block(handle: *mut c_void, opt: options::Opt) -> u32 {
-    /// Offset of the first option in the struct.
-    const CORE_OFFSET: usize = 40;
-    if handle.is_null() {
+    let Some(offset) = kamailio::core_offset(opt).filter(|_| !handle.is_null()) else {
         return options::raw(opt);
-    }
-    // SAFETY: the 24 options lie in the struct from offset 40 on, four octets each.
-    let place = unsafe { handle.cast::<u8>().add(CORE_OFFSET + 4 * opt as usize) };
+    };
+    // SAFETY: the option's offset in the struct.
+    let place = unsafe { handle.cast::<u8>().add(offset) };
     // SAFETY: as above.
     unsafe { place.cast::<u32>().read_unaligned() }
 }

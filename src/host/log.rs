@@ -63,6 +63,20 @@ pub struct Source {
     pub line: u32,
 }
 
+/// The level of lines about slow queries: the host's `latency_log`, a warning outside Kamailio.
+#[must_use]
+pub fn slow_query_level() -> Level {
+    match kamailio::latency_log() {
+        None | Some(0) => Level::Warn,
+        Some(..-3) => Level::Bug,
+        Some(-3 | -2) => Level::Crit,
+        Some(-1) => Level::Err,
+        Some(1) => Level::Notice,
+        Some(2) => Level::Info,
+        Some(3..) => Level::Dbg,
+    }
+}
+
 /// True when a line of this level would be written.
 #[must_use]
 pub fn enabled(level: Level) -> bool {

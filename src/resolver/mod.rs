@@ -29,7 +29,7 @@ pub use transport::{Event, Handle, Protocol, Transport};
 use crate::error::Failure;
 use crate::host::counters::{self, Counter};
 use crate::host::hooks;
-use crate::host::log::Level;
+use crate::host::log::slow_query_level;
 use crate::host::options::{self, Opt};
 use crate::rr::{Name, Record, RecordType, eq_ignore_case};
 use exchange::Exchange;
@@ -182,7 +182,7 @@ fn note_slow_query(question: &Question<'_>, took_ms: u64) {
     if took_ms > limit_ms {
         counters::increment(Counter::SlowRequest);
         crate::log!(
-            Level::Warn,
+            slow_query_level(),
             "slow DNS query: type {} name {} took {took_ms} ms",
             question.qtype.0,
             String::from_utf8_lossy(question.qname)

@@ -7,6 +7,7 @@
     reason = "reads variables and calls functions of the host program"
 )]
 
+mod core_options;
 mod counters;
 mod log;
 
@@ -14,6 +15,10 @@ use std::ffi::{CStr, c_int, c_uint, c_void};
 use std::sync::atomic::{AtomicPtr, Ordering};
 
 use once_cell::sync::OnceCell;
+
+use core_options::Offsets;
+
+use super::options::Opt;
 
 pub use counters::{increment_counter, set_counter_ids};
 pub use log::{highest_level, write_log};
@@ -29,6 +34,7 @@ struct Symbols {
     sctp_disable: *const c_int,
     socket_types: *const c_int,
     ser_error: *mut c_int,
+    offsets: Offsets,
 }
 
 // SAFETY: the pointers refer to variables of the executable, which live as long as the process;
@@ -72,6 +78,7 @@ fn load() -> Option<Symbols> {
         sctp_disable: find(c"sctp_disable").cast(),
         socket_types: find(c"socket_types").cast(),
         ser_error: find(c"ser_error").cast(),
+        offsets: Offsets::of_host(find(c"core_cfg_def").cast()),
     })
 }
 
@@ -106,20 +113,41 @@ pub fn ticks() -> Option<u32> {
     Some(unsafe { function() })
 }
 
-/// The 32-bit word at an offset of the current `struct cfg_group_core`; `None` outside Kamailio.
-#[must_use]
-pub fn core_option(offset: usize) -> Option<u32> {
-    let symbols = symbols()?;
+/// The 32-bit word at an offset of the current `struct cfg_group_core`.
+fn core_word(symbols: &Symbols, offset: usize) -> Option<u32> {
     // SAFETY: core_cfg is a pointer variable of the host, never NULL once the program runs.
     let block = unsafe { symbols.core_cfg.read_volatile() };
     if block.is_null() {
         return None;
     }
-    // SAFETY: the offset comes from the option table (40 to 132); the block has at least 232 bytes.
+    // SAFETY: the offset is that of a member of the block.
     let word = unsafe { block.add(offset) };
     // SAFETY: `word` is 4-aligned inside the block, and the host replaces blocks rather than freeing
     // the one that a process is reading.
     Some(unsafe { word.cast::<u32>().read_volatile() })
+}
+
+/// Where an option lies in a `struct cfg_group_core`, in octets; `None` outside Kamailio, and when this
+/// host was built without the option.
+#[must_use]
+pub fn core_offset(opt: Opt) -> Option<usize> {
+    let offsets = &symbols()?.offsets.options;
+    offsets.get(opt as usize).copied().flatten()
+}
+
+/// The current value of an option of the core; `None` as for [`core_offset`].
+#[must_use]
+pub fn core_option(opt: Opt) -> Option<u32> {
+    let symbols = symbols()?;
+    let offset = symbols.offsets.options.get(opt as usize).copied()??;
+    core_word(symbols, offset)
+}
+
+/// `latency_log`: the level at which slow queries are logged; `None` outside Kamailio.
+#[must_use]
+pub fn latency_log() -> Option<i32> {
+    let symbols = symbols()?;
+    core_word(symbols, symbols.offsets.latency_log?).map(|level| level as i32)
 }
 
 /// Reads one of the host's int variables.

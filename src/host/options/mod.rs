@@ -1,7 +1,7 @@
 //! The options: names, defaults, ranges, units, and where each value lives.
 //!
 //! The 24 options of Kamailio's core keep their names and their order in `struct cfg_group_core`
-//! (offsets 40 to 132 on every supported version). Inside Kamailio reading one is two loads through
+//! (offsets 40 to 132 with default compile flags; [`kamailio`] finds them for any). Inside Kamailio reading one is two loads through
 //! `core_cfg`; standalone programs set them with `dns_option_set("name", "value")`. Either way a
 //! change is in effect at once. Options that Kamailio does not know are in [`ExtraOpt`] (numbers) and
 //! [`StrOpt`] (text).
@@ -24,8 +24,6 @@ pub use own::{ExtraOpt, StandaloneOpt, StrOpt};
 pub(crate) const CORE_OPTIONS: usize = 24;
 /// Longest text option, in octets.
 pub const MAX_STRING_OPTION: usize = 512;
-/// Offset of the first option in `struct cfg_group_core`.
-const CORE_OFFSET: usize = 40;
 
 /// Options that Kamailio's core also has, in the order of `struct cfg_group_core`.
 #[allow(missing_docs, reason = "described in the table CORE")]
@@ -117,6 +115,11 @@ pub fn all() -> impl Iterator<Item = &'static Descriptor> {
     table::CORE.iter().chain(own::OWN)
 }
 
+/// The options that Kamailio has, too.
+pub(crate) fn core() -> impl Iterator<Item = &'static Descriptor> {
+    table::CORE.iter()
+}
+
 /// Our own options: in Kamailio they form the configuration group `dns`, named without the `dns_`.
 pub fn own() -> impl Iterator<Item = &'static Descriptor> {
     own::OWN.iter()
@@ -146,11 +149,10 @@ pub fn find(name: &str) -> Option<&'static Descriptor> {
 /// Current value of a core option, as the 32 bits that `struct cfg_group_core` holds.
 #[must_use]
 pub fn raw(opt: Opt) -> u32 {
-    let index = opt as usize;
-    kamailio::core_option(CORE_OFFSET + 4 * index).unwrap_or_else(|| {
+    kamailio::core_option(opt).unwrap_or_else(|| {
         page()
             .core
-            .get(index)
+            .get(opt as usize)
             .map_or(0, |cell| cell.load(Ordering::Relaxed))
     })
 }
@@ -412,9 +414,9 @@ mod tests {
     #[test]
     fn core_options_are_in_struct_order() {
         assert_eq!(Opt::RecPref as usize + 1, CORE_OPTIONS);
-        assert_eq!(CORE_OFFSET + 4 * Opt::CacheMem as usize, 124);
-        assert_eq!(CORE_OFFSET + 4 * Opt::SlowQueryMs as usize, 68);
-        assert_eq!(CORE_OFFSET + 4 * Opt::UseCache as usize, 96);
+        assert_eq!(40 + 4 * Opt::CacheMem as usize, 124);
+        assert_eq!(40 + 4 * Opt::SlowQueryMs as usize, 68);
+        assert_eq!(40 + 4 * Opt::UseCache as usize, 96);
     }
 
     #[test]
