@@ -144,6 +144,12 @@ SUITE ?= bookworm
 e2e: setup lib
 	$(Q)BUILD=$(BUILD) sh kamailio/e2e/run.sh $(SUITE)
 
+# The same under load while everything changes: SECONDS=60, VALGRIND_SECONDS=20 under valgrind
+SECONDS ?= 60
+VALGRIND_SECONDS ?= 20
+soak-kamailio: setup lib
+	$(Q)BUILD=$(BUILD) SECONDS_=$(SECONDS) VALGRIND_SECONDS=$(VALGRIND_SECONDS) sh kamailio/soak/run.sh $(SUITE)
+
 # The proof that each end-to-end scenario can fail.
 e2e-selftest: setup lib
 	$(Q)BUILD=$(BUILD) sh kamailio/e2e/run.sh $(SUITE) -- --selftest
@@ -182,6 +188,7 @@ help:
 	@echo 'e2e        calls through real Kamailio; SUITE="bookworm trixie"'
 	@echo 'failures   how Kamailio behaves when DNS fails, in short; failure-table: in full, OUTAGE=300 s,'
 	@echo '           writes docs/behaviour-under-failure.md'
+	@echo 'soak-kamailio  Kamailio under load while everything changes; SECONDS, VALGRIND_SECONDS'
 	@echo 'lint       formatting, clippy, header, layers, documentation'
 	@echo 'header     refreshes include/kamailio_dns.h'
 	@echo 'clean      removes what was built'

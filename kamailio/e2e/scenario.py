@@ -38,7 +38,7 @@ def _moved(line):
 
 
 class Scenario:
-    def __init__(self, build, name, folder, flip=False, sabotage=False):
+    def __init__(self, build, name, folder, flip=False, sabotage=False, observe=True):
         self.build = build
         self.name = name
         self.folder = folder
@@ -54,7 +54,7 @@ class Scenario:
         sandbox.enter()
         self.resolv_conf = os.path.join(folder, "resolv.conf")
         sandbox.bind_resolv_conf(self.resolv_conf, "nameserver 127.0.0.1\noptions timeout:1 attempts:2\n")
-        self.observer = wire.Observer()
+        self.observer = wire.Observer() if observe else None
 
     def _remove_run_folder(self):
         for name in os.listdir(self.run_folder):

@@ -229,12 +229,15 @@ class Kamailio:
             raise RpcFault(reply["error"].get("code"), reply["error"].get("message"))
         return reply.get("result")
 
+    def plain_environment(self):
+        """That of the server's companions: without what is only for the server."""
+        return {name: value for name, value in self.environment.items() if name != "LD_PRELOAD"}
+
     def kamcmd(self, *words, seconds=60):
         """A command as an operator gives it. Returns kamcmd's output; a fault raises."""
-        environment = {name: value for name, value in self.environment.items() if name != "LD_PRELOAD"}
         done = subprocess.run(
             [self.build.kamcmd, "-s", f"unix:{self.folder}/ctl", "--", *map(str, words)],
-            capture_output=True, text=True, timeout=seconds, env=environment,
+            capture_output=True, text=True, timeout=seconds, env=self.plain_environment(),
         )
         text = done.stdout + done.stderr
         if done.returncode != 0 or text.startswith("error"):

@@ -169,12 +169,22 @@ def calls(folder, uri, final=200, count=1, rate=0, limit=1, place="127.0.0.1:508
 
     `limit` calls at the same time; with `rate` 0 each starts when the one before has ended.
     """
-    host, port = place.rsplit(":", 1)
     scenario = _write(folder, f"caller-{final}.xml", _caller_xml(final))
+    return _run(folder, scenario, place, count, rate or 100, limit, seconds, "-key", "uri", uri)
+
+
+def many_calls(folder, count, rate, place, seconds):
+    """As `calls`, to the URIs in uris.csv in turn."""
+    scenario = _write(folder, "caller-many.xml", _caller_xml(200).replace("[uri]", "[field0]"))
+    return _run(folder, scenario, place, count, rate, 3 * rate, seconds, "-inf", os.path.join(folder, "uris.csv"))
+
+
+def _run(folder, scenario, place, count, rate, limit, seconds, *more):
+    host, port = place.rsplit(":", 1)
     command = [
-        "sipp", "127.0.0.1:5060", "-sf", scenario, "-i", host, "-p", port, "-key", "uri", uri, "-m", str(count),
-        "-l", str(limit), "-r", str(rate or 100), "-nostdin", "-skip_rlimit", "-timeout", f"{seconds}s", "-timeout_error",
-        "-trace_err", "-error_file", os.path.join(folder, "caller.err"),
+        "sipp", "127.0.0.1:5060", "-sf", scenario, "-i", host, "-p", port, "-m", str(count), "-l", str(limit), "-r", str(rate),
+        "-nostdin", "-skip_rlimit", "-timeout", f"{seconds}s", "-timeout_error", "-trace_err", "-error_file",
+        os.path.join(folder, "caller.err"), *more,
     ]
     done = subprocess.run(
         command, capture_output=True, text=True, errors="replace", stdin=subprocess.DEVNULL, cwd=folder,
