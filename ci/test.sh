@@ -59,6 +59,9 @@ for feature in use_dns_cache use_dns_failover use_naptr dns_srv_lb cache_relevan
 	esac
 done
 [ "$twin" = no ] || run "twin" sh c_tests/twin/run.sh
+# Where DNS fails, the original is beside ours, too. `make failure-table` is the long version.
+# shellcheck disable=SC2086
+[ "$twin" = no ] || run "failures" sh kamailio/failures/run.sh ${FAILURE_SUITES:-bookworm} -- --jobs 12
 run "flags" sh ci/flags.sh
 
 echo

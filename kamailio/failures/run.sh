@@ -21,6 +21,10 @@ while [ $# -gt 0 ]; do
 	shift
 done
 
+# What bed/kamailio.py loads; further modules cost time only.
+KAMAILIO_MODULES=${KAMAILIO_MODULES:-"kex corex tm sl rr pv textops siputils xlog ctl cfg_rpc counters jsonrpcs"}
+export KAMAILIO_MODULES
+
 for suite in ${suites:-bookworm}; do
 	variables=$(sh "$root/kamailio/build.sh" "$suite" "$build")
 	eval "$variables"
