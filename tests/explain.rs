@@ -10,6 +10,7 @@
 mod support;
 
 use kamailio_dns::cache::Cache;
+use kamailio_dns::host::clock;
 use kamailio_dns::select::explain::{Explanation, Subject, explain};
 use kamailio_dns::select::sip_uri;
 use support::{A, NAPTR, OptionsGuard, Reply, Rr, SRV, Server, Watchdog, use_server};
@@ -284,4 +285,28 @@ fn what_the_uri_rules_out_is_not_asked() {
     );
     let excluded = explained("sip:[2001:db8::5]", TRY_NAPTR | IPV4_ONLY);
     assert_says(&excluded, Subject::Error, &["options exclude"]);
+}
+
+#[test]
+fn stale_records_are_called_so() {
+    let mut setup = setup();
+    setup.options.set("dns_retr_time", "1");
+    setup.options.set("dns_retr_no", "1");
+    setup.server.add(Rr::a("old.example", 10, "192.0.2.8"));
+    let fresh = explained("sip:old.example:5060", IPV4_ONLY);
+    assert_says(&fresh, Subject::Address, &["from the network, ", " s left"]);
+    setup
+        .server
+        .script("old.example", A, vec![Reply::servfail()]);
+    clock::advance_for_tests(15_000);
+    let stale = explained("sip:old.example:5060", IPV4_ONLY);
+    assert_says(
+        &stale,
+        Subject::Address,
+        &[
+            "from the cache, stale, expired ",
+            "before: cached, expired ",
+        ],
+    );
+    assert_eq!(lines(&stale, Subject::Target), ["1. udp 192.0.2.8:5060"]);
 }

@@ -114,6 +114,8 @@ pub(super) fn found_text(name: &[u8], entry: &EntryRef, source: Source) -> Strin
         let _ = write!(line, " of {}", text(entry.name()));
     }
     let from = match source {
+        // RFC 8767: better than nothing, or good enough while it is fetched anew.
+        Source::Cache if entry.is_expired(clock::now_ticks()) => "from the cache, stale",
         Source::Cache => "from the cache",
         Source::Network => "from the network",
         Source::Literal => "literal",
