@@ -15,6 +15,7 @@ pub mod fork;
 #[cfg(feature = "use_dns_cache")]
 pub(crate) mod futex;
 pub mod hooks;
+pub mod interface;
 pub mod kamailio;
 pub mod log;
 pub mod metrics;

@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use super::hosts::Hosts;
 pub use super::resolv_conf::{RESOLV_CONF_OPTIONS, Use, parse_for_tests};
 use super::resolv_conf::{ResolvConf, Stamp};
 use super::servers::{self, Server};
@@ -67,6 +68,8 @@ pub(super) struct Values {
     pub(super) cookies: bool,
     /// Ask with random letter case.
     pub(super) random_case: bool,
+    /// The hosts file.
+    pub(super) hosts: Option<Arc<Hosts>>,
 }
 
 impl Settings {
@@ -103,6 +106,7 @@ impl Settings {
 struct FromOptions {
     generation: u32,
     path: PathBuf,
+    hosts_path: Option<PathBuf>,
     servers: Vec<SocketAddr>,
 }
 
@@ -146,6 +150,7 @@ struct State {
     looked_ms: Option<u64>,
     options: Option<FromOptions>,
     file: Option<ResolvConf>,
+    hosts: Option<(Option<Stamp>, Arc<Hosts>)>,
     made: Option<(Inputs, Arc<Values>)>,
     /// Which server goes first, with `options rotate`.
     turn: u32,
@@ -198,6 +203,7 @@ impl State {
             self.looks = looks;
             self.looked_ms = Some(now_ms);
             self.refresh_file();
+            self.refresh_hosts();
         }
     }
 
@@ -210,26 +216,33 @@ impl State {
         {
             return;
         }
-        let path = options::text(StrOpt::ResolvConf);
-        let path = if path.is_empty() {
-            PathBuf::from(DEFAULT_PATH)
-        } else {
-            PathBuf::from(std::ffi::OsStr::from_bytes(&path))
+        let path_of = |opt| {
+            let text = options::text(opt);
+            (!text.is_empty()).then(|| PathBuf::from(std::ffi::OsStr::from_bytes(&text)))
         };
+        let path = path_of(StrOpt::ResolvConf).unwrap_or_else(|| DEFAULT_PATH.into());
+        let hosts_path = path_of(StrOpt::HostsFile);
         let servers: Vec<SocketAddr> = String::from_utf8_lossy(&options::text(StrOpt::Nameservers))
             .split_whitespace()
             .filter_map(options::parse_server)
             .take(MAX_SERVERS)
             .collect();
-        let old = self.options.replace(FromOptions {
+        let fresh = FromOptions {
             generation,
             path,
+            hosts_path,
             servers,
-        });
-        if old.map(|o| o.path) != self.options.as_ref().map(|o| o.path.clone()) {
+        };
+        let old = self.options.as_ref();
+        if old.is_none_or(|old| old.path != fresh.path) {
             self.file = None;
             self.looked_ms = None;
         }
+        if old.is_none_or(|old| old.hosts_path != fresh.hosts_path) {
+            self.hosts = None;
+            self.looked_ms = None;
+        }
+        self.options = Some(fresh);
     }
 
     fn refresh_file(&mut self) {
@@ -248,6 +261,19 @@ impl State {
             // Whoever changed the file may have changed the servers, too.
             servers::forget_abilities();
         }
+        self.made = None;
+    }
+
+    fn refresh_hosts(&mut self) {
+        let Some(path) = self.options.as_ref().and_then(|o| o.hosts_path.as_deref()) else {
+            return;
+        };
+        let stamp = Stamp::of(path);
+        if self.hosts.as_ref().is_some_and(|(of, _)| *of == stamp) {
+            return;
+        }
+        trace!("reading {}", path.display());
+        self.hosts = Some((stamp, Arc::new(Hosts::read(path))));
         self.made = None;
     }
 
@@ -303,6 +329,7 @@ impl State {
             no_aaaa: config.is_some_and(|c| c.no_aaaa),
             cookies: cookies != 0,
             random_case: random_case != 0,
+            hosts: self.hosts.as_ref().map(|(_, hosts)| Arc::clone(hosts)),
         }
     }
 }

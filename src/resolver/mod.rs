@@ -12,6 +12,7 @@ pub mod config;
 mod cookie;
 mod exchange;
 mod hook;
+pub mod hosts;
 mod message;
 mod rdata;
 mod reply;
@@ -96,9 +97,11 @@ pub struct Timed {
 /// [`clock::monotonic_ms`]: crate::host::clock::monotonic_ms
 #[must_use]
 pub fn query(question: &Question<'_>, deadline_ms: Option<u64>) -> Outcome {
+    let settings = Settings::current();
     let timed = match hooks::swapped_search() {
-        Some(search) => hook::query(search, question, deadline_ms),
-        None => ask_one(&Settings::current(), question, deadline_ms),
+        Some(search) => from_hosts(&settings, question)
+            .unwrap_or_else(|| hook::query(search, question, deadline_ms)),
+        None => ask_one(&settings, question, deadline_ms),
     };
     note_slow_query(question, timed.took_ms);
     timed.outcome
@@ -111,12 +114,16 @@ pub fn query(question: &Question<'_>, deadline_ms: Option<u64>) -> Outcome {
 /// questions go one after the other, and those whose turn comes after the deadline are not asked.
 #[must_use]
 pub fn query_all(questions: &[Question<'_>], deadline_ms: Option<u64>) -> Vec<Outcome> {
+    let settings = Settings::current();
     let answered = ask_once(questions, |unique| match hooks::swapped_search() {
         Some(search) => unique
             .iter()
-            .map(|question| hook::query(search, question, deadline_ms))
+            .map(|question| {
+                from_hosts(&settings, question)
+                    .unwrap_or_else(|| hook::query(search, question, deadline_ms))
+            })
             .collect(),
-        None => ask_network(&Settings::current(), unique, deadline_ms),
+        None => ask_network(&settings, unique, deadline_ms),
     });
     note_slow_queries(questions, &answered);
     answered.into_iter().map(|timed| timed.outcome).collect()
@@ -244,6 +251,16 @@ pub fn is_search_suffix(suffix: &[u8]) -> bool {
     config::with_search_list(|domains| domains.iter().any(|domain| eq_ignore_case(domain, suffix)))
 }
 
+/// The answer of the hosts file, if there is one and it has the name.
+fn from_hosts(settings: &Settings, question: &Question<'_>) -> Option<Timed> {
+    let hosts = settings.values.hosts.as_ref()?;
+    let answer = hosts.answer(question.qname, question.qtype)?;
+    Some(Timed {
+        outcome: Outcome::Answer(answer),
+        took_ms: 0,
+    })
+}
+
 /// What is known of a question without asking, or else an exchange to run.
 fn prepare<'s>(
     settings: &'s Settings,
@@ -256,6 +273,9 @@ fn prepare<'s>(
             took_ms: 0,
         })
     };
+    if let Some(timed) = from_hosts(settings, question) {
+        return Err(timed);
+    }
     let values = &settings.values;
     let rules = search::SearchRules {
         domains: &values.search,

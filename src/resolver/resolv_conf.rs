@@ -7,7 +7,7 @@ use std::path::Path;
 
 use resolv_conf::{Config, ScopedIp};
 
-use super::transport;
+use crate::host::interface;
 use crate::host::log::Level;
 
 const DNS_PORT: u16 = 53;
@@ -161,10 +161,7 @@ fn address(server: &ScopedIp) -> Option<SocketAddr> {
         ScopedIp::V6(ip, scope) => {
             let scope_id = match scope {
                 None => 0,
-                Some(scope) => scope
-                    .parse()
-                    .ok()
-                    .or_else(|| transport::interface_index(scope))?,
+                Some(scope) => interface::index_of(scope)?,
             };
             Some(SocketAddrV6::new(*ip, DNS_PORT, 0, scope_id).into())
         }

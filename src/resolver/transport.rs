@@ -353,23 +353,9 @@ fn poll(interest: &mut [libc::pollfd], timeout_ms: u64) -> io::Result<()> {
     }
 }
 
-/// Number of a network interface, for scoped IPv6 addresses.
-pub(super) fn interface_index(name: &str) -> Option<u32> {
-    let name = std::ffi::CString::new(name).ok()?;
-    // SAFETY: the string is NUL-terminated and outlives the call.
-    let index = unsafe { libc::if_nametoindex(name.as_ptr()) };
-    (index != 0).then_some(index)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn loopback_interface_has_a_number() {
-        assert!(interface_index("lo").is_some());
-        assert_eq!(interface_index("no-such-if"), None);
-    }
 
     #[test]
     fn closed_port_is_reported_and_not_waited_for() {

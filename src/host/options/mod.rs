@@ -299,23 +299,26 @@ fn set_text(opt: StrOpt, value: &str) -> Result<(), OptionError> {
 }
 
 /// Reads one server of `dns_nameservers`: `1.2.3.4`, `1.2.3.4:53`, `::1`, `[::1]`, `[::1]:53`,
-/// `fe80::1%2`, `[fe80::1%2]:53` (numeric scope). The default port is 53; port 0 is refused.
+/// `fe80::1%2`, `[fe80::1%eth0]:53`. The default port is 53; port 0 is refused, as is an interface that
+/// does not exist.
 #[must_use]
 pub fn parse_server(text: &str) -> Option<std::net::SocketAddr> {
     use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6};
-    let address = if let Ok(address) = text.parse::<SocketAddr>() {
-        address
+    if let Ok(address) = text.parse::<SocketAddr>() {
+        return (address.port() != 0).then_some(address);
+    }
+    let (bare, port) = match text.strip_prefix('[').map(|rest| rest.split_once(']')) {
+        None => (text, 53),
+        Some(Some((bare, ""))) => (bare, 53),
+        Some(Some((bare, port))) => (bare, port.strip_prefix(':')?.parse().ok()?),
+        Some(None) => return None,
+    };
+    let address = if let Ok(ip) = bare.parse::<IpAddr>() {
+        SocketAddr::new(ip, port)
     } else {
-        let bare = text
-            .strip_prefix('[')
-            .and_then(|t| t.strip_suffix(']'))
-            .unwrap_or(text);
-        if let Ok(ip) = bare.parse::<IpAddr>() {
-            SocketAddr::new(ip, 53)
-        } else {
-            let (ip, scope) = bare.split_once('%')?;
-            SocketAddrV6::new(ip.parse::<Ipv6Addr>().ok()?, 53, 0, scope.parse().ok()?).into()
-        }
+        let (ip, scope) = bare.split_once('%')?;
+        let scope = super::interface::index_of(scope)?;
+        SocketAddrV6::new(ip.parse::<Ipv6Addr>().ok()?, port, 0, scope).into()
     };
     (address.port() != 0).then_some(address)
 }
@@ -406,7 +409,26 @@ mod tests {
         assert_eq!(parse_server("127.0.0.1").unwrap().port(), 53);
         assert_eq!(parse_server("[::1]:5300").unwrap().port(), 5300);
         assert_eq!(parse_server("[::1]").unwrap().port(), 53);
-        assert!(parse_server("fe80::1%2").is_some());
+        for scoped in [
+            "fe80::1%1",
+            "[fe80::1%1]",
+            "[fe80::1%1]:53",
+            "fe80::1%lo",
+            "[fe80::1%lo]:53",
+        ] {
+            let address = parse_server(scoped).unwrap();
+            assert_eq!(address.to_string(), "[fe80::1%1]:53", "{scoped}");
+        }
+        for bad in [
+            "fe80::1%no-such-if",
+            "[::1",
+            "[::1]53",
+            "[::1]:",
+            "::1]",
+            "[::1]:0",
+        ] {
+            assert!(parse_server(bad).is_none(), "{bad}");
+        }
         assert!(parse_server("example.org").is_none());
         assert!(parse_server("127.0.0.1:0").is_none());
     }
