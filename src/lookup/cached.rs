@@ -8,7 +8,7 @@ use crate::host::clock;
 use crate::host::stats::{self, Stat};
 use crate::rr::{MAX_NAME_OCTETS, PlainIp, RecordType, may_be_literal, parse_literal};
 
-use super::fetch::Lookup;
+use super::fetch::{Lookup, Others};
 use super::known::{count_hit, error_of};
 use super::request::{
     IPV4_ONLY, IPV6_FIRST, IPV6_ONLY, family_allowed, family_order, split_absolute,
@@ -40,8 +40,22 @@ pub fn entry(
     qtype: RecordType,
     flags: u32,
 ) -> Result<(EntryRef, Source), LookupError> {
+    entry_along(qname, qtype, flags, None)
+}
+
+/// As [`entry`]; a query that must be sent takes along those for other names that `others` lists, so
+/// that their answers are known when the caller comes to them: SRV records of other transports.
+///
+/// # Errors
+/// As [`entry`].
+pub fn entry_along(
+    qname: &[u8],
+    qtype: RecordType,
+    flags: u32,
+    others: Option<&Others<'_>>,
+) -> Result<(EntryRef, Source), LookupError> {
     let (name, absolute) = split_absolute(qname);
-    find(name, absolute, qtype, flags)
+    find(name, absolute, qtype, flags, others)
 }
 
 /// As [`entry`], for a name that came out of DNS and so is absolute without a trailing dot: an SRV
@@ -54,7 +68,7 @@ pub fn absolute_entry(
     qtype: RecordType,
     flags: u32,
 ) -> Result<(EntryRef, Source), LookupError> {
-    find(name, true, qtype, flags)
+    find(name, true, qtype, flags, None)
 }
 
 fn find(
@@ -62,6 +76,7 @@ fn find(
     absolute: bool,
     qtype: RecordType,
     flags: u32,
+    others: Option<&Others<'_>>,
 ) -> Result<(EntryRef, Source), LookupError> {
     if name.is_empty() {
         return Err(LookupError::BadName);
@@ -76,7 +91,7 @@ fn find(
         count_hit(None);
         return Ok((entry, Source::Cache));
     }
-    Lookup::new(cache, qtype, flags).run(name, absolute)
+    Lookup::new(cache, qtype, flags, others).run(name, absolute)
 }
 
 /// The first address of a host under the family rules of the flags, copied out of the cache.

@@ -2,17 +2,17 @@
 
 use crate::cache::{Cache, EntryRef, NegativeKind, due};
 use crate::error::{Failure, LookupError};
-use crate::host::clock;
 use crate::host::counters::{self, Counter};
 use crate::host::metrics::{self, Metric};
 use crate::host::stats::{self, Stat};
+use crate::host::{clock, hooks};
 use crate::resolver::{self, Outcome, Question};
 use crate::rr::{MAX_CNAME_HOPS, RecordType};
 
 use super::cached::Source;
 use super::flight::{self, Attempt, Claim, Verdict, Waited};
 use super::known::{Known, count_hit, known, usable};
-use super::request::{family_order, question_text};
+use super::request::{family_order, question_text, split_absolute};
 use super::stale::{self, Stale};
 use super::store::{self, Asked, Next};
 use super::{backoff, deadline, watchdog};
@@ -21,8 +21,11 @@ use super::{backoff, deadline, watchdog};
 /// one after the other. It leaves room to ask after having waited for somebody who did not come back.
 const QUERIES_IN_A_ROW: u64 = 2;
 
+/// Lists names that are worth asking for together with one that has to be asked for.
+pub type Others<'a> = dyn Fn() -> Vec<Vec<u8>> + 'a;
+
 /// One lookup.
-pub(super) struct Lookup {
+pub(super) struct Lookup<'a> {
     cache: &'static Cache,
     qtype: RecordType,
     flags: u32,
@@ -34,6 +37,8 @@ pub(super) struct Lookup {
     started_ms: Option<u64>,
     /// Time for everything from then on, ms; `None` = the longest that is documented.
     patience_ms: Option<u64>,
+    /// Names to ask for along with the first.
+    others: Option<&'a Others<'a>>,
 }
 
 /// A question that is sent because another one is, so that its answer waits in the cache.
@@ -45,8 +50,13 @@ struct Companion {
     claim: Option<Claim>,
 }
 
-impl Lookup {
-    pub(super) fn new(cache: &'static Cache, qtype: RecordType, flags: u32) -> Self {
+impl<'a> Lookup<'a> {
+    pub(super) fn new(
+        cache: &'static Cache,
+        qtype: RecordType,
+        flags: u32,
+        others: Option<&'a Others<'a>>,
+    ) -> Self {
         Self {
             cache,
             qtype,
@@ -55,6 +65,7 @@ impl Lookup {
             asked: false,
             started_ms: None,
             patience_ms: None,
+            others,
         }
     }
 
@@ -269,15 +280,14 @@ impl Lookup {
         );
         let until_ms = self.until_ms(question);
         let companions = self.companions(name, absolute);
-        let mut questions = vec![*question];
-        questions.extend(companions.iter().map(|companion| Question {
-            qname: &companion.text,
-            qtype: companion.qtype,
-        }));
-        let mut outcomes = resolver::query_all(&questions, until_ms).into_iter();
-        let first = outcomes
-            .next()
-            .unwrap_or(Outcome::Failed(Failure::NoServers));
+        let others: Vec<Question<'_>> = companions
+            .iter()
+            .map(|companion| Question {
+                qname: &companion.text,
+                qtype: companion.qtype,
+            })
+            .collect();
+        let (first, others) = resolver::query_along(question, &others, until_ms);
         self.asked |= !matches!(first, Outcome::BadName);
         let asked = Asked {
             name,
@@ -293,7 +303,9 @@ impl Lookup {
         if let Some(claim) = claim {
             claim.finish(self.cache, verdict_of(&result));
         }
-        for (companion, outcome) in companions.into_iter().zip(outcomes) {
+        for (companion, outcome) in companions.into_iter().zip(others) {
+            // Given up: nothing was learnt, and who waits for it asks.
+            let Some(outcome) = outcome else { continue };
             let asked = Asked {
                 name: &companion.name,
                 qtype: companion.qtype,
@@ -309,16 +321,31 @@ impl Lookup {
         result
     }
 
-    /// What this query may take along: the other address type, if both are wanted and neither is known or
-    /// being asked for.
-    fn companions(&self, name: &[u8], absolute: bool) -> Vec<Companion> {
+    /// What this query may take along, where it is neither known nor being asked for: the other address
+    /// type, if both are wanted, and what the caller lists.
+    fn companions(&mut self, name: &[u8], absolute: bool) -> Vec<Companion> {
         let (first, second) = family_order(self.flags);
         let other = match second {
-            Some(second) if first == self.qtype => second,
-            Some(second) if second == self.qtype => first,
-            _ => return Vec::new(),
+            Some(second) if first == self.qtype => Some(second),
+            Some(second) if second == self.qtype => Some(first),
+            _ => None,
         };
-        self.companion(name, other, absolute).into_iter().collect()
+        let mut companions: Vec<_> = other
+            .and_then(|other| self.companion(name, other, absolute))
+            .into_iter()
+            .collect();
+        // A search function of a module's can only be asked one question after the other.
+        if let Some(others) = self
+            .others
+            .take()
+            .filter(|_| hooks::swapped_search().is_none())
+        {
+            for other in others() {
+                let (other, absolute) = split_absolute(&other);
+                companions.extend(self.companion(other, self.qtype, absolute));
+            }
+        }
+        companions
     }
 
     fn companion(&self, name: &[u8], qtype: RecordType, absolute: bool) -> Option<Companion> {

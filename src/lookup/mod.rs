@@ -6,7 +6,6 @@
 mod answer;
 #[cfg(feature = "use_dns_cache")]
 mod backoff;
-#[cfg(feature = "use_dns_cache")]
 pub mod deadline;
 #[cfg(feature = "use_dns_cache")]
 mod fetch;
@@ -36,6 +35,8 @@ mod store;
 pub use cached::*;
 #[cfg(feature = "use_dns_cache")]
 pub use edit::*;
+#[cfg(feature = "use_dns_cache")]
+pub use fetch::Others;
 pub use request::{family_allowed, family_order};
 pub use service::sip_transport;
 #[cfg(feature = "use_dns_cache")]

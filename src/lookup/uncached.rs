@@ -8,7 +8,7 @@ use crate::rr::{MAX_CNAME_HOPS, MAX_NAME_OCTETS, RData, Record, RecordType, Srv,
 
 use super::answer::{self, Trust, is_data};
 use super::request::split_absolute;
-use super::watchdog;
+use super::{deadline, watchdog};
 
 /// Asks one question and gives the records, in the order in which `get_record()` lists them.
 ///
@@ -36,7 +36,10 @@ pub fn record_list(
     if !watchdog::servers_up() {
         return Err(LookupError::Failed(Failure::NoServers));
     }
-    let result = match resolver::query(&Question { qname, qtype }, None) {
+    if deadline::is_over() {
+        return Err(LookupError::Failed(Failure::Timeout));
+    }
+    let result = match resolver::query(&Question { qname, qtype }, deadline::current()) {
         Outcome::BadName => return Err(LookupError::BadName),
         Outcome::Failed(failure) => Err(LookupError::Failed(failure)),
         Outcome::Answer(answer) => {

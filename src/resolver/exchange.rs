@@ -128,6 +128,29 @@ impl<'s> Exchange<'s> {
         self.done.is_some()
     }
 
+    /// The time that it took, ms, when it has found records.
+    pub(super) fn found_records_after_ms(&self) -> Option<u64> {
+        match self.done.as_ref()? {
+            Timed {
+                outcome: Outcome::Answer(answer),
+                took_ms,
+            } if answer.negative.is_none() => Some(*took_ms),
+            _ => None,
+        }
+    }
+
+    /// Ends it without result, unless it has one.
+    pub(super) fn give_up(&mut self, session: &mut Session) {
+        if self.done.is_none() {
+            self.close_all(session);
+        }
+    }
+
+    /// What became of it; `None` when it was given up.
+    pub(super) fn into_outcome(self) -> Option<Timed> {
+        self.done
+    }
+
     pub(super) fn into_result(self) -> Timed {
         self.done.unwrap_or_else(super::not_asked)
     }

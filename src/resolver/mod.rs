@@ -129,6 +129,61 @@ pub fn query_all(questions: &[Question<'_>], deadline_ms: Option<u64>) -> Vec<Ou
     answered.into_iter().map(|timed| timed.outcome).collect()
 }
 
+/// Asks a question and, at the same time, others whose answers may come in useful: for the other address
+/// family, for another transport.
+///
+/// When the first question turns out to have records, the others get no more time than it took (but
+/// 50 ms), and none at all through a swapped search function: a server that keeps silent about
+/// what nobody needs must not hold up what somebody does. Those have `None`, and nothing was learnt from
+/// it. Otherwise as [`query_all`].
+#[must_use]
+pub fn query_along(
+    question: &Question<'_>,
+    others: &[Question<'_>],
+    deadline_ms: Option<u64>,
+) -> (Outcome, Vec<Option<Outcome>>) {
+    let has_records =
+        |outcome: &Outcome| matches!(outcome, Outcome::Answer(answer) if answer.negative.is_none());
+    if others.is_empty() {
+        return (query(question, deadline_ms), Vec::new());
+    }
+    if hooks::swapped_search().is_some() {
+        let first = query(question, deadline_ms);
+        let wanted = !has_records(&first);
+        let ask = |other| wanted.then(|| query(other, deadline_ms));
+        return (first, others.iter().map(ask).collect());
+    }
+    let settings = Settings::current();
+    let mut exchange = match prepare(&settings, question, deadline_ms) {
+        Ok(exchange) => vec![exchange],
+        Err(known) => return (known.outcome, vec![None; others.len()]),
+    };
+    let mut known = Vec::with_capacity(others.len());
+    for other in others {
+        match prepare(&settings, other, deadline_ms) {
+            Ok(other) => {
+                exchange.push(other);
+                known.push(None);
+            }
+            Err(timed) => known.push(Some(timed.outcome)),
+        }
+    }
+    session::with_current(|session| session.run_for_first(&mut exchange));
+    let mut timed = exchange.into_iter().map(Exchange::into_outcome);
+    let mut next = |question: &Question<'_>| {
+        let timed = timed.next().flatten()?;
+        note_slow_query(question, timed.took_ms);
+        Some(timed.outcome)
+    };
+    let first = next(question).unwrap_or(Outcome::Failed(Failure::NoServers));
+    let others = others
+        .iter()
+        .zip(known)
+        .map(|(other, known)| known.or_else(|| next(other)))
+        .collect();
+    (first, others)
+}
+
 /// As [`query_all`], on settings that were taken before: for threads that must not read options, log,
 /// or call anything else of the host's.
 ///

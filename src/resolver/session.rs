@@ -16,6 +16,8 @@ use crate::host::metrics::{self, Metric};
 const MAX_PARALLEL: usize = 32;
 /// Queries that are left open; beyond, the oldest is given up.
 const MAX_LATE: usize = 8;
+/// Time for the questions that were asked along with one that is answered, at least, ms.
+const MIN_LINGER_MS: u64 = 50;
 /// Messages that do not fit an open query before it is given up.
 const MAX_STRAYS: u32 = 16;
 
@@ -88,6 +90,29 @@ impl Session {
 
     /// Runs all questions to their end.
     pub(super) fn run(&mut self, exchanges: &mut [Exchange<'_>]) {
+        self.run_while(exchanges, |_, _| None);
+    }
+
+    /// Runs the first question to its end, and the others as long. Where it found records, the others
+    /// have no more time from then on than it took, but 50 ms; who has no answer by then is given up.
+    pub(super) fn run_for_first(&mut self, exchanges: &mut [Exchange<'_>]) {
+        let mut until_ms = None;
+        self.run_while(exchanges, |first, now_ms| {
+            if until_ms.is_none() {
+                let took_ms = first.found_records_after_ms()?;
+                until_ms = Some(now_ms.saturating_add(took_ms.max(MIN_LINGER_MS)));
+            }
+            until_ms
+        });
+    }
+
+    /// Runs all questions to their end, or to the time, ms, that `end` gives: it sees the first question
+    /// and the clock.
+    fn run_while(
+        &mut self,
+        exchanges: &mut [Exchange<'_>],
+        mut end: impl FnMut(&Exchange<'_>, u64) -> Option<u64>,
+    ) {
         self.look_for_late_replies();
         let mut started = 0;
         loop {
@@ -106,6 +131,14 @@ impl Session {
             let Some(next_ms) = waiting.map(|e| e.next_look_ms(now_ms)).min() else {
                 break;
             };
+            let end_ms = exchanges.first().and_then(|first| end(first, now_ms));
+            let next_ms = end_ms.map_or(next_ms, |end_ms| next_ms.min(end_ms));
+            if end_ms.is_some_and(|end_ms| now_ms >= end_ms) {
+                for exchange in exchanges.iter_mut() {
+                    exchange.give_up(self);
+                }
+                break;
+            }
             if let Some((handle, event)) = self.transport.wait(next_ms) {
                 match exchanges.iter_mut().find(|e| e.owns(handle)) {
                     Some(owner) => owner.on_event(handle, event, self),

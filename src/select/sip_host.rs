@@ -58,6 +58,7 @@ pub fn resolve(
         return cached(name, port, proto, flags, way);
     }
     let _ = flags;
+    let _deadline = crate::lookup::deadline::scope();
     let wanted = (port.as_deref().copied(), proto.as_deref().copied());
     let mut search = Uncached {
         resolve_host,

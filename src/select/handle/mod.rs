@@ -363,14 +363,22 @@ impl Search<'_> {
 
     fn first_by_srv(&mut self, name: &[u8], list: TransportList) -> Result<Target, Nothing> {
         let (mut failed, mut refused, mut only_secure) = (false, false, false);
-        for &transport in list.iter() {
+        for (position, &transport) in list.iter().enumerate() {
             if only_secure && !transport.is_secure() {
                 continue;
             }
             let Some(srv_name) = protocols::srv_name(transport, name) else {
                 continue;
             };
-            match self.start_srv(&srv_name, lookup::entry) {
+            // If one must be asked for, the others are asked for at the same time.
+            let others = || {
+                let rest = list.iter().skip(position + 1);
+                rest.filter_map(|&other| protocols::srv_name(other, name).map(|n| n.to_vec()))
+                    .collect()
+            };
+            let look_up =
+                |name: &[u8], rtype, flags| lookup::entry_along(name, rtype, flags, Some(&others));
+            match self.start_srv(&srv_name, look_up) {
                 Ok(address) => {
                     self.cursor.proto = transport as u8;
                     return Ok(self.target(address));
@@ -392,7 +400,11 @@ impl Search<'_> {
     }
 
     /// Takes the SRV records of a name and gives the first address of the first usable target.
-    fn start_srv(&mut self, srv_name: &[u8], look_up: LookUp) -> Result<IpAddr, Nothing> {
+    fn start_srv(
+        &mut self,
+        srv_name: &[u8],
+        look_up: impl FnOnce(&[u8], RecordType, u32) -> Result<(EntryRef, Source), LookupError>,
+    ) -> Result<IpAddr, Nothing> {
         let (entry, source) =
             look_up(srv_name, RecordType::SRV, self.flags).map_err(Nothing::from_error)?;
         let refused = entry
