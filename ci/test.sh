@@ -63,6 +63,9 @@ done
 # shellcheck disable=SC2086
 [ "$twin" = no ] || run "failures" sh kamailio/failures/run.sh ${FAILURE_SUITES:-bookworm} -- --jobs 12
 run "flags" sh ci/flags.sh
+for suite in bookworm trixie; do
+	run "kamailio of $suite" env BUILD="${BUILD:-build}" sh kamailio/check.sh "$suite"
+done
 
 echo
 echo "$summary"

@@ -164,9 +164,11 @@ gone() {
 	[ -z "$state" ] || [ "$state" = Z ]
 }
 
-# No child died, nothing is called a bug.
+# No child died, nothing is called a bug. When processes end in an unlucky order, the TCP ones complain about
+# each other's sockets.
 sound() { # what
-	hasnt "$1" 'CRITICAL|BUG|child process .* exited|core dump|panicked|[Ss]egmentation' "$log"
+	grep -v 'core/pass_fd.c.*EOF on' "$log" >"$scratch/sound"
+	hasnt "$1" 'CRITICAL|BUG|child process .* exited|core dump|panicked|[Ss]egmentation' "$scratch/sound"
 }
 
 finish() {

@@ -13,8 +13,9 @@ use super::hostent::{Host, copy_foreign, publish_option};
 use super::ptr;
 use super::types::{_str, ip_addr, rdata, sockaddr_union};
 use crate::host::counters::{self, Counter};
-use crate::host::options::{self, Opt};
+use crate::host::options::{self, Opt, StrOpt};
 use crate::host::{hooks, kamailio};
+use crate::lookup::uncached;
 use crate::rr::parse_literal;
 use crate::select::sip_host::{self, Way};
 
@@ -37,13 +38,24 @@ pub(crate) fn cache_in_use() -> bool {
     false
 }
 
+/// True when an option says which servers to ask: libc, which knows nothing of it, would ask others.
+fn own_servers() -> bool {
+    let set = |opt| !options::text(opt).is_empty();
+    hooks::hosts_by_libc() && (set(StrOpt::Nameservers) || set(StrOpt::ResolvConf))
+}
+
 /// Asks the host's own resolver (`/etc/hosts` and all), IPv6 only when there is no IPv4 address and
-/// `dns_try_ipv6` is on. Literals are answered without asking.
+/// `dns_try_ipv6` is on; where options name the servers, these are asked instead. Literals are answered
+/// without asking.
 pub(crate) fn system_lookup(name: &[u8]) -> Option<Host> {
     if let Some(address) = parse_literal(name) {
         return Some(Host::new(name, &[address]));
     }
     let text = CString::new(name).ok().filter(|t| !t.is_empty())?;
+    if own_servers() {
+        let (name, addresses) = uncached::addresses(name, options::on(Opt::TryIpv6))?;
+        return Some(Host::new(name.as_bytes(), &addresses));
+    }
     let functions = hooks::current();
     if let Some(search) = functions.sr_gethostbyname {
         // SAFETY: the host's function, with a NUL-terminated name.

@@ -74,6 +74,15 @@ pub fn swapped_search()
     (search as usize != libc_resolver::res_search as *const () as usize).then_some(search)
 }
 
+/// True while host names would be asked for with libc's own functions.
+#[must_use]
+pub fn hosts_by_libc() -> bool {
+    let own = libc_resolver::gethostbyname as *const () as usize;
+    current()
+        .sr_gethostbyname
+        .is_some_and(|function| function as usize == own)
+}
+
 /// The init function, if it is not libc's own.
 #[must_use]
 pub fn swapped_init() -> Option<unsafe extern "C" fn() -> c_int> {

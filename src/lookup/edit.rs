@@ -7,6 +7,7 @@ use crate::cache::{
     Cache, Conflict, Draft, DraftData, DraftRecord, EntryRef, InsertError, NegativeKind, RecordView,
 };
 use crate::host::clock;
+use crate::host::options::{self, Opt};
 use crate::rr::{
     MAX_NAME_OCTETS, MAX_RRSET_RECORDS, MAX_TTL_S, Name, RData, RecordType, Srv, eq_ignore_case,
     parse_ipv4, parse_ipv6,
@@ -89,7 +90,10 @@ pub fn add_record(rtype: RecordType, edit: &RecordEdit<'_>) -> Result<(), EditEr
         return Err(EditError::Invalid);
     }
     let rdata = read_value(rtype, edit)?;
-    let cache = Cache::instance().ok_or(EditError::NoCache)?;
+    // A cache that is switched off takes nothing, as in the original.
+    let cache = Cache::instance()
+        .filter(|_| options::on(Opt::UseCache))
+        .ok_or(EditError::NoCache)?;
     let ttl = edit.ttl.min(MAX_TTL_S);
     for _ in 0..MAX_RACES {
         let now = clock::now_ticks();

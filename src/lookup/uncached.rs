@@ -1,10 +1,14 @@
 //! Queries without the cache: `get_record()` and the paths for `use_dns_cache=0`.
 
+use std::net::IpAddr;
+
 use crate::error::{Failure, LookupError};
 use crate::host::counters::{self, Counter};
 use crate::host::options::{self, Opt};
 use crate::resolver::{self, Answer, Outcome, Question};
-use crate::rr::{MAX_CNAME_HOPS, MAX_NAME_OCTETS, RData, Record, RecordType, Srv, eq_ignore_case};
+use crate::rr::{
+    MAX_CNAME_HOPS, MAX_NAME_OCTETS, Name, RData, Record, RecordType, Srv, eq_ignore_case,
+};
 
 use super::answer::{self, Trust, is_data};
 use super::request::split_absolute;
@@ -39,8 +43,49 @@ pub fn record_list(
     if deadline::is_over() {
         return Err(LookupError::Failed(Failure::Timeout));
     }
-    let result = match resolver::query(&Question { qname, qtype }, deadline::current()) {
-        Outcome::BadName => return Err(LookupError::BadName),
+    let result = ask(qname, name, absolute, qtype, only_type, with_additional);
+    // A name that cannot exist was not asked for.
+    if result.as_ref().is_err_and(|e| *e != LookupError::BadName) {
+        counters::increment(Counter::FailedRequest);
+    }
+    result
+}
+
+/// The addresses of a host, of IPv6 only when there are none of IPv4 and `ipv6` is set, and the name at the
+/// end of its aliases. Failures are for the caller to count.
+#[must_use]
+pub fn addresses(qname: &[u8], ipv6: bool) -> Option<(Name, Vec<IpAddr>)> {
+    let (name, absolute) = split_absolute(qname);
+    if name.is_empty() || name.len() > MAX_NAME_OCTETS || !watchdog::servers_up() {
+        return None;
+    }
+    let families = [Some(RecordType::A), ipv6.then_some(RecordType::AAAA)];
+    families.into_iter().flatten().find_map(|qtype| {
+        if deadline::is_over() {
+            return None;
+        }
+        let records = ask(qname, name, absolute, qtype, true, false).ok()?;
+        let owner = records.first()?.owner.clone();
+        let addresses = records.iter().filter_map(|record| match &record.rdata {
+            RData::A(address) => Some(IpAddr::V4(*address)),
+            RData::Aaaa(address) => Some(IpAddr::V6(*address)),
+            _ => None,
+        });
+        Some((owner, addresses.collect()))
+    })
+}
+
+/// Asks, and takes from the answer what the caller is to have. `name` is `qname` without a final dot.
+fn ask(
+    qname: &[u8],
+    name: &[u8],
+    absolute: bool,
+    qtype: RecordType,
+    only_type: bool,
+    with_additional: bool,
+) -> Result<Vec<Record>, LookupError> {
+    match resolver::query(&Question { qname, qtype }, deadline::current()) {
+        Outcome::BadName => Err(LookupError::BadName),
         Outcome::Failed(failure) => Err(LookupError::Failed(failure)),
         Outcome::Answer(answer) => {
             let expanded = !eq_ignore_case(answer.qname.as_bytes(), name);
@@ -50,11 +95,7 @@ pub fn record_list(
                 list(name, qtype, &answer, only_type, with_additional)
             }
         }
-    };
-    if result.is_err() {
-        counters::increment(Counter::FailedRequest);
     }
-    result
 }
 
 fn list(
@@ -80,7 +121,7 @@ fn list(
         )
     {
         records.push(Record {
-            owner: crate::rr::Name::from_text(name).ok_or(LookupError::NameTooLong)?,
+            owner: Name::from_text(name).ok_or(LookupError::NameTooLong)?,
             rtype: RecordType::CNAME,
             class: first.class,
             ttl: first.ttl,
@@ -133,7 +174,6 @@ mod tests {
     use std::net::Ipv4Addr;
 
     use super::*;
-    use crate::rr::Name;
 
     fn name(text: &str) -> Name {
         Name::from_text(text.as_bytes()).unwrap()
