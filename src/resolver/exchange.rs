@@ -11,6 +11,7 @@
 
 use super::config::{MAX_SERVERS, Settings};
 use super::cookie::Cookie;
+use super::findings::Findings;
 use super::message::{QueryFlags, encode_query};
 use super::reply::{Asked, Manners, Verdict, judge};
 use super::search::Candidates;
@@ -18,7 +19,7 @@ use super::servers::{Ability, Server};
 use super::session::{Late, Session};
 use super::spelling;
 use super::transport::{Event, Handle, Protocol};
-use super::{Answer, Negative, Outcome, Timed};
+use super::{Answer, Outcome, Timed};
 use crate::error::Failure;
 use crate::host::metrics::{self, Metric};
 use crate::host::random;
@@ -54,16 +55,6 @@ struct Attempts {
     made: u32,
     /// It is not asked again.
     spent: bool,
-}
-
-/// What the candidates tried so far have shown.
-#[derive(Debug, Default)]
-struct Findings {
-    /// Proof that the name as the caller wrote it is absent, when that was asked first.
-    as_is: Option<Answer>,
-    /// All proofs of absence together.
-    absent: Option<Negative>,
-    failed: Option<Failure>,
 }
 
 /// A question and how far it has got.
@@ -503,24 +494,13 @@ impl<'s> Exchange<'s> {
         if is_only_one {
             return self.finish(Outcome::Answer(answer), session);
         }
-        self.findings.absent = Some(match self.findings.absent {
-            None => negative,
-            Some(earlier) => Negative {
-                nxdomain: earlier.nxdomain && negative.nxdomain,
-                ttl: match (earlier.ttl, negative.ttl) {
-                    (Some(a), Some(b)) => Some(a.min(b)),
-                    (a, b) => a.or(b),
-                },
-            },
-        });
-        if self.position == 0 && self.candidates.as_is_first {
-            self.findings.as_is = Some(answer);
-        }
+        let is_first_as_is = self.position == 0 && self.candidates.as_is_first;
+        self.findings.add_absence(answer, negative, is_first_as_is);
         self.next_candidate(session);
     }
 
     fn candidate_failed(&mut self, failure: Failure, session: &mut Session) {
-        self.findings.failed = Some(failure);
+        self.findings.add_failure(failure);
         // Servers that answer, if only with an error, may know the next candidate. Silent ones
         // would be silent again, and the caller would wait for that.
         if matches!(failure, Failure::ServFail | Failure::Refused) {
@@ -543,28 +523,7 @@ impl<'s> Exchange<'s> {
     /// No candidate gave records: says what that means for the question.
     fn conclude(&mut self, session: &mut Session) {
         let findings = std::mem::take(&mut self.findings);
-        let outcome = match findings {
-            // As res_search(): what is known of the name itself counts, whatever became of the
-            // guesses that were made after it.
-            Findings {
-                as_is: Some(answer),
-                ..
-            } => Outcome::Answer(answer),
-            // An unknown candidate might have had the records: this is no absence.
-            Findings {
-                failed: Some(failure),
-                ..
-            } => Outcome::Failed(failure),
-            Findings { absent, .. } => match self.candidates.as_is() {
-                Some(qname) => Outcome::Answer(Answer {
-                    qname: qname.clone(),
-                    answers: Vec::new(),
-                    additional: Vec::new(),
-                    negative: absent,
-                }),
-                None => Outcome::BadName,
-            },
-        };
+        let outcome = findings.into_outcome(self.candidates.as_is());
         self.finish(outcome, session);
     }
 

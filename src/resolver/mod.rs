@@ -11,6 +11,7 @@ mod trace;
 pub mod config;
 mod cookie;
 mod exchange;
+mod findings;
 mod hook;
 pub mod hosts;
 mod message;
