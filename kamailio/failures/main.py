@@ -54,6 +54,11 @@ def run_one(args):
     more = {"seconds": args.outage} if args.one == "outage" else {}
     try:
         measured = rows.ROWS[args.one](build, args.out, args.full, **more)
+        bed = rows.Bed.all[-1]
+        # Queries that came in before and after the counters were read.
+        measured["asked"] = [bed.asked()]
+        measured["counters"] = bed.counters()
+        measured["asked"].append(bed.asked())
     finally:
         rows.close_all()
     print(json.dumps(measured), flush=True)

@@ -1,5 +1,7 @@
 """What the numbers of a row mean: the text of its cells, and whether the library passes."""
 
+WORKERS = 8
+
 
 def _s(seconds):
     if seconds is None:
@@ -107,6 +109,26 @@ ROWS = {
 }
 
 
+def miscounted(name, m):
+    """What the library's own counters say that outside looks different; None if they agree."""
+    counted, (low, high) = m["counters"], m["asked"]
+    if not low <= counted["queries_udp"] <= high:
+        return f"queries_udp is {counted['queries_udp']}, the name server saw {low} to {high}"
+    answered = sum(counted[kind] for kind in ("hits", "negative_hits", "failure_hits", "stale", "misses"))
+    expected = {
+        # A call that comes after the answer, on a slow machine, is a hit.
+        "herd": {"coalesced": (WORKERS - 1) * 3 - counted["hits"], "misses": WORKERS * 3 - counted["hits"]},
+        "hot": {"refreshed": m.get("queries"), "misses": 1},
+        "outage": {"stale": max(1, counted["stale"]), "refresh_failed": max(1, counted["refresh_failed"])},
+        "dead_server": {"timeouts": max(1, counted["timeouts"])},
+    }.get(name, {})
+    wrong = [f"{kind} is {counted[kind]}, not {count}" for kind, count in expected.items() if counted[kind] != count]
+    if name == "outage":
+        lookups = m["before"] + m["calls"] + m["after"]
+        wrong += [] if answered == lookups else [f"{answered} lookups counted, {lookups} made"]
+    return "; ".join(wrong) or None
+
+
 def judge(name, ours, stock):
     """None when the library passes, else why not."""
     if "error" in ours:
@@ -115,6 +137,9 @@ def judge(name, ours, stock):
         return "the stock server: " + stock["error"]
     if not ROWS[name][3](ours, stock):
         return "the criterion is not met"
+    trouble = miscounted(name, ours)
+    if trouble:
+        return "the counters disagree: " + trouble
     # A criterion that the original meets as well would prove nothing: the failure did not happen.
     return "the C original meets the criterion, too" if ROWS[name][3](stock, stock) else None
 

@@ -42,6 +42,13 @@ class Bed:
         Bed.all.append(self)
         self.kamailio.start()
 
+    def counters(self):
+        """What the library counted; None on a stock server, which has no such command."""
+        try:
+            return self.kamailio.rpc("dns.stats")
+        except kamailio.RpcFault:
+            return None
+
     def close(self):
         """Ends all processes of the server, also those that wait for a name server."""
         if self.kamailio.process is not None:
@@ -154,6 +161,7 @@ def outage(build, folder, full, seconds):
         "calls": len(calls),
         "failed": sum(not call.ok for call in calls),
         "slow": sum(call.ok and call.seconds > 0.5 for call in calls),
+        "before": len(warm),
         "failed_before": sum(not call.ok for call in warm),
         "failed_after": sum(not call.ok for call in after),
         "after": len(after),
