@@ -56,7 +56,7 @@ Q := $(if $(filter 0,$(V)),@)
 
 # --- building
 
-.PHONY: kamailio features loom all lib install uninstall run test check-c lint header valgrind asan e2e e2e-selftest failures failure-table clean help setup
+.PHONY: kamailio features loom all lib install uninstall run test check-c lint header valgrind asan e2e e2e-selftest failures failure-table bench-kamailio bench-kamailio-quick clean help setup
 
 all: lib
 
@@ -163,6 +163,13 @@ failure-table: setup lib
 	$(Q)BUILD=$(BUILD) sh kamailio/failures/run.sh bookworm trixie -- --full --outage $(OUTAGE) \
 		--table docs/behaviour-under-failure.md
 
+# Speed, the C original beside the library, in turn: the whole table with the document, or a look at it.
+bench-kamailio: setup lib
+	$(Q)BUILD=$(BUILD) sh kamailio/bench/run.sh --out docs
+
+bench-kamailio-quick: setup lib
+	$(Q)BUILD=$(BUILD) sh kamailio/bench/run.sh --quick
+
 lint:
 	$(CARGO) fmt --check
 	$(CARGO) clippy $(CARGOFLAGS) --all-targets -- -D warnings
@@ -186,6 +193,7 @@ help:
 	@echo 'check-c    the C tests; valgrind, asan: the same under those'
 	@echo 'twin       ours and the C original side by side, see c_tests/twin/README.md'
 	@echo 'e2e        calls through real Kamailio; SUITE="bookworm trixie"'
+	@echo 'bench-kamailio  speed beside the C original, writes docs/performance.md; bench-kamailio-quick: a look'
 	@echo 'failures   how Kamailio behaves when DNS fails, in short; failure-table: in full, OUTAGE=300 s,'
 	@echo '           writes docs/behaviour-under-failure.md'
 	@echo 'soak-kamailio  Kamailio under load while everything changes; SECONDS, VALGRIND_SECONDS'

@@ -1,0 +1,167 @@
+"""What is run: suites, each a configuration and a plan for the module dnsbench.
+
+A plan is text, one command a line; its syntax is described at the head of dnsbench.c. Every suite runs in a
+Kamailio of its own, the C original and this library in turn.
+"""
+
+ZONE = "bench.test"
+HOST = f"pat=h00000000.{ZONE}"
+
+
+def _timed(label, role, procs, reps, secs):
+    return f"run label={label} reps={reps} secs={secs} | procs={procs} {role}"
+
+
+def _primed(lines, label, role, procs, reps=5, secs=0.2, latency=()):
+    """Rows of one role; the first pass fills the cache."""
+    lines.append(f"run label=prime quiet=1 | {role} iters=2")
+    lines.extend(_timed(label, role, n, reps, secs) for n in procs)
+    lines.extend(_timed(label + ".lat", role + " lat=1", n, 3, 0.4) for n in latency)
+
+
+def _own_names(label, pattern, role, procs, reps, secs):
+    """Each process has a name of its own."""
+    roles = " | ".join(f"procs=1 {role} pat={pattern % n}" for n in range(procs))
+    return f"run label={label} reps={reps} secs={secs} | {roles}"
+
+
+def hits(quick):
+    reps, secs = (3, 0.15) if quick else (5, 0.25)
+    lines = [
+        f"run label=prime quiet=1 | mode=get_ip lo=0 hi=64 once=1",
+        f"run label=prime quiet=1 | mode=get_ip pat=x%.{ZONE} lo=0 hi=64 once=1",
+        f"run label=prime quiet=1 | mode=sip proto=1 pat=q%.{ZONE} lo=0 hi=8 once=1",
+    ]
+
+    def row(label, role, procs, latency=()):
+        _primed(lines, label, role, procs, reps, secs, latency)
+
+    row("null", "mode=null", (1,))
+    row("floor_private", "mode=xaddp", (1, 2))
+    row("floor_shared", "mode=xadd", (1, 2, 8))
+    row("floor_lookup", f"mode=refro {HOST}", (1, 2))
+    row("floor_counted", f"mode=ref {HOST}", (1, 2, 8))
+    row("a_1", f"mode=get_ip {HOST}", (1, 2, 4, 8), latency=(2,))
+    row("a_64", "mode=get_ip lo=0 hi=64", (1, 8))
+    row("neg", f"mode=get_ip lo=0 hi=64 pat=x%.{ZONE}", (1, 8))
+    row("get_he", "mode=get_he lo=0 hi=64", (1, 8))
+    row("resolvehost", "mode=resolvehost lo=0 hi=64", (1, 8))
+    row("srv4", f"mode=srv_get_ip pat=_sip._udp.s4.{ZONE}", (1, 8))
+    row("sip_a", f"mode=sip port=5060 proto=1 {HOST}", (1, 8))
+    row("sip_s4", f"mode=sip proto=1 pat=s4.{ZONE}", (1, 2, 8))
+    row("sip_s16", f"mode=sip proto=1 pat=s16.{ZONE}", (1, 8))
+    row("sip_resolvehost", f"mode=sip_resolvehost proto=1 pat=s4.{ZONE}", (1, 8))
+    row("handle", f"mode=handle port=5060 proto=1 {HOST}", (1, 8))
+    lines.append(_own_names("sip_own", f"q%08d.{ZONE}", "mode=sip proto=1", 8, reps, secs))
+    return lines
+
+
+def naptr(quick):
+    lines = []
+    reps, secs = (3, 0.15) if quick else (5, 0.25)
+    _primed(lines, "sip_n4", f"mode=sip max=4 proto=0 pat=n4.{ZONE}", (1, 8), reps, secs)
+    return lines
+
+
+def scale(quick):
+    lines, last = [], 0
+    for count in (100, 10_000, 100_000):
+        lines.append(f"run label=prime quiet=1 maxsecs=120 | procs=2 mode=get_ip order=uniq lo={last} hi={count}")
+        last = count
+        reps = 2 if quick else 3
+        for procs in (1, 8):
+            lines.append(_timed(f"scale_{count}", f"mode=get_ip order=rand lo=0 hi={count}", procs, reps, 0.3))
+    return lines
+
+
+def zipf(quick):
+    reps = 1 if quick else 3
+    return [
+        f"run label=warm quiet=1 secs={1 if quick else 3} | procs=2 mode=get_ip order=zipf lo=0 hi=10000",
+        f"run label=zipf_10000 reps={reps} secs=1 | procs=8 lat=1 mode=get_ip order=zipf lo=0 hi=10000",
+    ]
+
+
+def capacity(quick):
+    return [
+        "run label=fill reps=1 maxsecs=60 | mode=get_ip lo=0 hi=10000 once=1",
+        "run label=again maxsecs=60 | mode=get_ip lo=0 hi=10000 once=1",
+    ]
+
+
+def miss(quick):
+    reps, count = (2, 5_000) if quick else (5, 20_000)
+    lines = []
+    for procs in (1, 2):
+        lines.append(f"run label=res_raw reps={reps} maxsecs=60 | procs={procs} mode=res order=uniq lo=0 hi={count}")
+        lines.append(f"run label=miss reps={reps} flush=1 maxsecs=60 | procs={procs} mode=get_ip order=uniq lo=0 hi={count}")
+    return lines
+
+
+def full10m(quick):
+    reader = f"procs=1 mode=get_ip lat=1 {HOST}"
+    missing = f"mode=get_ip lat=1 lo=1 hi=1 misspct=100 misspat=u%.w.{ZONE}"
+    return [
+        "run label=miss_before reps=1 | mode=get_ip lat=1 order=uniq lo=0 hi=1000",
+        f"run label=reader_before reps=3 secs=0.5 | {reader}",
+        "run label=fill quiet=1 maxsecs=120 | procs=2 mode=get_ip order=uniq lo=0 hi=90000",
+        "run label=miss_full reps=1 maxsecs=60 | mode=get_ip lat=1 order=uniq lo=90000 hi=93000",
+        f"run label=touch quiet=1 | mode=get_ip {HOST} iters=1",
+        f"run label=reader_during_miss reps=3 secs=1 | {reader} | procs=1 {missing}",
+    ]
+
+
+PACED = f"procs=2 mode=get_ip lat=1 fifo=1 paceus=50 {HOST}"
+
+
+def gcwalk(quick):
+    return [
+        "run label=prime quiet=1 | mode=get_ip lo=0 hi=1 once=1",
+        "run label=fill quiet=1 maxsecs=120 | procs=2 mode=get_ip order=uniq lo=0 hi=100000",
+        "run label=idle secs=3 | mode=null lat=1 procs=2 fifo=1 paceus=50",
+        f"run label=gc_walk secs=12 maxsecs=20 | {PACED}",
+        f"run label=flush secs=2 at1=1 cmd1=true maxsecs=10 | {PACED.replace('procs=2', 'procs=1')}",
+    ]
+
+
+def gcexp(quick):
+    return [
+        f"run label=prime quiet=1 | mode=get_ip {HOST} iters=1",
+        f"run label=fill quiet=1 maxsecs=60 | procs=2 mode=get_ip order=uniq pat=g%.{ZONE} lo=0 hi=100000",
+        f"run label=gc_expired secs=40 maxsecs=60 | {PACED}",
+    ]
+
+
+# name: (lines, lines of kamailio.cfg, rounds in full, rounds in quick; 0 = not run)
+SUITES = {
+    "hits": (hits, "", 3, 1),
+    "naptr": (naptr, "dns_try_naptr=yes", 3, 1),
+    "scale": (scale, "dns_cache_mem=65536", 2, 1),
+    "zipf": (zipf, "", 2, 1),
+    "capacity": (capacity, "", 1, 1),
+    "miss": (miss, "dns_cache_mem=65536", 3, 1),
+    "full10m": (full10m, "dns_cache_mem=10000", 1, 0),
+    "gcwalk": (gcwalk, "dns_cache_mem=65536\ndns_cache_gc_interval=10", 1, 0),
+    "gcexp": (gcexp, "dns_cache_mem=65536\ndns_cache_gc_interval=40", 1, 0),
+}
+
+
+def _counted(role, prime=None, config="", count=20_000):
+    return (role, prime or role + " iters=2 lat=1", config, count)
+
+
+# Instructions under callgrind: (role, role that fills the cache, lines of kamailio.cfg, operations).
+COUNTED = {
+    "null": _counted("mode=null"),
+    "a_1": _counted(f"mode=get_ip {HOST}"),
+    "neg": _counted(f"mode=get_ip pat=x00000000.{ZONE}"),
+    "get_he": _counted(f"mode=get_he {HOST}"),
+    "srv4": _counted(f"mode=srv_get_ip pat=_sip._udp.s4.{ZONE}"),
+    "sip_s4": _counted(f"mode=sip proto=1 pat=s4.{ZONE}"),
+    "sip_s16": _counted(f"mode=sip proto=1 pat=s16.{ZONE}", count=5_000),
+    "lb_sip_s4": _counted(f"mode=sip proto=1 pat=s4.{ZONE}", config="dns_srv_lb=yes\nuse_dns_failover=yes"),
+    "sip_n4": _counted(f"mode=sip max=4 proto=0 pat=n4.{ZONE}", config="dns_try_naptr=yes"),
+    "miss": _counted("mode=get_ip lo=0 hi=1000", f"mode=get_ip pat=h00099999.{ZONE} iters=2 lat=1",
+                     "dns_cache_mem=65536", 1000),
+}
+COUNTED_QUICK = ("a_1", "sip_s4", "sip_n4", "miss")

@@ -1,0 +1,144 @@
+"""The rows of the table: what is compared, in which unit, and what is to be reached."""
+
+
+class Row:
+    """One comparison. `goal` is how many times less the library has to need than the C original."""
+
+    def __init__(self, text, suite, label, procs, goal=None, key="ns_op", unit="ns", floor=None, most=None):
+        self.text, self.suite, self.label, self.procs = text, suite, label, procs
+        self.goal, self.key, self.unit, self.floor, self.most = goal, key, unit, floor, most
+
+    def value(self, results, side):
+        return _find(results, side, self.suite, self.label, self.procs, self.key)
+
+    def judge(self, stock, ours):
+        """(ratio, what is to be reached, reached: True, False or None)."""
+        ratio = stock / ours if ours else None
+        if self.most is not None:
+            return ratio, f"at most {self.most:g} {self.unit}", ours <= self.most
+        if self.goal is None:
+            return ratio, "", None
+        return ratio, f"{self.goal:g} x", ratio is not None and ratio >= self.goal
+
+
+class Derived(Row):
+    """A figure computed from several rows of one side."""
+
+    def __init__(self, text, compute, unit, least=None, most=None, more=None):
+        super().__init__(text, None, None, None, unit=unit, most=most)
+        self.compute, self.least, self.more = compute, least, more
+
+    def value(self, results, side):
+        try:
+            return self.compute(lambda *place: _need(_find(results, side, *place)))
+        except LookupError:
+            return None
+
+    def judge(self, stock, ours):
+        if self.least is not None:
+            return ours / stock if stock else None, f"at least {self.least:g} {self.unit}", ours >= self.least
+        if self.more is not None:
+            ratio = ours / stock if stock else None
+            return ratio, f"{self.more:g} x as many", ratio is not None and ratio >= self.more
+        return super().judge(stock, ours)
+
+
+class Counted(Row):
+    """Instructions an operation."""
+
+    def __init__(self, text, name, most=None):
+        super().__init__(text, None, None, None, unit="", most=most)
+        self.name = name
+
+    def value(self, results, side):
+        return results["instructions"][side].get(self.name)
+
+
+def _need(value):
+    if value is None:
+        raise LookupError
+    return value
+
+
+def _find(results, side, suite, label, procs, key):
+    for row_label, row_procs, row in results["rows"][side].get(suite, []):
+        if (row_label, row_procs) == (label, procs):
+            return row.get(key)
+    return None
+
+
+def _worst(*places):
+    """The longest of several maxima, µs."""
+    return lambda find: max(find(*place, "allmax") for place in places) / 1000
+
+
+FLOOR_LOOKUP = ("hits", "floor_lookup", 1, "ns_op")
+FLOOR_COUNTED = ("hits", "floor_counted", 1, "ns_op")
+FLOOR_COUNTED_8 = ("hits", "floor_counted", 8, "ns_op")
+FLOORS = {
+    "lookup": (("hits", "floor_lookup", 1), "a read-only hash lookup in shared memory, 1 process"),
+    "counted": (("hits", "floor_counted", 1), "the same with one reference counted and given back, 1 process"),
+    "counted_8": (("hits", "floor_counted", 8), "the same, 8 processes on one entry"),
+    "private": (("hits", "floor_private", 1), "one locked addition and one subtraction, own line"),
+    "shared_8": (("hits", "floor_shared", 8), "the same, 8 processes on one line"),
+    "raw": (("miss", "res_raw", 2, "cpu_ns"), "res_search() alone, CPU, 2 processes"),
+}
+
+ROWS = [
+    ("Cached lookups", [
+        Row("dns_get_ip, one hot name, 1 process", "hits", "a_1", 1, 2, floor="lookup"),
+        Row("same, 2 processes", "hits", "a_1", 2, 25),
+        Row("same, 8 processes", "hits", "a_1", 8, 20),
+        Derived("total throughput of 2 processes over that of 1", lambda find: find("hits", "a_1", 2, "ops_s") / find("hits", "a_1", 1, "ops_s"), "x", least=1.9),
+        Row("p99 of dns_get_ip, 2 processes", "hits", "a_1.lat", 2, 20, key="p99"),
+        Row("negative hit, 1 process", "hits", "neg", 1),
+        Row("negative hit, 8 processes", "hits", "neg", 8, 15),
+        Row("dns_resolvehost, 1 process", "hits", "resolvehost", 1),
+        Row("dns_resolvehost, 8 processes", "hits", "resolvehost", 8, 15),
+        Row("dns_get_he, 1 process", "hits", "get_he", 1),
+        Row("dns_get_he, 8 processes", "hits", "get_he", 8, 15),
+        Row("dns_srv_get_ip, 4 targets, 1 process", "hits", "srv4", 1),
+        Row("dns_srv_get_ip, 4 targets, 8 processes", "hits", "srv4", 8),
+        Row("dns_sip_resolvehost, 4 targets, 1 process", "hits", "sip_resolvehost", 1),
+        Row("dns_sip_resolvehost, 4 targets, 8 processes", "hits", "sip_resolvehost", 8),
+    ]),
+    ("Handles: all targets of one destination", [
+        Row("4 SRV targets, 1 process", "hits", "sip_s4", 1, 1.8, floor="private"),
+        Row("4 SRV targets, 8 processes, same name", "hits", "sip_s4", 8, 4, floor="counted_8"),
+        Row("4 SRV targets, 8 processes, a name each", "hits", "sip_own", 8, 8, floor="private"),
+        Row("16 SRV targets, 1 process", "hits", "sip_s16", 1),
+        Row("address only (port given), 1 process", "hits", "sip_a", 1, floor="counted"),
+        Row("NAPTR, 4 SRV targets, 1 process", "naptr", "sip_n4", 1, 2, floor="counted"),
+        Row("NAPTR, 4 SRV targets, 8 processes", "naptr", "sip_n4", 8, 5, floor="counted_8"),
+        Row("copy and put of a handle, same entry, 8 processes", "hits", "handle", 8, floor="shared_8"),
+    ]),
+    ("Many names", [
+        Row("100,000 names, uniform, 1 process", "scale", "scale_100000", 1, 50),
+        Row("100,000 names, uniform, 8 processes", "scale", "scale_100000", 8, 100),
+        Row("zipf over 10,000 names, 500 KB, 8 processes", "zipf", "zipf_10000", 8, 5),
+        Derived("A entries of 20-byte names held in 500 KB", lambda find: 10_000 - find("capacity", "again", 1, "udp_out"), "", more=1),
+    ]),
+    ("Misses", [
+        Row("miss on loopback, CPU, 1 process", "miss", "miss", 1, key="cpu_ns", floor="raw"),
+        Row("miss on loopback, CPU, 2 processes", "miss", "miss", 2, 1 / 0.6, key="cpu_ns", floor="raw"),
+        Derived("miss when 10 MB are full over a miss in an empty cache", lambda find: find("full10m", "miss_full", 1, "p50") / find("full10m", "miss_before", 1, "p50"), "x", most=1.2),
+        Derived("a cached reader meanwhile, over its own speed", lambda find: find("full10m", "reader_during_miss", 2, "ops_s") / find("full10m", "reader_before", 1, "ops_s"), "x", least=0.9),
+    ]),
+    ("Longest stall of a reader, 100,000 entries", [
+        Derived("idle loop", _worst(("gcwalk", "idle", 2)), "µs"),
+        Derived("collection, nothing expired", _worst(("gcwalk", "gc_walk", 2)), "µs", most=100),
+        Derived("collection, all expired", _worst(("gcexp", "gc_expired", 2)), "µs", most=100),
+        Derived("flush", _worst(("gcwalk", "flush", 1)), "µs", most=100),
+    ]),
+    ("Instructions (callgrind)", [
+        Counted("cached dns_get_ip", "a_1", 300),
+        Counted("negative hit", "neg"),
+        Counted("dns_get_he", "get_he"),
+        Counted("dns_srv_get_ip, 4 targets", "srv4"),
+        Counted("cycle over 4 SRV targets", "sip_s4", 2_500),
+        Counted("cycle over 16 SRV targets", "sip_s16"),
+        Counted("cycle over 4 SRV targets by weight (dns_srv_lb)", "lb_sip_s4"),
+        Counted("NAPTR and 4 SRV targets", "sip_n4"),
+        Counted("miss, user space", "miss", 12_000),
+    ]),
+]
