@@ -61,7 +61,7 @@ done
 [ "$twin" = no ] || run "twin" sh c_tests/twin/run.sh
 # Where DNS fails, the original is beside ours, too. `make failure-table` is the long version.
 # shellcheck disable=SC2086
-[ "$twin" = no ] || run "failures" sh kamailio/failures/run.sh ${FAILURE_SUITES:-bookworm} -- --jobs 12
+[ "$twin" = no ] || run "failures" sh kamailio/failures/run.sh ${FAILURE_SUITES:-bookworm} -- --jobs 14
 run "flags" sh ci/flags.sh
 for suite in bookworm trixie; do
 	run "kamailio of $suite" env BUILD="${BUILD:-build}" sh kamailio/check.sh "$suite"

@@ -44,7 +44,9 @@ def arguments():
 
 def parse_build(text):
     suite, kind, server, modules, kamcmd, libs = text.split(",")
-    return kind, Build(suite, server, modules, kamcmd, libs)
+    build = Build(suite, server, modules, kamcmd, libs)
+    build.kind = kind
+    return kind, build
 
 
 def run_one(args):
