@@ -367,19 +367,26 @@ pub(crate) fn decode_kind(counts: u32) -> NegativeKind {
     }
 }
 
-/// A life in seconds as an octet, rounded down to five significant bits: of use for shares of it.
+/// A life in seconds as an octet, rounded up to five significant bits: of use for shares of it.
 fn encode_life(seconds: u32) -> u8 {
     if seconds < 16 {
         return seconds as u8;
     }
     let shift = seconds.ilog2() - 4;
+    let digits = seconds.div_ceil(1 << shift);
+    // Rounding up may need one digit more.
+    let (shift, digits) = if digits == 32 {
+        (shift + 1, 16)
+    } else {
+        (shift, digits)
+    };
     if shift >= 15 {
         return u8::MAX;
     }
-    ((shift + 1) << 4 | (seconds >> shift) & 15) as u8
+    ((shift + 1) << 4 | digits & 15) as u8
 }
 
-/// The life of an entry from when it was made, s, rounded down, from its word at [`COUNTS`].
+/// The life of an entry from when it was made, s, rounded up, from its word at [`COUNTS`].
 pub(crate) fn life_s(counts: u32) -> u32 {
     let (exponent, digits) = (counts >> 28, counts >> 24 & 15);
     match exponent {
@@ -393,11 +400,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lives_lose_little() {
-        for seconds in [0, 1, 15, 16, 17, 31, 32, 59, 300, 3600, 86_400, 500_000] {
+    fn lives_are_rounded_up_a_little() {
+        let few = [
+            0, 1, 15, 16, 17, 31, 32, 33, 59, 63, 300, 3600, 86_400, 500_000,
+        ];
+        for seconds in few.into_iter().chain(0..5000) {
             let kept = life_s(u32::from(encode_life(seconds)) << 24);
             assert!(
-                kept <= seconds && seconds - kept <= seconds / 16,
+                kept >= seconds && kept - seconds <= seconds / 16,
                 "{seconds} {kept}"
             );
         }

@@ -120,7 +120,7 @@ impl<'a> Lookup<'a> {
         name: &[u8],
         absolute: bool,
     ) -> Result<(EntryRef, Source), LookupError> {
-        let key = self.cache.question_key(name, self.qtype, absolute);
+        let key = flight::key_of(self.cache, name, self.qtype, absolute);
         if backoff::is_waiting(key, clock::now_ticks()) {
             return Ok(serve(stale));
         }
@@ -206,7 +206,7 @@ impl<'a> Lookup<'a> {
             qname: &text,
             qtype: self.qtype,
         };
-        let key = self.cache.question_key(name, self.qtype, absolute);
+        let key = flight::key_of(self.cache, name, self.qtype, absolute);
         let attempt = attempt.unwrap_or_else(|| flight::attempt(self.cache, key));
         let claim = match attempt {
             Attempt::Alone => None,
@@ -350,7 +350,7 @@ impl<'a> Lookup<'a> {
 
     fn companion(&self, name: &[u8], qtype: RecordType, absolute: bool) -> Option<Companion> {
         let now = clock::now_ticks();
-        let key = self.cache.question_key(name, qtype, absolute);
+        let key = flight::key_of(self.cache, name, qtype, absolute);
         if self.cache.acquire(name, qtype, now).is_some() || backoff::is_waiting(key, now) {
             return None;
         }

@@ -20,6 +20,8 @@ use crate::cache::{Cache, EntryRef};
 use crate::error::{Failure, LookupError};
 use crate::host::shared::{Shared, shared_struct};
 use crate::host::{clock, futex, process};
+use crate::resolver;
+use crate::rr::RecordType;
 
 /// Questions fall on slots by their key: many more slots than there are workers.
 const SLOTS: usize = 4096;
@@ -53,6 +55,12 @@ static TABLE: Shared<[Slot; SLOTS]> = Shared::new();
 thread_local! {
     /// Claims that this thread holds. Who holds one never waits, so no two can wait for each other.
     static HELD: Cell<u32> = const { Cell::new(0) };
+}
+
+/// The key of a question. Without search domains it does not matter whether a name is absolute.
+pub(super) fn key_of(cache: &Cache, name: &[u8], qtype: RecordType, absolute: bool) -> u64 {
+    let absolute = absolute || !resolver::has_search_list();
+    cache.question_key(name, qtype, absolute)
 }
 
 /// Maps the table; before fork.

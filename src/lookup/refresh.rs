@@ -155,7 +155,7 @@ fn claim_job(
     absolute: bool,
     hops: usize,
 ) -> Option<Job> {
-    let key = cache.question_key(name, qtype, absolute);
+    let key = flight::key_of(cache, name, qtype, absolute);
     if backoff::is_waiting(key, clock::now_ticks()) {
         return None;
     }

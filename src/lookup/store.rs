@@ -14,10 +14,10 @@ use crate::resolver::{Answer, Outcome};
 use crate::rr::{MAX_RRSET_RECORDS, Name, RData, Record, RecordType, eq_ignore_case};
 
 use super::answer::{self, Alias, Trust};
-use super::backoff;
 use super::request::{IPV4_ONLY, IPV6_ONLY};
 use super::service::sip_transport;
 use super::ttl;
+use super::{backoff, flight};
 
 /// Sets of additional data kept of one answer: more than any sound answer has, and few enough that a
 /// crafted one cannot push much out of the cache.
@@ -67,7 +67,7 @@ pub(super) fn settle(
 
 impl Asked<'_> {
     fn key(&self, cache: &Cache) -> u64 {
-        cache.question_key(self.name, self.qtype, self.absolute)
+        flight::key_of(cache, self.name, self.qtype, self.absolute)
     }
 }
 

@@ -307,6 +307,13 @@ pub fn is_search_suffix(suffix: &[u8]) -> bool {
     config::with_search_list(|domains| domains.iter().any(|domain| eq_ignore_case(domain, suffix)))
 }
 
+/// True when search domains may be appended to names.
+#[must_use]
+pub fn has_search_list() -> bool {
+    options::on(Opt::UseSearchList)
+        && config::with_search_list(|domains| domains.iter().any(|domain| !domain.is_empty()))
+}
+
 /// The answer of the hosts file, if there is one and it has the name.
 fn from_hosts(settings: &Settings, question: &Question<'_>) -> Option<Timed> {
     let hosts = settings.values.hosts.as_ref()?;

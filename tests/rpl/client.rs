@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use kamailio_dns::cache::{Cache, EntryRef, NegativeKind, RecordView};
 use kamailio_dns::error::LookupError;
-use kamailio_dns::host::clock;
+use kamailio_dns::host::{clock, options};
 use kamailio_dns::lookup::{self, request, uncached};
 use kamailio_dns::rr::{RData, RecordType};
 
@@ -49,9 +49,14 @@ pub fn ask(name: &str, qtype: u16, manner: Manner) -> Outcome {
         Manner::Uncached => uncached(&absolute, rtype),
         Manner::CacheOnly => {
             let cache = Cache::instance().unwrap();
-            match cache.acquire(name.as_bytes(), rtype, clock::now_ticks()) {
-                None => Outcome::NotCached,
-                Some(_) => cached(&absolute, rtype, flags),
+            let live = cache.acquire(name.as_bytes(), rtype, clock::now_ticks());
+            // Expired data is given out without asking first where that is switched on.
+            let expired = cache.acquire_any_age(name.as_bytes(), rtype);
+            let served = expired.filter(|e| e.negative().is_none() && serves_expired());
+            if live.or(served).is_some() {
+                cached(&absolute, rtype, flags)
+            } else {
+                Outcome::NotCached
             }
         }
         Manner::Cached => cached(&absolute, rtype, flags),
@@ -109,7 +114,7 @@ fn data(name: &str, entry: &EntryRef, flags: u32) -> Outcome {
         .collect();
     let ttl = (0..entry.record_count())
         .filter_map(|index| entry.record_expire(index))
-        .map(seconds_left)
+        .map(|expire| reported(entry, expire))
         .min()
         .unwrap_or(0);
     if entry.is_linked() && ttl > 0 {
@@ -122,6 +127,19 @@ fn data(name: &str, entry: &EntryRef, flags: u32) -> Outcome {
     Outcome::Data { addresses, ttl }
 }
 
+fn serves_expired() -> bool {
+    let option = |name| options::get(name).is_some_and(|value| value != "0");
+    option("dns_stale_ttl") && option("dns_stale_recent")
+}
+
 fn seconds_left(expire: u32) -> u32 {
     u32::try_from(clock::seconds_until(expire, clock::now_ticks())).unwrap_or(0)
+}
+
+/// TTL that an entry is reported with; one that only the caller holds has none.
+fn reported(entry: &EntryRef, expire: u32) -> u32 {
+    if !entry.is_linked() {
+        return seconds_left(expire);
+    }
+    u32::try_from(lookup::reported_ttl(expire, clock::now_ticks())).unwrap_or(0)
 }

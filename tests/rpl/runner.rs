@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 use std::thread::JoinHandle;
 
-use kamailio_dns::cache::Cache;
+use kamailio_dns::cache::{Cache, due};
 use kamailio_dns::host::clock;
+use kamailio_dns::lookup::refresh::{self, Refresher};
 use kamailio_dns::resolver;
 
 use crate::support::wire;
@@ -16,6 +17,9 @@ use super::expect::{self, Expected};
 use super::net::{Arrival, ClientTransport, Net, OutQuery};
 use super::parser::{Action, Entry, Scenario};
 use super::settings::{FAILURE_TTL_S, Settings};
+
+/// TTL that the library reports for expired data, s.
+const STALE_TTL_S: u32 = 30;
 
 /// How a scenario is played by a stub resolver.
 #[derive(Clone, Copy, Debug)]
@@ -101,6 +105,8 @@ pub fn play(scenario: &Scenario, plan: &Plan) -> Verdict {
         scenario,
         plan,
         manner: settings.manner,
+        refresher: settings.refresher,
+        refreshing: Vec::new(),
         net: Arc::default(),
         clients: Vec::new(),
         heard: Vec::new(),
@@ -110,6 +116,9 @@ pub fn play(scenario: &Scenario, plan: &Plan) -> Verdict {
     let passed_ms = run.net.now_ms();
     let end = clock::now_ticks();
     run.net.close();
+    for (_, thread) in run.refreshing {
+        let _panicked = thread.join();
+    }
     for client in run.clients {
         // What a panic says was shown when it happened, and its check has failed.
         let _panicked = client.thread.join();
@@ -138,6 +147,8 @@ fn start_of_tick() -> u32 {
 /// A client that was started.
 #[derive(Debug)]
 struct Client {
+    /// Its number in the net.
+    number: usize,
     name: String,
     qtype: u16,
     outcome: Receiver<Outcome>,
@@ -158,6 +169,9 @@ struct Run<'a> {
     scenario: &'a Scenario,
     plan: &'a Plan,
     manner: Manner,
+    refresher: bool,
+    /// Rounds of the refresher, by their number as clients of the net.
+    refreshing: Vec<(usize, JoinHandle<()>)>,
     net: Arc<Net>,
     clients: Vec<Client>,
     heard: Vec<Heard>,
@@ -177,6 +191,8 @@ impl Run<'_> {
                 self.answer_from_ranges();
             }
             self.act(&step.action)?;
+            self.net.settle();
+            self.refresh();
             self.net.settle();
         }
         Ok(())
@@ -208,7 +224,34 @@ impl Run<'_> {
         Ok(())
     }
 
+    /// Has the refresher do a round, if the last one is over; it goes on in the background.
+    fn refresh(&mut self) {
+        let over = |(number, _): &(usize, _)| self.net.is_done(*number);
+        if !self.refresher || !self.refreshing.iter().all(over) {
+            return;
+        }
+        let number = self.net.add_client();
+        let transport = Box::new(ClientTransport {
+            net: Arc::clone(&self.net),
+            client: number,
+        });
+        let net = Arc::clone(&self.net);
+        let thread = std::thread::spawn(move || {
+            let _panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+                resolver::with_transport(transport, || refresh::run(&mut Refresher::default()))
+            }));
+            net.client_is_done(number);
+        });
+        self.refreshing.push((number, thread));
+    }
+
     fn start_client(&mut self, entry: &Entry) -> Result<(), String> {
+        if self.refresher {
+            // It is alive, however much time has passed in one leap.
+            due::refresher_works(clock::TICKS_PER_S);
+        } else {
+            due::refresher_ends();
+        }
         let (name, qtype) = entry.question.clone().ok_or("QUERY without question")?;
         let recursion_desired = entry.flags & 0x0100 != 0;
         let manner = if recursion_desired {
@@ -235,6 +278,7 @@ impl Run<'_> {
             net.client_is_done(client);
         });
         self.clients.push(Client {
+            number: client,
             name,
             qtype,
             outcome,
@@ -313,36 +357,37 @@ impl Run<'_> {
     fn check(&mut self, entry: &Entry) -> Result<(), String> {
         let (name, qtype) = entry.question.clone().ok_or("CHECK_ANSWER without one")?;
         let wants_stale = self.plan.wants_stale(self.step, entry);
-        let net = &self.net;
-        let (index, client) = self
+        let client = self
             .clients
             .iter_mut()
-            .enumerate()
-            .find(|(_, c)| !c.checked && c.name == name && c.qtype == qtype)
+            .find(|c| !c.checked && c.name == name && c.qtype == qtype)
             .ok_or("nobody has asked this")?;
         client.checked = true;
-        if !net.is_done(index) {
-            return if wants_stale {
-                // Still waiting for the server: no expired data was given out.
-                Ok(())
-            } else {
-                Err(format!("no answer yet for {name}"))
-            };
+        let number = client.number;
+        if !self.net.is_done(number) && wants_stale {
+            // The library waits for 1.8 s before it gives old data, whatever the scenario waits.
+            self.net.pass(2000);
+            self.net.settle();
         }
-        let outcome = client.outcome.try_recv();
-        let outcome = outcome.map_err(|_| "the client panicked".to_owned())?;
-        let expected = if wants_stale {
-            if outcome == Outcome::NotCached {
-                return Ok(());
+        if !self.net.is_done(number) {
+            return Err(format!("no answer yet for {name}"));
+        }
+        let client = self.clients.iter().find(|c| c.number == number);
+        let outcome = client.and_then(|client| client.outcome.try_recv().ok());
+        let outcome = outcome.ok_or("the client panicked")?;
+        let mut expected = expect::of_entry(entry, &name, qtype);
+        if wants_stale {
+            match &mut expected {
+                Expected::Data { ttl, .. } if entry.has_match("ttl") => *ttl = Some(STALE_TTL_S),
+                // Absence is not served stale: what the server says now is expected.
+                Expected::Absent { .. } | Expected::Nothing => {
+                    expected = self.last_heard(&name, qtype)?;
+                }
+                _ => expected.forget_ttl(),
             }
-            self.last_heard(&name, qtype)?
-        } else {
-            let mut expected = expect::of_entry(entry, &name, qtype);
-            if !entry.has_match("ttl") {
-                expected.forget_ttl();
-            }
-            expected
-        };
+        } else if !entry.has_match("ttl") {
+            expected.forget_ttl();
+        }
         expected.compare(&outcome)
     }
 
@@ -363,10 +408,19 @@ impl Run<'_> {
     }
 
     fn finish(&self) -> Result<(), String> {
+        let refreshing = |(number, _): &(usize, _)| !self.net.is_done(*number);
+        if self.refreshing.iter().any(refreshing) {
+            return Err("a refresh is left that nobody replied to".into());
+        }
         if let Some(client) = self.clients.iter().find(|c| !c.checked) {
             return Err(format!("the answer for {} was never checked", client.name));
         }
-        if !(0..self.clients.len()).all(|client| self.net.is_done(client)) || self.net.left() > 0 {
+        if !self
+            .clients
+            .iter()
+            .all(|client| self.net.is_done(client.number))
+            || self.net.left() > 0
+        {
             return Err("queries are left that nobody replied to".into());
         }
         let sent = self.net.sent();

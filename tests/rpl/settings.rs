@@ -16,7 +16,37 @@ const RETRIES: &str = "5";
 pub struct Settings {
     options: Vec<(&'static str, String)>,
     pub manner: Manner,
+    /// What is due is fetched anew in the background.
+    pub refresher: bool,
 }
+
+/// What is said about expired data.
+#[derive(Debug, Default)]
+struct Expired {
+    served: bool,
+    /// Empty = without limit.
+    limit_s: String,
+    /// Before the server is asked, rather than when it does not answer.
+    at_once: bool,
+}
+
+impl Expired {
+    fn options(&self) -> [(&'static str, String); 2] {
+        let limit = match (self.served, self.limit_s.as_str()) {
+            (false, _) => "0",
+            (true, "" | "0") => LONG,
+            (true, limit) => limit,
+        };
+        let recent = if self.at_once { LONG } else { "0" };
+        [
+            ("dns_stale_ttl", limit.to_owned()),
+            ("dns_stale_recent", recent.to_owned()),
+        ]
+    }
+}
+
+/// A week, s.
+const LONG: &str = "604800";
 
 impl Settings {
     /// Reads the settings of a file; one that is not known is an error.
@@ -24,12 +54,14 @@ impl Settings {
         let mut servers: Vec<String> = plan.servers.iter().map(|s| (*s).to_owned()).collect();
         let mut retries = RETRIES.to_owned();
         let mut manner = Manner::Cached;
+        let mut expired = Expired::default();
+        let mut prefetch = false;
         let mut options: Vec<(&'static str, String)> = vec![
             ("dns_failure_ttl", FAILURE_TTL_S.to_string()),
             // As unbound's.
             ("dns_cache_negative_ttl", "3600".into()),
             ("dns_retr_time", "5".into()),
-            ("dns_stale_ttl", "0".into()),
+            ("dns_resolve_deadline", "0".into()),
         ];
         for (key, value) in &scenario.config {
             let value = value.clone();
@@ -41,6 +73,10 @@ impl Settings {
                     let octets: u64 = value.parse().map_err(|_| format!("{key}: {value}"))?;
                     options.push(("dns_cache_mem", (octets / 1024).to_string()));
                 }
+                "serve-expired" => expired.served = value == "yes",
+                "serve-expired-ttl" => expired.limit_s = value,
+                "serve-expired-client-timeout" => expired.at_once = value == "0",
+                "prefetch" => prefetch = value == "yes",
                 "outbound-msg-retry" => retries = value,
                 "forward-no-cache" if value == "yes" => manner = Manner::Uncached,
                 "forward-addr" | "stub-addr" if plan.servers.is_empty() => servers.push(value),
@@ -52,9 +88,16 @@ impl Settings {
             // One query and no second: that is one attempt here.
             retries = "1".into();
         }
+        options.extend(expired.options());
+        let percent = if prefetch { "10" } else { "0" };
+        options.push(("dns_refresh_ahead", percent.to_owned()));
         options.push(("dns_retr_no", retries));
         options.push(("dns_nameservers", servers.join(" ")));
-        Ok(Self { options, manner })
+        Ok(Self {
+            options,
+            manner,
+            refresher: prefetch || (expired.served && expired.at_once),
+        })
     }
 
     /// Puts them into force until the guard is dropped.
@@ -68,7 +111,7 @@ impl Settings {
 }
 
 /// Settings of unbound's that change nothing of what a stub's client sees.
-const NO_COUNTERPART: [&str; 27] = [
+const NO_COUNTERPART: [&str; 23] = [
     "server",
     "forward-zone",
     "stub-zone",
@@ -91,12 +134,8 @@ const NO_COUNTERPART: [&str; 27] = [
     "ede-serve-expired",
     "msg-cache-slabs",
     "num-queries-per-thread",
-    // Expired data is never served here, and nothing is fetched early.
-    "prefetch",
-    "serve-expired",
-    "serve-expired-client-timeout",
+    // The TTL is 30 s, the limit is not put off by failures.
     "serve-expired-reply-ttl",
-    "serve-expired-ttl",
     "serve-expired-ttl-reset",
     // No lower bound for absences; only its scenario has it, and that is not played.
     "cache-min-negative-ttl",
