@@ -54,6 +54,18 @@ impl Cache {
         Ok(audit)
     }
 
+    /// Longest hold of the writer lock since this was last asked, repairs left out, ns of processor time.
+    #[doc(hidden)]
+    pub fn take_longest_hold(&self) -> u64 {
+        self.header.longest_hold.swap(0, Ordering::Relaxed)
+    }
+
+    /// Notes a hold that began at that much processor time of this thread.
+    pub(super) fn note_hold(&self, taken_at: u64) {
+        let held = crate::host::clock::thread_cpu_ns().saturating_sub(taken_at);
+        self.header.longest_hold.fetch_max(held, Ordering::Relaxed);
+    }
+
     /// Drops the references of holders that died; when no holder lives.
     #[doc(hidden)]
     pub fn forget_holders(&self) {

@@ -12,6 +12,7 @@ use crate::host::stats::{self, Stat};
 use crate::rr::MAX_NAME_OCTETS;
 use crate::shm::pages::{self, BlockId};
 use crate::shm::refword::LINKED;
+use crate::shm::region::PAGE_BYTES;
 use crate::shm::sync::{AtomicU32, Ordering};
 
 use super::layout;
@@ -57,7 +58,7 @@ impl Writer<'_> {
     ) -> Option<BlockId> {
         let pages = &self.cache.pages;
         let take = || pages.allocate(class, budget);
-        let run = pages::class_size(class).div_ceil(crate::shm::region::PAGE_BYTES);
+        let run = pages::class_size(class).div_ceil(PAGE_BYTES);
         let found = take()
             .or_else(|| pages.release_empty(run + 1).then(take)?)
             .or_else(|| pages.sweep_lost(SWEEP_EXTENTS).then(take)?);
@@ -71,7 +72,9 @@ impl Writer<'_> {
             return None;
         }
         for _ in 0..ATTEMPTS + run {
-            if !self.make_room(class, now, live_too) {
+            // Far above the limit, as just after it was lowered, a page more or less does not help.
+            let page_helps = pages.used_bytes() <= budget + PAGE_BYTES;
+            if !self.make_room(class, now, live_too, page_helps) {
                 break;
             }
             if let Some(block) = take().or_else(|| pages.release_empty(run + 1).then(take)?) {
@@ -117,11 +120,11 @@ impl Writer<'_> {
     }
 
     /// Evicts one entry of the class, or, failing that, a page of whatever class.
-    fn make_room(&self, class: usize, now: u32, live_too: bool) -> bool {
+    fn make_room(&self, class: usize, now: u32, live_too: bool, page_helps: bool) -> bool {
         let one = self.choose_one(class, now, live_too);
         // Now and then a page is taken from other sizes though the class has entries to give, so that
         // the mix can change: if its entries are not much more in use.
-        if one.best.is_none() || random::quick_u32() & 63 == 0 {
+        if page_helps && (one.best.is_none() || random::quick_u32() & 63 == 0) {
             let page = self.choose_page(now, live_too);
             if let Some((spare, page)) = page
                 && one.best.is_none_or(|(most, _)| spare >= most / 2)

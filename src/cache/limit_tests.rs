@@ -285,8 +285,11 @@ fn a_change_taken_back_half_way_leaves_nothing_behind() {
 #[test]
 fn a_lowered_limit_is_reached_by_inserts_alone() {
     let cache = Cache::for_tests(4 << 20, true).unwrap();
-    for i in 0..20_000 {
+    for i in 0..40_000 {
         put(cache, &format!("n{i}.example"), 86_400, false, NOW).unwrap();
+    }
+    for i in 0..200 {
+        put(cache, &format!("fixed{i}.example"), 600, true, NOW).unwrap();
     }
     cache.set_for_tests(Setting::Limit(1 << 20));
     let mut steps = 0;
@@ -299,4 +302,8 @@ fn a_lowered_limit_is_reached_by_inserts_alone() {
         assert!(steps < 20_000);
     }
     assert!(steps > 100, "{steps}");
+    for i in 0..200 {
+        assert!(found(cache, &format!("fixed{i}.example"), NOW), "{i}");
+    }
+    assert!(cache.usage().entries > 5000, "{:?}", cache.usage());
 }

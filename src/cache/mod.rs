@@ -19,6 +19,8 @@ mod layout;
 #[cfg(all(test, not(loom)))]
 mod limit_tests;
 mod link;
+#[cfg(all(test, loom))]
+mod loom_tests;
 mod read;
 mod recover;
 mod resize;
@@ -230,6 +232,9 @@ struct Header {
     /// For each size class the tick at which it was found that nothing may be evicted; see `evict`.
     full: [AtomicU32; CLASSES],
     fixed: FixedPolicy,
+    /// Longest hold of the writer lock, ns of processor time.
+    #[cfg(feature = "fault_injection")]
+    longest_hold: AtomicU64,
 }
 
 // SAFETY: repr(C); atomics, and a lock that is initialised in place before anyone else sees it.

@@ -2,8 +2,8 @@
 //!
 //! A table of another size is filled beside the one in use, some buckets at each step; links that
 //! change meanwhile in buckets already moved change in both. When it is whole it comes into use with one
-//! store, and the memory of the old one is given back piece by piece. Then, if the limit was lowered,
-//! entries are evicted page by page. Each insert makes a step, the garbage collector makes all that are
+//! store, and the memory of the old one is given back piece by piece. If the limit was lowered,
+//! entries are evicted page by page before. Each insert makes a step, the garbage collector makes all that are
 //! left.
 
 use crate::rr::RecordType;
@@ -15,7 +15,7 @@ use crate::shm::sync::{Ordering, fence};
 use super::link::link_into;
 use super::table::{Bucket, PLACES, Table};
 use super::write::Writer;
-use super::{TableWord, buckets_for};
+use super::{HEADER_BYTES, TableWord, buckets_for, layout};
 
 /// Buckets moved in one step.
 const BUCKETS_PER_STEP: usize = 8;
@@ -40,16 +40,19 @@ impl Writer<'_> {
         if self.give_old_table_back() {
             return true;
         }
+        let room = limit.saturating_sub(HEADER_BYTES + in_use.successor(wanted).octets());
         if !next.is_none() && next.buckets() != wanted {
             self.abandon_next_table();
         } else if !next.is_none() {
             self.move_buckets(in_use, next);
+        } else if self.shrink_step(room, now) {
+            return true;
         } else if in_use.buckets() != wanted {
             header.moved.store(0, Ordering::Relaxed);
             header
                 .next_table
                 .store(in_use.successor(wanted).0, Ordering::Relaxed);
-        } else if !self.shrink_step(limit, now) {
+        } else {
             header.sized_for.store(limit as u64, Ordering::Relaxed);
             return false;
         }
@@ -71,14 +74,13 @@ impl Writer<'_> {
         let from = header.moved.load(Ordering::Relaxed) as usize;
         let to = (from + BUCKETS_PER_STEP).min(old.buckets().len());
         for bucket in old.buckets().get(from..to).unwrap_or(&[]) {
+            header.moved.fetch_add(1, Ordering::Relaxed);
             for place in 0..PLACES {
                 let block = bucket.block(place);
                 if block != 0 && !self.relink(new, block) {
-                    // It finds no place in the smaller table.
-                    self.evict_block(block);
+                    self.relink_or_evict(new, block);
                 }
             }
-            header.moved.fetch_add(1, Ordering::Relaxed);
             reached(KillPoint::TableHalfMoved);
         }
         if to < old.buckets().len() {
@@ -102,6 +104,24 @@ impl Writer<'_> {
             (self.cache.hash(entry.name()), entry.rtype())
         });
         link_into(table, name, RecordType(rtype.0), block).is_some()
+    }
+
+    /// For an entry that finds no place in the smaller table: a permanent one takes another's.
+    fn relink_or_evict(&self, table: Table, block: BlockId) {
+        let is_permanent = |block| {
+            let (_, flags, _) = layout::split_identity(self.load(block, layout::IDENTITY));
+            flags & layout::FLAG_PERMANENT != 0
+        };
+        if is_permanent(block) {
+            let reach = table.probe(self.load(block, layout::HASH));
+            let other = reach
+                .flat_map(|(_, bucket)| (0..PLACES).map(|place| bucket.block(place)))
+                .find(|&other| other != 0 && !is_permanent(other));
+            if other.is_some_and(|other| self.evict_block(other)) && self.relink(table, block) {
+                return;
+            }
+        }
+        self.evict_block(block);
     }
 
     /// Gives part of the table that went out of use back to the kernel; false when there is none.
@@ -145,14 +165,14 @@ impl Writer<'_> {
         }
     }
 
-    /// Evicts some entries while more memory is in use than allowed, those least in use first; true
-    /// when it may go on.
-    fn shrink_step(&self, limit: usize, now: u32) -> bool {
+    /// Evicts some entries while pages take more than `room` octets, those least in use first; true when it
+    /// may go on.
+    fn shrink_step(&self, room: usize, now: u32) -> bool {
         let pages = &self.cache.pages;
         let header = self.cache.header;
-        if self.cache.usage().used <= limit || pages.release_empty(PAGES_PER_STEP) {
+        if pages.used_bytes() <= room || pages.release_empty(PAGES_PER_STEP) {
             header.fruitless.store(0, Ordering::Relaxed);
-            return self.cache.usage().used > limit;
+            return pages.used_bytes() > room;
         }
         if self.evict_page(now) {
             return true;

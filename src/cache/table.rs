@@ -12,6 +12,7 @@
 #![allow(unsafe_code, reason = "marks its types as fit for shared memory")]
 
 use crate::shm::kill_point::{KillPoint, reached};
+use crate::shm::mutation::{Mutation, ordering, seeded};
 use crate::shm::pages::BlockId;
 use crate::shm::region::ShmSafe;
 use crate::shm::sync::{AtomicU32, AtomicU64, Ordering, fence};
@@ -42,11 +43,23 @@ const _: () = assert!(size_of::<Bucket>() == 64);
 unsafe impl ShmSafe for Bucket {}
 
 impl Bucket {
+    /// An empty bucket.
+    #[cfg(loom)]
+    pub(crate) fn new() -> Self {
+        Self {
+            version: AtomicU64::new(0),
+            tags_low: AtomicU64::new(0),
+            tags_high: AtomicU32::new(0),
+            slots: std::array::from_fn(|_| AtomicU32::new(0)),
+        }
+    }
+
     /// The version before reading; pass it to [`Self::unchanged`] afterwards.
     #[inline]
     pub(crate) fn begin(&self) -> u64 {
         // SYNC: pairs with the release in `touch`: what was unlinked before is seen as unlinked.
-        self.version.load(Ordering::Acquire)
+        self.version
+            .load(ordering(Mutation::BeginRelaxed, Ordering::Acquire))
     }
 
     /// True when nothing was unlinked since `begin` gave `version`: then everything read from blocks
@@ -55,7 +68,9 @@ impl Bucket {
     pub(crate) fn unchanged(&self, version: u64) -> bool {
         // SYNC: pairs with the release fence in `touch`. If any word read before came from the reuse of
         // a block, the version raised before that reuse is seen here.
-        fence(Ordering::Acquire);
+        if !seeded(Mutation::NoReadFence) {
+            fence(Ordering::Acquire);
+        }
         self.version.load(Ordering::Relaxed) == version
     }
 
@@ -127,29 +142,45 @@ impl Bucket {
         self.set_tag(place, tag);
         reached(KillPoint::TagSet);
         if let Some(slot) = self.slots.get(place) {
-            slot.store(block, Ordering::Release);
+            slot.store(block, ordering(Mutation::LinkRelaxed, Ordering::Release));
         }
     }
 
     /// Puts another block of the same name and type into a place; under the lock. There is no moment
     /// at which readers find neither.
     pub(crate) fn replace(&self, place: usize, block: BlockId) {
+        if seeded(Mutation::ReplaceVersionFirst) {
+            self.touch();
+        }
         if let Some(slot) = self.slots.get(place) {
             slot.store(block, Ordering::Release);
         }
         reached(KillPoint::ReplacedSlot);
-        self.touch();
+        if !seeded(Mutation::ReplaceVersionFirst) {
+            self.touch();
+        }
         reached(KillPoint::ReplacedVersion);
     }
 
     /// Empties a place; under the lock. The caller lets go of the block afterwards.
     pub(crate) fn unlink(&self, place: usize) {
+        if seeded(Mutation::VersionFirst) {
+            self.touch();
+        }
         if let Some(slot) = self.slots.get(place) {
             slot.store(0, Ordering::Release);
         }
         reached(KillPoint::UnlinkedSlot);
-        self.touch();
+        if !seeded(Mutation::VersionFirst) && !seeded(Mutation::NoVersion) {
+            self.touch();
+        }
         reached(KillPoint::UnlinkedVersion);
+    }
+
+    /// Empties a place without raising the version, as a writer that is killed in between does.
+    #[cfg(loom)]
+    pub(crate) fn empty_for_model(&self, place: usize) {
+        self.slots[place].store(0, Ordering::Release);
     }
 
     /// Raises the version, before any block let go of can be reused.
@@ -158,7 +189,9 @@ impl Bucket {
         self.version.store(next, Ordering::Release);
         // SYNC: orders the version before the stores of whoever reuses the block: pairs with the fence
         // in `unchanged`.
-        fence(Ordering::Release);
+        if !seeded(Mutation::NoContentFence) {
+            fence(Ordering::Release);
+        }
     }
 
     /// Sets the tag of a place; under the lock.

@@ -10,7 +10,7 @@ use crate::shm::kill_point::{KillPoint, reached};
 use crate::shm::pages::{self, BlockId};
 use crate::shm::refword;
 use crate::shm::region::PAGE_BYTES;
-use crate::shm::sync::{Ordering, fence};
+use crate::shm::sync::Ordering;
 
 use super::hash::NameHash;
 use super::layout::{self, Image, Stamp};
@@ -22,10 +22,14 @@ use super::{
 /// The right to change the cache; holds the writer lock.
 pub(super) struct Writer<'a> {
     pub(super) cache: &'a Cache,
+    #[cfg(feature = "fault_injection")]
+    taken_at: std::cell::Cell<u64>,
 }
 
 impl Drop for Writer<'_> {
     fn drop(&mut self) {
+        #[cfg(feature = "fault_injection")]
+        self.cache.note_hold(self.taken_at.get());
         if std::thread::panicking() {
             self.cache.header.lock.set_damaged();
         }
@@ -38,9 +42,15 @@ impl Cache {
     pub(super) fn write(&self) -> Writer<'_> {
         self.header.lock.lock();
         reached(KillPoint::LockTaken);
-        let writer = Writer { cache: self };
+        let writer = Writer {
+            cache: self,
+            #[cfg(feature = "fault_injection")]
+            taken_at: crate::host::clock::thread_cpu_ns().into(),
+        };
         if self.header.lock.damaged() {
             writer.recover();
+            #[cfg(feature = "fault_injection")]
+            writer.taken_at.set(crate::host::clock::thread_cpu_ns());
         }
         writer
     }
@@ -297,22 +307,9 @@ impl Writer<'_> {
             now,
         };
         let image = Image::build(draft, records, size, address, stamp);
-        // SYNC: pairs with the fence in `Bucket::unchanged`: a reader that sees a word of this content
-        // also sees that the block's former entry was unlinked.
-        fence(Ordering::Release);
         let place = self.cache.pages.words(block, 0, size.div_ceil(8) * 2);
-        for (index, (word, value)) in place.iter().zip(image.words()).enumerate() {
-            if index == layout::REFCNT / 4 {
-                reached(KillPoint::ContentHalf);
-                continue;
-            }
-            word.store(value, Ordering::Relaxed);
-        }
-        reached(KillPoint::ContentWritten);
-        if let Some(word) = self.cache.pages.ref_word(block) {
-            refword::publish(word, linked, u32::from(!linked));
-        }
-        reached(KillPoint::Published);
+        let holders = u32::from(!linked);
+        refword::fill(place, layout::REFCNT / 4, image.words(), linked, holders);
         Ok(block)
     }
 

@@ -56,6 +56,13 @@ pub fn monotonic_ns() -> u64 {
     read_clock(libc::CLOCK_MONOTONIC)
 }
 
+/// Processor time that the calling thread has used, ns.
+#[doc(hidden)]
+#[must_use]
+pub fn thread_cpu_ns() -> u64 {
+    read_clock(libc::CLOCK_THREAD_CPUTIME_ID)
+}
+
 fn monotonic_coarse_ms() -> u64 {
     read_clock(libc::CLOCK_MONOTONIC_COARSE) / 1_000_000
 }

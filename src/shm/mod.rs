@@ -12,8 +12,7 @@
 
 pub mod kill_point;
 pub(crate) mod lock;
-#[cfg(all(test, loom))]
-mod loom_tests;
+pub(crate) mod mutation;
 pub(crate) mod pages;
 pub(crate) mod refword;
 pub(crate) mod region;

@@ -7,7 +7,9 @@
 //! The word is the `refcnt` member of `struct dns_hash_entry`; inline C code of Kamailio's modules
 //! adds to it with a locked increment, which is compatible with everything here.
 
-use super::sync::{AtomicU32, Ordering};
+use super::kill_point::{KillPoint, reached};
+use super::mutation::{Mutation, ordering, seeded};
+use super::sync::{AtomicU32, Ordering, fence};
 
 /// Set while the table links the block.
 pub(crate) const LINKED: u32 = 1 << 30;
@@ -33,7 +35,8 @@ pub(crate) enum Released {
 pub(crate) fn try_acquire(word: &AtomicU32) -> bool {
     let mut seen = word.load(Ordering::Relaxed);
     loop {
-        if seen == 0 || seen & COUNT_MASK == COUNT_MASK {
+        let free = seen == 0 && !seeded(Mutation::AcquireFree);
+        if free || seen & COUNT_MASK == COUNT_MASK {
             return false;
         }
         // SYNC: acquire pairs with the release in `publish`: who gets a reference sees the content.
@@ -62,12 +65,14 @@ pub(crate) fn release(word: &AtomicU32) -> Released {
         }
         // SYNC: release, so that the holder's reads come before the reuse of the block; acquire, so
         // that the one who frees it sees them. Pairs with the acquire load of `is_free`.
-        match word.compare_exchange_weak(seen, seen - 1, Ordering::AcqRel, Ordering::Relaxed) {
+        let order = ordering(Mutation::ReleaseRelaxed, Ordering::AcqRel);
+        match word.compare_exchange_weak(seen, seen - 1, order, Ordering::Relaxed) {
             Ok(before) => break before,
             Err(actual) => seen = actual,
         }
     };
-    if before == 1 {
+    let last = before == 1 || seeded(Mutation::FreeLinked) && before & COUNT_MASK == 1;
+    if last {
         Released::Freed
     } else {
         Released::StillAlive
@@ -79,12 +84,54 @@ pub(crate) fn release(word: &AtomicU32) -> Released {
 pub(crate) fn publish(word: &AtomicU32, linked: bool, holders: u32) {
     let value = holders | if linked { LINKED } else { 0 };
     // SYNC: pairs with the acquire in `try_acquire`.
-    word.store(value, Ordering::Release);
+    word.store(value, ordering(Mutation::PublishRelaxed, Ordering::Release));
+}
+
+/// Writes the content of a free block, word by word, and publishes it; under the lock.
+///
+/// `words` are all words of the block, the one at `place` is its reference word, which `content` has a
+/// value for, too, that does not matter.
+#[inline]
+pub(crate) fn fill(
+    words: &[AtomicU32],
+    place: usize,
+    content: impl Iterator<Item = u32>,
+    linked: bool,
+    holders: u32,
+) {
+    let publish_in = |words: &[AtomicU32]| {
+        if let Some(word) = words.get(place) {
+            publish(word, linked, holders);
+        }
+    };
+    if seeded(Mutation::PublishFirst) {
+        publish_in(words);
+    }
+    // SYNC: pairs with the acquire fence of readers that hold nothing (`Bucket::unchanged`): who sees a
+    // word of this content also sees that the block's former entry was taken out of its bucket.
+    if !seeded(Mutation::NoContentFence) {
+        fence(Ordering::Release);
+    }
+    for (index, (word, value)) in words.iter().zip(content).enumerate() {
+        if index == place {
+            reached(KillPoint::ContentHalf);
+            continue;
+        }
+        word.store(value, Ordering::Relaxed);
+    }
+    reached(KillPoint::ContentWritten);
+    if !seeded(Mutation::PublishFirst) {
+        publish_in(words);
+    }
+    reached(KillPoint::Published);
 }
 
 /// Clears the link; true when that freed the block. Under the lock, after the table let go of it.
 #[inline]
 pub(crate) fn unlink(word: &AtomicU32) -> bool {
+    if seeded(Mutation::UnlinkCounts) {
+        return word.fetch_sub(LINKED, Ordering::AcqRel) == LINKED;
+    }
     // SYNC: as in `release`.
     word.fetch_and(!LINKED, Ordering::AcqRel) == LINKED
 }
@@ -93,7 +140,8 @@ pub(crate) fn unlink(word: &AtomicU32) -> bool {
 #[inline]
 pub(crate) fn is_free(word: &AtomicU32) -> bool {
     // SYNC: pairs with the release in `release` and `unlink`.
-    word.load(Ordering::Acquire) == 0
+    let seen = word.load(ordering(Mutation::ReuseRelaxed, Ordering::Acquire));
+    seen == 0 || seeded(Mutation::FreeWhileHeld) && seen & LINKED == 0
 }
 
 #[cfg(all(test, not(loom)))]

@@ -41,6 +41,15 @@ pub fn wait(pid: libc::pid_t) -> i32 {
     }
 }
 
+/// The wait status of a child, if it ended.
+#[allow(unsafe_code, reason = "waitpid")]
+pub fn ended(pid: libc::pid_t) -> Option<i32> {
+    let mut status = 0;
+    // SAFETY: `status` is valid for writing, the child is ours.
+    let rc = unsafe { libc::waitpid(pid, &raw mut status, libc::WNOHANG) };
+    (rc == pid).then_some(status)
+}
+
 /// Kills a child that was not waited for yet.
 #[allow(unsafe_code, reason = "kill")]
 pub fn kill(pid: libc::pid_t) {
@@ -85,6 +94,11 @@ impl SharedNumbers {
 
     pub fn add(self, index: usize, number: u32) -> u32 {
         self.0[index].fetch_add(number, Ordering::SeqCst)
+    }
+
+    /// Raises a number to at least this.
+    pub fn raise(self, index: usize, number: u32) {
+        self.0[index].fetch_max(number, Ordering::SeqCst);
     }
 
     /// Counts this process, then waits until `all` are counted.

@@ -1,0 +1,129 @@
+//! Seeded mistakes: the model checks must catch each of them.
+//!
+//! A mistake is compiled in under `cfg(loom)` alone and is active in a process whose environment names
+//! it. The list of what the models catch is this enum; `loom_every_mutation_is_caught` goes through it.
+
+#[cfg(not(loom))]
+use super::sync::Ordering;
+
+/// A mistake that somebody could make in the lock-free protocol.
+#[cfg_attr(
+    not(loom),
+    allow(dead_code, reason = "some are made in the models only")
+)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mutation {
+    /// The reference word is stored without release: holders see old content.
+    PublishRelaxed,
+    /// The reference word is stored before the content.
+    PublishFirst,
+    /// A reference is taken to a free block.
+    AcquireFree,
+    /// A block is reused while somebody holds it.
+    FreeWhileHeld,
+    /// A holder's reads may come after its release.
+    ReleaseRelaxed,
+    /// The one who reuses a block does not wait for the reads of its last holder.
+    ReuseRelaxed,
+    /// The last holder frees although the table links the block.
+    FreeLinked,
+    /// The link counts like a reference, so that to clear it twice is once too often.
+    UnlinkCounts,
+    /// The bucket's version stays as it is when an entry is taken out.
+    NoVersion,
+    /// The version is raised before the entry is taken out.
+    VersionFirst,
+    /// The version is raised before the entry is replaced.
+    ReplaceVersionFirst,
+    /// Nothing orders the version before the content of the next entry.
+    NoContentFence,
+    /// Nothing orders the reading of the content before the second look at the version.
+    NoReadFence,
+    /// The first look at the version is not ordered before the look at the bucket.
+    BeginRelaxed,
+    /// The block number is stored without release: readers see old content.
+    LinkRelaxed,
+    /// The block is let go of before it is taken out of the bucket.
+    LetGoFirst,
+    /// A repair does not raise the versions.
+    RepairKeepsVersion,
+    /// What was read is used without the second look at the version.
+    NoSecondLook,
+    /// What is held is used without the second look at the version.
+    HoldNoSecondLook,
+    /// The reader does not notice that another table came into use.
+    TableUnchecked,
+}
+
+/// True when the mistake is to be made.
+#[cfg(not(loom))]
+#[inline(always)]
+pub(crate) const fn seeded(_mutation: Mutation) -> bool {
+    false
+}
+
+/// The ordering, or, when the mistake is to be made, none.
+#[cfg(not(loom))]
+#[inline(always)]
+pub(crate) const fn ordering(_mutation: Mutation, right: Ordering) -> Ordering {
+    right
+}
+
+#[cfg(loom)]
+pub(crate) use active::{ALL, VARIABLE, ordering, seeded};
+
+#[cfg(loom)]
+mod active {
+    use std::sync::OnceLock;
+
+    use super::super::sync::Ordering;
+    use super::Mutation;
+
+    /// The environment variable that names the mistake to make.
+    pub(crate) const VARIABLE: &str = "LOOM_MUTATION";
+
+    /// Every mistake.
+    pub(crate) const ALL: [Mutation; 20] = [
+        Mutation::PublishRelaxed,
+        Mutation::PublishFirst,
+        Mutation::AcquireFree,
+        Mutation::FreeWhileHeld,
+        Mutation::ReleaseRelaxed,
+        Mutation::ReuseRelaxed,
+        Mutation::FreeLinked,
+        Mutation::UnlinkCounts,
+        Mutation::NoVersion,
+        Mutation::VersionFirst,
+        Mutation::ReplaceVersionFirst,
+        Mutation::NoContentFence,
+        Mutation::NoReadFence,
+        Mutation::BeginRelaxed,
+        Mutation::LinkRelaxed,
+        Mutation::LetGoFirst,
+        Mutation::RepairKeepsVersion,
+        Mutation::NoSecondLook,
+        Mutation::HoldNoSecondLook,
+        Mutation::TableUnchecked,
+    ];
+
+    fn active() -> Option<Mutation> {
+        static ACTIVE: OnceLock<Option<Mutation>> = OnceLock::new();
+        *ACTIVE.get_or_init(|| {
+            let name = std::env::var(VARIABLE).ok()?;
+            ALL.into_iter()
+                .find(|mutation| format!("{mutation:?}") == name)
+        })
+    }
+
+    pub(crate) fn seeded(mutation: Mutation) -> bool {
+        active() == Some(mutation)
+    }
+
+    pub(crate) fn ordering(mutation: Mutation, right: Ordering) -> Ordering {
+        if seeded(mutation) {
+            Ordering::Relaxed
+        } else {
+            right
+        }
+    }
+}

@@ -1,0 +1,549 @@
+//! Everything at once: lookups, misses, expiry, edits, flushes, changes of options, a flood, and
+//! processes that are killed. `SOAK_SECONDS` says for how long (30); with `SOAK_RECORD` a report is
+//! written to that file. `make soak SECONDS=600`.
+
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "tests")]
+
+mod support;
+
+use std::fmt::Write as _;
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::{Duration, Instant};
+
+use kamailio_dns::cache::{
+    Cache, Conflict, Draft, DraftData, DraftRecord, FirstAddress, NegativeKind,
+};
+use kamailio_dns::host::{clock, metrics, options};
+use kamailio_dns::lookup;
+use kamailio_dns::lookup::{RecordEdit, add_record, delete, delete_single_record};
+use kamailio_dns::rr::{RData, RecordType};
+use kamailio_dns::select::{Cursor, handle};
+use kamailio_dns::shm::kill_point::{self, KillPoint};
+use support::children::{SharedNumbers, kill, spawn, wait};
+use support::{OptionsGuard, Rr, Server, use_server};
+
+/// Names that the server knows; some of them are asked for again and again.
+const NAMES: u32 = 3000;
+const HOT: u32 = 100;
+const DOMAINS: u32 = 40;
+const FIXED: u32 = 10;
+/// Memory limits that are set in turn, KiB.
+const LIMITS: [&str; 5] = ["500", "300", "2000", "150", "1000"];
+const LARGEST_LIMIT: usize = 2000 << 10;
+
+/// What a child does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Role {
+    /// Asks for names, most of them cached.
+    Lookups,
+    /// Walks through all targets of SIP domains.
+    Targets,
+    /// Copies addresses of the hot names out, and takes the time.
+    Copies,
+    /// Puts made-up names into the cache.
+    Flood,
+    /// Edits records as the RPC commands do, and flushes.
+    Edits,
+    /// Changes options.
+    Options,
+    /// Collects garbage, as the timer does.
+    Timer,
+}
+
+const ROLES: [Role; 10] = [
+    Role::Lookups,
+    Role::Lookups,
+    Role::Lookups,
+    Role::Targets,
+    Role::Targets,
+    Role::Copies,
+    Role::Flood,
+    Role::Edits,
+    Role::Options,
+    Role::Timer,
+];
+
+/// Places in the shared numbers: steps of each child first.
+const STOP: usize = 10;
+const SLOWEST_NS: usize = 11;
+const COPIES: usize = 12;
+const FAILED_LOOKUPS: usize = 13;
+
+struct Draw(u64);
+
+impl Draw {
+    fn next(&mut self, below: u32) -> u32 {
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) as u32 % below
+    }
+
+    /// Small numbers most often.
+    fn skewed(&mut self, below: u32) -> u32 {
+        let (a, b) = (self.next(below), self.next(below));
+        (u64::from(a) * u64::from(b) / u64::from(below)) as u32
+    }
+}
+
+/// The address that a name has, always and everywhere.
+fn address_of(i: u32) -> Ipv4Addr {
+    Ipv4Addr::from(0x0a00_0000 + i)
+}
+
+fn host(i: u32) -> String {
+    format!("h{i}.{}soak.test", "x".repeat((i % 23) as usize))
+}
+
+fn check_address(i: u32, found: IpAddr) {
+    assert_eq!(
+        found,
+        IpAddr::V4(address_of(i)),
+        "{} has another name's address",
+        host(i)
+    );
+}
+
+struct Child {
+    role: Role,
+    numbers: SharedNumbers,
+    draw: Draw,
+}
+
+impl Child {
+    /// One step of what the child does.
+    fn step(&mut self) {
+        let cache = Cache::instance().unwrap();
+        match self.role {
+            Role::Lookups => self.look_up(),
+            Role::Targets => self.walk_targets(),
+            Role::Copies => self.copy(cache),
+            Role::Flood => self.flood(cache),
+            Role::Edits => self.edit(cache),
+            Role::Options => self.change_option(),
+            Role::Timer => {
+                cache.collect_garbage(clock::now_ticks());
+                std::thread::sleep(Duration::from_millis(100));
+            }
+        }
+    }
+
+    fn look_up(&mut self) {
+        if self.draw.next(50) == 0 {
+            let name = format!("no{}.soak.test", self.draw.next(1_000_000));
+            assert!(lookup::first_address(name.as_bytes(), 1).is_err());
+            return;
+        }
+        let i = self.draw.skewed(NAMES);
+        match lookup::first_address(host(i).as_bytes(), 1) {
+            Ok(found) => check_address(i, found),
+            // The one who asked for all may have been killed; that is not to happen often.
+            Err(_) => {
+                self.numbers.add(FAILED_LOOKUPS, 1);
+            }
+        }
+        let i = self.draw.next(FIXED);
+        let fixed = lookup::first_address(format!("fixed{i}.soak.test").as_bytes(), 1);
+        check_address(i, fixed.unwrap());
+    }
+
+    fn walk_targets(&mut self) {
+        let domain = self.draw.next(DOMAINS);
+        let name = format!("d{domain}.soak.test");
+        let mut cursor = Cursor::default();
+        for _ in 0..8 {
+            let (mut port, mut proto) = (0, 0);
+            let target = handle::resolve(
+                &mut cursor,
+                name.as_bytes(),
+                Some(&mut port),
+                Some(&mut proto),
+                1 | 8,
+                None,
+            );
+            let Ok(IpAddr::V4(found)) = target else { break };
+            let i = u32::from(found) - 0x0a00_0000;
+            assert!((domain * 4..domain * 4 + 4).contains(&i), "{name}: {found}");
+            assert_eq!(u32::from(port), 5000 + i, "{name}: {found}:{port}");
+            if !handle::advance(&mut cursor) {
+                break;
+            }
+        }
+    }
+
+    fn copy(&mut self, cache: &Cache) {
+        let now = clock::now_ticks();
+        for _ in 0..200 {
+            let i = self.draw.next(HOT);
+            let name = host(i);
+            let start = clock::thread_cpu_ns();
+            let found = cache.first_address(&cache.hashed(name.as_bytes()), RecordType::A, now);
+            let took = clock::thread_cpu_ns() - start;
+            if let FirstAddress::Address { address, .. } = found {
+                check_address(i, address.into());
+            }
+            self.numbers
+                .raise(SLOWEST_NS, u32::try_from(took).unwrap_or(u32::MAX));
+        }
+        self.numbers.add(COPIES, 200);
+        std::thread::sleep(Duration::from_millis(1));
+    }
+
+    fn flood(&mut self, cache: &Cache) {
+        let now = clock::now_ticks();
+        for _ in 0..50 {
+            let number = self.draw.next(u32::MAX);
+            let name = format!("{}f{number}.test", "y".repeat((number % 40) as usize));
+            let rdata = RData::A(Ipv4Addr::from(number));
+            let records = vec![
+                DraftRecord {
+                    ttl: 1 + number % 30,
+                    rdata: &rdata
+                };
+                1 + number as usize % 5
+            ];
+            let data = if number.is_multiple_of(2) {
+                DraftData::Records(&records)
+            } else {
+                DraftData::Negative(NegativeKind::NxDomain)
+            };
+            let draft = Draft {
+                name: name.as_bytes(),
+                rtype: RecordType::A,
+                data,
+                permanent: false,
+                negative_ttl: 5,
+            };
+            let _full_is_fine = cache.insert(&draft, Conflict::Replace, now);
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+
+    fn edit(&mut self, cache: &Cache) {
+        let i = self.draw.skewed(NAMES);
+        let (name, address) = (host(i), address_of(i).to_string());
+        let edit = RecordEdit {
+            name: name.as_bytes(),
+            ttl: 1 + self.draw.next(5),
+            value: address.as_bytes(),
+            priority: 0,
+            weight: 0,
+            port: 0,
+            negative: false,
+            permanent: false,
+        };
+        let name = name.as_bytes();
+        let _may_fail = match self.draw.next(64) {
+            0..30 => add_record(RecordType::A, &edit),
+            30..45 => delete(name, RecordType::A),
+            45..62 => delete_single_record(RecordType::A, name, address.as_bytes(), false, false),
+            62 if self.draw.next(20) == 0 => {
+                cache.flush(false);
+                Ok(())
+            }
+            _ => Ok(()),
+        };
+        std::thread::sleep(Duration::from_millis(1));
+    }
+
+    fn change_option(&mut self) {
+        let on = ["no", "yes"][self.draw.next(2) as usize];
+        let (name, value) = match self.draw.next(9) {
+            0..3 => (
+                "dns_cache_mem",
+                LIMITS[self.draw.next(5) as usize].to_owned(),
+            ),
+            3 => ("dns_cache_del_nonexp", on.to_owned()),
+            4 => (
+                "dns_cache_negative_share",
+                (1 + self.draw.next(100)).to_string(),
+            ),
+            5 => ("dns_cache_rec_pref", self.draw.next(4).to_string()),
+            6 => ("dns_cache_max_ttl", (1 + self.draw.next(4)).to_string()),
+            7 => ("dns_cache_negative_ttl", self.draw.next(4).to_string()),
+            _ => ("dns_stale_ttl", (self.draw.next(3) * 5).to_string()),
+        };
+        options::set(name, &value).unwrap();
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn start(slot: usize, numbers: SharedNumbers, seed: u64, kill_at: u32, times: u32) -> libc::pid_t {
+    spawn(move || {
+        kill_point::arm(kill_at, times);
+        let mut child = Child {
+            role: ROLES[slot],
+            numbers,
+            draw: Draw(seed),
+        };
+        while numbers.get(STOP) == 0 {
+            child.step();
+            numbers.add(slot, 1);
+        }
+    })
+}
+
+fn prepare() -> (Server, OptionsGuard) {
+    let server = Server::start();
+    let mut options = use_server(&server);
+    for (name, value) in [
+        ("dns_cache_mem", "500"),
+        ("dns_cache_del_nonexp", "no"),
+        ("dns_cache_negative_share", "50"),
+        ("dns_cache_rec_pref", "0"),
+        ("dns_cache_max_ttl", "3"),
+        ("dns_cache_negative_ttl", "3"),
+        ("dns_stale_ttl", "5"),
+    ] {
+        options.set(name, value);
+    }
+    for i in 0..NAMES {
+        server.add(Rr::a(&host(i), 1 + i % 4, &address_of(i).to_string()));
+    }
+    for domain in 0..DOMAINS {
+        for i in domain * 4..domain * 4 + 4 {
+            let target = format!("t{i}.d{domain}.soak.test");
+            let owner = format!("_sip._udp.d{domain}.soak.test");
+            server.add(Rr::srv(&owner, 2, 1, 10, 5000 + i as u16, &target));
+            server.add(Rr::a(&target, 3, &address_of(i).to_string()));
+        }
+    }
+    metrics::prepare();
+    lookup::prepare();
+    Cache::init().unwrap().flush(true);
+    for i in 0..FIXED {
+        let name = format!("fixed{i}.soak.test");
+        let edit = RecordEdit {
+            name: name.as_bytes(),
+            ttl: 1,
+            value: address_of(i).to_string().leak().as_bytes(),
+            priority: 0,
+            weight: 0,
+            port: 0,
+            negative: false,
+            permanent: true,
+        };
+        add_record(RecordType::A, &edit).unwrap();
+    }
+    (server, options)
+}
+
+/// What was seen at the end.
+struct Outcome {
+    seconds: u64,
+    steps: Vec<u32>,
+    kills: u32,
+    deaths_at_points: u32,
+    audits: u32,
+    most_used: usize,
+    slowest_copy_ns: u32,
+    copies: u32,
+    failed_lookups: u32,
+    longest_hold_ns: u64,
+    lost_references: usize,
+    repairs: u32,
+}
+
+fn soak(seconds: u64) -> Outcome {
+    let (server, _options) = prepare();
+    let cache = Cache::instance().unwrap();
+    let numbers = SharedNumbers::new();
+    let mut draw = Draw(seconds);
+    let mut children: Vec<_> = (0..ROLES.len())
+        .map(|slot| start(slot, numbers, slot as u64, 0, 0))
+        .collect();
+    let mut outcome = Outcome {
+        seconds,
+        steps: Vec::new(),
+        kills: 0,
+        deaths_at_points: 0,
+        audits: 0,
+        most_used: 0,
+        slowest_copy_ns: 0,
+        copies: 0,
+        failed_lookups: 0,
+        longest_hold_ns: 0,
+        lost_references: 0,
+        repairs: 0,
+    };
+    let begin = Instant::now();
+    let mut progress = [(0_u32, Instant::now()); ROLES.len()];
+    cache.take_longest_hold();
+    while begin.elapsed() < Duration::from_secs(seconds) {
+        std::thread::sleep(Duration::from_millis(u64::from(20 + draw.next(60))));
+        // One is killed at a random moment; the one in its place may be about to die at a point.
+        let slot = draw.next(ROLES.len() as u32) as usize;
+        kill(children[slot]);
+        let status = wait(children[slot]);
+        assert!(
+            libc::WIFSIGNALED(status) || status == 0,
+            "{:?} failed: {status}",
+            ROLES[slot]
+        );
+        outcome.kills += 1;
+        let point = match draw.next(2) {
+            0 => 0,
+            _ => 1 + draw.next(KillPoint::all().len() as u32),
+        };
+        let seed = u64::from(draw.next(u32::MAX));
+        children[slot] = start(slot, numbers, seed, point, draw.next(300));
+        // Others may have died at their points meanwhile; nobody else may have ended.
+        for (slot, pid) in children.iter_mut().enumerate() {
+            if let Some(status) = support::children::ended(*pid) {
+                assert!(
+                    libc::WIFSIGNALED(status),
+                    "{:?} failed: {status}",
+                    ROLES[slot]
+                );
+                outcome.deaths_at_points += 1;
+                *pid = start(slot, numbers, u64::from(draw.next(u32::MAX)), 0, 0);
+            }
+        }
+        let used = cache.usage().used;
+        outcome.most_used = outcome.most_used.max(used);
+        assert!(used <= LARGEST_LIMIT, "{used} octets in use");
+        for (slot, (steps, since)) in progress.iter_mut().enumerate() {
+            if numbers.get(slot) != *steps {
+                (*steps, *since) = (numbers.get(slot), Instant::now());
+            }
+            let stuck = since.elapsed();
+            assert!(
+                stuck < Duration::from_secs(60),
+                "{:?} does not get on",
+                ROLES[slot]
+            );
+        }
+        if draw.next(10) == 0 {
+            let audit = cache.audit(false);
+            assert!(audit.is_ok(), "{audit:?}");
+            outcome.audits += 1;
+            server.clear_queries();
+        } else {
+            // The holds of audits do not count.
+            outcome.longest_hold_ns = outcome.longest_hold_ns.max(cache.take_longest_hold());
+            continue;
+        }
+        cache.take_longest_hold();
+    }
+    numbers.add(STOP, 1);
+    for (slot, pid) in children.into_iter().enumerate() {
+        let status = wait(pid);
+        assert!(
+            libc::WIFSIGNALED(status) || status == 0,
+            "{:?} failed: {status}",
+            ROLES[slot]
+        );
+    }
+    outcome.lost_references = cache.audit(true).unwrap().holders;
+    // Whoever was killed may have held a handle's entries, and entries that others waited for.
+    let most = 4 * (outcome.kills + outcome.deaths_at_points) as usize;
+    assert!(
+        outcome.lost_references <= most,
+        "{} references lost",
+        outcome.lost_references
+    );
+    cache.forget_holders();
+    lookup::forget_failures();
+    for i in 0..FIXED {
+        let fixed = lookup::first_address(format!("fixed{i}.soak.test").as_bytes(), 1);
+        check_address(i, fixed.unwrap());
+    }
+    cache.collect_garbage(clock::now_ticks());
+    let limit = cache.usage().limit;
+    assert!(cache.usage().used <= limit, "{:?}", cache.usage());
+    cache.flush(true);
+    cache.collect_garbage(clock::now_ticks());
+    let audit = cache.audit(true).unwrap();
+    assert_eq!((audit.entries, audit.unlinked), (0, 0), "{audit:?}");
+    outcome.steps = (0..ROLES.len()).map(|slot| numbers.get(slot)).collect();
+    outcome.slowest_copy_ns = numbers.get(SLOWEST_NS);
+    outcome.copies = numbers.get(COPIES);
+    outcome.failed_lookups = numbers.get(FAILED_LOOKUPS);
+    outcome.repairs = cache.repairs();
+    outcome
+}
+
+fn report(outcome: &Outcome) -> String {
+    let o = outcome;
+    let mut text = String::new();
+    let machine = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = machine
+        .lines()
+        .find_map(|line| line.strip_prefix("model name"))
+        .map_or("?", |rest| rest.trim_start_matches([' ', '\t', ':']));
+    let cores = std::thread::available_parallelism().map_or(0, usize::from);
+    let date = std::process::Command::new("date").arg("+%Y-%m-%d").output();
+    let date = date.map_or_else(
+        |_| String::new(),
+        |d| String::from_utf8_lossy(&d.stdout).into(),
+    );
+    let build = if cfg!(debug_assertions) {
+        "debug"
+    } else {
+        "release"
+    };
+    let _ = write!(
+        text,
+        "# Soak\n\nWritten by `make soak SECONDS={}` on {}, {} build, {cores} processors ({model}).\n\n\
+         Ten processes on one cache at once: lookups through a server with TTLs of 1 to 4 s, walks through\n\
+         all targets of SIP domains, copies of hot names, a flood of made-up names, edits and flushes, changes\n\
+         of options (`dns_cache_mem` between 150 and 2000 KiB among them), garbage collection every 0.1 s.\n\
+         Every 20 to 80 ms one of them is killed, half of those in their place die at a chosen point\n\
+         inside a writer's section. Every address found is compared with the one that its name has.\n\n\
+         | | |\n|---|---|\n",
+        o.seconds,
+        date.trim(),
+        build
+    );
+    let roles: Vec<String> = ROLES
+        .iter()
+        .zip(&o.steps)
+        .map(|(role, steps)| format!("{role:?} {steps}"))
+        .collect();
+    let rows = [
+        ("steps of each process", roles.join(", ")),
+        ("killed at random moments", o.kills.to_string()),
+        ("died at chosen points", o.deaths_at_points.to_string()),
+        ("repairs by the next writer", o.repairs.to_string()),
+        ("complete recounts, all exact", o.audits.to_string()),
+        (
+            "references lost with the dead",
+            o.lost_references.to_string(),
+        ),
+        (
+            "most memory in use, octets (largest limit 2,048,000)",
+            o.most_used.to_string(),
+        ),
+        (
+            "lookups that failed because the asking process was killed or the query was lost",
+            o.failed_lookups.to_string(),
+        ),
+        ("copies of hot names", o.copies.to_string()),
+        (
+            "longest of those, processor time, µs",
+            (o.slowest_copy_ns / 1000).to_string(),
+        ),
+        (
+            "longest hold of the writer lock, processor time, repairs left out, µs",
+            (o.longest_hold_ns / 1000).to_string(),
+        ),
+    ];
+    for (what, value) in rows {
+        let _ = writeln!(text, "| {what} | {value} |");
+    }
+    text
+}
+
+#[test]
+fn everything_at_once() {
+    let seconds = std::env::var("SOAK_SECONDS").map_or(30, |text| text.parse().unwrap());
+    let outcome = soak(seconds);
+    let text = report(&outcome);
+    println!("{text}");
+    assert!(outcome.kills > 0 && outcome.repairs > 0 && outcome.audits > 0);
+    assert!(outcome.steps.iter().all(|steps| *steps > 0), "{text}");
+    if let Some(path) = std::env::var_os("SOAK_RECORD") {
+        std::fs::write(path, text).unwrap();
+    }
+}
