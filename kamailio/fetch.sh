@@ -21,56 +21,12 @@ if [ -f "$dest/.complete" ]; then
 	exit 0
 fi
 
-# The first archive with the component main among apt's sources, deb822 or one line each:
-# "URI keyring", the keyring empty when apt is not told one.
-archive() {
-	for f in /etc/apt/sources.list.d/*.sources; do
-		[ -f "$f" ] || continue
-		awk -v RS= '{
-			uri = key = ""; main = deb = 0; n = split($0, line, "\n")
-			for (i = 1; i <= n; i++) {
-				if (line[i] ~ /^#/) continue
-				split(line[i], word, /[ \t]+/)
-				if (word[1] == "URIs:") uri = word[2]
-				if (word[1] == "Signed-By:") key = word[2]
-				if (line[i] ~ /^Types:.*deb/) deb = 1
-				if (line[i] ~ /^Components:.*main/) main = 1
-				if (line[i] ~ /^Suites:.*security/ || line[i] ~ /^Enabled:.*no/) main = 0
-			}
-			if (uri && deb && main) print uri, key
-		}' "$f"
-	done
-	cat /etc/apt/sources.list /etc/apt/sources.list.d/*.list 2>/dev/null |
-		awk '/^deb[ \t]/ && / main/ && !/security/ {
-			key = ""
-			if (match($0, /signed-by=[^] \t]+/)) key = substr($0, RSTART + 10, RLENGTH - 10)
-			sub(/\[[^]]*\]/, "")
-			print $2, key
-		}'
-}
-archive | head -n 1 >"$cache/archive"
-read -r uri key <"$cache/archive" || true
-rm -f "$cache/archive"
-[ -n "${uri:-}" ] || {
-	echo "fetch.sh: no Debian archive among this machine's apt sources" >&2
-	exit 1
-}
+. "$here/archive.sh"
 
 work=$cache/fetch-$suite
 rm -rf "$work" "$dest"
-mkdir -p "$work/lists/partial" "$work/cache/archives/partial"
-{
-	echo "Types: deb-src"
-	echo "URIs: $uri"
-	echo "Suites: $suite"
-	echo "Components: main"
-	[ -z "${key:-}" ] || echo "Signed-By: $key"
-} >"$work/apt.sources"
-
-apt() {
-	apt-get -q -o Dir::Etc::sourcelist="$work/apt.sources" -o Dir::Etc::sourceparts=/dev/null \
-		-o Dir::State::lists="$work/lists" -o Dir::Cache="$work/cache" -o APT::Sandbox::User=root "$@"
-}
+mkdir -p "$work"
+own_apt "$work" "$suite" deb-src
 cd "$work"
 apt update >"$work/log" 2>&1 || {
 	cat "$work/log" >&2

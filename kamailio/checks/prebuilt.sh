@@ -1,0 +1,32 @@
+#!/bin/sh
+# prebuilt.sh bookworm - Debian's own binary modules, unpacked from its packages, in the core that was rebuilt
+# with the library: all that need nothing but what is installed here load, and they work.
+
+. "$(dirname "$0")/lib.sh"
+. "$checks/use_modules.sh"
+
+if [ "$suite" != bookworm ]; then
+	echo "Debian's packages of other releases want another C library than this machine's; not checked"
+	finish
+fi
+packages=$(sh "$root/kamailio/fetch_packages.sh" bookworm kamailio kamailio-json-modules kamailio-utils-modules \
+	kamailio-tls-modules kamailio-extra-modules kamailio-xml-modules) || {
+	bad "Debian's packages"
+	finish
+}
+folder=$(echo "$packages"/usr/lib/*/kamailio)
+KAM_MODULES=$folder/modules
+KAM_LIBS=$folder:$BUILD
+
+start_dns "$checks/example.zone"
+port=15110
+# The core is another one than the package's, and its modules do not notice.
+same "version" "$("$packages/usr/sbin/kamailio" -v 2>&1 | sed -n 's/^version: \(kamailio [^ ]* ([^)]*)\).*/\1/p')" \
+	"$(kamailio -v 2>&1 | sed -n 's/^version: \(kamailio [^ ]* ([^)]*)\).*/\1/p')"
+same "compile flags" "$("$packages/usr/sbin/kamailio" -v 2>&1 | sed -n 's/^flags: //p')" "$(kamailio -v 2>&1 | sed -n 's/^flags: //p')"
+wanted_symbols
+load_each tm tmx sl rr usrloc pv corex jsonrpcs kex cfg_rpc counters ctl dispatcher enum ipops dmq msrp permissions \
+	domainpolicy lost nathelper janssonrpcc nat_traversal drouting registrar siputils textops xprint seas tcpops \
+	log_custom sipcapture siptrace pike imc msilo rtpengine rtpproxy xhttp_pi lcr http_client utils
+use_modules
+finish

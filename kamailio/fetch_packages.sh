@@ -1,0 +1,38 @@
+#!/bin/sh
+# fetch_packages.sh SUITE PACKAGE... - gets Debian's binary packages and unpacks them, without installing
+# anything, to $KAMAILIO_CACHE/packages-SUITE. Prints the folder. Does nothing when they are there.
+set -eu
+
+suite=${1:?usage: fetch_packages.sh SUITE PACKAGE...}
+shift
+here=$(cd "$(dirname "$0")" && pwd)
+cache=${KAMAILIO_CACHE:-$(dirname "$here")/build/kamailio}
+mkdir -p "$cache"
+cache=$(cd "$cache" && pwd)
+dest=$cache/packages-$suite
+
+exec 9>"$cache/packages-$suite.lock"
+flock 9
+if [ "$(cat "$dest/.complete" 2>/dev/null)" = "$*" ]; then
+	echo "$dest"
+	exit 0
+fi
+
+. "$here/archive.sh"
+
+work=$cache/fetch-packages-$suite
+rm -rf "$work" "$dest"
+mkdir -p "$work" "$dest"
+own_apt "$work" "$suite" deb
+cd "$work"
+{ apt update && apt download "$@"; } >"$work/log" 2>&1 || {
+	cat "$work/log" >&2
+	exit 1
+}
+for package in *.deb; do
+	dpkg-deb -x "$package" "$dest"
+done
+cd "$cache"
+echo "$*" >"$dest/.complete"
+rm -rf "$work"
+echo "$dest"
