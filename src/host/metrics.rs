@@ -2,7 +2,7 @@
 //!
 //! A process writes only its own row, so counting costs two loads and a store, and no cache line travels. A
 //! row is handed out at the first count of a process and keeps its numbers when the process ends. Processes
-//! beyond [`ROWS`], and threads of one process that count at the same moment, share a row and may lose
+//! beyond 256, and threads of one process that count at the same moment, share a row and may lose
 //! counts.
 
 use std::ffi::CStr;
@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
 use super::fork;
 use super::shared::{Shared, Zeroed};
 
-/// What is counted. Names for people are in [`TEXTS`].
+/// What is counted; [`describe`] gives a name and a description.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(usize)]
 pub enum Metric {
