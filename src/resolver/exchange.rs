@@ -98,7 +98,7 @@ impl<'s> Exchange<'s> {
             position: 0,
             attempts: [Attempts::default(); MAX_SERVERS],
             current_place: 0,
-            flights: Vec::new(),
+            flights: Vec::with_capacity(1),
             deadline_ms: 0,
             limit_ms: 0,
             end_ms: deadline_ms.unwrap_or(u64::MAX),
@@ -133,7 +133,8 @@ impl<'s> Exchange<'s> {
     /// Ends it without result, unless it has one.
     pub(super) fn give_up(&mut self, session: &mut Session) {
         if self.done.is_none() {
-            self.close_all(session);
+            let now_ms = session.transport.now_ms();
+            self.close_all(now_ms, session);
         }
     }
 
@@ -147,20 +148,20 @@ impl<'s> Exchange<'s> {
     }
 
     pub(super) fn start(&mut self, session: &mut Session) {
-        self.started_ms = session.transport.now_ms();
+        let now_ms = session.transport.now_ms();
+        self.started_ms = now_ms;
         if self.settings.server_count() == 0 {
             self.finish(Outcome::Failed(Failure::NoServers), session);
         } else {
-            self.start_candidate(session);
+            self.start_candidate(now_ms, session);
         }
     }
 
-    fn start_candidate(&mut self, session: &mut Session) {
+    fn start_candidate(&mut self, now_ms: u64, session: &mut Session) {
         self.attempts = [Attempts::default(); MAX_SERVERS];
         self.last_error = None;
         self.timed_out = false;
         self.cookie_refused = false;
-        let now_ms = session.transport.now_ms();
         if now_ms >= self.end_ms {
             return self.candidate_failed(Failure::Timeout, session);
         }
@@ -221,6 +222,9 @@ impl<'s> Exchange<'s> {
             let Some(&server) = self.settings.server(place).filter(|_| untried) else {
                 continue;
             };
+            if server.is_up() {
+                continue;
+            }
             let now_ms = session.transport.now_ms();
             if server.claim_retry(now_ms, self.settings.values.retry_ms) {
                 self.launch(place, &server, protocol, session);
@@ -236,23 +240,23 @@ impl<'s> Exchange<'s> {
         protocol: Protocol,
         session: &mut Session,
     ) -> bool {
-        if !self.launch(place, server, protocol, session) {
+        let Some(sent_ms) = self.launch(place, server, protocol, session) else {
             return false;
-        }
+        };
         self.current_place = place;
-        let now_ms = session.transport.now_ms();
-        let deadline_ms = now_ms.saturating_add(self.settings.values.timeout_ms);
+        let deadline_ms = sent_ms.saturating_add(self.settings.values.timeout_ms);
         self.deadline_ms = deadline_ms.min(self.limit_ms);
         true
     }
 
+    /// Sends the query; gives the time, in ms.
     fn launch(
         &mut self,
         place: usize,
         server: &Server,
         protocol: Protocol,
         session: &mut Session,
-    ) -> bool {
+    ) -> Option<u64> {
         let sent_us = session.transport.now_us();
         let now_ms = sent_us / 1000;
         let edns = !server.lacks(Ability::Edns, now_ms);
@@ -264,9 +268,7 @@ impl<'s> Exchange<'s> {
             authentic_data: values.trust_ad,
             cookie,
         };
-        let Some(candidate) = self.candidates.names.get(self.position) else {
-            return false;
-        };
+        let candidate = self.candidates.names.get(self.position)?;
         let random_case = values.random_case && !server.lacks(Ability::CaseEcho, now_ms);
         let spelled = random_case.then(|| spelling::at_random(&candidate.question));
         let question = spelled.as_ref().unwrap_or(&candidate.question);
@@ -274,9 +276,7 @@ impl<'s> Exchange<'s> {
         let opened = session
             .transport
             .open(server.address, protocol, &session.query);
-        let Some(handle) = opened else {
-            return false;
-        };
+        let handle = opened?;
         metrics::count(match protocol {
             Protocol::Udp => Metric::QueryUdp,
             Protocol::Tcp => Metric::QueryTcp,
@@ -301,13 +301,14 @@ impl<'s> Exchange<'s> {
             strays: 0,
             sent_us,
         });
-        true
+        Some(now_ms)
     }
 
     /// When [`look`](Self::look) is to be called again at the latest, ms.
     pub(super) fn next_look_ms(&self, now_ms: u64) -> u64 {
         if self.better_one_left() {
-            self.deadline_ms.min(now_ms + LOOK_INTERVAL_MS)
+            self.deadline_ms
+                .min(now_ms.saturating_add(LOOK_INTERVAL_MS))
         } else {
             self.deadline_ms
         }
@@ -511,10 +512,11 @@ impl<'s> Exchange<'s> {
     }
 
     fn next_candidate(&mut self, session: &mut Session) {
-        self.close_all(session);
+        let now_ms = session.transport.now_ms();
+        self.close_all(now_ms, session);
         self.position += 1;
         if self.position < self.candidates.names.len() {
-            self.start_candidate(session);
+            self.start_candidate(now_ms, session);
         } else {
             self.conclude(session);
         }
@@ -528,14 +530,14 @@ impl<'s> Exchange<'s> {
     }
 
     fn finish(&mut self, outcome: Outcome, session: &mut Session) {
-        self.close_all(session);
-        let took_ms = session.transport.now_ms().saturating_sub(self.started_ms);
+        let now_ms = session.transport.now_ms();
+        self.close_all(now_ms, session);
+        let took_ms = now_ms.saturating_sub(self.started_ms);
         self.done = Some(Timed { outcome, took_ms });
     }
 
     /// Ends what is under way. A server that is down keeps its query: an answer brings it up again.
-    fn close_all(&mut self, session: &mut Session) {
-        let now_ms = session.transport.now_ms();
+    fn close_all(&mut self, now_ms: u64, session: &mut Session) {
         for flight in self.flights.drain(..) {
             let question = match self.candidates.names.get(self.position) {
                 Some(candidate) if flight.protocol == Protocol::Udp && !flight.server.is_up() => {

@@ -16,7 +16,8 @@ pub(super) struct Candidate {
 impl Candidate {
     /// `None` if no wire name has this text.
     fn new(text: &[u8], qtype: RecordType) -> Option<Self> {
-        let mut question = wire::name_of_text(text)?;
+        // Escapes are no matter here: a backslash may not stand in a name that is asked for.
+        let mut question = wire::name_of_plain_text(text)?;
         question.extend(qtype.0.to_be_bytes());
         question.extend(CLASS_IN.to_be_bytes());
         Some(Self {

@@ -126,8 +126,8 @@ impl Session {
                 }
                 started += 1;
             }
-            let now_ms = self.transport.now_ms();
             let waiting = exchanges.iter().take(started).filter(|e| !e.is_done());
+            let now_ms = self.transport.now_ms();
             let Some(next_ms) = waiting.map(|e| e.next_look_ms(now_ms)).min() else {
                 break;
             };
@@ -144,6 +144,9 @@ impl Session {
                     Some(owner) => owner.on_event(handle, event, self),
                     None => self.on_late_event(handle, event),
                 }
+            }
+            if exchanges.iter().all(Exchange::is_done) {
+                break;
             }
             // Also after an event: a flood of messages must not put off a deadline.
             let now_ms = self.transport.now_ms();

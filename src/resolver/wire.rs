@@ -10,6 +10,8 @@ use crate::rr::{MAX_NAME_OCTETS, Name};
 const MAX_WIRE_NAME_OCTETS: usize = 255;
 /// Pointers followed for one name: more than its 127 labels at most can never be needed.
 const MAX_HOPS: usize = 127;
+/// Octets that the question section has beyond the text of its name: two of the name, type, class.
+const QUESTION_ROOM: usize = 6;
 /// Labels and pointers read for the names of one message. An answer of 64 KiB that is full of
 /// compressed records needs about half of it.
 const MAX_STEPS: u32 = 50_000;
@@ -255,14 +257,10 @@ pub(super) fn write_label(text: &mut Vec<u8>, label: &[u8]) {
 /// than 255 octets in all, a broken escape. The root is one octet. There is room for a question's type and
 /// class behind the name.
 pub(super) fn name_of_text(text: &[u8]) -> Option<Vec<u8>> {
-    let mut wire = Vec::with_capacity(text.len() + 2 + 4);
-    if text.is_empty() || text == b"." {
-        wire.push(0);
-        return Some(wire);
-    }
     if !text.contains(&b'\\') {
-        return plain_name_of_text(text, wire);
+        return name_of_plain_text(text);
     }
+    let mut wire = Vec::with_capacity(text.len() + QUESTION_ROOM);
     // The length of the label under way is filled in at its end.
     let mut length_at = 0;
     wire.push(0);
@@ -300,9 +298,13 @@ pub(super) fn name_of_text(text: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// As [`name_of_text`], for text without escapes: lengths take the places of the dots.
-fn plain_name_of_text(text: &[u8], mut wire: Vec<u8>) -> Option<Vec<u8>> {
+pub(super) fn name_of_plain_text(text: &[u8]) -> Option<Vec<u8>> {
     let text = text.strip_suffix(b".").unwrap_or(text);
+    let mut wire = Vec::with_capacity(text.len() + QUESTION_ROOM);
     wire.push(0);
+    if text.is_empty() {
+        return Some(wire);
+    }
     wire.extend_from_slice(text);
     wire.push(0);
     // From the end, so that each length is known where its octet comes.
