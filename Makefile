@@ -56,7 +56,7 @@ Q := $(if $(filter 0,$(V)),@)
 
 # --- building
 
-.PHONY: kamailio features loom all lib install uninstall run test check-c lint header valgrind asan e2e e2e-selftest failures failure-table bench-kamailio bench-kamailio-quick clean help setup
+.PHONY: soak kamailio features loom all lib install uninstall run test check-c lint header valgrind asan e2e e2e-selftest failures failure-table bench-kamailio bench-kamailio-quick clean help setup
 
 all: lib
 
@@ -118,6 +118,12 @@ loom:
 	RUSTFLAGS="--cfg loom" LOOM_MAX_PREEMPTIONS=3 CARGO_TARGET_DIR=target/loom CARGO_PROFILE_RELEASE_LTO=off \
 		CARGO_PROFILE_RELEASE_DEBUG=false CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 \
 		$(CARGO) test $(CARGOFLAGS) --release --lib loom_
+
+# The cache under everything at once: SECONDS=600. The report goes to docs/soak.md.
+soak:
+	$(Q)mkdir -p docs
+	SOAK_SECONDS=$(SECONDS) SOAK_RECORD=$(CURDIR)/docs/soak.md $(CARGO) test $(CARGOFLAGS) --release \
+		--features fault_injection --test soak -- --nocapture
 
 test: setup lib
 	$(Q)CARGO="$(CARGO)" CARGOFLAGS="$(CARGOFLAGS)" FEATURES="$(FEATURES)" BUILD=$(BUILD) \
@@ -192,6 +198,8 @@ help:
 	@echo 'run        shows the library at work; URI=sip:example.org for a URI of yours'
 	@echo 'kamailio   Kamailio with the library; SUITE=bookworm (5.6.3) or trixie (6.0.1), or KAMAILIO_SRC=dir'
 	@echo 'test       all tests, Rust and C'
+	@echo 'loom       the lock-free protocol in a model, and every seeded mistake caught'
+	@echo 'soak       the cache under everything at once for SECONDS=600; writes docs/soak.md'
 	@echo 'check-c    the C tests; valgrind, asan: the same under those'
 	@echo 'twin       ours and the C original side by side, see c_tests/twin/README.md'
 	@echo 'e2e        calls through real Kamailio; SUITE="bookworm trixie"'
