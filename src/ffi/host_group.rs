@@ -335,7 +335,11 @@ fn lay_out() -> (Vec<u64>, usize, Places) {
         let text = options::text(opt);
         let value = Counted {
             length: text.len() as c_int,
-            text: CString::new(text).unwrap_or_default().into_raw(),
+            text: if text.is_empty() {
+                c"".as_ptr().cast_mut()
+            } else {
+                CString::new(text).unwrap_or_default().into_raw()
+            },
         };
         // SAFETY: inside the block.
         let place = unsafe { base.add(offset) };

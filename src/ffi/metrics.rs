@@ -3,6 +3,7 @@
 
 use std::ffi::{c_char, c_int, c_long, c_uint, c_void};
 use std::ptr::null;
+use std::sync::OnceLock;
 
 use super::guard::guard;
 use super::types::{counter_def_t, counter_handle_t};
@@ -90,9 +91,24 @@ unsafe extern "C" fn read_counter(_handle: counter_handle_t, param: *mut c_void)
     })
 }
 
+/// A list that stays where it is.
+struct Definitions(Vec<counter_def_t>);
+
+// SAFETY: pointers to static texts and positions; nobody writes to them.
+unsafe impl Send for Definitions {}
+// SAFETY: as above.
+unsafe impl Sync for Definitions {}
+
+static DEFINITIONS: OnceLock<Definitions> = OnceLock::new();
+
 /// The counters for Kamailio's framework, computed when they are read; the last element is all zero. Lives
 /// for ever, as the framework may keep pointers into it.
 pub(crate) fn counter_definitions() -> *mut counter_def_t {
+    let list = DEFINITIONS.get_or_init(|| Definitions(definitions()));
+    list.0.as_ptr().cast_mut()
+}
+
+fn definitions() -> Vec<counter_def_t> {
     let metrics = (0..METRICS).filter_map(|index| {
         let metric = metrics::describe(index)?;
         Some(counter_def_t {
@@ -112,8 +128,7 @@ pub(crate) fn counter_definitions() -> *mut counter_def_t {
         get_cbk_param: std::ptr::null_mut(),
         descr: null(),
     };
-    let list: Vec<counter_def_t> = metrics.chain([end]).collect();
-    list.leak().as_mut_ptr()
+    metrics.chain([end]).collect()
 }
 
 const _: () = assert!(METRICS < c_int::MAX as usize);
