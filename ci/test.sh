@@ -62,6 +62,12 @@ done
 # Where DNS fails, the original is beside ours, too. `make failure-table` is the long version.
 # shellcheck disable=SC2086
 [ "$twin" = no ] || run "failures" sh kamailio/failures/run.sh ${FAILURE_SUITES:-bookworm} -- --jobs 14
+# Both versions of Kamailio, whole: calls, then calls while everything changes.
+# shellcheck disable=SC2086
+if [ "$twin" = yes ]; then
+	run "end to end" sh kamailio/e2e/run.sh ${E2E_SUITES:-bookworm trixie}
+	run "soak" sh kamailio/soak/run.sh ${E2E_SUITES:-bookworm trixie}
+fi
 run "flags" sh ci/flags.sh
 for suite in bookworm trixie; do
 	run "kamailio of $suite" env BUILD="${BUILD:-build}" sh kamailio/check.sh "$suite"

@@ -78,7 +78,8 @@ FLOWS = [
          twice(200, "tcp:127.0.0.11:5071"), {"tcp:127.0.0.11:5071": 200}, NAPTR,
          asked={("NAPTR", "n.test"), ("SRV", "_sip._tcp.n.test")}),
     Flow("SRV without NAPTR", TWO_HOSTS, "sip:u@two.test", twice(200, UDP10), {UDP10: 200}, BOTH,
-         asked={("NAPTR", "two.test"), ("SRV", "_sip._udp.two.test")}),
+         # All transports at once.
+         asked={("NAPTR", "two.test"), ("SRV", "_sip._udp.two.test"), ("SRV", "_sip._tcp.two.test")}),
     Flow("SRV only for TCP", "_sip._tcp.s SRV 1 0 5071 t.s\nt.s A 127.0.0.11\ns A 127.0.0.90", "sip:u@s.test",
          twice(200, "tcp:127.0.0.11:5071"), {"tcp:127.0.0.11:5071": 200}, FAILOVER,
          asked={("SRV", "_sip._udp.s.test"), ("SRV", "_sip._tcp.s.test")}),

@@ -1,6 +1,7 @@
 """What goes on beside the calls: records that rotate, and an operator who never rests."""
 
 import collections
+import itertools
 import os
 import random
 import subprocess
@@ -32,7 +33,8 @@ def zone(version):
             lines.append(f'{name} {ttl} NAPTR 10 {version % 3} "s" "SIP+D2U" "" _sip._udp.via.{name}')
             lines.append(f"_sip._udp.via.{name} {ttl} SRV {version % 2} 10 5060 h{version % 4}.via.{name}")
             lines.append(f"_sip._udp.via.{name} {ttl} SRV 1 30 5060 h5.via.{name}")
-            lines.append(f"h{version % 4}.via.{name} {ttl} A {first}")
+            # What older records point to stays: they may be in use until their TTL is over.
+            lines += [f"h{host}.via.{name} {ttl} A {first}" for host in range(4)]
             lines.append(f"h5.via.{name} {ttl} A {second}")
         if kind in (1, 2):
             lines += [f"_sip._udp.{name} {ttl} SRV 1 {weight} 5060 s{weight}.{name}" for weight in (10, 30, 60)]
@@ -41,7 +43,7 @@ def zone(version):
             lines.append(f"_sip._udp.{name} {ttl} SRV 2 0 5060 gone.{name}")
         if kind == 3:
             lines.append(f"{name} {ttl} CNAME c{version % 3}.{name}")
-            lines.append(f"c{version % 3}.{name} {ttl} A {first}")
+            lines += [f"c{alias}.{name} {ttl} A {first}" for alias in range(3)]
         else:
             lines.append(f"{name} {ttl} A {second}")
         if kind == 4:
@@ -105,6 +107,7 @@ class Operator(threading.Thread):
         self.kamailio = kamailio
         self.pause = pause
         self.random = random.Random(seed)
+        self.options = itertools.cycle(OPTIONS)
         self.stopping = threading.Event()
         self.done = collections.Counter()
         self.refused = collections.Counter()
@@ -134,7 +137,8 @@ class Operator(threading.Thread):
 
     def _give(self, command, *words):
         if command == "cfg":
-            option = self.random.choice(list(OPTIONS))
+            # In turn, so that each has its turn however short the time is.
+            option = next(self.options)
             command, words = "cfg.seti", ("core", option, self.random.choice(OPTIONS[option]))
         # The target of an added SRV record has to be there for the calls.
         if command == "dns.add_srv":

@@ -8,6 +8,7 @@
 
 use std::ffi::{CStr, CString, c_char, c_int, c_uint, c_void};
 use std::ptr::{null, null_mut};
+use std::sync::OnceLock;
 
 use super::guard::guard;
 use super::ptr;
@@ -352,6 +353,9 @@ fn lay_out() -> (Vec<u64>, usize, Places) {
     (block, size, places)
 }
 
+/// What the framework was given, so that it is seen to be in use.
+static DECLARED: OnceLock<(usize, usize)> = OnceLock::new();
+
 /// Declares the group. True outside Kamailio, and when it is declared; the framework keeps what it is given
 /// for as long as the process lives.
 pub(crate) fn declare() -> bool {
@@ -365,7 +369,7 @@ pub(crate) fn declare() -> bool {
     let Some(symbol) = kamailio::symbol(c"cfg_declare") else {
         return true;
     };
-    if live::attached() {
+    if live::attached() || DECLARED.get().is_some() {
         return true;
     }
     if let Ok(Some(group)) = script_group() {
@@ -385,7 +389,7 @@ pub(crate) fn declare() -> bool {
     });
     let definitions = Vec::leak(definitions).as_mut_ptr();
     let (block, size, places) = lay_out();
-    let block = Vec::leak(block).as_mut_ptr().cast();
+    let block: *mut c_void = Vec::leak(block).as_mut_ptr().cast();
     // SAFETY: definitions that end with one without a name, and a block laid out as they say, both never
     // freed; `sr_cfg_init()` ran before `init_dns_cache()`.
     let result = unsafe {
@@ -398,6 +402,7 @@ pub(crate) fn declare() -> bool {
         )
     };
     if result == 0 {
+        let _ = DECLARED.set((definitions as usize, block as usize));
         live::attach(places);
         return true;
     }
