@@ -18,6 +18,7 @@ const MAX_TEXT_OCTETS: usize = 65_535;
 ///
 /// # Safety
 /// `text` is NULL or points to a `str` whose `s` has `len` readable octets during `'a`.
+#[cfg(any(feature = "use_dns_cache", test))]
 pub(crate) unsafe fn text<'a>(text: *const _str) -> Option<&'a [u8]> {
     if text.is_null() {
         return None;
