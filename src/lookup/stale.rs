@@ -95,10 +95,12 @@ fn follow(
     follow(cache, target, qtype, (now, limit), hops - 1, expired)
 }
 
-/// TTL to report for something that expires at a tick, s: what is left, and for stale data 30.
+/// TTL to report for a record of an entry that expires at a tick, s: what is left, and for stale data 30.
+///
+/// An entry that only its holder knows is not stale: it came with TTL 0.
 #[must_use]
-pub fn reported_ttl(expire: u32, now: u32) -> i32 {
-    if clock::is_past(expire, now) && limit_ticks() > 0 {
+pub fn reported_ttl(entry: &EntryRef, expire: u32, now: u32) -> i32 {
+    if clock::is_past(expire, now) && entry.is_linked() && limit_ticks() > 0 {
         REPORTED_TTL_S
     } else {
         clock::seconds_until(expire, now).max(0)

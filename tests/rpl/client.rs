@@ -136,10 +136,8 @@ fn seconds_left(expire: u32) -> u32 {
     u32::try_from(clock::seconds_until(expire, clock::now_ticks())).unwrap_or(0)
 }
 
-/// TTL that an entry is reported with; one that only the caller holds has none.
+/// TTL that a record is reported with.
 fn reported(entry: &EntryRef, expire: u32) -> u32 {
-    if !entry.is_linked() {
-        return seconds_left(expire);
-    }
-    u32::try_from(lookup::reported_ttl(expire, clock::now_ticks())).unwrap_or(0)
+    let ttl = lookup::reported_ttl(entry, expire, clock::now_ticks());
+    u32::try_from(ttl).unwrap_or(0)
 }

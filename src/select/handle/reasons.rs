@@ -6,7 +6,7 @@ use super::super::{AddressReason, NaptrReason, SrvReason};
 use super::{CANDIDATE_SHIFT, Search, candidates_of, record_at_step};
 use crate::cache::{Cache, EntryRef, RecordView};
 use crate::host::clock;
-use crate::lookup::Source;
+use crate::lookup::{self, Source};
 use crate::rr::RecordType;
 
 impl Search<'_> {
@@ -111,5 +111,5 @@ pub(super) fn seconds_left(entry: &EntryRef, index: usize) -> i32 {
     let now = clock::now_ticks();
     entry
         .record_expire(index)
-        .map_or(0, |expire| clock::seconds_until(expire, now).max(0))
+        .map_or(0, |expire| lookup::reported_ttl(entry, expire, now))
 }
