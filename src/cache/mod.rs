@@ -11,6 +11,7 @@
 #[cfg(feature = "fault_injection")]
 mod audit;
 mod collect;
+mod copy;
 pub mod due;
 pub mod entry;
 mod evict;
@@ -48,6 +49,7 @@ use crate::shm::sync::{AtomicU32, AtomicU64, Ordering};
 
 #[cfg(feature = "fault_injection")]
 pub use audit::Audit;
+pub use copy::{HostCopy, SrvCopy};
 pub use entry::{EntryRef, NegativeKind, RecordView};
 use hash::NameHash;
 pub use read::HashedName;

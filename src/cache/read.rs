@@ -219,7 +219,7 @@ impl Cache {
 
     /// True when a live positive CNAME entry stands under the name.
     #[cold]
-    fn alias_exists(&self, qname: &HashedName<'_>, now: u32) -> bool {
+    pub(super) fn alias_exists(&self, qname: &HashedName<'_>, now: u32) -> bool {
         let found = self.look(qname, RecordType::CNAME, |view| {
             !view.is_negative() && !view.is_expired(now)
         });
@@ -240,7 +240,7 @@ impl Cache {
     ///
     /// What `read` gives is dropped when a writer was in the way.
     #[inline]
-    fn look<T>(
+    pub(super) fn look<T>(
         &self,
         qname: &HashedName<'_>,
         rtype: RecordType,

@@ -64,7 +64,7 @@ impl View {
 
     /// A word of the name or behind it.
     #[inline]
-    fn data(&self, offset: usize) -> u32 {
+    pub(super) fn data(&self, offset: usize) -> u32 {
         self.tail
             .get((offset - layout::NAME) / 4)
             .map_or(0, |word| word.load(Ordering::Relaxed))
@@ -79,6 +79,18 @@ impl View {
     #[inline]
     fn flags(&self) -> u8 {
         layout::split_identity(self.identity).1
+    }
+
+    /// Octets of the name.
+    #[inline]
+    pub(super) fn name_len(&self) -> u8 {
+        layout::split_identity(self.identity).2
+    }
+
+    /// True when record 0 is not expired.
+    #[inline]
+    pub(super) fn is_record_0_live(&self, now: u32) -> bool {
+        self.is_permanent() || !is_past(self.word(layout::RR_EXPIRE), now)
     }
 
     #[inline]
@@ -135,8 +147,7 @@ impl View {
     /// The address of a record, `None` when that is expired.
     #[inline(always)]
     pub(super) fn address(&self, index: usize, now: u32) -> Option<PlainIp> {
-        let (_, _, name_len) = layout::split_identity(self.identity);
-        let name_len = usize::from(name_len);
+        let name_len = usize::from(self.name_len());
         let size = if self.rtype == RecordType::A.0 { 4 } else { 16 };
         let expire = match index {
             0 => self.word(layout::RR_EXPIRE),

@@ -8,6 +8,7 @@ use std::ptr::null_mut;
 use super::codes::{
     E_DNS_INTERNAL_ERR, E_DNS_NAME_TOO_LONG, E_DNS_NO_IP, E_DNS_NO_SRV, E_DNS_OK, E_DNS_UNKNOWN,
 };
+use super::copied_host;
 use super::guard::guard;
 use super::hostent::{Host, publish_option};
 use super::ptr;
@@ -50,7 +51,9 @@ pub unsafe extern "C" fn dns_get_he(name: *mut _str, flags: c_int) -> *mut libc:
         if Cache::instance().is_none() {
             return publish_option(name.and_then(super::resolve::host));
         }
-        publish_option(name.and_then(|name| cached_host(name, flags as u32)))
+        let Some(name) = name else { return null_mut() };
+        copied_host::host(name, flags as u32)
+            .unwrap_or_else(|| publish_option(cached_host(name, flags as u32)))
     })
 }
 
@@ -93,7 +96,6 @@ pub unsafe extern "C" fn dns_get_ip(name: *mut _str, ip: *mut ip_addr, flags: c_
 
 /// The first SRV record of a name (prefix included) whose target has an address.
 fn srv_host(name: Option<&[u8]>, flags: c_int) -> Option<(Host, u16)> {
-    super::settings::sync();
     let name = name.filter(|_| Cache::instance().is_some())?;
     let found = sip_host::srv_host(name, flags as u32)?;
     Some((Host::new(&found.name, &found.addresses), found.port))
@@ -111,13 +113,20 @@ pub unsafe extern "C" fn dns_srv_get_he(
     flags: c_int,
 ) -> *mut libc::hostent {
     guard!(null_mut(), {
+        super::settings::sync();
         // SAFETY: the contract is the caller's.
-        let Some((host, found)) = srv_host(unsafe { ptr::name(name) }, flags) else {
+        let name = unsafe { ptr::name(name) };
+        let known = name.and_then(|name| copied_host::srv_host(name, flags as u32));
+        let found = known.or_else(|| {
+            let (host, port) = srv_host(name, flags)?;
+            Some((publish_option(Some(host)), port))
+        });
+        let Some((hostent, found)) = found else {
             return null_mut();
         };
         // SAFETY: NULL or writable by contract.
         unsafe { ptr::put(port, found) };
-        publish_option(Some(host))
+        hostent
     })
 }
 
@@ -134,16 +143,19 @@ pub unsafe extern "C" fn dns_srv_get_ip(
     flags: c_int,
 ) -> c_int {
     guard!(-E_DNS_INTERNAL_ERR, {
+        super::settings::sync();
         // SAFETY: the contract is the caller's.
-        let found = srv_host(unsafe { ptr::name(name) }, flags);
-        let Some((host, found)) = found else {
-            return -E_DNS_NO_SRV;
-        };
-        let Some(address) = host.addresses.first() else {
+        let name = unsafe { ptr::name(name) };
+        let known = name.and_then(|name| copied_host::srv_address(name, flags as u32));
+        let found = known.or_else(|| {
+            let (host, port) = srv_host(name, flags)?;
+            Some(((*host.addresses.first()?).into(), port))
+        });
+        let Some((address, found)) = found else {
             return -E_DNS_NO_SRV;
         };
         // SAFETY: NULL or writable by contract.
-        unsafe { ptr::put(ip, ptr::to_ip_addr(*address)) };
+        unsafe { ptr::put(ip, ptr::plain_to_ip_addr(address)) };
         // SAFETY: as above.
         unsafe { ptr::put(port, found) };
         E_DNS_OK

@@ -12,7 +12,7 @@ use std::net::IpAddr;
 use std::ptr::null_mut;
 
 /// Results of one thread that are valid at the same time.
-const RING: usize = 16;
+pub(super) const RING: usize = 16;
 /// Addresses in a result that was made from the cache.
 pub(crate) const MAX_ADDRESSES: usize = 10;
 /// Addresses and aliases taken over from libc.

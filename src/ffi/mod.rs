@@ -30,6 +30,8 @@ pub mod cache;
 #[cfg(feature = "use_dns_cache")]
 pub mod codes;
 #[cfg(feature = "use_dns_cache")]
+mod copied_host;
+#[cfg(feature = "use_dns_cache")]
 pub mod explain;
 mod guard;
 #[cfg(feature = "use_dns_cache")]
@@ -66,6 +68,7 @@ pub mod settings;
 pub mod statics;
 #[cfg(feature = "use_dns_cache_stats")]
 pub mod stats;
+pub mod system_host;
 #[cfg(feature = "use_dns_cache")]
 mod target;
 pub mod types;

@@ -4,19 +4,17 @@
 //! past the cache when there is none or it is switched off.
 #![allow(unsafe_code, reason = "exported symbols, functions of dns_func")]
 
-use std::ffi::{CString, c_char, c_int, c_ushort};
+use std::ffi::{c_char, c_int, c_ushort};
 use std::net::IpAddr;
 use std::ptr::null_mut;
 
 use super::guard::guard;
-use super::hostent::{Host, copy_foreign, publish_option};
+use super::hostent::{Host, publish_option};
 use super::ptr;
+use super::system_host::{counted_system_lookup, system_lookup};
 use super::types::{_str, ip_addr, rdata, sockaddr_union};
-use crate::host::counters::{self, Counter};
-use crate::host::options::{self, Opt, StrOpt};
-use crate::host::{hooks, kamailio};
-use crate::lookup::uncached;
-use crate::rr::parse_literal;
+use crate::host::kamailio;
+use crate::host::options::{self, Opt};
 use crate::select::sip_host::{self, Way};
 
 /// Kamailio's `ser_error` for a destination that does not resolve.
@@ -36,51 +34,6 @@ pub(crate) fn cache_in_use() -> bool {
     return options::on(Opt::UseCache) && crate::cache::Cache::instance().is_some();
     #[cfg(not(feature = "use_dns_cache"))]
     false
-}
-
-/// True when an option says which servers to ask: libc, which knows nothing of it, would ask others.
-fn own_servers() -> bool {
-    let set = |opt| !options::text(opt).is_empty();
-    hooks::hosts_by_libc() && (set(StrOpt::Nameservers) || set(StrOpt::ResolvConf))
-}
-
-/// Asks the host's own resolver (`/etc/hosts` and all), IPv6 only when there is no IPv4 address and
-/// `dns_try_ipv6` is on; where options name the servers, these are asked instead. Literals are answered
-/// without asking.
-pub(crate) fn system_lookup(name: &[u8]) -> Option<Host> {
-    if let Some(address) = parse_literal(name) {
-        return Some(Host::new(name, &[address]));
-    }
-    let text = CString::new(name).ok().filter(|t| !t.is_empty())?;
-    if own_servers() {
-        let (name, addresses) = uncached::addresses(name, options::on(Opt::TryIpv6))?;
-        return Some(Host::new(name.as_bytes(), &addresses));
-    }
-    let functions = hooks::current();
-    if let Some(search) = functions.sr_gethostbyname {
-        // SAFETY: the host's function, with a NUL-terminated name.
-        let found = unsafe { search(text.as_ptr()) };
-        // SAFETY: what such a function returns is NULL or a hostent.
-        if let Some(host) = unsafe { copy_foreign(found) } {
-            return Some(host);
-        }
-    }
-    let search = functions
-        .sr_gethostbyname2
-        .filter(|_| options::on(Opt::TryIpv6))?;
-    // SAFETY: as above.
-    let found = unsafe { search(text.as_ptr(), libc::AF_INET6) };
-    // SAFETY: as above.
-    unsafe { copy_foreign(found) }
-}
-
-/// As [`system_lookup`], and a failure is counted.
-fn counted_system_lookup(name: &[u8]) -> Option<Host> {
-    let host = system_lookup(name);
-    if host.is_none() {
-        counters::increment(Counter::FailedRequest);
-    }
-    host
 }
 
 /// A host through the cache, or past it when it is not in use.
@@ -137,6 +90,58 @@ pub(crate) unsafe fn sip_host(
     Some(Host::new(&found.name, &found.addresses))
 }
 
+/// The `struct hostent` of a host; NULL for NULL, an empty name, or no address.
+fn publish_host(name: Option<&[u8]>) -> *mut libc::hostent {
+    let Some(name) = name.filter(|name| !name.is_empty()) else {
+        return null_mut();
+    };
+    #[cfg(feature = "use_dns_cache")]
+    {
+        super::settings::sync();
+        let known = match cache_in_use() {
+            true => super::copied_host::host(name, current_flags()),
+            false => None,
+        };
+        if let Some(hostent) = known {
+            return hostent;
+        }
+    }
+    publish_option(host(name))
+}
+
+/// The `struct hostent` of a SIP destination; NULL when there is none.
+///
+/// # Safety
+/// As [`sip_host`].
+unsafe fn publish_sip_host(
+    name: *const _str,
+    port: *mut c_ushort,
+    proto: *mut c_char,
+    way: Way,
+) -> *mut libc::hostent {
+    #[cfg(feature = "use_dns_cache")]
+    if way == Way::CachedSrv {
+        super::settings::sync();
+        // SAFETY: the contract is the caller's.
+        let known = unsafe { ptr::name(name) }.and_then(|name| {
+            // SAFETY: NULL or readable by contract.
+            let port = unsafe { ptr::get(port) };
+            // SAFETY: NULL or readable by contract; exactly one octet.
+            let proto = unsafe { ptr::get(proto.cast::<u8>()) };
+            super::copied_host::sip_host(name, port, proto, current_flags())
+        });
+        if let Some((hostent, target_port, transport)) = known {
+            // SAFETY: NULL or writable by contract.
+            unsafe { ptr::put(port, target_port) };
+            // SAFETY: NULL or writable by contract; one octet.
+            unsafe { ptr::put(proto.cast::<u8>(), transport) };
+            return hostent;
+        }
+    }
+    // SAFETY: the contract is the caller's.
+    publish_option(unsafe { sip_host(name, port, proto, way) })
+}
+
 /// The way that the options ask for.
 fn configured_way() -> Way {
     let naptr = cfg!(feature = "use_naptr") && options::on(Opt::TryNaptr);
@@ -156,11 +161,7 @@ fn configured_way() -> Way {
 pub unsafe extern "C" fn __resolvehost(name: *mut c_char) -> *mut libc::hostent {
     guard!(null_mut(), {
         // SAFETY: the contract is the caller's.
-        publish_option(
-            unsafe { ptr::c_text(name) }
-                .filter(|n| !n.is_empty())
-                .and_then(host),
-        )
+        publish_host(unsafe { ptr::c_text(name) })
     })
 }
 
@@ -173,11 +174,7 @@ pub unsafe extern "C" fn __resolvehost(name: *mut c_char) -> *mut libc::hostent 
 pub unsafe extern "C" fn dns_resolvehost(name: *mut c_char) -> *mut libc::hostent {
     guard!(null_mut(), {
         // SAFETY: the contract is the caller's.
-        publish_option(
-            unsafe { ptr::c_text(name) }
-                .filter(|n| !n.is_empty())
-                .and_then(host),
-        )
+        publish_host(unsafe { ptr::c_text(name) })
     })
 }
 
@@ -196,7 +193,7 @@ pub unsafe extern "C" fn __sip_resolvehost(
 ) -> *mut libc::hostent {
     guard!(null_mut(), {
         // SAFETY: the contract is the caller's.
-        publish_option(unsafe { sip_host(name, port, proto, configured_way()) })
+        unsafe { publish_sip_host(name, port, proto, configured_way()) }
     })
 }
 
@@ -213,7 +210,7 @@ pub unsafe extern "C" fn dns_sip_resolvehost(
 ) -> *mut libc::hostent {
     guard!(null_mut(), {
         // SAFETY: the contract is the caller's.
-        publish_option(unsafe { sip_host(name, port, proto, configured_way()) })
+        unsafe { publish_sip_host(name, port, proto, configured_way()) }
     })
 }
 
@@ -235,7 +232,7 @@ pub unsafe extern "C" fn _sip_resolvehost(
             Way::UncachedSrv
         };
         // SAFETY: the contract is the caller's.
-        publish_option(unsafe { sip_host(name, port, proto, way) })
+        unsafe { publish_sip_host(name, port, proto, way) }
     })
 }
 
@@ -263,7 +260,7 @@ pub unsafe extern "C" fn srv_sip_resolvehost(
             Way::UncachedSrv
         };
         // SAFETY: the contract is the caller's.
-        publish_option(unsafe { sip_host(name, port, proto, way) })
+        unsafe { publish_sip_host(name, port, proto, way) }
     })
 }
 
@@ -280,7 +277,7 @@ pub unsafe extern "C" fn naptr_sip_resolvehost(
 ) -> *mut libc::hostent {
     guard!(null_mut(), {
         // SAFETY: the contract is the caller's.
-        publish_option(unsafe { sip_host(name, port, proto, Way::UncachedNaptr) })
+        unsafe { publish_sip_host(name, port, proto, Way::UncachedNaptr) }
     })
 }
 
@@ -303,7 +300,7 @@ pub unsafe extern "C" fn no_naptr_srv_sip_resolvehost(
             Way::UncachedSrvList
         };
         // SAFETY: the contract is the caller's.
-        publish_option(unsafe { sip_host(name, port, proto, way) })
+        unsafe { publish_sip_host(name, port, proto, way) }
     })
 }
 
@@ -325,7 +322,7 @@ pub unsafe extern "C" fn dns_naptr_sip_resolvehost(
             Way::UncachedNaptr
         };
         // SAFETY: the contract is the caller's.
-        publish_option(unsafe { sip_host(name, port, proto, way) })
+        unsafe { publish_sip_host(name, port, proto, way) }
     })
 }
 
@@ -347,7 +344,7 @@ pub unsafe extern "C" fn dns_srv_sip_resolvehost(
             Way::UncachedSrv
         };
         // SAFETY: the contract is the caller's.
-        publish_option(unsafe { sip_host(name, port, proto, way) })
+        unsafe { publish_sip_host(name, port, proto, way) }
     })
 }
 
@@ -403,70 +400,4 @@ pub unsafe extern "C" fn sip_hostport2su(
         unsafe { su.write_unaligned(socket_address(&ptr::to_ip_addr(address), port)) };
         0
     })
-}
-
-/// Addresses of a host from the host's own resolver, of whatever family it prefers.
-///
-/// # Safety
-/// As `__resolvehost()`.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn ksr_gethostbyname(name: *const c_char) -> *mut libc::hostent {
-    guard!(null_mut(), {
-        // SAFETY: the contract is the caller's.
-        let name = unsafe { ptr::c_text(name) }.filter(|n| !n.is_empty());
-        publish_option(name.and_then(address_info))
-    })
-}
-
-/// Asks getaddrinfo(); addresses of the family of the first one.
-fn address_info(name: &[u8]) -> Option<Host> {
-    let text = CString::new(name).ok()?;
-    // SAFETY: an addrinfo consists of integers and pointers, for which zero is a valid value.
-    let mut hints: libc::addrinfo = unsafe { std::mem::zeroed() };
-    hints.ai_socktype = libc::SOCK_DGRAM;
-    hints.ai_flags = libc::AI_ADDRCONFIG;
-    let mut head = null_mut();
-    // SAFETY: the name is NUL-terminated, hints and result place are valid.
-    let rc = unsafe {
-        libc::getaddrinfo(
-            text.as_ptr(),
-            std::ptr::null(),
-            &raw const hints,
-            &raw mut head,
-        )
-    };
-    if rc != 0 {
-        return None;
-    }
-    let mut addresses = Vec::new();
-    let mut node = head;
-    // SAFETY: a list made by getaddrinfo(), NULL at its end.
-    while let Some(info) = unsafe { node.as_ref() } {
-        // SAFETY: the address of a node of that list.
-        addresses.extend(unsafe { socket_ip(info.ai_addr) });
-        node = info.ai_next;
-    }
-    // SAFETY: the list of the call above, not used any more.
-    unsafe { libc::freeaddrinfo(head) };
-    let host = Host::new(name, &addresses);
-    (!host.addresses.is_empty()).then_some(host)
-}
-
-/// # Safety
-/// `address` is NULL or a socket address of the size that its family has.
-unsafe fn socket_ip(address: *const libc::sockaddr) -> Option<IpAddr> {
-    // SAFETY: the contract is the caller's.
-    match c_int::from(unsafe { address.as_ref() }?.sa_family) {
-        libc::AF_INET => {
-            // SAFETY: the family says so.
-            let sin = unsafe { address.cast::<libc::sockaddr_in>().read_unaligned() };
-            Some(IpAddr::from(sin.sin_addr.s_addr.to_ne_bytes()))
-        }
-        libc::AF_INET6 => {
-            // SAFETY: the family says so.
-            let sin6 = unsafe { address.cast::<libc::sockaddr_in6>().read_unaligned() };
-            Some(IpAddr::from(sin6.sin6_addr.s6_addr))
-        }
-        _ => None,
-    }
 }

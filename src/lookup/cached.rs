@@ -228,13 +228,13 @@ pub fn peek_address(host: &[u8], family: RecordType) -> Peeked {
 
 /// True when a negative entry settles a lookup. After a failure there may still be stale data.
 #[inline(always)]
-fn is_answer(kind: NegativeKind) -> bool {
+pub(super) fn is_answer(kind: NegativeKind) -> bool {
     kind != NegativeKind::Failure
 }
 
 /// Counts a lookup that needed nothing but a look into the cache.
 #[inline(always)]
-fn count_answered(negative: Option<NegativeKind>) {
+pub(super) fn count_answered(negative: Option<NegativeKind>) {
     stats::count(Stat::Request);
     count_hit(negative);
 }

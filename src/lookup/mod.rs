@@ -27,12 +27,16 @@ pub mod watchdog;
 #[cfg(feature = "use_dns_cache")]
 mod cached;
 #[cfg(feature = "use_dns_cache")]
+mod copied;
+#[cfg(feature = "use_dns_cache")]
 mod edit;
 #[cfg(feature = "use_dns_cache")]
 mod store;
 
 #[cfg(feature = "use_dns_cache")]
 pub use cached::*;
+#[cfg(feature = "use_dns_cache")]
+pub use copied::*;
 #[cfg(feature = "use_dns_cache")]
 pub use edit::*;
 #[cfg(feature = "use_dns_cache")]

@@ -1,0 +1,134 @@
+//! `struct hostent` results that are copied straight out of the cache.
+//!
+//! Their memory is a ring of its own, of plain words without a constructor: no allocation, nothing to
+//! drop at the end of a thread. Results are valid as those of [`super::hostent`] are.
+#![allow(unsafe_code, reason = "memory that C reads")]
+
+use std::cell::{Cell, UnsafeCell};
+use std::ffi::{c_char, c_int};
+use std::ptr::null_mut;
+
+use super::hostent::RING;
+use crate::cache::HostCopy;
+use crate::lookup::{self, Copied};
+use crate::rr::{PlainIp, may_be_literal};
+use crate::select::{Transport, protocols};
+
+/// The memory behind one `struct hostent`.
+struct Slot {
+    hostent: libc::hostent,
+    copy: HostCopy,
+    aliases: [*mut c_char; 1],
+    addresses: [*mut c_char; HostCopy::CAPACITY + 1],
+}
+
+impl Slot {
+    const NEW: Self = Self {
+        hostent: libc::hostent {
+            h_name: null_mut(),
+            h_aliases: null_mut(),
+            h_addrtype: 0,
+            h_length: 0,
+            h_addr_list: null_mut(),
+        },
+        copy: HostCopy::EMPTY,
+        aliases: [null_mut()],
+        addresses: [null_mut(); HostCopy::CAPACITY + 1],
+    };
+
+    /// Links the parts of a slot that holds a host.
+    fn link(&mut self) -> *mut libc::hostent {
+        let (family, length) = if self.copy.is_ipv6() {
+            (libc::AF_INET6, 16)
+        } else {
+            (libc::AF_INET, 4)
+        };
+        let octets = self.copy.addresses();
+        let count = octets.len();
+        for (place, address) in self.addresses.iter_mut().zip(octets) {
+            *place = address.as_mut_ptr().cast();
+        }
+        if let Some(end) = self.addresses.get_mut(count) {
+            *end = null_mut();
+        }
+        self.hostent = libc::hostent {
+            h_name: self.copy.name_with_nul().as_mut_ptr().cast(),
+            h_aliases: self.aliases.as_mut_ptr(),
+            h_addrtype: family as c_int,
+            h_length: length,
+            h_addr_list: self.addresses.as_mut_ptr(),
+        };
+        &raw mut self.hostent
+    }
+}
+
+thread_local! {
+    static SLOTS: UnsafeCell<[Slot; RING]> = const { UnsafeCell::new([const { Slot::NEW }; RING]) };
+    static NEXT: Cell<usize> = const { Cell::new(0) };
+}
+
+/// Offers the slot that is due to `fill`; it is used up when that gives a result that is not NULL.
+fn with_slot(
+    fill: impl FnOnce(&mut Slot) -> Option<*mut libc::hostent>,
+) -> Option<*mut libc::hostent> {
+    let index = NEXT.get() % RING;
+    SLOTS.with(|slots| {
+        let first = slots.get().cast::<Slot>();
+        // SAFETY: the index is below RING, so the place is inside the array.
+        let place = unsafe { first.add(index) };
+        // SAFETY: the array belongs to this thread, and `fill` does not come back here; what C still
+        // reads through pointers are other slots.
+        let result = fill(unsafe { &mut *place });
+        if result.is_some_and(|hostent| !hostent.is_null()) {
+            NEXT.set(index + 1);
+        }
+        result
+    })
+}
+
+/// A host's addresses if the cache knows them, NULL if it knows that there are none, `None` if the name
+/// has to be looked up.
+pub(crate) fn host(name: &[u8], flags: u32) -> Option<*mut libc::hostent> {
+    with_slot(
+        |slot| match lookup::copy_host(name, flags, &mut slot.copy) {
+            Copied::Found => Some(slot.link()),
+            Copied::Absent => Some(null_mut()),
+            Copied::Look => None,
+        },
+    )
+}
+
+/// The addresses of the SRV target that comes first, and its port, if the cache knows them.
+pub(crate) fn srv_host(name: &[u8], flags: u32) -> Option<(*mut libc::hostent, u16)> {
+    let srv = lookup::first_srv(name)?;
+    let found = host(srv.target(), flags).filter(|hostent| !hostent.is_null())?;
+    Some((found, srv.port()))
+}
+
+/// As [`srv_host`], the first address only.
+pub(crate) fn srv_address(name: &[u8], flags: u32) -> Option<(PlainIp, u16)> {
+    let srv = lookup::first_srv(name)?;
+    Some((lookup::known_address(srv.target(), flags)?, srv.port()))
+}
+
+/// A SIP destination that needs one SRV lookup at most, if the cache knows all of it: addresses, port and
+/// transport. `port` and `proto` are what the caller gave.
+pub(crate) fn sip_host(
+    name: &[u8],
+    port: Option<u16>,
+    proto: Option<u8>,
+    flags: u32,
+) -> Option<(*mut libc::hostent, u16, u8)> {
+    if may_be_literal(name) {
+        return None;
+    }
+    let transport = match proto? {
+        0 => Transport::Udp,
+        number => Transport::from_number(number)?,
+    };
+    let (found, port) = match port? {
+        0 => srv_host(&protocols::srv_name(transport, name)?, flags)?,
+        given => (host(name, flags)?, given),
+    };
+    (!found.is_null()).then_some((found, port, transport as u8))
+}

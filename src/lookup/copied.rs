@@ -1,0 +1,76 @@
+//! What the cache knows of a host, copied out without a reference: the usual case of the functions that
+//! give all addresses of a host. Whatever needs a query, an alias or stale data is looked up properly.
+
+use crate::cache::{Cache, FirstAddress, HostCopy, Probe, SrvCopy};
+use crate::host::clock;
+use crate::rr::{PlainIp, may_be_literal};
+
+use super::cached::{count_answered, is_answer};
+use super::request::family_order;
+
+/// Result of [`copy_host`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Copied {
+    /// There is at least one address.
+    Found,
+    /// The cache knows that there is none.
+    Absent,
+    /// Look the name up.
+    Look,
+}
+
+/// True for names that these functions leave to a proper lookup.
+fn is_special(host: &[u8]) -> bool {
+    matches!(host, [] | [.., b'.']) || may_be_literal(host)
+}
+
+/// Copies the addresses of a cached host, of the family that the flags put first and that exists.
+#[must_use]
+pub fn copy_host(host: &[u8], flags: u32, out: &mut HostCopy) -> Copied {
+    let Some(cache) = Cache::instance().filter(|_| !is_special(host)) else {
+        return Copied::Look;
+    };
+    let qname = cache.hashed(host);
+    let now = clock::now_ticks();
+    let (first, second) = family_order(flags);
+    for family in std::iter::once(first).chain(second) {
+        match cache.copy_host(&qname, family, now, out) {
+            Probe::Addresses => {
+                count_answered(None);
+                return Copied::Found;
+            }
+            Probe::Negative(kind) if is_answer(kind) => count_answered(Some(kind)),
+            _ => return Copied::Look,
+        }
+    }
+    Copied::Absent
+}
+
+/// The first address of a cached host, as [`copy_host`]; `None` = look the name up.
+#[must_use]
+pub fn known_address(host: &[u8], flags: u32) -> Option<PlainIp> {
+    let cache = Cache::instance().filter(|_| !is_special(host))?;
+    let qname = cache.hashed(host);
+    let now = clock::now_ticks();
+    let (first, second) = family_order(flags);
+    for family in std::iter::once(first).chain(second) {
+        match cache.first_address(&qname, family, now) {
+            FirstAddress::Address { address, .. } => {
+                count_answered(None);
+                return Some(address);
+            }
+            FirstAddress::Negative(kind) if is_answer(kind) => count_answered(Some(kind)),
+            _ => return None,
+        }
+    }
+    None
+}
+
+/// The SRV record of a cached name that is used first when weights do not count; `None` = look it up.
+#[must_use]
+pub fn first_srv(name: &[u8]) -> Option<SrvCopy> {
+    let cache = Cache::instance().filter(|_| !matches!(name, [] | [.., b'.']))?;
+    let srv = cache.first_srv(&cache.hashed(name), clock::now_ticks())?;
+    count_answered(None);
+    Some(srv)
+}
