@@ -101,13 +101,18 @@ static int held(const char *name, int type)
 {
 	struct dns_srv_handle handle;
 	struct ip_addr ip;
-	unsigned short port = 0;
+	/* the single address of an SRV target is copied, that of a host with a port is held */
+	unsigned short port = type == 33 ? 0 : 5077;
 	char proto = PROTO_UDP;
 	str n = text(name);
 	int count = -1;
 	dns_srv_handle_init(&handle);
-	if(dns_sip_resolve(&handle, &n, &ip, &port, &proto, DNS_IPV4_ONLY) == 0)
-		count = (type == 33 ? handle.srv : handle.a)->refcnt.val;
+	if(dns_sip_resolve(&handle, &n, &ip, &port, &proto, DNS_IPV4_ONLY) == 0) {
+		struct dns_hash_entry *entry = type == 33 ? handle.srv : handle.a;
+		CHECK(entry != NULL);
+		if(entry != NULL)
+			count = entry->refcnt.val;
+	}
 	dns_srv_handle_put(&handle);
 	return count;
 }
