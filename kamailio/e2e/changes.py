@@ -4,6 +4,7 @@ import dataclasses
 import time
 
 from bed.kamailio import RpcFault
+from bed.wait import wait_for
 
 FAILOVER = ("use_dns_failover=on",)
 # Expired records are not served while they are refreshed: an option of the library.
@@ -143,6 +144,43 @@ def absent_then_there(scenario):
     scenario.check("within the negative TTL", (code, asked), (478, []))
     time.sleep(max(0.0, asked_before + 3.2 - time.monotonic()))
     scenario.check("after the negative TTL", caller.call(uri), 200)
+
+
+def stale(scenario):
+    """With dns_stale_ttl an expired record in use is served at once while it is refreshed."""
+    dns = scenario.dns(["h.test 1 A 127.0.0.10"])
+    scenario.callees({UDP10: 200, UDP11: 200})
+    kamailio = scenario.kamailio(FAILOVER + ("DNS.stale_ttl = 600", "DNS.refresh_ahead = 0"))
+    caller = scenario.caller()
+    scenario.check("fresh", caller.call("sip:u@h.test:5060"), 200)
+    dns.load(["h.test 60 A 127.0.0.11"])
+    time.sleep(1.5)
+    scenario.check("expired", caller.call("sip:u@h.test:5060"), 200)
+
+    def refreshed():
+        entry = kamailio.entries().get(("A", "h.test"))
+        return entry and entry["records"][0]["rr_ip"] == "127.0.0.11"
+
+    wait_for("the refresh", refreshed)
+    scenario.check("refreshed", caller.call("sip:u@h.test:5060"), 200)
+    scenario.check("arrivals", scenario.arrivals("MESSAGE"), [UDP10, UDP10, UDP11])
+
+
+def outage(scenario):
+    """Names in use outlive an outage of the name servers with dns_stale_ttl, and do not without."""
+    dns = scenario.dns(["h.test 1 A 127.0.0.10"])
+    scenario.callees({UDP10: 200})
+    caller = None
+    for seconds, code in ((600, 200), (0, 478)):
+        dns.rules = {}
+        kamailio = scenario.kamailio((f"DNS.stale_ttl = {seconds}", "dns_retr_no=1", "dns_retr_time=1"))
+        caller = caller or scenario.caller()
+        scenario.check("before the outage", caller.call("sip:u@h.test:5060"), 200)
+        dns.rules = {"*": "drop"}
+        time.sleep(1.5)
+        for _ in range(3):
+            scenario.check(f"in the outage, dns_stale_ttl {seconds}", caller.call("sip:u@h.test:5060"), code)
+        scenario.end_kamailio(kamailio)
 
 
 def rpc_records(scenario):
@@ -288,6 +326,8 @@ def scenarios():
                     lambda scenario, change=change: deleted(scenario, change), ""))
     out += [
         ("a name that was absent", absent_then_there, "B09"),
+        ("expired records are served while they are refreshed", stale, ""),
+        ("an outage of the name servers", outage, ""),
         ("records by RPC", rpc_records, ""),
         ("SERVFAIL is not absence", lambda scenario: _failing(scenario, "servfail"), "B09"),
         ("a timeout is not absence", lambda scenario: _failing(scenario, "drop"), "B09"),

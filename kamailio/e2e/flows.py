@@ -32,7 +32,11 @@ class Flow:
     asked: set = None
     # The C original does it otherwise: number of the defect.
     defect: str = ""
+    # Self-test: the zone that must make it fail, where other addresses would not.
+    wrong: str = ""
 
+
+NOWHERE = "nowhere A 127.0.0.10"
 
 OUTBOUND = """
 route[OUT] {
@@ -107,10 +111,11 @@ FLOWS = [
          {"udp:127.0.0.10:5070": 200}, BOTH, asked=set()),
     # --- what cannot be had
     Flow("no such name", "a A 127.0.0.90", "sip:u@nowhere.test", twice(478), {}, BOTH,
-         asked={("NAPTR", "nowhere.test"), ("SRV", "_sip._udp.nowhere.test"), ("SRV", "_sip._tcp.nowhere.test")}),
-    Flow("no such name, no failover", "a A 127.0.0.90", "sip:u@nowhere.test", twice(478), {}),
+         asked={("NAPTR", "nowhere.test"), ("SRV", "_sip._udp.nowhere.test"), ("SRV", "_sip._tcp.nowhere.test")},
+         wrong=NOWHERE),
+    Flow("no such name, no failover", "a A 127.0.0.90", "sip:u@nowhere.test", twice(478), {}, wrong=NOWHERE),
     Flow("service not offered: SRV target is the root", "_sip._udp.r SRV 0 0 0 .\n_sip._tcp.r SRV 0 0 0 .\nr A 127.0.0.90",
-         "sip:u@r.test", twice(478), {}, FAILOVER, defect="B18"),
+         "sip:u@r.test", twice(478), {}, FAILOVER, defect="B18", wrong="r A 127.0.0.10"),
     # --- failover of tm
     Flow("first target refuses with ICMP", TWO_HOSTS, "sip:u@two.test", [(200, [UDP10, UDP11])], {UDP11: 200}, FAILOVER),
     Flow("first target cannot be reached", TWO_HOSTS.replace("A 127.0.0.10", "A 192.0.2.1"), "sip:u@two.test",
@@ -138,7 +143,8 @@ FLOWS = [
          FAILOVER),
     Flow("NAPTR without working SRV, dead address", 'n NAPTR 10 10 "s" "SIP+D2U" "" _sip._udp.none\nn A 127.0.0.10',
          "sip:u@n.test", [(408, [UDP10])], {UDP10: 0}, BOTH, defect="B03"),
-    Flow("all targets cannot be reached", "r A 192.0.2.1\nr A 192.0.2.2", "sip:u@r.test", twice(477), {}, FAILOVER),
+    Flow("all targets cannot be reached", "r A 192.0.2.1\nr A 192.0.2.2", "sip:u@r.test", twice(477), {}, FAILOVER,
+         wrong="r A 127.0.0.10"),
     # --- one failed call changes nothing for the next
     Flow("a failed call, then a good one, through NAPTR", 'n NAPTR 10 10 "s" "SIP+D2U" "" _sip._udp.carrier\n'
          "_sip._udp.carrier SRV 1 0 5070 h.carrier\nh.carrier A 127.0.0.10", "sip:u@n.test",
@@ -156,7 +162,8 @@ FLOWS = [
     Flow("forward(), no failover", TWO_HOSTS, "sip:u@two.test", twice(200, UDP10), {UDP10: 200}, route=STATELESS),
     Flow("forward(), first target cannot be reached", TWO_HOSTS.replace("A 127.0.0.10", "A 192.0.2.1"), "sip:u@two.test",
          twice(200, UDP11), {UDP11: 200}, FAILOVER, route=STATELESS),
-    Flow("forward(), nothing there", "a A 127.0.0.90", "sip:u@nowhere.test", twice(500), {}, FAILOVER, route=STATELESS),
+    Flow("forward(), nothing there", "a A 127.0.0.90", "sip:u@nowhere.test", twice(500), {}, FAILOVER, route=STATELESS,
+         wrong=NOWHERE),
 ]
 
 
@@ -172,7 +179,8 @@ def _answer(scenario, flow, running, number):
 
 
 def run(scenario, flow):
-    scenario.nsd(flow.zone.strip().split("\n"))
+    zone = flow.wrong if scenario.sabotage and flow.wrong else flow.zone
+    scenario.nsd(zone.strip().split("\n"))
     # A silent place takes what arrives, so that no ICMP message comes back.
     silent = {place: 0 for place, code in flow.callees.items() if code == 0}
     if silent:
@@ -194,6 +202,11 @@ def run(scenario, flow):
     if flow.asked is not None:
         asked = {question for question in scenario.observer.asked() if question[0] not in ("A", "AAAA")}
         scenario.check("questions but those for addresses", asked, flow.asked)
+
+
+def needs_dns(name):
+    """False for the flow that other addresses on the name server cannot make fail."""
+    return name != "flow: address in the URI"
 
 
 def scenarios():
