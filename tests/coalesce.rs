@@ -237,3 +237,88 @@ fn waiting_ends_at_the_deadline() {
     kill(asker);
     wait(asker);
 }
+
+#[test]
+fn threads_share_as_processes_do() {
+    let s = setup();
+    let records = vec![Rr::a("threads.test", 60, "192.0.2.7")];
+    s.server.script("threads.test", A, slowly(records));
+    let barrier = std::sync::Barrier::new(8);
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                barrier.wait();
+                assert!(has_address(&find("threads.test", IPV4_ONLY).unwrap(), 7));
+            });
+        }
+    });
+    assert_eq!(s.server.total(), 1);
+}
+
+/// An asker whose own deadline comes soon has not shown that the servers fail: who waits asks.
+#[test]
+fn an_early_end_of_the_asker_is_no_failure() {
+    let mut s = setup();
+    s.options.set("dns_resolve_deadline", "300");
+    let records = vec![Rr::a("early.test", 60, "192.0.2.9")];
+    s.server.script(
+        "early.test",
+        A,
+        vec![Reply::dropped(), Reply::answer(records)],
+    );
+    let asker = spawn(|| {
+        let _scope = lookup::deadline::scope();
+        assert!(find("early.test", IPV4_ONLY).is_err());
+    });
+    while s.server.total() == 0 {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let waiters = (1..WORKERS)
+        .map(|_| spawn(|| assert!(has_address(&find("early.test", IPV4_ONLY).unwrap(), 9))));
+    all_end_well(waiters.chain([asker]).collect());
+    assert_eq!(s.server.total(), 2);
+}
+
+/// Processes that ask, wait and share are killed at any moment; the others go on, and so does sharing.
+#[test]
+fn killed_askers_and_waiters_hold_nobody_up() {
+    const NAMES: u32 = 12;
+    let mut s = setup();
+    s.options.set("dns_stale_ttl", "0");
+    s.options.set("dns_failure_ttl", "0");
+    for i in 0..NAMES {
+        let name = format!("n{i}.kill.test");
+        // Half of them are never cached.
+        let reply = Reply::answer(vec![Rr::a(&name, i % 2, "192.0.2.1")]).delay_ms(5);
+        s.server.script(&name, A, vec![reply]);
+    }
+    let work = |seed: u32| {
+        let mut state = seed;
+        loop {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            let name = format!("n{}.kill.test", (state >> 16) % NAMES);
+            assert!(find(&name, IPV4_ONLY).is_ok(), "{name}");
+        }
+    };
+    let mut children: Vec<_> = (0..WORKERS).map(|i| spawn(|| work(i))).collect();
+    for round in 0..120 {
+        std::thread::sleep(Duration::from_millis(7));
+        let victim = children.remove(round % children.len());
+        kill(victim);
+        // Killed, not failed: the exit code would be 256.
+        assert_eq!(wait(victim), libc::SIGKILL);
+        children.push(spawn(|| work(1000 + round as u32)));
+    }
+    for child in children {
+        kill(child);
+        assert_eq!(wait(child), libc::SIGKILL);
+    }
+    for i in 0..NAMES {
+        find(&format!("n{i}.kill.test"), IPV4_ONLY).unwrap();
+    }
+    s.server.clear_queries();
+    let records = vec![Rr::a("n0.kill.test", 0, "192.0.2.8")];
+    s.server.script("n0.kill.test", A, slowly(records));
+    all_at_once(|| assert!(has_address(&find("n0.kill.test", IPV4_ONLY).unwrap(), 8)));
+    assert_eq!(s.server.total(), 1);
+}

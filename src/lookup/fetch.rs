@@ -21,6 +21,11 @@ use super::{backoff, deadline, watchdog};
 /// one after the other. It leaves room to ask after having waited for somebody who did not come back.
 const QUERIES_IN_A_ROW: u64 = 2;
 
+/// Askers waited for that leave nothing, before the query is sent whoever asks.
+const MAX_WAITS: usize = 3;
+/// A query that our own deadline ended sooner says nothing about the nameservers, ms.
+const FAIR_MS: u64 = 1000;
+
 /// Lists names that are worth asking for together with one that has to be asked for.
 pub type Others<'a> = dyn Fn() -> Vec<Vec<u8>> + 'a;
 
@@ -39,6 +44,14 @@ pub(super) struct Lookup<'a> {
     patience_ms: Option<u64>,
     /// Names to ask for along with the first.
     others: Option<&'a Others<'a>>,
+}
+
+/// Who asks a question.
+enum Asks {
+    /// This lookup.
+    We(Option<Claim>),
+    /// Another did, with this result.
+    Other(Result<Next, LookupError>),
 }
 
 /// A question that is sent because another one is, so that its answer waits in the cache.
@@ -206,41 +219,65 @@ impl<'a> Lookup<'a> {
             qname: &text,
             qtype: self.qtype,
         };
+        let claim = match self.settle_who_asks(name, absolute, &question, attempt)? {
+            Asks::We(claim) => claim,
+            Asks::Other(shared) => {
+                metrics::count(Metric::Coalesced);
+                return shared;
+            }
+        };
+        self.query(name, absolute, &question, claim)
+    }
+
+    /// Claims the question, or waits for who has claimed it.
+    fn settle_who_asks(
+        &mut self,
+        name: &[u8],
+        absolute: bool,
+        question: &Question<'_>,
+        mut attempt: Option<Attempt>,
+    ) -> Result<Asks, LookupError> {
         let key = flight::key_of(self.cache, name, self.qtype, absolute);
-        let attempt = attempt.unwrap_or_else(|| flight::attempt(self.cache, key));
-        let claim = match attempt {
-            Attempt::Alone => None,
-            Attempt::Claimed(claim) => Some(claim),
-            Attempt::Busy(flight) => {
-                self.started_ms.get_or_insert_with(resolver::now_ms);
-                let until_ms = self.until_ms(&question).unwrap_or(u64::MAX);
-                let left_ms = until_ms.saturating_sub(resolver::now_ms());
-                match flight.wait(self.cache, left_ms) {
-                    Waited::TakenOver(claim) => Some(claim),
-                    Waited::TimedOut => {
-                        deadline::is_over();
-                        return Err(LookupError::Failed(Failure::Timeout));
-                    }
-                    Waited::Over(verdict) => {
-                        if let Some(shared) = self.shared(name, verdict) {
-                            metrics::count(Metric::Coalesced);
-                            return shared;
-                        }
-                        // Nothing that could be shared. All who waited ask for themselves now: one
-                        // after the other they would wait for each other.
-                        None
+        for _ in 0..MAX_WAITS {
+            let attempt = attempt.take();
+            let waited = match attempt.unwrap_or_else(|| flight::attempt(self.cache, key)) {
+                Attempt::Alone => return Ok(Asks::We(None)),
+                Attempt::Claimed(claim) => Waited::TakenOver(claim),
+                Attempt::Busy(flight) => flight.wait(self.cache, self.waiting_ms(question)),
+            };
+            match waited {
+                Waited::TakenOver(claim) => {
+                    // It may have been answered between our look into the cache and the claim.
+                    return Ok(match self.shared(name, None) {
+                        Some(shared) => Asks::Other(shared),
+                        None => Asks::We(Some(claim)),
+                    });
+                }
+                // The asker is stuck. If we have more patience than it had time, we ask.
+                Waited::TimedOut if self.waiting_ms(question) > 0 => break,
+                Waited::TimedOut => {
+                    deadline::is_over();
+                    return Err(LookupError::Failed(Failure::Timeout));
+                }
+                Waited::Over(verdict) => {
+                    // Where there is nothing to share, the asker gave up early, and one of those who
+                    // waited asks; or it never can be shared, and all ask for themselves in the end.
+                    if let Some(shared) = self.shared(name, verdict) {
+                        return Ok(Asks::Other(shared));
                     }
                 }
             }
-        };
-        if claim.is_some()
-            && let Some(shared) = self.shared(name, None)
-        {
-            // It was answered between our look into the cache and the claim.
-            metrics::count(Metric::Coalesced);
-            return shared;
         }
-        self.query(name, absolute, &question, claim)
+        Ok(Asks::We(None))
+    }
+
+    /// How long to wait for another who asks, ms: as long as a query of ours would take, if there is that
+    /// much time.
+    fn waiting_ms(&mut self, question: &Question<'_>) -> u64 {
+        self.started_ms.get_or_insert_with(resolver::now_ms);
+        let until_ms = self.until_ms(question).unwrap_or(u64::MAX);
+        let left_ms = until_ms.saturating_sub(resolver::now_ms());
+        left_ms.min(resolver::longest_ms(question))
     }
 
     /// What another's query brought for this question.
@@ -287,6 +324,7 @@ impl<'a> Lookup<'a> {
                 qtype: companion.qtype,
             })
             .collect();
+        let sent_ms = resolver::now_ms();
         let (first, others) = resolver::query_along(question, &others, until_ms);
         self.asked |= !matches!(first, Outcome::BadName);
         let asked = Asked {
@@ -296,10 +334,15 @@ impl<'a> Lookup<'a> {
             flags: self.flags,
             renews: false,
         };
-        let result = store::settle(self.cache, &asked, first, &mut self.hops);
-        if matches!(result, Err(LookupError::Failed(Failure::Timeout))) {
-            deadline::is_over();
+        let timed_out = |outcome: &Outcome| matches!(outcome, Outcome::Failed(Failure::Timeout));
+        let cut_short = timed_out(&first)
+            && deadline::is_over()
+            && resolver::now_ms().saturating_sub(sent_ms) < FAIR_MS;
+        if cut_short {
+            // Others have more time: one of those who wait for us asks.
+            return Err(LookupError::Failed(Failure::Timeout));
         }
+        let result = store::settle(self.cache, &asked, first, &mut self.hops);
         if let Some(claim) = claim {
             claim.finish(self.cache, verdict_of(&result));
         }

@@ -247,7 +247,7 @@ fn drop_result(cache: &Cache, slot: &Slot) {
 
 /// The right, and the duty, to ask a question.
 ///
-/// Dropped without [`Self::finish`], those who wait are told to look in the cache.
+/// Dropped without [`Self::finish`], those who wait find nothing, and one of them asks.
 #[derive(Debug)]
 pub(super) struct Claim {
     slot: &'static Slot,
@@ -272,10 +272,23 @@ impl Claim {
 
     /// Ends the flight; `verdict` is for those who wait, where the cache does not tell.
     pub(super) fn finish(mut self, cache: &Cache, verdict: Option<Verdict>) {
-        self.land(Some(cache), verdict);
+        self.land(|slot, key| {
+            // Somebody who comes after this look finds the cache, or asks.
+            if slot.waiters.load(Ordering::SeqCst) > 0
+                && let Some(verdict) = verdict
+            {
+                slot.result
+                    .store(encode(cache, verdict, key), Ordering::SeqCst);
+            }
+        });
+        if self.slot.waiters.load(Ordering::SeqCst) == 0 {
+            // All have gone meanwhile.
+            drop_result(cache, self.slot);
+        }
     }
 
-    fn land(&mut self, cache: Option<&Cache>, verdict: Option<Verdict>) {
+    /// Gives the claim back; `tell` leaves the result.
+    fn land(&mut self, tell: impl FnOnce(&Slot, u64)) {
         if !std::mem::replace(&mut self.open, false) {
             return;
         }
@@ -288,26 +301,18 @@ impl Claim {
         if ours.is_err() {
             return;
         }
-        if let (Some(cache), Some(verdict)) = (cache, verdict)
-            && slot.waiters.load(Ordering::SeqCst) > 0
-        {
-            let word = encode(cache, verdict, self.key);
-            slot.result.store(word, Ordering::SeqCst);
-        }
+        tell(slot, self.key);
         slot.ended.fetch_add(1, Ordering::SeqCst);
         slot.key.store(0, Ordering::SeqCst);
         if slot.waiters.load(Ordering::SeqCst) > 0 {
             futex::wake_all(&slot.ended);
-        } else if let Some(cache) = cache {
-            // All have gone meanwhile.
-            drop_result(cache, slot);
         }
     }
 }
 
 impl Drop for Claim {
     fn drop(&mut self) {
-        self.land(None, None);
+        self.land(|_, _| ());
     }
 }
 
