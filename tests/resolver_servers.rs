@@ -12,6 +12,7 @@ use kamailio_dns::error::Failure;
 use kamailio_dns::resolver::servers::{ServerStatus, snapshot};
 use kamailio_dns::resolver::{Outcome, Question, query};
 use kamailio_dns::rr::RecordType;
+use proptest::prelude::*;
 use support::network::{Manner, Network, ask, ask_all, ask_until};
 use support::{A, OptionsGuard, Reply, Rr, Server, Watchdog, use_servers};
 
@@ -390,4 +391,67 @@ fn a_reply_that_comes_late_is_found_by_the_next_call() {
         true
     })();
     assert!(status(&address).up);
+}
+
+fn manner() -> impl Strategy<Value = Manner> {
+    prop_oneof![
+        (1_u64..900).prop_map(Manner::Answers),
+        Just(Manner::Silent),
+        (1_u64..50).prop_map(Manner::Fails),
+        (1_u64..50).prop_map(Manner::Closed),
+        Just(Manner::Unsendable),
+        (1_u64..50).prop_map(Manner::NoTcp),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Whatever was learnt before: who can answer is asked, and the product of times is kept.
+    #[test]
+    fn state_never_costs_an_answer(
+        steps in proptest::collection::vec(
+            (proptest::collection::vec(manner(), 3), 0_u64..20_000, proptest::option::of(1_u64..9000)),
+            1..8,
+        ),
+        attempts in 1_u64..4,
+        count in 1_usize..4,
+        rotate in any::<bool>(),
+    ) {
+        let addresses = ["192.0.2.71:53", "192.0.2.72:53", "192.0.2.73:53"];
+        let mut options = OptionsGuard::take();
+        options.set("dns_nameservers", &addresses[..count].join(" "));
+        options.set("dns_retr_time", "1");
+        options.set("dns_retr_no", &attempts.to_string());
+        if rotate {
+            options.resolv_conf("search .\noptions rotate");
+        }
+        let network = Network::default();
+        let product_ms = 1000 * attempts * count as u64;
+        network.run(|| -> Result<(), TestCaseError> {
+            for (manners, sleep_ms, patience_ms) in &steps {
+                for (address, manner) in addresses.iter().zip(manners) {
+                    network.set(address, *manner);
+                }
+                network.sleep(*sleep_ms);
+                network.take_sent();
+                let start_ms = network.now_ms();
+                let deadline_ms = patience_ms.map(|ms| start_ms + ms);
+                let outcome = ask_until("a.example.org", deadline_ms);
+                let took_ms = network.now_ms() - start_ms;
+                prop_assert!(took_ms <= product_ms, "{took_ms} ms");
+                prop_assert!(patience_ms.is_none_or(|ms| took_ms <= ms), "{took_ms} ms");
+                let sent = network.take_sent().len() as u64;
+                // Each attempt, each with TCP behind it, and a copy for each server.
+                prop_assert!(sent <= (2 * attempts + 1) * count as u64, "{sent} queries");
+                let answers = |m: &Manner| matches!(m, Manner::Answers(_));
+                let could = manners[..count].iter().any(answers);
+                match outcome {
+                    Outcome::Answer(_) => prop_assert!(could),
+                    _ => prop_assert!(!could || patience_ms.is_some(), "{outcome:?}"),
+                }
+            }
+            Ok(())
+        })?;
+    }
 }

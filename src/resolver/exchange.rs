@@ -188,7 +188,8 @@ impl<'s> Exchange<'s> {
             .map(|(place, server, _)| (place, *server))
     }
 
-    /// Sends to the next server that is worth asking; without any, the candidate has failed.
+    /// Sends to the next server that is worth asking. Without any, what is open is waited for, and when
+    /// nothing is, the candidate has failed.
     fn try_next_server(&mut self, session: &mut Session) {
         while let Some((place, server)) = self.choose() {
             if let Some(attempts) = self.attempts.get_mut(place) {
@@ -205,6 +206,9 @@ impl<'s> Exchange<'s> {
             server.note_unreachable(session.transport.now_ms());
             self.mark_spent(place, Failure::Network, session);
         }
+        if self.wait_for_open_query(session.transport.now_ms()) {
+            return;
+        }
         let timeout = self.timed_out.then_some(Failure::Timeout);
         let failure = match self.last_error {
             // A server that was silent may come back: of the two, that is the more telling one.
@@ -212,6 +216,20 @@ impl<'s> Exchange<'s> {
             error => error,
         };
         self.candidate_failed(failure.unwrap_or(Failure::Network), session);
+    }
+
+    /// Turns to the oldest query that still has time: a copy may have come to its end before the query
+    /// that it is a copy of. False if there is none.
+    fn wait_for_open_query(&mut self, now_ms: u64) -> bool {
+        let timeout_ms = self.settings.values.timeout_ms;
+        let end_ms = |flight: &Flight| (flight.sent_us / 1000).saturating_add(timeout_ms);
+        let mut open = self.flights.iter().filter(|f| end_ms(f) > now_ms);
+        let Some(flight) = open.next().filter(|_| self.limit_ms > now_ms) else {
+            return false;
+        };
+        self.current_place = flight.place;
+        self.deadline_ms = end_ms(flight).min(self.limit_ms);
+        true
     }
 
     /// Sends the query to servers that are down and due for a try. One that was asked for this name

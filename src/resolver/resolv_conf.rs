@@ -205,6 +205,22 @@ mod tests {
     }
 
     #[test]
+    fn scopes_are_numbers_or_interfaces() {
+        let file = parse(
+            "nameserver fe80::1%lo\nnameserver fe80::2%no-such-if\nnameserver fe80::3\n\
+             nameserver fe80::4%9",
+        );
+        let lo = interface::index_of("lo").unwrap();
+        let servers: Vec<String> = file.servers.iter().map(ToString::to_string).collect();
+        let expected = [
+            format!("[fe80::1%{lo}]:53"),
+            "[fe80::3]:53".into(),
+            "[fe80::4%9]:53".into(),
+        ];
+        assert_eq!(servers, expected);
+    }
+
+    #[test]
     fn last_of_domain_and_search_counts() {
         assert_eq!(domains(&parse("search a b\ndomain c")), ["c"]);
         assert_eq!(domains(&parse("domain c\nsearch a b")), ["a", "b"]);
