@@ -226,14 +226,12 @@ fn loom_a_new_entry_is_seen_whole() {
 fn loom_a_replaced_entry_is_not_read_torn() {
     loom::model(|| {
         let world = World::with_entry(1);
-        let writer = spawn(&world, |world| {
-            // As `Writer::replace`, with a block that readers here do not look into.
-            world.bucket(0).replace(0, BLOCK + 1);
-            assert!(refword::unlink(world.word()));
-            assert!(world.reuse(1, 2));
-        });
-        assert_whole(world.copy());
-        writer.join().unwrap();
+        let reader = spawn(&world, |world| assert_whole(world.copy()));
+        // As `Writer::replace`, with a block that readers here do not look into.
+        world.bucket(0).replace(0, BLOCK + 1);
+        assert!(refword::unlink(world.word()));
+        assert!(world.reuse(1, 2));
+        reader.join().unwrap();
     });
 }
 
