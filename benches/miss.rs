@@ -1,7 +1,7 @@
 //! What a lookup that has to ask costs: instructions and system calls per miss on the loopback interface.
 //!
-//! `cargo bench --bench miss` prints the time per miss, `make bench-miss` the instructions under callgrind
-//! and the system calls. The answering process is a child of its own, so its work is not counted.
+//! `cargo bench --bench miss` prints the time per miss; docs/resolver.md says how callgrind counts the
+//! instructions. The answering process is a child of its own, so its work is not counted.
 #![allow(unsafe_code, reason = "fork; a symbol that callgrind finds")]
 #![allow(
     clippy::unwrap_used,
