@@ -50,6 +50,27 @@ static void targets(void)
 	dns_srv_handle_put(&handle);
 }
 
+/* at its end a handle stays there, also for a caller that does not look at the result */
+static void end_of_list(void)
+{
+	struct ip_addr ip;
+	unsigned short port;
+	char proto;
+	int i;
+
+	CHECK_INT(add(1, "plain.example", "192.0.2.7", 0, 0, 0), 0);
+	CHECK_INT(add_absent(33, "_sip._udp.plain.example"), 0);
+	CHECK_INT(add_absent(33, "_sip._tcp.plain.example"), 0);
+	CHECK_INT(add_absent(33, "_sips._tcp.plain.example"), 0);
+	dns_srv_handle_init(&handle);
+	CHECK_INT(step("plain.example", &ip, &port, &proto), 0);
+	for(i = 0; i < 3; i++) {
+		CHECK_INT(dns_srv_handle_next(&handle, 0), 1);
+		CHECK_INT(step("plain.example", &ip, &port, &proto), -E_DNS_EOR);
+	}
+	dns_srv_handle_put(&handle);
+}
+
 static void references(void)
 {
 	struct dns_srv_handle copy;
@@ -231,6 +252,7 @@ int main(void)
 	CHECK_INT(init_dns_cache(), 0);
 	fill();
 	targets();
+	end_of_list();
 	socket_addresses();
 	opaque();
 	references();

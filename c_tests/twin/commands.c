@@ -141,6 +141,27 @@ static void do_sip(FILE *out)
 	dns_srv_handle_put(&handles[0]);
 }
 
+/* walk NAME PORT PROTO FLAGS: how many targets there are, up to a thousand */
+static void do_walk(FILE *out)
+{
+	int steps, result = 0;
+	dns_srv_handle_init(&handles[0]);
+	last[0].proto = (char)number(3);
+	for(steps = 0; steps < 1000; steps++) {
+		struct ip_addr ip;
+		unsigned short port = (unsigned short)number(2);
+		str host = text(1);
+		result = dns_sip_resolve(&handles[0], &host, &ip, &port, &last[0].proto, flags_word(4));
+		if(!dns_srv_handle_next(&handles[0], result))
+			break;
+	}
+	if(steps == 1000)
+		fputs("no end", out);
+	else
+		fprintf(out, "%d targets, then %d", steps, result);
+	dns_srv_handle_put(&handles[0]);
+}
+
 /* h-init H PROTO, h-resolve H NAME PORT PROTO FLAGS, h-next H, h-put H, h-copy FROM TO */
 static void do_handle(FILE *out, const char *what)
 {
@@ -175,8 +196,11 @@ static void do_he(FILE *out, int raw)
 	char proto = (char)number(3);
 	unsigned short *port_place = is_null(2) ? NULL : &port;
 	char *proto_place = is_null(3) ? NULL : &proto;
-	struct hostent *he = raw ? _sip_resolvehost(&host, port_place, proto_place)
-							 : sip_resolvehost(&host, port_place, proto_place);
+	struct hostent *he;
+	if(raw)
+		he = _sip_resolvehost(&host, port_place, proto_place);
+	else
+		he = sip_resolvehost(&host, port_place, proto_place);
 	put_hostent(out, he);
 	if(he != NULL && port_place != NULL)
 		fprintf(out, " :%d", port);
@@ -383,6 +407,8 @@ static void run(FILE *out)
 	unsigned int value;
 	if(strcmp(what, "sip") == 0) {
 		do_sip(out);
+	} else if(strcmp(what, "walk") == 0) {
+		do_walk(out);
 	} else if(strncmp(what, "h-", 2) == 0) {
 		do_handle(out, what + 2);
 	} else if(strcmp(what, "he") == 0) {
@@ -400,6 +426,11 @@ static void run(FILE *out)
 		do_record(out);
 	} else if(strcmp(what, "asked") == 0) {
 		do_asked(out);
+	} else if(strcmp(what, "forget") == 0) {
+		FILE *nowhere = fopen("/dev/null", "w");
+		do_asked(nowhere);
+		fclose(nowhere);
+		fputs("ok", out);
 	} else if(strcmp(what, "literal") == 0) {
 		do_literal(out);
 	} else if(strcmp(what, "protocols") == 0) {

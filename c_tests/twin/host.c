@@ -14,6 +14,7 @@
 #include "core/mem/pkg.h"
 #include "core/mem/shm.h"
 #include "core/pt.h"
+#include "core/rpc_lookup.h"
 #include "core/resolve.h"
 #include "core/shm_init.h"
 #include "core/socket_info.h"
@@ -25,8 +26,9 @@ extern cfg_def_t core_cfg_def[];
 extern int socket_types;
 extern int sctp_disable;
 
-/* An odd start near the wrap of the 32-bit counter, as the core draws a random one. */
-static ticks_t ticks = 0xffffff00u;
+/* The core draws a random start; so a case can choose one near the wrap of the 32-bit counter. */
+static int ticks_start = 1000000;
+static ticks_t ticks;
 static cfg_ctx_t *cfg_context;
 
 /* takes the place of the core's own function in the executable */
@@ -49,6 +51,7 @@ static const struct {
 	{"sctp_disable", &sctp_disable},
 	{"socket_types", &socket_types},
 	{"dns_cache_init", &dns_cache_init},
+	{"ticks_start", &ticks_start},
 };
 
 /* Offset of an option: all of ours lie between dns_try_ipv6 and dns_cache_rec_pref. */
@@ -123,11 +126,13 @@ int host_start(void)
 {
 	int result;
 
+	ticks = (ticks_t)ticks_start;
 	log_stderr = 1;
 	default_core_cfg.debug = -10;
 	pkg_mem_size = 8 * 1024 * 1024;
 	shm_mem_size = 16 * 1024 * 1024;
-	if(pkg_init_manager("fm") < 0 || init_counters() < 0 || init_lock_ops() != 0)
+	if(pkg_init_manager("fm") < 0 || init_counters() < 0 || init_rpcs() < 0
+			|| init_lock_ops() != 0)
 		return -1001;
 	shm_set_mname("fm");
 	resolv_init();

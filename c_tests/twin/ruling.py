@@ -15,16 +15,20 @@ class Rule:
     """Every row that it selects has to differ, and ours has to give what the rule says.
 
     title     regular expression, searched for in `FAMILY WORLD [OPTIONS] COMMAND`
-    ours      what ours gives: text, in which \\1 stands for a group of the title; or a function of
-              (match, row), see Row
+    ours      what ours gives: text, in which \\1 stands for a group of the title; a compiled regular
+              expression; or a function of (match, row) that gives one of these, see Row
     original  regular expression for what the original gives; rows where it does not match are not selected
     when      function of (match, row): True if the row is selected
     loose     the original reads memory that nobody wrote: it may by chance give the right result
+    where_different  only rows where the original gives something else than `ours`
+    optional  not every row that it selects differs
     versions  the Kamailio versions it is about
     """
 
-    def __init__(self, reason, title, ours, original=None, when=None, loose=False, versions=None):
+    def __init__(self, reason, title, ours, original=None, when=None, loose=False,
+                 optional=False, where_different=False, versions=None):
         self.reason, self.ours, self.loose, self.versions = reason, ours, loose, versions
+        self.optional, self.where_different = optional, where_different
         self.title, self.when = re.compile(title), when
         self.original = re.compile(original) if original is not None else None
         self.rows = 0
@@ -36,9 +40,13 @@ class Rule:
             return None
         if self.when and not self.when(match, row):
             return None
+        if self.where_different and self.expected(match, row) == row.original:
+            return None
         return match
 
     def expected(self, match, row):
+        if isinstance(self.ours, re.Pattern):
+            return self.ours
         return self.ours(match, row) if callable(self.ours) else match.expand(self.ours)
 
     def __str__(self):
@@ -48,14 +56,20 @@ class Rule:
 class Row:
     """A row, and the way to the others of the same side."""
 
-    def __init__(self, title, original, others):
-        self.title, self.original, self.others = title, original, others
+    def __init__(self, title, original, others, views):
+        self.title, self.original, self.others, self.views = title, original, others, views
 
     def other(self, title):
         """What the original gives in the row of that title."""
         if title not in self.others:
             raise KeyError(f"a rule needs the row {title}")
         return self.others[title]
+
+    def entry(self, title, key):
+        """What the original's dns.view says about an entry, in the row of that title."""
+        if title not in self.views:
+            raise KeyError(f"a rule needs the row {title}")
+        return self.views[title].get(key, "(none)")
 
 
 def same_as(pattern, replacement):
@@ -89,21 +103,22 @@ def check_reasons(root):
 
 
 class Ruling:
-    def __init__(self, version, root, others):
+    def __init__(self, version, root, others, views):
         self.rules = [rule for rule in ALL if rule.versions is None or version in rule.versions]
-        self.others = others
+        self.others, self.views = others, views
         self.complaints = list(check_reasons(pathlib.Path(root)))
 
     def judge(self, title, original, ours):
         """(good, reason)"""
-        row = Row(title, original, self.others)
+        row = Row(title, original, self.others, self.views)
         first = None
         for rule in self.rules:
             match = rule.selects(row)
-            if not match:
+            if not match or (rule.optional and original == ours):
                 continue
             expected = rule.expected(match, row)
-            if expected == ours and (original != ours or rule.loose):
+            fits = expected.fullmatch(ours) if isinstance(expected, re.Pattern) else expected == ours
+            if fits and (original != ours or rule.loose):
                 rule.rows += 1
                 return True, str(rule.reason)
             if first is None:

@@ -18,18 +18,20 @@ from worlds import A, AAAA, CNAME, EBL, NAPTR, PTR, SOA, SRV, TXT
 
 NAME = re.compile(r"(?:(.*)\.)?(c\d+\.([a-z0-9_-]+))\.(test|far)$", re.I)
 TYPES = {A: "address", AAAA: "address", SRV: "SRV", NAPTR: "NAPTR", CNAME: "CNAME"}
-MAX_ALIASES = 16
 OPT = 41
 
 world_of = functools.lru_cache(None)(worlds.build)
 asked = {}
 
 
-def encode_name(name):
-    out = b""
-    for label in name.split(".") if name else []:
-        out += bytes([len(label)]) + label.encode()
-    return out + b"\0"
+def encode_name(name, base=None):
+    """A name; `base` is the domain, its place in the message, and the name asked, for compression."""
+    end = b"\0"
+    if base and name == base[2]:
+        name, end = "", b"\xc0\x0c"
+    elif base and (name == base[0] or name.endswith("." + base[0])):
+        name, end = name[:-len(base[0])].rstrip("."), struct.pack("!H", 0xC000 | base[1])
+    return b"".join(bytes([len(label)]) + label.encode() for label in name.split(".") if label) + end
 
 
 def counted(text):
@@ -43,12 +45,14 @@ class Answer:
         match = NAME.match(name)
         self.rcode, self.answers, self.extra, self.authority = 0, [], [], []
         self.fault = None
-        self.known = match is not None
+        self.compress = None
         if not match:
             self.rcode = 3
             return
         own, self.base, world, zone = match.groups()
         self.world = world_of(world.lower())
+        domain = f"{self.base}.{zone}"
+        self.compress = (domain, 12 + len(name) - len(domain), name)
         self.relative = ("!" if zone.lower() == "far" else "") + (own or "").lower()
         self.qtype = qtype
         asked.setdefault(self.base.lower(), []).append(TYPES.get(qtype, str(qtype)))
@@ -81,8 +85,9 @@ class Answer:
         return bool(found)
 
     def fill(self, name):
-        owner, relative = name, self.relative
-        for _ in range(MAX_ALIASES):
+        owner, relative, seen = name, self.relative, set()
+        while relative not in seen:
+            seen.add(relative)
             if self.put(self.answers, owner, relative, self.qtype):
                 break
             alias = self.world.records.get((relative, CNAME))
@@ -99,8 +104,6 @@ class Answer:
                 # another server's business
                 return
             owner = self.full(relative)
-        else:
-            return
         if self.world.additional:
             self.related()
 
@@ -125,9 +128,9 @@ def rdata(answer, rtype, value):
     if rtype in (A, AAAA):
         return ipaddress.ip_address(value).packed
     if rtype in (CNAME, PTR):
-        return encode_name(answer.full(value))
+        return encode_name(answer.full(value), answer.compress)
     if rtype == SRV:
-        return struct.pack("!HHH", *value[:3]) + encode_name(answer.full(value[3]))
+        return struct.pack("!HHH", *value[:3]) + encode_name(answer.full(value[3]), answer.compress)
     if rtype == NAPTR:
         order, pref, flags, service, regexp, target = value
         return (struct.pack("!HH", order, pref) + counted(flags) + counted(service)
@@ -144,7 +147,7 @@ def rdata(answer, rtype, value):
 def encode_record(answer, record, rclass=1):
     owner, rtype, ttl, value = record
     data = value if isinstance(value, bytes) else rdata(answer, rtype, value)
-    return encode_name(owner) + struct.pack("!HHIH", rtype, rclass, ttl, len(data)) + data
+    return encode_name(owner, answer.compress) + struct.pack("!HHIH", rtype, rclass, ttl, len(data)) + data
 
 
 def reply_to(query, tcp):
@@ -222,7 +225,8 @@ def serve(address="127.0.0.1"):
                     udp.sendto(reply, peer)
             elif sock is control:
                 text, peer = control.recvfrom(512)
-                types = sorted(set(asked.pop(text.decode().lower(), [])))
+                base = ".".join(text.decode().lower().split(".")[:2])
+                types = sorted(set(asked.pop(base, [])))
                 control.sendto((" ".join(types) or "nothing").encode(), peer)
             elif sock is listener:
                 stream, _ = listener.accept()

@@ -78,9 +78,12 @@ pub unsafe extern "C" fn dns_get_ip(name: *mut _str, ip: *mut ip_addr, flags: c_
     guard!(-E_DNS_INTERNAL_ERR, {
         super::settings::sync();
         // SAFETY: the contract is the caller's.
-        let (Some(name), false) = (unsafe { ptr::name(name) }, ip.is_null()) else {
+        let (Some(name), false) = (unsafe { ptr::text(name) }, ip.is_null()) else {
             return -E_DNS_UNKNOWN;
         };
+        if name.is_empty() {
+            return -E_DNS_NO_IP;
+        }
         let address = match lookup::first_plain_address(name, flags as u32) {
             Ok(address) => address,
             Err(error) => match address_instead(name, error) {

@@ -9,7 +9,7 @@
 use std::ffi::{c_char, c_int, c_uint, c_ushort, c_void};
 use std::ptr::null_mut;
 
-use super::codes::{E_DNS_INTERNAL_ERR, E_DNS_OK, E_DNS_UNKNOWN};
+use super::codes::{E_DNS_INTERNAL_ERR, E_DNS_NO_IP, E_DNS_OK, E_DNS_UNKNOWN};
 use super::guard::guard;
 use super::layout_choice::has_naptr_slot;
 use super::ptr;
@@ -345,10 +345,13 @@ pub unsafe extern "C" fn dns_sip_resolve(
 ) -> c_int {
     guard!(-E_DNS_INTERNAL_ERR, {
         // SAFETY: readable by contract.
-        let name = unsafe { ptr::name(name) };
+        let name = unsafe { ptr::text(name) };
         let (Some(name), false, false) = (name, h.is_null(), ip.is_null()) else {
             return -E_DNS_UNKNOWN;
         };
+        if name.is_empty() {
+            return -E_DNS_NO_IP;
+        }
         // SAFETY: an initialised handle by contract.
         let mut cursor = unsafe { take(h) };
         // SAFETY: NULL or readable and writable by contract.

@@ -142,14 +142,26 @@ unsafe fn publish_sip_host(
     publish_option(unsafe { sip_host(name, port, proto, way) })
 }
 
+/// True when NAPTR records are to be asked for.
+fn naptr_wanted() -> bool {
+    cfg!(feature = "use_naptr") && options::on(Opt::TryNaptr)
+}
+
 /// The way that the options ask for.
 fn configured_way() -> Way {
-    let naptr = cfg!(feature = "use_naptr") && options::on(Opt::TryNaptr);
-    match (cache_in_use(), naptr) {
+    match (cache_in_use(), naptr_wanted()) {
         (true, true) => Way::CachedNaptr,
         (true, false) => Way::CachedSrv,
-        (false, true) => Way::UncachedNaptr,
-        (false, false) => Way::UncachedSrv,
+        (false, _) => uncached_way(),
+    }
+}
+
+/// The way that the options ask for, past the cache.
+pub(crate) fn uncached_way() -> Way {
+    if naptr_wanted() {
+        Way::UncachedNaptr
+    } else {
+        Way::UncachedSrv
     }
 }
 
@@ -225,14 +237,8 @@ pub unsafe extern "C" fn _sip_resolvehost(
     proto: *mut c_char,
 ) -> *mut libc::hostent {
     guard!(null_mut(), {
-        let naptr = cfg!(feature = "use_naptr") && options::on(Opt::TryNaptr);
-        let way = if naptr {
-            Way::UncachedNaptr
-        } else {
-            Way::UncachedSrv
-        };
         // SAFETY: the contract is the caller's.
-        unsafe { publish_sip_host(name, port, proto, way) }
+        unsafe { publish_sip_host(name, port, proto, uncached_way()) }
     })
 }
 

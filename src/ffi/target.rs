@@ -4,7 +4,11 @@
 use std::ffi::{c_char, c_int, c_ushort};
 use std::net::IpAddr;
 
-use super::ptr;
+use super::codes::{E_DNS_NO_NAPTR, E_DNS_NO_SRV};
+use super::types::_str;
+use super::{ptr, resolve};
+use crate::cache::Cache;
+use crate::select::flags::TRY_NAPTR;
 use crate::select::{Cursor, Reason, handle};
 
 /// Next target of a cursor. The out-parameters are written on success only (B59).
@@ -20,6 +24,10 @@ pub(crate) unsafe fn next(
     reason: Option<&mut Reason>,
 ) -> Result<IpAddr, c_int> {
     super::settings::sync();
+    if Cache::instance().is_none() {
+        // SAFETY: the contract is the caller's.
+        return unsafe { without_cache(name, port, proto, flags) };
+    }
     // SAFETY: NULL or readable by contract.
     let mut port_value = unsafe { ptr::get(port) };
     // SAFETY: NULL or readable by contract; exactly one octet, whatever the caller's variable is.
@@ -42,4 +50,29 @@ pub(crate) unsafe fn next(
         unsafe { ptr::put(proto.cast::<u8>(), value) };
     }
     Ok(address)
+}
+
+/// Without a cache there is nothing that a handle could hold: one address, and no other after it.
+///
+/// # Safety
+/// As `next()`.
+unsafe fn without_cache(
+    name: &[u8],
+    port: *mut c_ushort,
+    proto: *mut c_char,
+    flags: c_int,
+) -> Result<IpAddr, c_int> {
+    let name = _str {
+        s: name.as_ptr().cast_mut().cast(),
+        len: name.len() as c_int,
+    };
+    // SAFETY: the name is readable, the rest is the caller's contract.
+    let host = unsafe { resolve::sip_host(&raw const name, port, proto, resolve::uncached_way()) };
+    let code = if flags as u32 & TRY_NAPTR != 0 {
+        -E_DNS_NO_NAPTR
+    } else {
+        -E_DNS_NO_SRV
+    };
+    host.and_then(|host| host.addresses.first().copied())
+        .ok_or(code)
 }

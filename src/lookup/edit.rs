@@ -115,6 +115,9 @@ pub fn add_record(rtype: RecordType, edit: &RecordEdit<'_>) -> Result<(), EditEr
             }
             _ => Vec::new(),
         };
+        // What is extended keeps the spelling of its name.
+        let extended = old.as_ref().filter(|_| !records.is_empty());
+        let name = extended.map_or(name, |old| old.name()).to_vec();
         if let Some(rdata) = &rdata {
             let place = records.iter().position(|(_, old)| same_value(old, rdata));
             if place.is_none() && records.len() >= MAX_RRSET_RECORDS {
@@ -131,7 +134,7 @@ pub fn add_record(rtype: RecordType, edit: &RecordEdit<'_>) -> Result<(), EditEr
             }
         }
         let content = Content {
-            name,
+            name: &name,
             rtype,
             records: &records,
             permanent: edit.permanent,
@@ -193,7 +196,7 @@ pub fn delete_single_record(
             cache.remove(&entry)
         } else {
             let content = Content {
-                name,
+                name: entry.name(),
                 rtype,
                 records: &records,
                 permanent,

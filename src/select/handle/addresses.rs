@@ -122,24 +122,31 @@ impl Search<'_> {
         Some(address)
     }
 
-    /// The next address of the entry at hand, then those of the other family; lets go of the entry when
-    /// there is none.
+    /// The next address of the entry at hand, then those of the other family. When there is none, the
+    /// entry is let go, but for the last one of a search without SRV records: without it a cursor at the
+    /// end would look like a new one.
     pub(super) fn next_address(&mut self) -> Option<IpAddr> {
         if let Some(address) = self.address_from_entry(Source::Cache) {
             return Some(address);
         }
         let entry = self.cursor.a.take()?;
-        self.cursor.ip_no = 0;
+        let place = std::mem::take(&mut self.cursor.ip_no);
         let (first, second) = family_order(self.flags);
-        if entry.rtype() != first {
-            return None;
-        }
         let hold = match self.cursor.srv {
             Some(_) => Hold::Sets,
             None => Hold::Always,
         };
-        self.take_addresses(entry.name(), second?, lookup::absolute_entry, hold)
-            .ok()
+        let found = second
+            .filter(|_| entry.rtype() == first)
+            .and_then(|family| {
+                self.take_addresses(entry.name(), family, lookup::absolute_entry, hold)
+                    .ok()
+            });
+        if found.is_none() && self.cursor.srv.is_none() {
+            self.cursor.a = Some(entry);
+            self.cursor.ip_no = place;
+        }
+        found
     }
 
     /// As [`Self::next_address`] where no entry is held: the other family of the SRV target in use, or,
