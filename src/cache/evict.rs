@@ -59,9 +59,13 @@ impl Writer<'_> {
         let pages = &self.cache.pages;
         let take = || pages.allocate(class, budget);
         let run = pages::class_size(class).div_ceil(PAGE_BYTES);
-        let found = take()
-            .or_else(|| pages.release_empty(run + 1).then(take)?)
-            .or_else(|| pages.sweep_lost(SWEEP_EXTENTS).then(take)?);
+        // Where records may not go early, free blocks in pages above the budget are not for what is to
+        // stay: else entries that only calls hold would find their share of the memory taken, and records
+        // would have to go for them.
+        let take_within = || (live_too || pages.used_bytes() <= budget).then(take)?;
+        let found = take_within()
+            .or_else(|| pages.release_empty(run + 1).then(take_within)?)
+            .or_else(|| pages.sweep_lost(SWEEP_EXTENTS).then(take_within)?);
         if found.is_some() {
             return found;
         }

@@ -92,6 +92,45 @@ fn a_default_cache_holds_as_many_addresses_as_the_original_in_half_the_memory() 
 }
 
 #[test]
+fn records_that_may_not_go_early_outlive_any_number_of_others() {
+    for limit in [100 << 10, 500 << 10] {
+        let cache = Cache::for_tests(limit, false).unwrap();
+        let mut kept = 0;
+        while put(cache, &format!("host{kept}.example"), 6000, false, NOW).is_some() {
+            kept += 1;
+            assert!(kept < 100_000, "the limit does not hold");
+        }
+        for other in 0..3000_u32 {
+            // As a lookup does: into the cache if there is room, else for this call alone.
+            let name = format!("other{other}.example");
+            let rdata = RData::A(Ipv4Addr::new(10, 0, 0, 1));
+            let records = [DraftRecord {
+                ttl: 6000,
+                rdata: &rdata,
+            }];
+            let draft = Draft {
+                name: name.as_bytes(),
+                rtype: RecordType::A,
+                data: DraftData::Records(&records),
+                permanent: false,
+                negative_ttl: 0,
+            };
+            let now = NOW.wrapping_add(other / 100);
+            let entry = cache
+                .insert(&draft, Conflict::Replace, now)
+                .or_else(|_| cache.make_private(&draft, now));
+            assert!(entry.is_ok(), "{limit}: no entry for {name}");
+        }
+        let now = NOW.wrapping_add(30);
+        let gone = (0..kept)
+            .filter(|host| !found(cache, &format!("host{host}.example"), now))
+            .count();
+        assert_eq!(gone, 0, "{limit}: of {kept}");
+        assert!(cache.usage().used <= limit);
+    }
+}
+
+#[test]
 fn negative_entries_stay_within_their_share() {
     let cache = Cache::for_tests(512_000, true).unwrap();
     cache.set_for_tests(Setting::NegativeShare(20));
