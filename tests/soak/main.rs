@@ -4,9 +4,11 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "tests")]
 
+mod measures;
+mod report;
+#[path = "../support/mod.rs"]
 mod support;
 
-use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::{Duration, Instant};
 
@@ -68,6 +70,7 @@ const STOP: usize = 10;
 const SLOWEST_NS: usize = 11;
 const COPIES: usize = 12;
 const FAILED_LOOKUPS: usize = 13;
+const COPIES_10_NS: usize = 14;
 
 struct Draw(u64);
 
@@ -174,7 +177,7 @@ impl Child {
 
     fn copy(&mut self, cache: &Cache) {
         let now = clock::now_ticks();
-        for _ in 0..200 {
+        for _ in 0..20 {
             let i = self.draw.next(HOT);
             let name = host(i);
             let start = clock::thread_cpu_ns();
@@ -186,7 +189,11 @@ impl Child {
             self.numbers
                 .raise(SLOWEST_NS, u32::try_from(took).unwrap_or(u32::MAX));
         }
-        self.numbers.add(COPIES, 200);
+        self.numbers.add(
+            COPIES_10_NS,
+            (measures::copy_hot_names(cache, now) / 10) as u32,
+        );
+        self.numbers.add(COPIES, HOT);
         std::thread::sleep(Duration::from_millis(1));
     }
 
@@ -339,6 +346,7 @@ struct Outcome {
     most_used: usize,
     slowest_copy_ns: u32,
     copies: u32,
+    copy_ns: f64,
     failed_lookups: u32,
     longest_hold_ns: u64,
     lost_references: usize,
@@ -362,6 +370,7 @@ fn soak(seconds: u64) -> Outcome {
         most_used: 0,
         slowest_copy_ns: 0,
         copies: 0,
+        copy_ns: 0.0,
         failed_lookups: 0,
         longest_hold_ns: 0,
         lost_references: 0,
@@ -459,87 +468,19 @@ fn soak(seconds: u64) -> Outcome {
     outcome.steps = (0..ROLES.len()).map(|slot| numbers.get(slot)).collect();
     outcome.slowest_copy_ns = numbers.get(SLOWEST_NS);
     outcome.copies = numbers.get(COPIES);
+    outcome.copy_ns = f64::from(numbers.get(COPIES_10_NS)) * 10.0 / f64::from(outcome.copies);
     outcome.failed_lookups = numbers.get(FAILED_LOOKUPS);
     outcome.repairs = cache.repairs();
     outcome
 }
 
-fn report(outcome: &Outcome) -> String {
-    let o = outcome;
-    let mut text = String::new();
-    let machine = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = machine
-        .lines()
-        .find_map(|line| line.strip_prefix("model name"))
-        .map_or("?", |rest| rest.trim_start_matches([' ', '\t', ':']));
-    let cores = std::thread::available_parallelism().map_or(0, usize::from);
-    let date = std::process::Command::new("date").arg("+%Y-%m-%d").output();
-    let date = date.map_or_else(
-        |_| String::new(),
-        |d| String::from_utf8_lossy(&d.stdout).into(),
-    );
-    let build = if cfg!(debug_assertions) {
-        "debug"
-    } else {
-        "release"
-    };
-    let _ = write!(
-        text,
-        "# Soak\n\nWritten by `make soak SECONDS={}` on {}, {} build, {cores} processors ({model}).\n\n\
-         Ten processes on one cache at once: lookups through a server with TTLs of 1 to 4 s, walks through\n\
-         all targets of SIP domains, copies of hot names, a flood of made-up names, edits and flushes, changes\n\
-         of options (`dns_cache_mem` between 150 and 2000 KiB among them), garbage collection every 0.1 s.\n\
-         Every 20 to 80 ms one of them is killed, half of those in their place die at a chosen point\n\
-         inside a writer's section. Every address found is compared with the one that its name has.\n\n\
-         | | |\n|---|---|\n",
-        o.seconds,
-        date.trim(),
-        build
-    );
-    let roles: Vec<String> = ROLES
-        .iter()
-        .zip(&o.steps)
-        .map(|(role, steps)| format!("{role:?} {steps}"))
-        .collect();
-    let rows = [
-        ("steps of each process", roles.join(", ")),
-        ("killed at random moments", o.kills.to_string()),
-        ("died at chosen points", o.deaths_at_points.to_string()),
-        ("repairs by the next writer", o.repairs.to_string()),
-        ("complete recounts, all exact", o.audits.to_string()),
-        (
-            "references lost with the dead",
-            o.lost_references.to_string(),
-        ),
-        (
-            "most memory in use, octets (largest limit 2,048,000)",
-            o.most_used.to_string(),
-        ),
-        (
-            "lookups that failed because the asking process was killed or the query was lost",
-            o.failed_lookups.to_string(),
-        ),
-        ("copies of hot names", o.copies.to_string()),
-        (
-            "longest of those, processor time, µs",
-            (o.slowest_copy_ns / 1000).to_string(),
-        ),
-        (
-            "longest hold of the writer lock, processor time, repairs left out, µs",
-            (o.longest_hold_ns / 1000).to_string(),
-        ),
-    ];
-    for (what, value) in rows {
-        let _ = writeln!(text, "| {what} | {value} |");
-    }
-    text
-}
-
 #[test]
 fn everything_at_once() {
     let seconds = std::env::var("SOAK_SECONDS").map_or(30, |text| text.parse().unwrap());
+    let alone = measures::copy_alone();
     let outcome = soak(seconds);
-    let text = report(&outcome);
+    let mut text = report::report(&outcome, alone);
+    text += &measures::walks();
     println!("{text}");
     assert!(outcome.kills > 0 && outcome.repairs > 0 && outcome.audits > 0);
     assert!(outcome.steps.iter().all(|steps| *steps > 0), "{text}");
