@@ -78,7 +78,10 @@ pub enum RecordView<'a> {
 ///
 /// As long as it is held the entry stays as it is, whatever happens in the cache. `Clone` counts one
 /// more, `Drop` one less.
+///
+/// In memory it is the C pointer that it stands for; `None` is NULL.
 #[derive(Debug)]
+#[repr(transparent)]
 pub struct EntryRef {
     raw: NonNull<u8>,
 }

@@ -1,12 +1,13 @@
 //! `struct dns_srv_handle` and the opaque `struct dns_handle`.
 //!
-//! The handle belongs to the caller: one reference for each of its pointers. For a call the pointers
-//! are moved out into a [`Cursor`] and moved back at the end; no count changes on the way. Before the
-//! move the place in C memory is cleared, so that a defect in between can lose progress but never
-//! leave a pointer that is owned twice.
+//! The handle belongs to the caller: one reference for each of its pointers. A search works on the handle
+//! where it is, for a [`Position`] has its layout and a counted reference is a pointer. So at any moment
+//! each pointer is owned once, also when a defect ends the search early.
 #![allow(unsafe_code, reason = "exported symbols, memory of C")]
 
 use std::ffi::{c_char, c_int, c_uint, c_ushort, c_void};
+use std::mem::offset_of;
+use std::net::IpAddr;
 use std::ptr::null_mut;
 
 use super::codes::{E_DNS_INTERNAL_ERR, E_DNS_NO_IP, E_DNS_OK, E_DNS_UNKNOWN};
@@ -15,7 +16,7 @@ use super::layout_choice::has_naptr_slot;
 use super::ptr;
 use super::types::{_str, dns_hash_entry, dns_srv_handle, ip_addr, sockaddr_union};
 use crate::cache::EntryRef;
-use crate::select::Cursor;
+use crate::select::{Cursor, Position, SelectError, handle};
 
 /// The handle of Kamailio 6.2 and later.
 #[repr(C)]
@@ -27,6 +28,27 @@ pub(crate) struct LongHandle {
 
 #[cfg(target_pointer_width = "64")]
 const _: () = assert!(size_of::<LongHandle>() == 40);
+
+/// [`LongHandle`] as the search uses it.
+#[repr(C)]
+struct LongPosition {
+    naptr: Option<EntryRef>,
+    at: Position,
+}
+
+const _: () = {
+    assert!(size_of::<Position>() == size_of::<dns_srv_handle>());
+    assert!(align_of::<Position>() == align_of::<dns_srv_handle>());
+    assert!(offset_of!(Position, srv) == offset_of!(dns_srv_handle, srv));
+    assert!(offset_of!(Position, a) == offset_of!(dns_srv_handle, a));
+    assert!(offset_of!(Position, tried) == offset_of!(dns_srv_handle, srv_tried_rrs));
+    assert!(offset_of!(Position, port) == offset_of!(dns_srv_handle, port));
+    assert!(offset_of!(Position, srv_no) == offset_of!(dns_srv_handle, srv_no));
+    assert!(offset_of!(Position, ip_no) == offset_of!(dns_srv_handle, ip_no));
+    assert!(offset_of!(Position, proto) == offset_of!(dns_srv_handle, proto));
+    assert!(size_of::<LongPosition>() == size_of::<LongHandle>());
+    assert!(offset_of!(LongPosition, at) == offset_of!(LongHandle, tail));
+};
 
 impl LongHandle {
     const EMPTY: Self = Self {
@@ -105,15 +127,17 @@ pub(crate) unsafe fn take(h: *mut dns_srv_handle) -> Cursor {
         has_naptr_slot: has_naptr_slot(),
         // SAFETY: the handle owned this reference and has just given it up.
         naptr: unsafe { adopt(handle.naptr) },
-        // SAFETY: as above.
-        srv: unsafe { adopt(handle.tail.srv) },
-        // SAFETY: as above.
-        a: unsafe { adopt(handle.tail.a) },
-        tried: handle.tail.srv_tried_rrs,
-        port: handle.tail.port,
-        srv_no: handle.tail.srv_no,
-        ip_no: handle.tail.ip_no,
-        proto: handle.tail.proto,
+        at: Position {
+            // SAFETY: as above.
+            srv: unsafe { adopt(handle.tail.srv) },
+            // SAFETY: as above.
+            a: unsafe { adopt(handle.tail.a) },
+            tried: handle.tail.srv_tried_rrs,
+            port: handle.tail.port,
+            srv_no: handle.tail.srv_no,
+            ip_no: handle.tail.ip_no,
+            proto: handle.tail.proto,
+        },
     }
 }
 
@@ -326,6 +350,25 @@ pub(crate) fn with_seed(tried: u64, seed: u32) -> u64 {
     tried & !u64::from(u32::MAX) | u64::from(seed)
 }
 
+/// # Safety
+/// `h` points to an initialised handle of the host's layout, which nobody else uses meanwhile.
+unsafe fn resolve_in_place(
+    h: *mut dns_srv_handle,
+    name: &[u8],
+    port: Option<&mut u16>,
+    proto: Option<&mut u8>,
+    flags: u32,
+) -> Result<IpAddr, SelectError> {
+    if has_naptr_slot() {
+        // SAFETY: by contract the host's layout, which has the leading pointer.
+        let long = unsafe { &mut *h.cast::<LongPosition>() };
+        return handle::resolve_in_place(&mut long.at, &mut long.naptr, name, port, proto, flags);
+    }
+    // SAFETY: by contract the host's layout, without the leading pointer.
+    let position = unsafe { &mut *h.cast::<Position>() };
+    handle::resolve_in_place(position, &mut None, name, port, proto, flags)
+}
+
 /// Finds the next target: address, port and transport of a name (RFC 3263).
 ///
 /// An empty handle starts a search; after `dns_srv_handle_next()` the same handle goes on with it.
@@ -352,12 +395,12 @@ pub unsafe extern "C" fn dns_sip_resolve(
         if name.is_empty() {
             return -E_DNS_NO_IP;
         }
-        // SAFETY: an initialised handle by contract.
-        let mut cursor = unsafe { take(h) };
+        let search = |port: Option<&mut u16>, proto: Option<&mut u8>| {
+            // SAFETY: an initialised handle by contract.
+            unsafe { resolve_in_place(h, name, port, proto, flags as u32) }
+        };
         // SAFETY: NULL or readable and writable by contract.
-        let result = unsafe { super::target::next(&mut cursor, name, port, proto, flags, None) };
-        // SAFETY: `take` left no references there.
-        unsafe { store(h, cursor) };
+        let result = unsafe { super::target::step(name, port, proto, flags, search) };
         match result {
             Ok(address) => {
                 // SAFETY: writable by contract.

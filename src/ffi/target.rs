@@ -9,7 +9,7 @@ use super::types::_str;
 use super::{ptr, resolve};
 use crate::cache::Cache;
 use crate::select::flags::TRY_NAPTR;
-use crate::select::{Cursor, Reason, handle};
+use crate::select::{Cursor, Reason, SelectError, handle};
 
 /// Next target of a cursor. The out-parameters are written on success only (B59).
 ///
@@ -23,6 +23,26 @@ pub(crate) unsafe fn next(
     flags: c_int,
     reason: Option<&mut Reason>,
 ) -> Result<IpAddr, c_int> {
+    // SAFETY: the contract is the caller's.
+    unsafe {
+        step(name, port, proto, flags, |port, proto| {
+            handle::resolve(cursor, name, port, proto, flags as u32, reason)
+        })
+    }
+}
+
+/// Runs one step of a search with the values of `port` and `proto`, and stores what they became.
+///
+/// # Safety
+/// As [`next`].
+#[inline(always)]
+pub(crate) unsafe fn step(
+    name: &[u8],
+    port: *mut c_ushort,
+    proto: *mut c_char,
+    flags: c_int,
+    search: impl FnOnce(Option<&mut u16>, Option<&mut u8>) -> Result<IpAddr, SelectError>,
+) -> Result<IpAddr, c_int> {
     super::settings::sync();
     if Cache::instance().is_none() {
         // SAFETY: the contract is the caller's.
@@ -32,15 +52,8 @@ pub(crate) unsafe fn next(
     let mut port_value = unsafe { ptr::get(port) };
     // SAFETY: NULL or readable by contract; exactly one octet, whatever the caller's variable is.
     let mut proto_value = unsafe { ptr::get(proto.cast::<u8>()) };
-    let address = handle::resolve(
-        cursor,
-        name,
-        port_value.as_mut(),
-        proto_value.as_mut(),
-        flags as u32,
-        reason,
-    )
-    .map_err(|error| -(error as c_int))?;
+    let address =
+        search(port_value.as_mut(), proto_value.as_mut()).map_err(|error| -(error as c_int))?;
     if let Some(value) = port_value {
         // SAFETY: NULL or writable by contract.
         unsafe { ptr::put(port, value) };

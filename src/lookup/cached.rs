@@ -210,7 +210,24 @@ pub fn peek_address(host: &[u8], family: RecordType) -> Peeked {
         return Peeked::Look;
     };
     let qname = cache.hashed(host);
-    match cache.first_address(&qname, family, clock::now_ticks()) {
+    let now = clock::now_ticks();
+    match cache.peek_first_address(&qname, family, now) {
+        FirstAddress::Address {
+            address,
+            alone: true,
+        } => {
+            count_answered(None);
+            Peeked::Single(address)
+        }
+        FirstAddress::Miss => peeked(cache.first_address(&qname, family, now)),
+        found => peeked(found),
+    }
+}
+
+/// What [`peek_address`] makes of what was found.
+#[inline(never)]
+fn peeked(found: FirstAddress) -> Peeked {
+    match found {
         FirstAddress::Address {
             address,
             alone: true,

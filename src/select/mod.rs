@@ -129,14 +129,12 @@ pub enum SelectError {
     Critical = 13,
 }
 
-/// Failover state of one call, the content of `struct dns_srv_handle`.
+/// Where the search of one call stands: the content of `struct dns_srv_handle`, in its layout, so that
+/// a handle in memory of C is used where it is.
 #[cfg(feature = "use_dns_cache")]
 #[derive(Debug, Default)]
-pub struct Cursor {
-    /// The C handle has a place for the NAPTR reference (Kamailio 6.2 and later).
-    pub has_naptr_slot: bool,
-    /// NAPTR entry in use; always `None` between calls when there is no place for it.
-    pub naptr: Option<EntryRef>,
+#[repr(C)]
+pub struct Position {
     /// SRV entry in use.
     pub srv: Option<EntryRef>,
     /// A or AAAA entry in use.
@@ -152,6 +150,34 @@ pub struct Cursor {
     pub ip_no: u8,
     /// Bits 0-2: transport. Bits 3-7: position of the NAPTR candidate in use, 0 to 31.
     pub proto: u8,
+}
+
+/// Failover state of one call.
+#[cfg(feature = "use_dns_cache")]
+#[derive(Debug, Default)]
+pub struct Cursor {
+    /// The C handle has a place for the NAPTR reference (Kamailio 6.2 and later).
+    pub has_naptr_slot: bool,
+    /// NAPTR entry in use; always `None` between calls when there is no place for it.
+    pub naptr: Option<EntryRef>,
+    /// The rest.
+    pub at: Position,
+}
+
+#[cfg(feature = "use_dns_cache")]
+impl std::ops::Deref for Cursor {
+    type Target = Position;
+
+    fn deref(&self) -> &Position {
+        &self.at
+    }
+}
+
+#[cfg(feature = "use_dns_cache")]
+impl std::ops::DerefMut for Cursor {
+    fn deref_mut(&mut self) -> &mut Position {
+        &mut self.at
+    }
 }
 
 /// Why a target was chosen; filled on request, for people.

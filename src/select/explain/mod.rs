@@ -472,9 +472,9 @@ impl Walk {
     fn list(&mut self, to: &Destination) {
         let mut cursor = Cursor {
             has_naptr_slot: true,
-            tried: u64::from(self.seed),
             ..Cursor::default()
         };
+        cursor.tried = u64::from(self.seed);
         let given = to.transport.map_or(0, |transport| transport as u8);
         while self.out.targets < MAX_TARGETS {
             let (mut port, mut transport) = (to.port, given);

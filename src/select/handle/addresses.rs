@@ -8,11 +8,11 @@
 use std::net::IpAddr;
 
 use super::reasons::seconds_left;
-use super::{LookUp, Nothing, Search, record_at_step};
+use super::{LookUp, Nothing, Search, Target, record_at_step};
 use crate::cache::RecordView;
 use crate::host::clock;
 use crate::lookup::{self, Peeked, Source, family_allowed, family_order};
-use crate::rr::{RecordType, parse_literal};
+use crate::rr::{RecordType, may_be_literal, parse_literal};
 
 /// `ip_no` while no address entry is held, between an SRV target's single address and the next call. The
 /// caller's `next` adds one: positions in a held entry stay below, see [`crate::rr::MAX_RRSET_RECORDS`].
@@ -21,6 +21,8 @@ const FIRST_FAMILY: u8 = 251;
 const AFTER_FIRST_FAMILY: u8 = FIRST_FAMILY + 1;
 /// As [`FIRST_FAMILY`], the address being of the family that is tried last.
 const LAST_FAMILY: u8 = 254;
+/// As [`LAST_FAMILY`], and the caller wants the next address.
+const AFTER_LAST_FAMILY: u8 = LAST_FAMILY + 1;
 
 /// Whether the cursor has to hold the address entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -170,5 +172,39 @@ impl Search<'_> {
         };
         self.cursor.srv = Some(entry);
         found
+    }
+
+    /// The usual next step of a call, without the machinery of a search: the next SRV record in stored
+    /// order, whose target has a single cached address. `None` = take the long way.
+    #[inline]
+    pub(super) fn next_single(&mut self) -> Option<Target> {
+        if self.cursor.a.is_some() || self.keeps_addresses() || self.cursor.tried as u32 != 0 {
+            return None;
+        }
+        let (first, second) = family_order(self.flags);
+        match self.cursor.ip_no {
+            0 | 1 | AFTER_LAST_FAMILY => {}
+            AFTER_FIRST_FAMILY if second.is_none() => {}
+            _ => return None,
+        }
+        let entry = self.cursor.srv.as_ref()?;
+        let step = self.cursor.srv_no;
+        let index = usize::from(step);
+        if step == 0 || !entry.is_usable(index, clock::now_ticks()) {
+            return None;
+        }
+        let RecordView::Srv { port, target, .. } = entry.record(index)? else {
+            return None;
+        };
+        if may_be_literal(target) {
+            return None;
+        }
+        let Peeked::Single(address) = lookup::peek_address(target, first) else {
+            return None;
+        };
+        self.cursor.srv_no = step + 1;
+        self.cursor.ip_no = self.given_mark(first);
+        self.cursor.port = port;
+        Some(self.target(address.into()))
     }
 }

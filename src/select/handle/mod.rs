@@ -19,7 +19,7 @@ use crate::rr::{MAX_NAME_OCTETS, MAX_RRSET_RECORDS, RecordType, eq_ignore_case, 
 
 use super::naptr::Candidates;
 use super::protocols::{self, TransportList};
-use super::{Cursor, Reason, SelectError, Transport, flags, srv};
+use super::{Cursor, Position, Reason, SelectError, Transport, flags, srv};
 use addresses::Hold;
 
 const TRANSPORT_MASK: u8 = 7;
@@ -51,7 +51,9 @@ enum Nothing {
 
 /// One search step.
 struct Search<'a> {
-    cursor: &'a mut Cursor,
+    cursor: &'a mut Position,
+    /// NAPTR entry in use.
+    naptr: &'a mut Option<EntryRef>,
     flags: u32,
     reason: Option<&'a mut Reason>,
     /// The address entry is wanted in the cursor, whatever it holds.
@@ -75,15 +77,44 @@ pub fn resolve(
     reason: Option<&mut Reason>,
 ) -> Result<IpAddr, SelectError> {
     let search = Search {
-        cursor,
+        cursor: &mut cursor.at,
+        naptr: &mut cursor.naptr,
         flags: request_flags,
         reason,
+        whole_set: false,
+    };
+    let result = search.step(name, port, proto);
+    if !cursor.has_naptr_slot {
+        cursor.naptr = None;
+    }
+    result
+}
+
+/// As [`resolve`], for a handle that is where C put it, without reasons. `naptr` is the place of the NAPTR
+/// entry; what is left there after the call belongs to the handle or is dropped by the caller.
+///
+/// # Errors
+/// As [`resolve`].
+pub fn resolve_in_place(
+    cursor: &mut Position,
+    naptr: &mut Option<EntryRef>,
+    name: &[u8],
+    port: Option<&mut u16>,
+    proto: Option<&mut u8>,
+    request_flags: u32,
+) -> Result<IpAddr, SelectError> {
+    let search = Search {
+        cursor,
+        naptr,
+        flags: request_flags,
+        reason: None,
         whole_set: false,
     };
     search.step(name, port, proto)
 }
 
-/// As [`resolve`], and the cursor holds the address entry afterwards unless the target is a literal.
+/// As [`resolve`] for one call, and the cursor holds the address entry afterwards unless the target is a
+/// literal.
 ///
 /// # Errors
 /// As [`resolve`].
@@ -95,7 +126,8 @@ pub(super) fn resolve_whole_set(
     request_flags: u32,
 ) -> Result<IpAddr, SelectError> {
     let search = Search {
-        cursor,
+        cursor: &mut cursor.at,
+        naptr: &mut cursor.naptr,
         flags: request_flags,
         reason: None,
         whole_set: true,
@@ -138,6 +170,9 @@ impl Search<'_> {
         port: Option<&mut u16>,
         proto: Option<&mut u8>,
     ) -> Result<IpAddr, SelectError> {
+        if let Some(target) = self.next_single() {
+            return Ok(given(target, port, proto));
+        }
         let _deadline = lookup::deadline::scope();
         if let Some(reason) = self.reason.as_deref_mut() {
             *reason = Reason::default();
@@ -151,26 +186,13 @@ impl Search<'_> {
         } else {
             self.next(name)
         };
-        if !self.cursor.has_naptr_slot {
-            self.cursor.naptr = None;
-        }
-        let target = result?;
-        if let Some(port) = port {
-            *port = target.port;
-        }
-        if let Some(proto) = proto {
-            *proto = target.transport;
-        }
-        Ok(target.address)
+        Ok(given(result?, port, proto))
     }
 
     fn first(&mut self, name: &[u8], wanted: Wanted) -> Result<Target, SelectError> {
         let seed = self.cursor.tried as u32;
-        let slot = self.cursor.has_naptr_slot;
-        *self.cursor = Cursor {
-            has_naptr_slot: slot,
-            ..Cursor::default()
-        };
+        *self.cursor = Position::default();
+        *self.naptr = None;
         if self.flags & flags::SRV_RR_LB != 0 {
             // A seed that the caller set stays (RFC 3263 section 4.4), otherwise each call draws one.
             let drawn = if seed == 0 {
@@ -276,7 +298,7 @@ impl Search<'_> {
         self.cursor.tried = u64::from(seed) | u64::from(hash) << 32;
         let result = self.candidates_from(entry, source, 0);
         if result.is_err() {
-            self.cursor.naptr = None;
+            *self.naptr = None;
             self.cursor.tried = u64::from(seed);
         }
         result
@@ -314,7 +336,7 @@ impl Search<'_> {
                     self.cursor.proto =
                         candidate.transport as u8 | (position as u8) << CANDIDATE_SHIFT;
                     self.note_naptr(&entry, usize::from(candidate.index), source);
-                    self.cursor.naptr = Some(entry);
+                    *self.naptr = Some(entry);
                     return Ok(self.target(address));
                 }
                 Err(nothing) => {
@@ -342,7 +364,7 @@ impl Search<'_> {
         if hash == 0 {
             return None;
         }
-        if let Some(entry) = self.cursor.naptr.take() {
+        if let Some(entry) = self.naptr.take() {
             return Some(entry);
         }
         let cache = Cache::instance()?;
@@ -467,6 +489,18 @@ impl Search<'_> {
             Nothing::Absent
         })
     }
+}
+
+/// Writes a target to the caller's variables; its address is the result.
+#[inline]
+fn given(target: Target, port: Option<&mut u16>, proto: Option<&mut u8>) -> IpAddr {
+    if let Some(port) = port {
+        *port = target.port;
+    }
+    if let Some(proto) = proto {
+        *proto = target.transport;
+    }
+    target.address
 }
 
 /// The candidates of a NAPTR entry.

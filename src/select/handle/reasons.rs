@@ -63,7 +63,7 @@ impl Search<'_> {
     pub(super) fn note_current_naptr(&mut self) {
         let hash = (self.cursor.tried >> 32) as u32;
         let position = usize::from(self.cursor.proto >> CANDIDATE_SHIFT);
-        let entry = self.cursor.naptr.clone().or_else(|| {
+        let entry = self.naptr.clone().or_else(|| {
             let accept = |entry: &EntryRef| entry.negative().is_none();
             Cache::instance().filter(|_| hash != 0)?.acquire_by_hash(
                 hash,
