@@ -114,6 +114,8 @@ class Operator(threading.Thread):
         self.error = None
         # (time, used, limit)
         self.memory = []
+        # How often an entry was seen that a call held.
+        self.held = 0
 
     def _drawn_name(self):
         return f"n{self.random.randrange(NAMES)}.test"
@@ -144,6 +146,8 @@ class Operator(threading.Thread):
         if command == "dns.add_srv":
             self.kamailio.rpc("dns.add_a", words[5], 600, self.random.choice(CALLEES), 2)
         result = self.kamailio.rpc(command, *words)
+        if command == "dns.debug":
+            self.held += sum(entry["reference_counter"] > 1 for entry in result["entries"])
         if command == "dns.mem_info":
             self.memory.append((time.monotonic(), result["used"], result["limit"]))
         self.done[command if command != "cfg.seti" else words[1]] += 1
