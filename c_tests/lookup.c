@@ -148,8 +148,16 @@ int main(void)
 	services();
 	editing();
 	CHECK_INT(dns_gc_run(), 0);
+	/* nothing is due */
+	CHECK_INT(dns_refresh_run(), 0);
+	CHECK_INT(dns_refresh_start(), 0);
+	CHECK_INT(dns_refresh_start(), 0);
+	dns_refresh_stop();
 	destroy_dns_cache();
 	CHECK_INT(dns_gc_run(), -1);
+	CHECK_INT(dns_refresh_run(), -1);
+	CHECK_INT(dns_refresh_start(), -1);
+	dns_refresh_stop();
 	/* past the cache, literals still work */
 	CHECK(resolvehost((char *)"192.0.2.1") != NULL);
 	return checks_result();

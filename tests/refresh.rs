@@ -14,7 +14,9 @@ use std::time::Duration;
 
 use kamailio_dns::cache::{Cache, RecordView};
 use kamailio_dns::error::LookupError;
-use kamailio_dns::ffi::refresh::{dns_refresh_run, dns_refresh_start, dns_refresh_stop};
+use kamailio_dns::ffi::refresh::{
+    dns_refresh_run, dns_refresh_start, dns_refresh_stop, tick_for_tests,
+};
 use kamailio_dns::host::clock::advance_for_tests;
 use kamailio_dns::host::metrics::{self, Metric};
 use kamailio_dns::lookup::{self, Source};
@@ -301,4 +303,36 @@ fn many_names_are_refreshed() {
     assert_eq!(run(), 100);
     assert_eq!(s.server.total(), 100);
     assert_eq!(run(), 0);
+}
+
+/// In Kamailio's timer: each tick returns at once, whatever the servers do; a later one stores.
+#[test]
+fn the_timer_never_waits() {
+    let s = setup();
+    for name in ["slow.test", "silent.test"] {
+        s.server.answer(name, A, vec![a(name, 100, 1)]);
+        find(name).unwrap();
+    }
+    advance_for_tests(95_000);
+    tick_for_tests();
+    find("silent.test").unwrap();
+    s.server.script("silent.test", A, vec![Reply::dropped()]);
+    // A batch of its own, which keeps its thread waiting.
+    tick_for_tests();
+    find("slow.test").unwrap();
+    let answer = Reply::answer(vec![a("slow.test", 100, 2)]).delay_ms(300);
+    s.server.script("slow.test", A, vec![answer]);
+    tick_for_tests();
+    assert_eq!(find("slow.test"), Ok((1, Source::Cache)));
+    while find("slow.test") == Ok((1, Source::Cache)) {
+        tick_for_tests();
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert_eq!(find("slow.test"), Ok((2, Source::Cache)));
+    assert_eq!(find("silent.test"), Ok((1, Source::Cache)));
+    let asked = (
+        s.server.count("slow.test", A),
+        s.server.count("silent.test", A),
+    );
+    assert_eq!(asked, (2, 2));
 }

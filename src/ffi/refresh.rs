@@ -55,6 +55,12 @@ pub(super) fn on_tick() {
     });
 }
 
+/// One tick, as Kamailio's timer makes it.
+#[doc(hidden)]
+pub fn tick_for_tests() {
+    on_tick();
+}
+
 impl TimerRefresher {
     /// Stores what came back.
     fn collect(&mut self) {
