@@ -297,6 +297,33 @@ def lifetimes():
                                          "h-next 0", "h-resolve 0 far.~ 0 0 17", "h-put 0"])
 
 
+def held_and_expired():
+    """A failover that takes its time: sets expire while they are in use, each kind at its own time."""
+    step = ["h-next 0", "h-resolve 0 @ {port} 0 {flags}"]
+    for world, port, flags in (("n_two", 0, 16), ("n_all", 0, 17), ("s_prio", 0, 0), ("s_part", 0, 1), ("a_both", 5060, 0),
+                               ("a_four", 5060, 1), ("s_all", 0, 20)):
+        options = ALL_PROTOCOLS if world == "n_all" else {}
+        walk = ["h-init 0 0", f"h-resolve 0 @ {port} 0 {flags}"]
+        walk += [command.format(port=port, flags=flags) for command in step * 4]
+        for naptr, srv, other in itertools.product((10, 300), repeat=3):
+            if (naptr == 10 and not world.startswith("n_")) or (srv == 10 and world.startswith("a_")):
+                continue
+            for pause, place in itertools.product((5, 15), (2, 4, 6)):
+                commands = walk[:place] + [f"seconds {pause}"] + walk[place:] + ["h-put 0", "asked @", f"ip @ {flags & 7}"]
+                yield Case("held", f"{world}-ttls_{naptr}_{srv}_{other}", commands, options,
+                           note=f"{pause} s before step {place}")
+    # all of it is over before the next step
+    for world, port, flags in (("n_two", 0, 16), ("s_prio", 0, 0), ("a_both", 5060, 0)):
+        for place in (2, 4, 6, 8):
+            walk = ["h-init 0 0", f"h-resolve 0 @ {port} 0 {flags}"]
+            walk += [command.format(port=port, flags=flags) for command in step * 4]
+            yield Case("held", world, walk[:place] + ["seconds 1000"] + walk[place:] + ["h-put 0", "rpc dns.view"],
+                       note=f"1000 s before step {place}")
+    # records of one priority each: balancing has no choice
+    for world, flags in itertools.product(("s_prio", "s_part", "s_literal", "s_dead", "s_udp"), (8, 9, 10, 12)):
+        yield Case("held", f"{world}-a_four", f"sip @ 0 1 {flags}")
+
+
 def operator():
     """RPC: replies, faults, and what they change."""
     adds = ["dns.add_a p.~ 100 10.1.1.1 0", "dns.add_a p.~ 200 10.1.1.2 0", "dns.add_a p.~ 100 10.1.1.1 2",
@@ -360,7 +387,7 @@ def past_the_cache():
 
 def all_cases():
     families = [targets, hostents, protocol_options, broken_answers, aliases, names, literals, record_lists, switches,
-                lifetimes, operator, past_the_cache]
+                lifetimes, held_and_expired, operator, past_the_cache]
     found = [case for family in families for case in family()]
     for number, case in enumerate(found, 1):
         case.name = f"c{number}"

@@ -101,7 +101,8 @@ def first_srv(_, row):
 
 
 def all_equal(_, row):
-    """6.0.1 puts the first of the usable transports last where all have the same preference above 0."""
+    """6.0.1 puts the first of the usable transports last where all have the same preference above 0; what 5.6.3 does
+    depends on memory that it has not written."""
     values = set(re.findall(r"_pref=(-?\d+)", row.title))
     return len(values) == 1 and values != {"0"} and len(usable(row.title)) > 1
 
@@ -114,6 +115,8 @@ Rule("B28", r"^pref s_all.* protocols 0$", list_text, when=list_has_gap, version
 Rule("B28", r"^pref s_all.* sip @ 0 0 0$", first_srv, when=list_has_gap, versions=R563, loose=True)
 Rule("B28", r"^pref s_all.* protocols 0$", list_text, when=all_equal, versions=R601)
 Rule("B28", r"^pref s_all.* sip @ 0 0 0$", first_srv, when=all_equal, versions=R601)
+Rule("B28", r"^pref s_all.* protocols 0$", list_text, when=all_equal, versions=R563, loose=True)
+Rule("B28", r"^pref s_all.* sip @ 0 0 0$", first_srv, when=all_equal, versions=R563, loose=True)
 Rule("B28", r"^pref n_all.* #6 .* protocols 0$", "3: 1 2 4", versions=R563)
 Rule("B28", r"^pref s_all.* protocols 0$", "0:", when=none_usable, original="endless loop|crash")
 Rule("B28", r"^pref s_all.* protocols 3$", "1: 3", when=none_usable, original="not reached")
@@ -432,6 +435,16 @@ Rule("B30", r"^switch n_all-a_none \[dns_cache_init=0,use_dns_failover=1,dns_try
      original="10.0.72.1:5072/1")
 Rule("B29", r"^switch \S+ \[dns_cache_init=0,use_dns_failover=1,dns_try_naptr=1\] #[34] .*get ", "0", original="not reached",
      versions=R563)
+
+# --- NAPTR records that expire while a call uses them: the original forgets what the call has tried, and starts again
+
+ONCE = "COMPAT: every candidate is visited once (b03)"
+Rule(ONCE, r"^held n_\w+-ttls_10_\d+_\d+ .* h-resolve ", lambda m, row: row.other(row.title.replace("ttls_10_", "ttls_300_")),
+     where_different=True)
+Rule(ONCE, r"^held n_\w+-ttls_10_\d+_\d+ .* asked @$", re.compile("NAPTR( SRV)?( address)?"), original="^NAPTR$", optional=True)
+Rule(ONCE, r"^held n_two \[\] 1000 s .* #11 .* h-resolve ", "-1", original=r"^10\.0\.70\.1")
+Rule(ONCE, r"^held n_two \[\] 1000 s .* dns\.view: ", "(none)", original="expires=300", optional=True)
+Rule("B19", r"^held s_dead-a_four \[\] sip @ 0 1 (8|9|12)$", "10.1.0.1:5060/1 10.1.0.2:5060/1 -1")
 
 # --- asked along: after all others, which are more precise
 Rule("COMPAT: SRV records of all transports are asked for at once", r" rpc dns\.view: (_sips?\._\w+\.\S+ SRV|\w+\.@ (A|AAAA))$",

@@ -220,6 +220,14 @@ def part_ttl(w, variant):
         w.records[key] = [(int(variant), value) for _, value in values]
 
 
+def part_ttls(w, variant):
+    """TTLs of NAPTR records, SRV records, and all others, in seconds."""
+    naptr, srv, other = map(int, variant.split("_"))
+    for (owner, rtype), values in w.records.items():
+        ttl = {NAPTR: naptr, SRV: srv}.get(rtype, other)
+        w.records[owner, rtype] = [(ttl, value) for _, value in values]
+
+
 def part_mixed(w, _):
     """Addresses that expire one by one."""
     w.add("", A, "10.3.0.1", ttl=10)
