@@ -64,7 +64,7 @@ fn all_at_once(work: impl Fn()) {
 }
 
 fn slowly(records: Vec<Rr>) -> Vec<Reply> {
-    vec![Reply::answer(records).delay_ms(700)]
+    vec![Reply::answer(records).delay_ms(1200)]
 }
 
 #[test]
@@ -134,7 +134,7 @@ fn failures_that_are_not_remembered_are_shared() {
     let mut s = setup();
     s.options.set("dns_failure_ttl", "0");
     s.server
-        .script("fails.test", A, vec![Reply::servfail().delay_ms(700)]);
+        .script("fails.test", A, vec![Reply::servfail().delay_ms(1200)]);
     all_at_once(|| {
         let error = find("fails.test", IPV4_ONLY).unwrap_err();
         assert!(matches!(error, LookupError::Failed(_)), "{error:?}");

@@ -69,7 +69,7 @@ fn srv(owner: &str, priority: u16, target: &str) -> Rr {
 /// Metric Deadline counts searches, not questions.
 #[test]
 fn a_search_among_silent_servers_ends_at_the_deadline() {
-    let s = setup("200");
+    let s = setup("1500");
     s.server.default_reply(Reply::dropped());
     let before = metrics::value(Metric::Deadline);
     assert_eq!(
@@ -85,7 +85,7 @@ fn a_search_among_silent_servers_ends_at_the_deadline() {
 /// The first target's host is not answered for; the second one is known.
 #[test]
 fn the_best_that_is_known_is_given() {
-    let s = setup("200");
+    let s = setup("1500");
     let owner = "_sip._udp.d.test";
     s.server
         .add_all([srv(owner, 1, "slow.d.test"), srv(owner, 2, "known.d.test")]);
@@ -102,7 +102,7 @@ fn the_best_that_is_known_is_given() {
 /// Data beyond its TTL is better than nothing, too.
 #[test]
 fn stale_data_is_given_at_the_deadline() {
-    let mut s = setup("200");
+    let mut s = setup("1500");
     s.options.set("dns_stale_recent", "0");
     s.server.add(Rr::a("h.test", 60, "192.0.2.7"));
     lookup::entry(b"h.test", RecordType(A), IPV4_ONLY).unwrap();
