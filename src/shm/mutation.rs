@@ -69,8 +69,10 @@ pub(crate) const fn ordering(_mutation: Mutation, right: Ordering) -> Ordering {
     right
 }
 
+#[cfg(all(loom, test))]
+pub(crate) use active::{ALL, VARIABLE};
 #[cfg(loom)]
-pub(crate) use active::{ALL, VARIABLE, ordering, seeded};
+pub(crate) use active::{ordering, seeded};
 
 #[cfg(loom)]
 mod active {

@@ -1,0 +1,16 @@
+//! The lock-free protocol by itself: see `src/cache/loom_tests.rs`.
+#![cfg(loom)]
+#![allow(dead_code, reason = "the rest of the cache is not here")]
+
+#[path = "../../../src/shm/mod.rs"]
+pub mod shm;
+
+/// The part of the cache that the protocol needs.
+#[path = "."]
+pub mod cache {
+    #[cfg(test)]
+    #[path = "../../../src/cache/loom_tests.rs"]
+    mod loom_tests;
+    #[path = "../../../src/cache/table.rs"]
+    mod table;
+}
