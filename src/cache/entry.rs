@@ -318,6 +318,22 @@ impl EntryRef {
         }
     }
 
+    /// Port and target of a usable SRV record; `None` for other types, too.
+    #[must_use]
+    #[inline]
+    pub fn usable_srv(&self, index: usize, now: u32) -> Option<(u16, &[u8])> {
+        if self.rtype() != RecordType::SRV {
+            return None;
+        }
+        let node = self.node(index)?;
+        let live = !clock::is_past(self.at(node + layout::RR_EXPIRE), now);
+        if !live && !self.is_usable(index, now) {
+            return None;
+        }
+        let data = (self.at::<u64>(node + 8) - self.raw.as_ptr() as u64) as usize;
+        Some((self.at(data + 4), self.counted(data + 6)))
+    }
+
     /// The addresses of all usable records.
     pub fn usable_addresses(&self, now: u32) -> impl Iterator<Item = IpAddr> + '_ {
         (0..self.record_count()).filter_map(move |index| self.usable_address(index, now))

@@ -7,7 +7,6 @@
 
 use std::ffi::{c_char, c_int, c_uint, c_ushort, c_void};
 use std::mem::offset_of;
-use std::net::IpAddr;
 use std::ptr::null_mut;
 
 use super::codes::{E_DNS_INTERNAL_ERR, E_DNS_NO_IP, E_DNS_OK, E_DNS_UNKNOWN};
@@ -16,7 +15,7 @@ use super::layout_choice::has_naptr_slot;
 use super::ptr;
 use super::types::{_str, dns_hash_entry, dns_srv_handle, ip_addr, sockaddr_union};
 use crate::cache::EntryRef;
-use crate::select::{Cursor, Position, SelectError, handle};
+use crate::select::{Cursor, Position, handle};
 
 /// The handle of Kamailio 6.2 and later.
 #[repr(C)]
@@ -350,23 +349,21 @@ pub(crate) fn with_seed(tried: u64, seed: u32) -> u64 {
     tried & !u64::from(u32::MAX) | u64::from(seed)
 }
 
+/// The handle as the search uses it: its position, and the place of the NAPTR entry where there is one.
+///
 /// # Safety
-/// `h` points to an initialised handle of the host's layout, which nobody else uses meanwhile.
-unsafe fn resolve_in_place(
+/// `h` points to an initialised handle of the host's layout, which nobody else uses during `'a`.
+#[inline(always)]
+unsafe fn in_place<'a>(
     h: *mut dns_srv_handle,
-    name: &[u8],
-    port: Option<&mut u16>,
-    proto: Option<&mut u8>,
-    flags: u32,
-) -> Result<IpAddr, SelectError> {
+) -> (&'a mut Position, Option<&'a mut Option<EntryRef>>) {
     if has_naptr_slot() {
         // SAFETY: by contract the host's layout, which has the leading pointer.
         let long = unsafe { &mut *h.cast::<LongPosition>() };
-        return handle::resolve_in_place(&mut long.at, &mut long.naptr, name, port, proto, flags);
+        return (&mut long.at, Some(&mut long.naptr));
     }
     // SAFETY: by contract the host's layout, without the leading pointer.
-    let position = unsafe { &mut *h.cast::<Position>() };
-    handle::resolve_in_place(position, &mut None, name, port, proto, flags)
+    (unsafe { &mut *h.cast::<Position>() }, None)
 }
 
 /// Finds the next target: address, port and transport of a name (RFC 3263).
@@ -395,9 +392,22 @@ pub unsafe extern "C" fn dns_sip_resolve(
         if name.is_empty() {
             return -E_DNS_NO_IP;
         }
+        // SAFETY: an initialised handle by contract, the caller's alone.
+        let (position, naptr) = unsafe { in_place(h) };
+        if let Some(next) = handle::next_single(position, flags as u32) {
+            super::settings::sync();
+            // SAFETY: writable by contract.
+            unsafe { ptr::put(ip, ptr::plain_to_ip_addr(next.address)) };
+            // SAFETY: NULL or writable by contract.
+            unsafe { ptr::put(port, next.port) };
+            // SAFETY: NULL or writable by contract; one octet.
+            unsafe { ptr::put(proto.cast::<u8>(), next.transport) };
+            return E_DNS_OK;
+        }
         let search = |port: Option<&mut u16>, proto: Option<&mut u8>| {
-            // SAFETY: an initialised handle by contract.
-            unsafe { resolve_in_place(h, name, port, proto, flags as u32) }
+            let (mut none, flags) = (None, flags as u32);
+            let naptr = naptr.unwrap_or(&mut none);
+            handle::resolve_in_place(position, naptr, name, port, proto, flags)
         };
         // SAFETY: NULL or readable and writable by contract.
         let result = unsafe { super::target::step(name, port, proto, flags, search) };

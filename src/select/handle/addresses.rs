@@ -8,11 +8,12 @@
 use std::net::IpAddr;
 
 use super::reasons::seconds_left;
-use super::{LookUp, Nothing, Search, Target, record_at_step};
+use super::{LookUp, Nothing, Search, TRANSPORT_MASK, record_at_step};
 use crate::cache::RecordView;
 use crate::host::clock;
 use crate::lookup::{self, Peeked, Source, family_allowed, family_order};
-use crate::rr::{RecordType, may_be_literal, parse_literal};
+use crate::rr::{PlainIp, RecordType, may_be_literal, parse_literal};
+use crate::select::Position;
 
 /// `ip_no` while no address entry is held, between an SRV target's single address and the next call. The
 /// caller's `next` adds one: positions in a held entry stay below, see [`crate::rr::MAX_RRSET_RECORDS`].
@@ -78,7 +79,7 @@ impl Search<'_> {
         if hold == Hold::Sets && !self.keeps_addresses() {
             match lookup::peek_address(host, family) {
                 Peeked::Single(address) => {
-                    self.cursor.ip_no = self.given_mark(family);
+                    self.cursor.ip_no = given_mark(family, self.flags);
                     return Ok(address.into());
                 }
                 Peeked::Absent => return Err(Nothing::Absent),
@@ -98,14 +99,6 @@ impl Search<'_> {
     /// True when the caller wants to see the entry, too.
     fn keeps_addresses(&self) -> bool {
         self.whole_set || self.reason.is_some()
-    }
-
-    /// How the cursor says that the single address of a family was given.
-    fn given_mark(&self, family: RecordType) -> u8 {
-        match family_order(self.flags) {
-            (first, Some(_)) if first == family => FIRST_FAMILY,
-            _ => LAST_FAMILY,
-        }
     }
 
     /// The address at the cursor, or the next usable one behind it.
@@ -173,38 +166,58 @@ impl Search<'_> {
         self.cursor.srv = Some(entry);
         found
     }
+}
 
-    /// The usual next step of a call, without the machinery of a search: the next SRV record in stored
-    /// order, whose target has a single cached address. `None` = take the long way.
-    #[inline]
-    pub(super) fn next_single(&mut self) -> Option<Target> {
-        if self.cursor.a.is_some() || self.keeps_addresses() || self.cursor.tried as u32 != 0 {
-            return None;
-        }
-        let (first, second) = family_order(self.flags);
-        match self.cursor.ip_no {
-            0 | 1 | AFTER_LAST_FAMILY => {}
-            AFTER_FIRST_FAMILY if second.is_none() => {}
-            _ => return None,
-        }
-        let entry = self.cursor.srv.as_ref()?;
-        let step = self.cursor.srv_no;
-        let index = usize::from(step);
-        if step == 0 || !entry.is_usable(index, clock::now_ticks()) {
-            return None;
-        }
-        let RecordView::Srv { port, target, .. } = entry.record(index)? else {
-            return None;
-        };
-        if may_be_literal(target) {
-            return None;
-        }
-        let Peeked::Single(address) = lookup::peek_address(target, first) else {
-            return None;
-        };
-        self.cursor.srv_no = step + 1;
-        self.cursor.ip_no = self.given_mark(first);
-        self.cursor.port = port;
-        Some(self.target(address.into()))
+/// The usual next step of a call, without the machinery of a search: the next SRV record in stored order,
+/// whose target has a single cached address. `None` = nothing changed, take the long way.
+#[inline(always)]
+pub fn next_single(cursor: &mut Position, request_flags: u32) -> Option<NextSingle> {
+    let step = cursor.srv_no;
+    if cursor.a.is_some() || cursor.tried as u32 != 0 || step == 0 {
+        return None;
+    }
+    let (first, second) = family_order(request_flags);
+    match cursor.ip_no {
+        0 | 1 | AFTER_LAST_FAMILY => {}
+        AFTER_FIRST_FAMILY if second.is_none() => {}
+        _ => return None,
+    }
+    let (port, target) = cursor
+        .srv
+        .as_ref()?
+        .usable_srv(usize::from(step), clock::now_ticks())?;
+    if may_be_literal(target) {
+        return None;
+    }
+    let Peeked::Single(address) = lookup::peek_address(target, first) else {
+        return None;
+    };
+    cursor.srv_no = step + 1;
+    cursor.ip_no = given_mark(first, request_flags);
+    cursor.port = port;
+    Some(NextSingle {
+        address,
+        port,
+        transport: cursor.proto & TRANSPORT_MASK,
+    })
+}
+
+/// A target that [`next_single`] gives.
+#[derive(Clone, Copy, Debug)]
+pub struct NextSingle {
+    /// Its address.
+    pub address: PlainIp,
+    /// Its port.
+    pub port: u16,
+    /// Its transport's number.
+    pub transport: u8,
+}
+
+/// How the cursor says that the single address of a family was given.
+#[inline]
+fn given_mark(family: RecordType, request_flags: u32) -> u8 {
+    match family_order(request_flags) {
+        (first, Some(_)) if first == family => FIRST_FAMILY,
+        _ => LAST_FAMILY,
     }
 }

@@ -21,6 +21,7 @@ use super::naptr::Candidates;
 use super::protocols::{self, TransportList};
 use super::{Cursor, Position, Reason, SelectError, Transport, flags, srv};
 use addresses::Hold;
+pub use addresses::{NextSingle, next_single};
 
 const TRANSPORT_MASK: u8 = 7;
 const CANDIDATE_SHIFT: u8 = 3;
@@ -170,9 +171,6 @@ impl Search<'_> {
         port: Option<&mut u16>,
         proto: Option<&mut u8>,
     ) -> Result<IpAddr, SelectError> {
-        if let Some(target) = self.next_single() {
-            return Ok(given(target, port, proto));
-        }
         let _deadline = lookup::deadline::scope();
         if let Some(reason) = self.reason.as_deref_mut() {
             *reason = Reason::default();
