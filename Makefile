@@ -56,7 +56,7 @@ Q := $(if $(filter 0,$(V)),@)
 
 # --- building
 
-.PHONY: soak kamailio features loom all lib install uninstall run test check-c lint header valgrind asan e2e e2e-selftest failures failure-table bench-kamailio bench-kamailio-quick clean help setup
+.PHONY: soak tsan kamailio features loom all lib install uninstall run test check-c lint header valgrind asan e2e e2e-selftest failures failure-table bench-kamailio bench-kamailio-quick clean help setup
 
 all: lib
 
@@ -118,6 +118,13 @@ features:
 loom:
 	RUSTFLAGS="--cfg loom" LOOM_MAX_PREEMPTIONS=3 CARGO_TARGET_DIR=target/loom \
 		$(CARGO) test $(CARGOFLAGS) --manifest-path ci/loom/Cargo.toml --release --lib
+
+# Cache and shared memory under ThreadSanitizer, threads in place of processes. The option is not a stable one of
+# the compiler, and the standard library is not instrumented (ci/tsan.supp); not part of CI.
+tsan:
+	RUSTC_BOOTSTRAP=1 RUSTFLAGS="-Zsanitizer=thread -Cunsafe-allow-abi-mismatch=sanitizer" \
+		TSAN_OPTIONS="suppressions=$(CURDIR)/ci/tsan.supp halt_on_error=1" CARGO_TARGET_DIR=target/tsan \
+		$(CARGO) test $(CARGOFLAGS) --target $(shell rustc -vV | sed -n 's/^host: //p') --lib -- cache:: shm:: --test-threads=1
 
 # The cache under everything at once: SECONDS=600. The report goes to docs/soak.md.
 soak:
@@ -199,6 +206,7 @@ help:
 	@echo 'kamailio   Kamailio with the library; SUITE=bookworm (5.6.3) or trixie (6.0.1), or KAMAILIO_SRC=dir'
 	@echo 'test       all tests, Rust and C'
 	@echo 'loom       the lock-free protocol in a model, and every seeded mistake caught'
+	@echo 'tsan       cache and shared memory under ThreadSanitizer'
 	@echo 'soak       the cache under everything at once for SECONDS=600; writes docs/soak.md'
 	@echo 'check-c    the C tests; valgrind, asan: the same under those'
 	@echo 'twin       ours and the C original side by side, see c_tests/twin/README.md'

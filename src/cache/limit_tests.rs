@@ -346,3 +346,40 @@ fn a_lowered_limit_is_reached_by_inserts_alone() {
     }
     assert!(cache.usage().entries > 5000, "{:?}", cache.usage());
 }
+
+/// Names asked for by Zipf's law: the popular ones are kept. The measure is a cache that knows the
+/// future and holds the most popular names from the start.
+#[test]
+fn a_full_cache_keeps_the_popular_names() {
+    let names = 10_000_u32;
+    let cache = Cache::for_tests(500 << 10, true).unwrap();
+    let weights: Vec<f64> = (1..=names).map(|rank| 1.0 / f64::from(rank)).collect();
+    let sum: f64 = weights.iter().sum();
+    let mut cumulated = Vec::new();
+    let mut total = 0.0;
+    for weight in &weights {
+        total += weight / sum;
+        cumulated.push(total);
+    }
+    let mut state = 1;
+    let mut hits = 0;
+    let (warm, measured) = (100_000_u32, 100_000);
+    for step in 0..warm + measured {
+        let draw = random::split_mix(&mut state) as f64 / u64::MAX as f64;
+        let rank = cumulated.partition_point(|mass| *mass < draw);
+        let name = format!("host{rank:06}.example.o");
+        // Some five thousand lookups a second.
+        let now = NOW.wrapping_add(step / 300);
+        if found(cache, &name, now) {
+            hits += u32::from(step >= warm);
+        } else {
+            put(cache, &name, 86_400, false, now).unwrap();
+        }
+    }
+    let held = cache.usage().entries;
+    assert!(held >= 4266, "{held}");
+    let best = cumulated[held - 1];
+    let ratio = f64::from(hits) / f64::from(measured) / best;
+    println!("{held} held, hit ratio {ratio:.3} of the best possible");
+    assert!(ratio > 0.93, "{ratio}");
+}
