@@ -376,6 +376,24 @@ def operator():
                    {"dns_cache_mem": mem, "dns_cache_del_nonexp": drop})
 
 
+def life_cycle():
+    """Before there is a cache, after it is gone, started twice."""
+    early = ["host @", "he @ 0 1", "he @ 5080 1", "su @ 0 1", "sip @ 0 1 0", "sip @ 5080 0 0", "record @ 1 1", "host 10.9.9.9",
+             "sip 10.9.9.9 0 0 0", "counters"]
+    worlds = ("a_four", "a_six", "a_none", "s_udp-a_none", "s_prio-a_four")
+    for world, command in itertools.product(worlds, early):
+        yield Case("early", world, [f"early {command}", "asked @", command, "asked @"])
+    for world in ("a_four", "n_all-a_four"):
+        for command in ("he @ 0 0", "su @ 0 0", "sip @ 0 0 0"):
+            yield Case("early", world, [f"early {command}", command], {"dns_try_naptr": 1})
+    yield Case("early", "a_four", ["resolv-init", "ip nothing.@ 1", "counters", "host @"])
+    for command in ("host @", "sip 10.9.9.9 0 0 0", "get dns_flags"):
+        yield Case("early", "a_four", ["host @", "destroy", command])
+    for limit, world in itertools.product((0, 50, 5000), ("a_slow", "a_four")):
+        yield Case("slow", world, ["ip @ 1", "counters", "ip @ 1", "counters", "set dns_slow_query_ms 0", "flush 1", "ip @ 1",
+                                   "counters"], {"dns_slow_query_ms": limit})
+
+
 def past_the_cache():
     """The resolvers that ask without the cache."""
     worlds = ["a_four", "a_six", "a_both", "a_none", "s_udp-a_four", "s_tcp-a_four", "s_all-a_none", "s_dead-a_four",
@@ -387,7 +405,7 @@ def past_the_cache():
 
 def all_cases():
     families = [targets, hostents, protocol_options, broken_answers, aliases, names, literals, record_lists, switches,
-                lifetimes, held_and_expired, operator, past_the_cache]
+                lifetimes, held_and_expired, operator, life_cycle, past_the_cache]
     found = [case for family in families for case in family()]
     for number, case in enumerate(found, 1):
         case.name = f"c{number}"

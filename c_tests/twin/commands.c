@@ -470,6 +470,8 @@ static void run(FILE *out)
 			fputs("no such option", out);
 	} else if(strcmp(what, "error") == 0) {
 		fputs(dns_strerror((int)number(1)), out);
+	} else if(strcmp(what, "resolv-init") == 0) {
+		fprintf(out, "%d", resolv_init());
 	} else if(strcmp(what, "destroy") == 0) {
 		destroy_dns_cache();
 		fputs("ok", out);

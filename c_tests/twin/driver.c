@@ -4,12 +4,13 @@
  *
  * A case:   case NAME
  *           option NAME VALUE      any number, before the core starts
+ *           early COMMAND ...      any number, before the cache is there
  *           COMMAND ...            see commands.c
  *           end
  * A result: NAME <tab> number of the command <tab> what it gave
  *
  * A process that dies, or uses more than its CPU time, has that as the result of the command that it
- * was in. `nostart` as the first command leaves out the core's start. */
+ * was in. */
 
 #include <stdlib.h>
 #include <string.h>
@@ -45,39 +46,54 @@ static void reset_signals(void)
 	alarm(WALL_LIMIT);
 }
 
-static void child(FILE *results)
+static FILE *results;
+static int number;
+
+static void run_line(char *line)
 {
-	int started = 0, i, number = 0;
+	*at = ++number;
+	fprintf(results, "%s\t%d\t", name, number);
+	command_run(line, results);
+	putc('\n', results);
+	fflush(results);
+}
+
+static int is_early(const char *line)
+{
+	return strncmp(line, "early ", 6) == 0;
+}
+
+static void early(void)
+{
+	int i;
+	for(i = 0; i < line_count; i++)
+		if(is_early(lines[i]))
+			run_line(lines[i] + 6);
+}
+
+static void child(void)
+{
+	int i, result;
+	char option[64];
+	long value;
 	reset_signals();
-	for(i = 0; i < line_count; i++) {
-		char option[64];
-		long value;
-		if(sscanf(lines[i], "option %63s %ld", option, &value) == 2) {
-			if(host_option(option, value) < 0) {
-				fprintf(results, "%s\t0\tno option %s\n", name, option);
-				return;
-			}
-			continue;
+	for(i = 0; i < line_count; i++)
+		if(sscanf(lines[i], "option %63s %ld", option, &value) == 2
+				&& host_option(option, value) < 0) {
+			fprintf(results, "%s\t0\tno option %s\n", name, option);
+			return;
 		}
-		if(!started) {
-			int result = strncmp(lines[i], "nostart", 7) == 0 ? 0 : host_start();
-			started = 1;
-			if(result < 0)
-				fprintf(results, "%s\t0\tstart %d\n", name, result);
-			if(strncmp(lines[i], "nostart", 7) == 0)
-				continue;
-		}
-		*at = ++number;
-		fprintf(results, "%s\t%d\t", name, number);
-		command_run(lines[i], results);
-		putc('\n', results);
-		fflush(results);
-	}
+	result = host_start(early);
+	if(result < 0)
+		fprintf(results, "%s\t0\tstart %d\n", name, result);
+	for(i = 0; i < line_count; i++)
+		if(strncmp(lines[i], "option ", 7) != 0 && !is_early(lines[i]))
+			run_line(lines[i]);
 	*at = 0;
 }
 
 /* what ended the child, when it was not its own exit */
-static void report(FILE *results, int status)
+static void report(int status)
 {
 	const char *why = "died";
 	if(WIFEXITED(status) && WEXITSTATUS(status) == 0 && *at == 0)
@@ -97,7 +113,7 @@ static void report(FILE *results, int status)
 	fprintf(results, "%s\t%d\t%s\n", name, *at, why);
 }
 
-static void run_case(FILE *results)
+static void run_case(void)
 {
 	pid_t pid;
 	int status;
@@ -105,7 +121,7 @@ static void run_case(FILE *results)
 	fflush(results);
 	pid = fork();
 	if(pid == 0) {
-		child(results);
+		child();
 		fflush(results);
 		_exit(0);
 	}
@@ -113,12 +129,12 @@ static void run_case(FILE *results)
 		perror("driver");
 		exit(2);
 	}
-	report(results, status);
+	report(status);
 }
 
 int main(int argc, char **argv)
 {
-	FILE *cases, *results;
+	FILE *cases;
 	char line[512];
 	if(argc != 3)
 		return 2;
@@ -134,7 +150,7 @@ int main(int argc, char **argv)
 		if(sscanf(line, "case %127s", name) == 1) {
 			line_count = 0;
 		} else if(strcmp(line, "end") == 0) {
-			run_case(results);
+			run_case();
 		} else if(line_count < MAX_LINES) {
 			strcpy(lines[line_count++], line);
 		} else {

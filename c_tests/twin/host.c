@@ -122,7 +122,7 @@ int host_get(const char *name, unsigned int *value)
 	return 0;
 }
 
-int host_start(void)
+int host_start(void (*early)(void))
 {
 	int result;
 
@@ -136,6 +136,7 @@ int host_start(void)
 		return -1001;
 	shm_set_mname("fm");
 	resolv_init();
+	early();
 	if(init_shm() < 0 || sr_cfg_init() < 0
 			|| cfg_declare("core", core_cfg_def, &default_core_cfg,
 					   cfg_sizeof(core), (void **)&core_cfg) != 0

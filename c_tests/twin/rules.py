@@ -446,6 +446,18 @@ Rule(ONCE, r"^held n_two \[\] 1000 s .* #11 .* h-resolve ", "-1", original=r"^10
 Rule(ONCE, r"^held n_two \[\] 1000 s .* dns\.view: ", "(none)", original="expires=300", optional=True)
 Rule("B19", r"^held s_dead-a_four \[\] sip @ 0 1 (8|9|12)$", "10.1.0.1:5060/1 10.1.0.2:5060/1 -1")
 
+# --- before there is a cache
+
+EARLY = {"he": "@ 10.1.0.1 10.1.0.2 :5060 /1", "su": "0 10.1.0.1:5060/1", "sip": "10.1.0.1:5060/1"}
+Rule("B29", r"^early a_four \[dns_try_naptr=1\] #1 early (he|su|sip) ", lambda m, _: EARLY[m[1]], original="^crash$")
+Rule("B29", r"^early a_four \[dns_try_naptr=1\] #2 .*\) (he|su|sip) ",
+     lambda m, _: EARLY[m[1]] + (" 10.1.0.2:5060/1 -1" if m[1] == "sip" else ""), original="^not reached$")
+Rule("B30", r"^early n_all-a_four \[dns_try_naptr=1\] #1 early (he|su|sip) ",
+     lambda m, _: {"he": "u.@ 10.0.70.1 :5070 /1", "su": "0 10.0.70.1:5070/1", "sip": "10.0.70.1:5070/1"}[m[1]])
+AGAIN = "COMPAT: A second `resolv_init()` succeeds and leaves the counters as they are"
+Rule(AGAIN, r"^early a_four \[\] #1 resolv-init$", "0", original="^-1$")
+Rule(AGAIN, r"^early a_four .*resolv-init.* counters$", "failed 1 slow 0", original="^failed 0")
+
 # --- asked along: after all others, which are more precise
 Rule("COMPAT: SRV records of all transports are asked for at once", r" rpc dns\.view: (_sips?\._\w+\.\S+ SRV|\w+\.@ (A|AAAA))$",
      re.compile(r"size_bytes=N, reference_counter=1, permanent=no, expires=\d+, last_used=\d+, negative_entry=.*"),

@@ -12,6 +12,7 @@ import select
 import socket
 import struct
 import sys
+import time
 
 import worlds
 from worlds import A, AAAA, CNAME, EBL, NAPTR, PTR, SOA, SRV, TXT
@@ -168,6 +169,9 @@ def reply_to(query, tcp):
     rclass = 1
     if fault == "drop":
         return None
+    if fault == "slow":
+        # nobody else is answered meanwhile, which only costs time
+        time.sleep(0.15)
     if fault in ("servfail", "refused"):
         answer.rcode, answers, extra = {"servfail": 2, "refused": 5}[fault], [], []
     elif fault == "empty":

@@ -10,9 +10,10 @@
 
 /* sets an option before host_start(); 0, or -1 when there is no such option */
 int host_option(const char *name, long value);
-/* brings the core up as its main() does, with the calls into the library in the same order;
- * 0, or what the library's start-up gave */
-int host_start(void);
+/* brings the core up as its main() does, with the calls into the library in the same order; `early`
+ * is called where the core already resolves names (of its sockets), before there are shared memory,
+ * timer and cache; 0, or what the library's start-up gave */
+int host_start(void (*early)(void));
 /* changes an option of the running core through its cfg framework */
 int host_set(const char *name, long value);
 /* the value of an option, as the core's option block holds it */

@@ -189,7 +189,7 @@ def part_a(w, variant):
         w.add("", CNAME, "!f")
         w.add("!f", A, "10.1.0.5")
     elif variant in ("servfail", "refused", "drop", "cut", "badadd", "badrec", "empty", "wrongowner",
-                     "wrongclass", "txt0"):
+                     "wrongclass", "txt0", "slow"):
         w.add("", A, "10.1.0.1")
         w.add("", AAAA, "fd01::1")
         w.fault("", A, variant)
