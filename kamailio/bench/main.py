@@ -30,6 +30,8 @@ def arguments():
     parser.add_argument("--module", required=True, help="folder of dnsbench.so")
     parser.add_argument("--stock", required=True, help="Kamailio as it is")
     parser.add_argument("--ours", required=True, help="Kamailio on the library")
+    parser.add_argument("--modules", default="", help="folder of Kamailio's own modules")
+    parser.add_argument("--kamcmd", default="kamcmd", help="the command that sends RPCs")
     parser.add_argument("--libs", default="", help="for LD_LIBRARY_PATH")
     parser.add_argument("--quick", action="store_true", help="fewer rounds and suites, for a look")
     parser.add_argument("--suites", help="suites by name, comma between; also: instructions")
@@ -51,10 +53,12 @@ class Bench:
         """Runs one plan; the lines of the result, parsed."""
         work = self.args.work
         plan, extra, out = f"{work}/plans/{name}.{side}.plan", f"{work}/run/{name}.{side}.cfg", f"{work}/run/{name}.{side}.json"
-        with open(plan, "w") as file:
-            file.write("\n".join(lines) + "\n")
-        with open(extra, "w") as file:
-            file.write(config + "\n")
+        places = {"@KAMCMD@": self.args.kamcmd, "@MODULES@": self.args.modules, "@SOCKET@": f"{work}/run/ctl"}
+        for path, text in ((plan, "\n".join(lines)), (extra, config)):
+            for name, value in places.items():
+                text = text.replace(name, value)
+            with open(path, "w") as file:
+                file.write(text + "\n")
         env = dict(os.environ, WORK=work, LD_LIBRARY_PATH=self.args.libs, LIMIT=str(seconds), **environment)
         command = ["bash", f"{self.args.perf}/one.sh", self.binary[side], self.args.module, side, plan, out, "nsd", extra]
         subprocess.run(command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)

@@ -120,7 +120,10 @@ def gcwalk(quick):
         "run label=fill quiet=1 maxsecs=120 | procs=2 mode=get_ip order=uniq lo=0 hi=100000",
         "run label=idle secs=3 | mode=null lat=1 procs=2 fifo=1 paceus=50",
         f"run label=gc_walk secs=12 maxsecs=20 | {PACED}",
-        f"run label=flush secs=2 at1=1 cmd1=true maxsecs=10 | {PACED.replace('procs=2', 'procs=1')}",
+        # A permanent record stays, so the reader is not delayed by a query of its own.
+        f'exec cmd="@KAMCMD@ -s unix:@SOCKET@ dns.add_a fixed.{ZONE} 3600 10.0.0.1 2"',
+        f'run label=flush secs=2 at1=1 cmd1="@KAMCMD@ -s unix:@SOCKET@ dns.delete_all" maxsecs=10 | '
+        + PACED.replace(HOST, f"pat=fixed.{ZONE}"),
     ]
 
 
@@ -132,6 +135,9 @@ def gcexp(quick):
     ]
 
 
+# A control socket, for RPC commands while readers run.
+CONTROL = 'loadmodule "@MODULES@/ctl.so"\nmodparam("ctl", "binrpc", "unix:@SOCKET@")'
+
 # name: (lines, lines of kamailio.cfg, rounds in full, rounds in quick; 0 = not run)
 SUITES = {
     "hits": (hits, "", 3, 1),
@@ -141,7 +147,7 @@ SUITES = {
     "capacity": (capacity, "", 1, 1),
     "miss": (miss, "dns_cache_mem=65536", 3, 1),
     "full10m": (full10m, "dns_cache_mem=10000", 1, 0),
-    "gcwalk": (gcwalk, "dns_cache_mem=65536\ndns_cache_gc_interval=10", 1, 0),
+    "gcwalk": (gcwalk, "dns_cache_mem=65536\ndns_cache_gc_interval=10\n" + CONTROL, 1, 0),
     "gcexp": (gcexp, "dns_cache_mem=65536\ndns_cache_gc_interval=40", 1, 0),
 }
 

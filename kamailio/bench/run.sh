@@ -31,4 +31,5 @@ if [ ! -e "$module" ] || [ "$perf/dnsbench/dnsbench.c" -nt "$module" ]; then
 fi
 [ -e "$work/nsd/nsd.conf" ] || WORK=$work bash "$perf/setup-nsd.sh" >/dev/null
 exec python3 "$here/main.py" --perf "$perf" --work "$work" --module "$work/module" \
-	--stock "$KAM_STOCK" --ours "$KAM_OURS" --libs "$KAM_LIBS" "$@"
+	--stock "$KAM_STOCK" --ours "$KAM_OURS" --libs "$KAM_LIBS" \
+	--modules "$KAM_MODULES" --kamcmd "$KAM_CMD" "$@"
