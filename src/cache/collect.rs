@@ -12,7 +12,7 @@ use super::write::Writer;
 use super::{Cache, layout};
 
 /// Buckets handled in one hold of the lock.
-const BUCKETS_PER_HOLD: usize = 16;
+const BUCKETS_PER_HOLD: usize = 8;
 /// Extents swept in one hold of the lock.
 const EXTENTS_PER_HOLD: u32 = 1;
 /// Pages given back to the kernel in one hold of the lock.
