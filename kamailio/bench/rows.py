@@ -15,7 +15,7 @@ class Row:
         """(ratio, what is to be reached, reached: True, False or None)."""
         ratio = stock / ours if ours else None
         if self.most is not None:
-            return ratio, f"at most {self.most:g} {self.unit}", ours <= self.most
+            return ratio, f"at most {self.most:,g} {self.unit}".strip(), ours <= self.most
         if self.goal is None:
             return ratio, "", None
         return ratio, f"{self.goal:g} x", ratio is not None and ratio >= self.goal
