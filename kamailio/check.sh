@@ -11,7 +11,7 @@ trap 'rm -f "$log"' EXIT
 passed=0
 failed=0
 for suite in "$@"; do
-	for check in ${CHECKS:-lookup options log lifecycle modules prebuilt headers}; do
+	for check in ${CHECKS:-lookup options log lifecycle modules prebuilt headers flags}; do
 		sh "$here/checks/$check.sh" "$suite" 2>&1 | tee "$log"
 		line=$(tail -n 1 "$log")
 		case $line in
