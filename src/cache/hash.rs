@@ -14,7 +14,7 @@
 /// Hash of a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct NameHash {
-    /// Chooses the bucket and is kept in the entry; never 0.
+    /// Chooses the bucket and is kept in the entry; odd, so never 0.
     pub(crate) high: u32,
     /// Feeds the tag.
     low: u32,
@@ -114,7 +114,7 @@ pub(crate) fn hash_name(name: &[u8], key: &[u64; 4]) -> NameHash {
     state = multiply(state ^ first, key[2] ^ second);
     state = multiply(state ^ key[3], key[1] | 1);
     NameHash {
-        high: ((state >> 32) as u32).max(1),
+        high: (state >> 32) as u32 | 1,
         low: state as u32,
     }
 }
@@ -129,8 +129,8 @@ impl NameHash {
     /// One octet that tells entries of a bucket apart by name and type; never 0.
     #[inline]
     pub(crate) fn tag(self, rtype: u16) -> u8 {
-        let mixed = (self.low ^ u32::from(rtype)).wrapping_mul(0x9E37_79B1);
-        ((mixed >> 24) as u8).max(1)
+        // The types in use differ in their low octet, so entries of one name have tags of their own.
+        (self.low as u8 ^ rtype as u8).max(1)
     }
 }
 

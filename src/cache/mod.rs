@@ -22,6 +22,7 @@ mod limit_tests;
 mod link;
 #[cfg(all(test, loom))]
 mod loom_tests;
+mod peek;
 mod read;
 mod recover;
 mod resize;
@@ -52,6 +53,7 @@ pub use audit::Audit;
 pub use copy::{HostCopy, SrvCopy};
 pub use entry::{EntryRef, NegativeKind, RecordView};
 use hash::NameHash;
+pub use peek::Peek;
 pub use read::HashedName;
 use table::{Bucket, Table};
 

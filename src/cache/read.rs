@@ -163,30 +163,6 @@ impl Cache {
         }
     }
 
-    /// One look at the place where the entry of a name most likely stands: its first address (A or
-    /// AAAA) if record 0 is live, or that there is none.
-    ///
-    /// Inlined to the last, for this is what most calls of the library are about. `Miss` means no more
-    /// than that [`Self::first_address`] has to be asked.
-    #[must_use]
-    #[inline(always)]
-    pub fn peek_first_address(
-        &self,
-        qname: &HashedName<'_>,
-        qtype: RecordType,
-        now: u32,
-    ) -> FirstAddress {
-        let Some(found) = self.locate_at_home(qname, qtype) else {
-            return FirstAddress::Miss;
-        };
-        let seen = first_of(&found.view, now);
-        if self.is_undisturbed(found.bucket, found.version, found.table) {
-            seen
-        } else {
-            FirstAddress::Miss
-        }
-    }
-
     /// The first live address (A or AAAA) of a name, copied out without writing to the entry, but for
     /// its coarse use stamp.
     #[must_use]
@@ -320,7 +296,7 @@ impl Cache {
     /// The table word is read after the fence in `unchanged`: removals after a switch of tables raise
     /// versions in the new table only.
     #[inline]
-    fn is_undisturbed(&self, bucket: &Bucket, version: u64, table: u64) -> bool {
+    pub(super) fn is_undisturbed(&self, bucket: &Bucket, version: u64, table: u64) -> bool {
         bucket.unchanged(version) && self.header.table.load(Ordering::Relaxed) == table
     }
 

@@ -14,9 +14,9 @@ use super::hash::fold_u32;
 use super::layout;
 
 /// Words in front of the name.
-const HEAD: usize = layout::NAME / 4;
+pub(super) const HEAD: usize = layout::NAME / 4;
 /// What of the identity word belongs to the question: type and name length, not the flags.
-const ASKED: u32 = 0xff00_ffff;
+pub(super) const ASKED: u32 = 0xff00_ffff;
 
 /// A block that looked like the entry that is searched.
 #[derive(Clone, Copy)]
@@ -120,27 +120,11 @@ impl View {
         usize::from(self.word(layout::COUNTS) as u16).min(MAX_RRSET_RECORDS)
     }
 
-    /// Notes a use, at most once a second, so that hits do not fight for the cache line. A late write
-    /// to a reused block changes nothing but a use stamp there.
+    /// Notes a use, see [`stamp_use`].
     #[inline]
     pub(super) fn stamp(&self, now: u32) {
-        let word = &self.head[layout::LAST_USED / 4];
-        let stamp = word.load(Ordering::Relaxed);
-        let age = now.wrapping_sub(stamp) as i32;
-        if age >= TICKS_PER_S as i32 || !layout::was_used(stamp) {
-            word.store(layout::use_stamp(now), Ordering::Relaxed);
-            self.note_use(now);
-        }
-    }
-
-    /// Has the refresher know of an entry in use that ends soon. A note about what is not read
-    /// consistently is of another entry, or of none; whoever takes it looks again.
-    #[cold]
-    fn note_use(&self, now: u32) {
-        let rtype = RecordType(layout::split_identity(self.identity).0);
-        if !self.is_permanent() && rtype != RecordType::CNAME {
-            let (expire, counts) = (self.word(layout::EXPIRE), self.word(layout::COUNTS));
-            super::due::note_use(self.block, rtype, expire, counts, now);
+        if stamp_use(self.head, now) {
+            note_use(self.head, self.block, now);
         }
     }
 
@@ -168,35 +152,74 @@ impl View {
     }
 }
 
+/// Notes a use of an entry, given its fixed part, at most once a second, so that hits do not fight for the
+/// cache line; true when it did, then [`note_use`] is due. A late write to a reused block changes nothing
+/// but a use stamp there.
+#[inline(always)]
+#[must_use]
+pub(super) fn stamp_use(head: &[AtomicU32; HEAD], now: u32) -> bool {
+    let word = &head[layout::LAST_USED / 4];
+    let stamp = word.load(Ordering::Relaxed);
+    let age = now.wrapping_sub(stamp) as i32;
+    let is_due = age >= TICKS_PER_S as i32 || !layout::was_used(stamp);
+    if is_due {
+        word.store(layout::use_stamp(now), Ordering::Relaxed);
+    }
+    is_due
+}
+
+/// Has the refresher know of an entry in use that ends soon. A note about what is not read
+/// consistently is of another entry, or of none; whoever takes it looks again.
+#[cold]
+#[inline(never)]
+pub(super) fn note_use(head: &[AtomicU32; HEAD], block: BlockId, now: u32) {
+    let word = |offset: usize| head[offset / 4].load(Ordering::Relaxed);
+    let (rtype, flags, _) = layout::split_identity(word(layout::IDENTITY));
+    let rtype = RecordType(rtype);
+    if flags & layout::FLAG_PERMANENT == 0 && rtype != RecordType::CNAME {
+        super::due::note_use(
+            block,
+            rtype,
+            word(layout::EXPIRE),
+            word(layout::COUNTS),
+            now,
+        );
+    }
+}
+
 /// Compares a name with the words of an entry, letter case ignored.
 #[inline(always)]
 fn same_name(words: &[AtomicU32], name: &[u8]) -> bool {
     same_spelling(words, name) || same_folded(words, name)
 }
 
-/// Compares a name with the words of an entry, four octets at a time.
+/// Compares a name with the words of an entry, spelling included.
 ///
-/// A function of its own: what calls it has many values to keep. Leaves the loop at the first
-/// difference, so that compilers do not unroll it, for names are short.
-#[inline(never)]
-fn same_spelling(words: &[AtomicU32], name: &[u8]) -> bool {
+/// From the end, so that the count of what is left ends the loop; leaves it at the first difference, so that
+/// compilers do not unroll it, for names are short.
+#[inline(always)]
+pub(super) fn same_spelling(words: &[AtomicU32], name: &[u8]) -> bool {
     let (chunks, rest) = name.as_chunks::<4>();
-    // There is a word behind the last whole one: the name ends with a NUL.
-    let Some(words) = words.get(..=chunks.len()) else {
+    let mut left = chunks.len();
+    // The image is filled with zeros behind the name, and there is at least one.
+    if !rest.is_empty() && !is_word(words.get(left), padded(name, rest)) {
         return false;
-    };
-    for (word, chunk) in words.iter().zip(chunks) {
-        if word.load(Ordering::Relaxed) != u32::from_ne_bytes(*chunk) {
+    }
+    while let Some(before) = left.checked_sub(1) {
+        left = before;
+        if !chunks
+            .get(left)
+            .is_some_and(|chunk| is_word(words.get(left), *chunk))
+        {
             return false;
         }
     }
-    // The image is filled with zeros behind the name.
-    match words.last() {
-        Some(last) if !rest.is_empty() => {
-            last.load(Ordering::Relaxed) == u32::from_ne_bytes(padded(name, rest))
-        }
-        _ => true,
-    }
+    true
+}
+
+#[inline(always)]
+fn is_word(word: Option<&AtomicU32>, octets: [u8; 4]) -> bool {
+    word.is_some_and(|word| word.load(Ordering::Relaxed) == u32::from_ne_bytes(octets))
 }
 
 /// The octets behind the last whole word, zeros behind them.
@@ -214,7 +237,8 @@ fn padded(name: &[u8], rest: &[u8]) -> [u8; 4] {
 
 /// As [`same_spelling`], letter case ignored.
 #[cold]
-fn same_folded(words: &[AtomicU32], name: &[u8]) -> bool {
+#[inline(never)]
+pub(super) fn same_folded(words: &[AtomicU32], name: &[u8]) -> bool {
     let (chunks, rest) = name.as_chunks::<4>();
     let same = |(word, chunk): (&AtomicU32, [u8; 4])| {
         fold_u32(word.load(Ordering::Relaxed)) == fold_u32(u32::from_ne_bytes(chunk))

@@ -78,23 +78,46 @@ pub unsafe extern "C" fn dns_get_ip(name: *mut _str, ip: *mut ip_addr, flags: c_
     guard!(-E_DNS_INTERNAL_ERR, {
         super::settings::sync();
         // SAFETY: the contract is the caller's.
-        let (Some(name), false) = (unsafe { ptr::text(name) }, ip.is_null()) else {
-            return -E_DNS_UNKNOWN;
-        };
-        if name.is_empty() {
-            return -E_DNS_NO_IP;
+        if let (Some(text), false) = (unsafe { ptr::name(name) }, ip.is_null()) {
+            let found = |address| {
+                // SAFETY: non-NULL and writable by contract.
+                unsafe { ptr::put(ip, ptr::ipv4_to_ip_addr(address)) };
+                E_DNS_OK
+            };
+            let absent = |error| error_code(error, E_DNS_NO_IP);
+            let known = lookup::quick_ipv4(text, flags as u32, found, absent);
+            if let Some(result) = known {
+                return result;
+            }
         }
-        let address = match lookup::first_plain_address(name, flags as u32) {
-            Ok(address) => address,
-            Err(error) => match address_instead(name, error) {
-                Ok(address) => address.into(),
-                Err(code) => return code,
-            },
-        };
-        // SAFETY: non-NULL and writable by contract.
-        unsafe { ptr::put(ip, ptr::plain_to_ip_addr(address)) };
-        E_DNS_OK
+        // SAFETY: the contract is the caller's.
+        unsafe { get_ip(name, ip, flags) }
     })
+}
+
+/// As [`dns_get_ip`], all cases.
+///
+/// # Safety
+/// As [`dns_get_ip`].
+#[inline(never)]
+unsafe fn get_ip(name: *const _str, ip: *mut ip_addr, flags: c_int) -> c_int {
+    // SAFETY: the contract is the caller's.
+    let (Some(name), false) = (unsafe { ptr::text(name) }, ip.is_null()) else {
+        return -E_DNS_UNKNOWN;
+    };
+    if name.is_empty() {
+        return -E_DNS_NO_IP;
+    }
+    let address = match lookup::first_plain_address(name, flags as u32) {
+        Ok(address) => address,
+        Err(error) => match address_instead(name, error) {
+            Ok(address) => address.into(),
+            Err(code) => return code,
+        },
+    };
+    // SAFETY: non-NULL and writable by contract.
+    unsafe { ptr::put(ip, ptr::plain_to_ip_addr(address)) };
+    E_DNS_OK
 }
 
 /// The first SRV record of a name (prefix included) whose target has an address.

@@ -128,6 +128,13 @@ pub(crate) fn plain_to_ip_addr(address: PlainIp) -> ip_addr {
     ip_addr::new(af as u32, len, address.octets())
 }
 
+/// An IPv4 address, four octets in network order, as C sees it.
+#[must_use]
+#[inline(always)]
+pub(crate) fn ipv4_to_ip_addr(address: u32) -> ip_addr {
+    plain_to_ip_addr(PlainIp::v4(address))
+}
+
 /// An address as C sees it.
 #[must_use]
 pub(crate) fn to_ip_addr(address: IpAddr) -> ip_addr {

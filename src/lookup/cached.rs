@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use crate::cache::{Cache, EntryRef, FirstAddress, HashedName, NegativeKind};
+use crate::cache::{Cache, EntryRef, FirstAddress, HashedName, NegativeKind, Peek};
 use crate::error::LookupError;
 use crate::host::clock;
 use crate::host::stats::{self, Stat};
@@ -102,40 +102,45 @@ fn find(
 /// # Errors
 /// Why there is none: a failure, if a query for any family failed.
 pub fn first_address(host: &[u8], flags: u32) -> Result<IpAddr, LookupError> {
-    first_plain_address(host, flags).map(IpAddr::from)
+    quick_ipv4(host, flags, |address| Ok(PlainIp::v4(address)), Err)
+        .unwrap_or_else(|| first_plain_address(host, flags))
+        .map(IpAddr::from)
 }
 
-/// As [`first_address`].
+/// What is asked most, with one look into the cache: `found` gets a host's IPv4 address (four octets in
+/// network order), `absent` why there is none where nothing else counts. `None` = ask
+/// [`first_plain_address`], nothing is counted yet.
+#[inline(always)]
+pub fn quick_ipv4<T>(
+    host: &[u8],
+    flags: u32,
+    found: impl FnOnce(u32) -> T,
+    absent: impl FnOnce(LookupError) -> T,
+) -> Option<T> {
+    if flags & (IPV6_ONLY | IPV6_FIRST) != 0
+        || may_be_literal(host)
+        || matches!(host, [] | [.., b'.'])
+    {
+        return None;
+    }
+    match Cache::instance()?.peek_ipv4(host, clock::now_ticks()) {
+        Peek::Address { address, .. } => {
+            count_answered(None);
+            Some(found(address))
+        }
+        Peek::Negative(kind) if is_answer(kind) && flags & IPV4_ONLY != 0 => {
+            count_answered(Some(kind));
+            Some(absent(error_of(kind)))
+        }
+        Peek::Negative(_) | Peek::Miss => None,
+    }
+}
+
+/// As [`first_address`], without the quick look: for who had it.
 ///
 /// # Errors
 /// As [`first_address`].
-#[inline(always)]
 pub fn first_plain_address(host: &[u8], flags: u32) -> Result<PlainIp, LookupError> {
-    // One look for what is asked most: a name that has an A record, or that has none where nothing else
-    // counts.
-    let ipv4_first = flags & (IPV6_ONLY | IPV6_FIRST) == 0;
-    if let (Some(cache), true, false) = (Cache::instance(), ipv4_first, may_be_literal(host))
-        && !matches!(host, [] | [.., b'.'])
-    {
-        let qname = cache.hashed(host);
-        match cache.peek_first_address(&qname, RecordType::A, clock::now_ticks()) {
-            FirstAddress::Address { address, .. } => {
-                count_answered(None);
-                return Ok(address);
-            }
-            FirstAddress::Negative(kind) if is_answer(kind) && flags & IPV4_ONLY != 0 => {
-                count_answered(Some(kind));
-                return Err(error_of(kind));
-            }
-            _ => {}
-        }
-    }
-    first_address_in_full(host, flags)
-}
-
-/// As [`first_plain_address`], all cases.
-#[inline(never)]
-fn first_address_in_full(host: &[u8], flags: u32) -> Result<PlainIp, LookupError> {
     if let Some(address) = parse_literal(host) {
         return if family_allowed(address, flags) {
             Ok(address.into())
@@ -205,27 +210,44 @@ pub enum Peeked {
 /// What the cache says of a host's addresses of one family, without a reference; for names that are no
 /// literals and have no trailing dot.
 #[must_use]
+#[inline(always)]
 pub fn peek_address(host: &[u8], family: RecordType) -> Peeked {
-    let Some(cache) = Cache::instance() else {
-        return Peeked::Look;
-    };
-    let qname = cache.hashed(host);
-    let now = clock::now_ticks();
-    match cache.peek_first_address(&qname, family, now) {
-        FirstAddress::Address {
+    match peek_ipv4(host, family) {
+        Some(address) => Peeked::Single(PlainIp::v4(address)),
+        None => peek_in_full(host, family),
+    }
+}
+
+/// As [`peek_address`] for the one IPv4 address of a host that the first look finds. `None` = not so, or
+/// another family is asked for.
+#[must_use]
+#[inline(always)]
+pub fn peek_ipv4(host: &[u8], family: RecordType) -> Option<u32> {
+    if family != RecordType::A {
+        return None;
+    }
+    match Cache::instance()?.peek_ipv4(host, clock::now_ticks()) {
+        Peek::Address {
             address,
             alone: true,
         } => {
             count_answered(None);
-            Peeked::Single(address)
+            Some(address)
         }
-        FirstAddress::Miss => peeked(cache.first_address(&qname, family, now)),
-        found => peeked(found),
+        _ => None,
     }
 }
 
-/// What [`peek_address`] makes of what was found.
+/// As [`peek_address`], all cases.
 #[inline(never)]
+fn peek_in_full(host: &[u8], family: RecordType) -> Peeked {
+    let Some(cache) = Cache::instance() else {
+        return Peeked::Look;
+    };
+    peeked(cache.first_address(&cache.hashed(host), family, clock::now_ticks()))
+}
+
+/// What [`peek_address`] makes of what was found.
 fn peeked(found: FirstAddress) -> Peeked {
     match found {
         FirstAddress::Address {

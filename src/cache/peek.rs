@@ -1,0 +1,229 @@
+//! The shortest way to an address: one look at the place where most entries stand.
+//!
+//! Most calls of the library ask for one IPv4 address of a name that is cached, stands first in its home
+//! bucket and is spelled as it was when it was cached. For these everything that [`super::view`] offers is
+//! written out here in one piece, without a value that has to leave the registers. Whatever is not as
+//! usual gives [`Peek::Miss`], and the caller takes the general way.
+
+use crate::host::clock::is_past;
+use crate::rr::RecordType;
+use crate::shm::sync::{AtomicU32, Ordering};
+
+use super::hash::hash_name;
+use super::view::{ASKED, HEAD, note_use, same_folded, same_spelling, stamp_use};
+use super::{Cache, NegativeKind, TableWord, layout};
+
+/// Result of [`Cache::peek_ipv4`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Peek {
+    /// Not found at the first look: ask [`Cache::first_address`].
+    Miss,
+    /// The first record of the set.
+    Address {
+        /// Four octets in network order.
+        address: u32,
+        /// The set has no other record, live or expired.
+        alone: bool,
+    },
+    /// A live negative entry.
+    Negative(NegativeKind),
+}
+
+impl Cache {
+    /// The first IPv4 address of a name if one look finds it; takes no lock, and writes nothing but the
+    /// entry's coarse use stamp.
+    #[must_use]
+    #[inline(always)]
+    pub fn peek_ipv4(&self, name: &[u8], now: u32) -> Peek {
+        let hash = hash_name(name, &self.key);
+        // SYNC: as in `Cache::table`.
+        let table = self.header.table.load(Ordering::Acquire);
+        let Some(bucket) = self.table_of(TableWord(table)).home_bucket(hash.high) else {
+            return Peek::Miss;
+        };
+        let version = bucket.begin();
+        let block = bucket.first_candidate(hash.tag(RecordType::A.0));
+        // Block 0 is never handed out: no name has its hash, which is 0.
+        let Some(words) = self.pages.words_from(block) else {
+            return Peek::Miss;
+        };
+        let Some((head, tail)) = words.split_first_chunk::<HEAD>() else {
+            return Peek::Miss;
+        };
+        let word = |offset: usize| load(&head[offset / 4]);
+        let asked = u64::from(RecordType::A.0) | (name.len() as u64) << 24;
+        if word(layout::HASH) != hash.high || u64::from(word(layout::IDENTITY) & ASKED) != asked {
+            return Peek::Miss;
+        }
+        // The words of the name end in a NUL at least, the data is behind them.
+        let Some(data) = tail.get(name.len() / 4 + 1) else {
+            return Peek::Miss;
+        };
+        if !same_spelling(tail, name) && !self.is_spelled_otherwise(head, name) {
+            return Peek::Miss;
+        }
+        let flags = word(layout::IDENTITY) >> 16;
+        let is_permanent = flags & u32::from(layout::FLAG_PERMANENT) != 0;
+        let is_negative = flags & u32::from(layout::FLAG_NEGATIVE) != 0;
+        // An entry lives as long as the longest of its records.
+        let expire = match is_negative {
+            true => word(layout::EXPIRE),
+            false => word(layout::RR_EXPIRE),
+        };
+        if is_past(expire, now) && !is_permanent {
+            return Peek::Miss;
+        }
+        if stamp_use(head, now) {
+            self.note_first_use(head, now);
+        }
+        let (address, counts) = (load(data), word(layout::COUNTS));
+        if !self.is_undisturbed(bucket, version, table) {
+            return Peek::Miss;
+        }
+        if is_negative {
+            return Peek::Negative(layout::decode_kind(counts));
+        }
+        Peek::Address {
+            address,
+            alone: counts as u16 == 1,
+        }
+    }
+
+    /// True when the name of an entry, given its fixed part, differs in no more than letter case.
+    #[cold]
+    #[inline(never)]
+    fn is_spelled_otherwise(&self, head: &'static [AtomicU32; HEAD], name: &[u8]) -> bool {
+        let block = self.pages.block_at(head.as_ptr().addr());
+        let words = block.and_then(|block| self.pages.words_from(block));
+        let stored = words.and_then(|words| words.get(HEAD..));
+        stored.is_some_and(|stored| same_folded(stored, name))
+    }
+
+    /// What is left to do once a second for an entry in use, given its fixed part.
+    #[cold]
+    #[inline(never)]
+    fn note_first_use(&self, head: &'static [AtomicU32; HEAD], now: u32) {
+        if let Some(block) = self.pages.block_at(head.as_ptr().addr()) {
+            note_use(head, block, now);
+        }
+    }
+}
+
+#[inline(always)]
+fn load(word: &AtomicU32) -> u32 {
+    word.load(Ordering::Relaxed)
+}
+
+#[cfg(all(test, not(loom)))]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::super::{Conflict, Draft, DraftData, DraftRecord};
+    use super::*;
+    use crate::host::clock::after_seconds;
+    use crate::rr::RData;
+
+    const NOW: u32 = 500;
+
+    fn put(cache: &Cache, name: &[u8], data: DraftData<'_>, permanent: bool) {
+        let draft = Draft {
+            name,
+            rtype: RecordType::A,
+            data,
+            permanent,
+            negative_ttl: 60,
+        };
+        cache.insert(&draft, Conflict::Replace, NOW).unwrap();
+    }
+
+    fn word(octets: [u8; 4]) -> u32 {
+        u32::from_ne_bytes(octets)
+    }
+
+    fn only(octets: [u8; 4]) -> Peek {
+        Peek::Address {
+            address: word(octets),
+            alone: true,
+        }
+    }
+
+    fn records(list: &[(u8, u32)]) -> Vec<(RData, u32)> {
+        let rdata = |last: &u8| RData::A(Ipv4Addr::new(192, 0, 2, *last));
+        list.iter().map(|(last, ttl)| (rdata(last), *ttl)).collect()
+    }
+
+    fn put_records(cache: &Cache, name: &[u8], list: &[(u8, u32)], permanent: bool) {
+        let list = records(list);
+        let drafts: Vec<_> = list
+            .iter()
+            .map(|(rdata, ttl)| DraftRecord { ttl: *ttl, rdata })
+            .collect();
+        put(cache, name, DraftData::Records(&drafts), permanent);
+    }
+
+    #[test]
+    fn names_of_every_length_in_either_case() {
+        for length in 1..=crate::rr::MAX_NAME_OCTETS {
+            // A cache for each, so that none stands in another's place.
+            let cache = Cache::for_tests(1 << 20, false).unwrap();
+            let name: Vec<u8> = (0..length).map(|i| b'a' + (i % 26) as u8).collect();
+            put_records(cache, &name, &[(length as u8, 60)], false);
+            let expected = only([192, 0, 2, length as u8]);
+            assert_eq!(cache.peek_ipv4(&name, NOW), expected, "{length}");
+            let upper = name.to_ascii_uppercase();
+            assert_eq!(cache.peek_ipv4(&upper, NOW), expected, "{length}");
+            for other in [&name[1..], &[&name[..], b"x"].concat(), b"zz"] {
+                assert_eq!(cache.peek_ipv4(other, NOW), Peek::Miss, "{length}");
+            }
+        }
+    }
+
+    #[test]
+    fn records_and_their_ends() {
+        let cache = Cache::for_tests(1 << 20, false).unwrap();
+        put_records(cache, b"one", &[(1, 10)], false);
+        put_records(cache, b"two", &[(2, 10), (3, 20)], false);
+        put_records(cache, b"forever", &[(4, 10)], true);
+        let (first, last) = (only([192, 0, 2, 1]), after_seconds(NOW, 10) - 1);
+        assert_eq!(cache.peek_ipv4(b"one", last), first);
+        assert_eq!(cache.peek_ipv4(b"one", last + 1), Peek::Miss);
+        assert_eq!(
+            cache.peek_ipv4(b"two", last),
+            Peek::Address {
+                address: word([192, 0, 2, 2]),
+                alone: false,
+            }
+        );
+        // The second record lives, which the general way finds.
+        assert_eq!(cache.peek_ipv4(b"two", last + 1), Peek::Miss);
+        let far = after_seconds(NOW, 100_000);
+        assert_eq!(cache.peek_ipv4(b"forever", far), only([192, 0, 2, 4]));
+    }
+
+    #[test]
+    fn negative_entries_and_their_ends() {
+        let cache = Cache::for_tests(1 << 20, false).unwrap();
+        let kinds = [
+            NegativeKind::NxDomain,
+            NegativeKind::NoData,
+            NegativeKind::Failure,
+        ];
+        for (name, kind) in [b"n1", b"n2", b"n3"].into_iter().zip(kinds) {
+            put(cache, name, DraftData::Negative(kind), false);
+            let end = after_seconds(NOW, 60);
+            assert_eq!(cache.peek_ipv4(name, end - 1), Peek::Negative(kind));
+            assert_eq!(cache.peek_ipv4(name, end), Peek::Miss);
+        }
+    }
+
+    #[test]
+    fn a_look_counts_as_a_use() {
+        let cache = Cache::for_tests(1 << 20, false).unwrap();
+        put_records(cache, b"used", &[(1, 600)], false);
+        let later = after_seconds(NOW, 30);
+        assert_ne!(cache.peek_ipv4(b"used", later), Peek::Miss);
+        let entry = cache.acquire_any_age(b"used", RecordType::A).unwrap();
+        assert_eq!(entry.last_used(), layout::use_stamp(later));
+    }
+}
