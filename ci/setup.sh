@@ -15,6 +15,7 @@ need nm binutils
 # End-to-end and twin tests: callers and callees, name server, network namespaces
 need sipp sip-tester
 need nsd nsd
+need dig bind9-dnsutils
 need ip iproute2
 need python3 python3
 # Kamailio's source packages, its core, and the modules that kamailio/modules names

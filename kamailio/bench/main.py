@@ -32,6 +32,7 @@ def arguments():
     parser.add_argument("--ours", required=True, help="Kamailio on the library")
     parser.add_argument("--modules", default="", help="folder of Kamailio's own modules")
     parser.add_argument("--kamcmd", default="kamcmd", help="the command that sends RPCs")
+    parser.add_argument("--question", default="false", help="the program question, see question.c")
     parser.add_argument("--libs", default="", help="for LD_LIBRARY_PATH")
     parser.add_argument("--quick", action="store_true", help="fewer rounds and suites, for a look")
     parser.add_argument("--suites", help="suites by name, comma between; also: instructions")
@@ -53,7 +54,11 @@ class Bench:
         """Runs one plan; the lines of the result, parsed."""
         work = self.args.work
         plan, extra, out = f"{work}/plans/{name}.{side}.plan", f"{work}/run/{name}.{side}.cfg", f"{work}/run/{name}.{side}.json"
-        places = {"@KAMCMD@": self.args.kamcmd, "@MODULES@": self.args.modules, "@SOCKET@": f"{work}/run/ctl"}
+        asked = f"{work}/run/{name}.{side}.asked"
+        places = {"@KAMCMD@": self.args.kamcmd, "@MODULES@": self.args.modules, "@SOCKET@": f"{work}/run/ctl",
+                  "@QUESTION@": self.args.question, "@ASKED@": asked}
+        if os.path.exists(asked):
+            os.remove(asked)
         for path, text in ((plan, "\n".join(lines)), (extra, config)):
             for name, value in places.items():
                 text = text.replace(name, value)
@@ -63,7 +68,7 @@ class Bench:
         command = ["bash", f"{self.args.perf}/one.sh", self.binary[side], self.args.module, side, plan, out, "nsd", extra]
         subprocess.run(command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
         with open(out) as file:
-            return [parsed for parsed in map(_parsed, file) if parsed]
+            return [parsed for parsed in map(_parsed, file) if parsed] + _asked(asked)
 
     def suite(self, side, name):
         make, config, _, _ = plans.SUITES[name]
@@ -92,6 +97,16 @@ def _parsed(line):
         return json.loads(line)
     except ValueError:
         return None
+
+
+def _asked(path):
+    """What the program question printed during a plan, as rows like those of the module."""
+    if not os.path.exists(path):
+        return []
+    with open(path) as file:
+        found = [line.split() for line in file]
+    return [{"label": line[0], "allprocs": int(line[1]), "role": 0, "mode": "question", "cpu_ns": float(line[2])}
+            for line in found if len(line) == 3]
 
 
 def merge(rounds):

@@ -71,6 +71,9 @@ def scale(quick):
         reps = 2 if quick else 3
         for procs in (1, 8):
             lines.append(_timed(f"scale_{count}", f"mode=get_ip order=rand lo=0 hi={count}", procs, reps, 0.3))
+    # As many names as the module's own table holds.
+    for procs in (1, 8):
+        lines.append(_timed("floor_random", "mode=refro order=rand lo=0 hi=65536", procs, reps, 0.3))
     return lines
 
 
@@ -95,6 +98,8 @@ def miss(quick):
     for procs in (1, 2):
         lines.append(f"run label=res_raw reps={reps} maxsecs=60 | procs={procs} mode=res order=uniq lo=0 hi={count}")
         lines.append(f"run label=miss reps={reps} flush=1 maxsecs=60 | procs={procs} mode=get_ip order=uniq lo=0 hi={count}")
+        for way in ("fresh", "drawn"):
+            lines.append(f'exec cmd="echo question_{way} {procs} `@QUESTION@ {procs} {count} {way}` >> @ASKED@"')
     return lines
 
 

@@ -99,7 +99,8 @@ def _floors(results, short):
         place, text = rows.FLOORS.get(row.floor, (None, None))
         value = place and rows._find(results, "ours", *place[:3], *(place[3:] or ["ns_op"]))
         if value:
-            lines.append(f"- {row.text}: {number(ours / value)} times {text} ({number(value)} {row.unit}).\n")
+            lines.append(f"- {row.text}: {number(ours / value)} times the floor, which is {text} ({number(value)} {row.unit}). "
+                         f"The floor itself would be {number(stock / value)} x.\n")
         else:
             lines.append(f"- {row.text}.\n")
     return lines

@@ -23,6 +23,10 @@ case " $* " in
 	exec python3 "$here/main.py" --perf "$perf" --work "$work" --module none --stock none --ours none "$@"
 	;;
 esac
+command -v dig >/dev/null || {
+	echo "bench: dig is missing (bind9-dnsutils): the measuring module's scripts wait for the server with it" >&2
+	exit 1
+}
 variables=$(sh "$root/kamailio/build.sh" trixie "$build")
 eval "$variables"
 module=$work/module/dnsbench.so
@@ -30,6 +34,9 @@ if [ ! -e "$module" ] || [ "$perf/dnsbench/dnsbench.c" -nt "$module" ]; then
 	bash "$perf/build.sh" "$KAM_TREE" "$work/module" >/dev/null
 fi
 [ -e "$work/nsd/nsd.conf" ] || WORK=$work bash "$perf/setup-nsd.sh" >/dev/null
-exec python3 "$here/main.py" --perf "$perf" --work "$work" --module "$work/module" \
+if [ ! -e "$work/question" ] || [ "$here/question.c" -nt "$work/question" ]; then
+	"${CC:-cc}" -O2 -o "$work/question" "$here/question.c"
+fi
+exec python3 "$here/main.py" --perf "$perf" --work "$work" --module "$work/module" --question "$work/question" \
 	--stock "$KAM_STOCK" --ours "$KAM_OURS" --libs "$KAM_LIBS" \
 	--modules "$KAM_MODULES" --kamcmd "$KAM_CMD" "$@"
