@@ -386,6 +386,7 @@ impl<'s> Exchange<'s> {
             tcp_left: protocol == Protocol::Udp,
         };
         let (verdict, manners) = judge(&message, &asked);
+        session.transport.recycle(message);
         if !matches!(verdict, Verdict::Ignore(_) | Verdict::Doubtful) {
             note_manners(&server, &manners, now_us / 1000);
             // A connection takes a round trip of its own.
@@ -394,7 +395,13 @@ impl<'s> Exchange<'s> {
             server.note_reply(now_us / 1000, took_us);
         }
         match verdict {
-            Verdict::Answer(answer) => self.candidate_answered(answer, session),
+            Verdict::Answer(answer) => {
+                if flight.strays == 0 {
+                    session.transport.finish(handle);
+                    self.flights.retain(|flight| flight.handle != handle);
+                }
+                self.candidate_answered(answer, session);
+            }
             Verdict::Ignore(reason) => {
                 metrics::count(Metric::Discarded);
                 flight.strays += 1;

@@ -10,6 +10,7 @@
 mod trace;
 pub mod config;
 mod cookie;
+mod datagrams;
 mod exchange;
 mod findings;
 mod hook;

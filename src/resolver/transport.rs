@@ -1,9 +1,10 @@
 //! Sends queries and waits for messages, over UDP and TCP, without a thread.
 //!
-//! Every query has a socket of its own, with a port that the kernel draws at random and connected to the
-//! server, so that the kernel drops what comes from elsewhere (RFC 5452 section 9). Two queries never
+//! Every query has a socket for itself, with a port that the kernel draws at random for it and connected to
+//! the server, so that the kernel drops what comes from elsewhere (RFC 5452 section 9). Two queries never
 //! share a port, not even A and AAAA of one name: address translators lose one of two packets that open
-//! a flow at the same moment. All sockets are waited for with one `poll()`.
+//! a flow at the same moment. A socket may serve another query after its own was answered, with another
+//! port: see [`super::datagrams`]. All sockets are waited for with one `poll()`.
 #![allow(
     unsafe_code,
     reason = "socket calls that std lacks: non-blocking connect, poll"
@@ -11,9 +12,10 @@
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read as _, Write as _};
-use std::net::{SocketAddr, TcpStream, UdpSocket};
+use std::net::{SocketAddr, TcpStream};
 use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd, RawFd};
 
+use super::datagrams::{Datagram, Datagrams};
 use crate::host::clock;
 
 /// Largest DNS message.
@@ -57,6 +59,17 @@ pub trait Transport {
     /// Gives up a query; no event of it is reported any more.
     fn close(&mut self, handle: Handle);
 
+    /// As [`close`](Self::close), for a query whose one message so far was the answer: what it used may serve
+    /// another query.
+    fn finish(&mut self, handle: Handle) {
+        self.close(handle);
+    }
+
+    /// Takes the room of a message back that was read.
+    fn recycle(&mut self, message: Vec<u8>) {
+        drop(message);
+    }
+
     /// Waits for an event until the clock shows `until_ms`; `None` when that time has come.
     fn wait(&mut self, until_ms: u64) -> Option<(Handle, Event)>;
 }
@@ -71,6 +84,9 @@ pub(super) struct SystemTransport {
     interest: Vec<libc::pollfd>,
     /// Room for one datagram.
     datagram: Vec<u8>,
+    datagrams: Datagrams,
+    /// Room for the next message that is reported.
+    spare: Vec<u8>,
 }
 
 #[derive(Debug)]
@@ -81,7 +97,7 @@ struct Channel {
 
 #[derive(Debug)]
 enum Socket {
-    Udp(UdpSocket),
+    Udp(Datagram),
     Tcp(Connection),
 }
 
@@ -106,7 +122,7 @@ impl Transport for SystemTransport {
 
     fn open(&mut self, server: SocketAddr, protocol: Protocol, query: &[u8]) -> Option<Handle> {
         let socket = match protocol {
-            Protocol::Udp => send_datagram(server, query).map(Socket::Udp),
+            Protocol::Udp => self.datagrams.send(server, query).map(Socket::Udp),
             Protocol::Tcp => Connection::open(server, query).map(Socket::Tcp),
         };
         match socket {
@@ -126,6 +142,20 @@ impl Transport for SystemTransport {
     fn close(&mut self, handle: Handle) {
         self.channels.retain(|channel| channel.handle != handle);
         self.ready.retain(|(owner, _)| *owner != handle);
+    }
+
+    fn finish(&mut self, handle: Handle) {
+        let place = self.channels.iter().position(|c| c.handle == handle);
+        if let Some(channel) = place.map(|place| self.channels.swap_remove(place))
+            && let Socket::Udp(datagram) = channel.socket
+        {
+            self.datagrams.keep(datagram);
+        }
+        self.ready.retain(|(owner, _)| *owner != handle);
+    }
+
+    fn recycle(&mut self, message: Vec<u8>) {
+        self.spare = message;
     }
 
     fn wait(&mut self, until_ms: u64) -> Option<(Handle, Event)> {
@@ -160,11 +190,12 @@ impl SystemTransport {
             self.datagram.resize(MAX_MESSAGE_OCTETS, 0);
         }
         let (ready, datagram) = (&mut self.ready, &mut self.datagram);
+        let spare = &mut self.spare;
         let mut seen = self.interest.iter();
         // A channel that has ended goes; its messages and the notice of its end stay.
         self.channels.retain_mut(|channel| {
             let quiet = seen.next().is_none_or(|seen| seen.revents == 0);
-            let goes_on = quiet || channel.advance(datagram, ready).is_ok();
+            let goes_on = quiet || channel.advance(datagram, spare, ready).is_ok();
             if !goes_on {
                 ready.push_back((channel.handle, Event::Failed));
             }
@@ -176,7 +207,7 @@ impl SystemTransport {
 impl Channel {
     fn interest(&self) -> libc::pollfd {
         let (fd, events) = match &self.socket {
-            Socket::Udp(socket) => (socket.as_raw_fd(), libc::POLLIN),
+            Socket::Udp(datagram) => (datagram.fd(), libc::POLLIN),
             Socket::Tcp(c) if c.sent < c.outgoing.len() => (c.stream.as_raw_fd(), libc::POLLOUT),
             Socket::Tcp(c) => (c.stream.as_raw_fd(), libc::POLLIN),
         };
@@ -190,13 +221,19 @@ impl Channel {
     /// Does what can be done without waiting. An error means that nothing more will come.
     fn advance(
         &mut self,
-        datagram: &mut [u8],
+        buffer: &mut [u8],
+        spare: &mut Vec<u8>,
         ready: &mut VecDeque<(Handle, Event)>,
     ) -> io::Result<()> {
         let handle = self.handle;
         let mut report = |message| ready.push_back((handle, Event::Message(message)));
         let result = match &mut self.socket {
-            Socket::Udp(socket) => receive_datagram(socket, datagram, &mut report),
+            Socket::Udp(datagram) => datagram.receive(buffer).map(|received| {
+                let mut message = std::mem::take(spare);
+                message.clear();
+                message.extend_from_slice(received);
+                report(message);
+            }),
             Socket::Tcp(connection) => connection.advance(&mut report),
         };
         match result {
@@ -209,25 +246,6 @@ impl Channel {
             _ => Ok(()),
         }
     }
-}
-
-fn send_datagram(server: SocketAddr, query: &[u8]) -> io::Result<UdpSocket> {
-    // Not bound: connect() does that, to a port that the kernel draws from its secure random numbers.
-    let socket = UdpSocket::from(new_socket(server, libc::SOCK_DGRAM)?);
-    connect(socket.as_raw_fd(), server)?;
-    socket.send(query)?;
-    Ok(socket)
-}
-
-/// One datagram; others that wait with it are seen by the next `poll()`.
-fn receive_datagram(
-    socket: &UdpSocket,
-    buffer: &mut [u8],
-    report: &mut impl FnMut(Vec<u8>),
-) -> io::Result<()> {
-    let length = socket.recv(buffer)?;
-    report(buffer.get(..length).unwrap_or_default().to_vec());
-    Ok(())
 }
 
 impl Connection {
@@ -285,7 +303,7 @@ fn connect_without_waiting(server: SocketAddr) -> io::Result<TcpStream> {
 }
 
 /// A socket of the server's address family that never blocks.
-fn new_socket(server: SocketAddr, kind: libc::c_int) -> io::Result<OwnedFd> {
+pub(super) fn new_socket(server: SocketAddr, kind: libc::c_int) -> io::Result<OwnedFd> {
     let family = match server {
         SocketAddr::V4(_) => libc::AF_INET,
         SocketAddr::V6(_) => libc::AF_INET6,
@@ -299,7 +317,8 @@ fn new_socket(server: SocketAddr, kind: libc::c_int) -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
-fn connect(fd: RawFd, server: SocketAddr) -> io::Result<()> {
+/// Connects a socket.
+pub(super) fn connect(fd: RawFd, server: SocketAddr) -> io::Result<()> {
     let result = match server {
         SocketAddr::V4(v4) => {
             let address = libc::sockaddr_in {
@@ -336,6 +355,22 @@ fn connect(fd: RawFd, server: SocketAddr) -> io::Result<()> {
     }
 }
 
+/// Takes server and port from a connected UDP socket.
+pub(super) fn dissolve(fd: RawFd) -> io::Result<()> {
+    let nobody = libc::sockaddr {
+        sa_family: libc::AF_UNSPEC as libc::sa_family_t,
+        sa_data: [0; 14],
+    };
+    let size = size_of::<libc::sockaddr>() as libc::socklen_t;
+    // SAFETY: the address is a whole sockaddr that outlives the call, and `size` is its.
+    let result = unsafe { libc::connect(fd, &raw const nobody, size) };
+    if result < 0 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(())
+    }
+}
+
 fn poll(interest: &mut [libc::pollfd], timeout_ms: u64) -> io::Result<()> {
     let timeout = i32::try_from(timeout_ms).unwrap_or(i32::MAX);
     // SAFETY: pointer and length are those of one exclusively borrowed slice.
@@ -356,6 +391,7 @@ fn poll(interest: &mut [libc::pollfd], timeout_ms: u64) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::net::UdpSocket;
 
     #[test]
     fn closed_port_is_reported_and_not_waited_for() {

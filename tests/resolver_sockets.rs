@@ -1,0 +1,126 @@
+//! Sockets that serve one query after the other: how many, for whom, and when not.
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "test code; a failure ends the test"
+)]
+
+mod support;
+
+use std::collections::BTreeSet;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use kamailio_dns::resolver::{Outcome, Question, query, query_all};
+use kamailio_dns::rr::RecordType;
+use support::{A, Reply, Rr, Server, children};
+
+/// Counts of sockets are the whole process's.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
+fn alone() -> MutexGuard<'static, ()> {
+    ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The sockets that this process has open, as the kernel numbers them.
+fn sockets() -> BTreeSet<String> {
+    let open = std::fs::read_dir("/proc/self/fd").expect("/proc");
+    open.filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok())
+        .map(|target| target.to_string_lossy().into_owned())
+        .filter(|target| target.starts_with("socket:"))
+        .collect()
+}
+
+#[track_caller]
+fn ask(name: &str) {
+    let question = Question {
+        qname: name.as_bytes(),
+        qtype: RecordType::A,
+    };
+    match query(&question, None) {
+        Outcome::Answer(answer) => assert_eq!(answer.answers.len(), 1, "{name}"),
+        other => panic!("{name}: {other:?}"),
+    }
+}
+
+fn server_with(names: &[&str]) -> Server {
+    let server = Server::start();
+    for name in names {
+        server.add(Rr::a(name, 60, "192.0.2.1"));
+    }
+    server
+}
+
+#[test]
+fn queries_in_a_row_use_one_socket() {
+    let names = ["a.test", "b.test", "c.test"];
+    let server = server_with(&names);
+    let _options = support::use_server(&server);
+    let before = sockets();
+    for name in names {
+        ask(name);
+    }
+    assert_eq!(sockets().difference(&before).count(), 1);
+}
+
+#[test]
+fn queries_side_by_side_keep_few_sockets() {
+    let _alone = alone();
+    let server = server_with(&[]);
+    let _options = support::use_server(&server);
+    let names: Vec<String> = (0..30).map(|i| format!("h{i}.test")).collect();
+    for name in &names {
+        server.add(Rr::a(name, 60, "192.0.2.1"));
+    }
+    let before = sockets();
+    for _ in 0..3 {
+        let questions: Vec<_> = names
+            .iter()
+            .map(|name| Question {
+                qname: name.as_bytes(),
+                qtype: RecordType::A,
+            })
+            .collect();
+        let outcomes = query_all(&questions, None);
+        assert!(outcomes.iter().all(|o| matches!(o, Outcome::Answer(_))));
+    }
+    assert!(sockets().difference(&before).count() <= 4);
+}
+
+#[test]
+fn a_socket_that_got_a_forged_reply_is_closed() {
+    let _alone = alone();
+    let server = server_with(&["good.test"]);
+    let forged = Reply::answer(vec![Rr::a("odd.test", 60, "192.0.2.6")]).wrong_id();
+    let right = Reply::answer(vec![Rr::a("odd.test", 60, "192.0.2.1")]);
+    server.script("odd.test", A, vec![forged.then(right)]);
+    let _options = support::use_server(&server);
+    ask("good.test");
+    let with_one = sockets();
+    ask("odd.test");
+    assert_eq!(with_one.difference(&sockets()).count(), 1);
+    ask("good.test");
+    assert_eq!(sockets().difference(&with_one).count(), 1);
+}
+
+#[test]
+fn a_child_does_not_use_the_sockets_of_its_parent() {
+    let _alone = alone();
+    let server = server_with(&["parent.test", "child.test"]);
+    let _options = support::use_server(&server);
+    let before = sockets();
+    ask("parent.test");
+    let kept: BTreeSet<_> = sockets().difference(&before).cloned().collect();
+    assert_eq!(kept.len(), 1);
+    let child = children::spawn(|| {
+        assert!(kept.is_subset(&sockets()), "inherited");
+        ask("child.test");
+        let now = sockets();
+        assert!(kept.is_disjoint(&now), "closed in the child");
+        assert_eq!(now.difference(&before).count(), 1);
+    });
+    children::all_end_well(vec![child]);
+    // The parent's is still of use.
+    ask("child.test");
+    assert!(kept.is_subset(&sockets()));
+}
