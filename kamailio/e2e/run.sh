@@ -10,38 +10,21 @@ here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
 build=$(cd "${BUILD:-$root/build}" && pwd)
 
-suites=
-while [ $# -gt 0 ]; do
-	case $1 in
-	--)
-		shift
-		break
-		;;
-	*) suites="$suites $1" ;;
-	esac
+. "$root/kamailio/tally.sh"
+
+suites=$(suites_of "$@")
+while [ $# -gt 0 ] && [ "$1" != -- ]; do
 	shift
 done
+[ $# -eq 0 ] || shift
 
-log=$(mktemp "${TMPDIR:-/tmp}/kamailio-e2e.XXXXXX")
-trap 'rm -f "$log"' EXIT
-passed=0
-failed=0
-for suite in ${suites:-bookworm}; do
+for suite in $suites; do
 	variables=$(sh "$root/kamailio/build.sh" "$suite" "$build")
 	eval "$variables"
 	server=$KAM_OURS
 	[ -z "${STOCK:-}" ] || server=$KAM_STOCK
 	echo "--- $suite: $("$server" -v 2>/dev/null | head -n 1 || true)"
-	python3 "$here/main.py" --suite "$suite" --server "$server" --modules "$KAM_MODULES" --kamcmd "$KAM_CMD" \
-		--libs "$KAM_LIBS" --out "$build/e2e/$suite" "$@" 2>&1 | tee "$log" || true
-	line=$(tail -n 1 "$log")
-	case $line in
-	*" passed, "*" failed") ;;
-	*) line="0 passed, 1 failed" ;;
-	esac
-	passed=$((passed + ${line%% *}))
-	line=${line% failed}
-	failed=$((failed + ${line##* }))
+	tally python3 "$here/main.py" --suite "$suite" --server "$server" --modules "$KAM_MODULES" --kamcmd "$KAM_CMD" \
+		--libs "$KAM_LIBS" --out "$build/e2e/$suite" "$@"
 done
-echo "all suites: $passed passed, $failed failed"
-[ "$failed" -eq 0 ]
+tally_end "all suites"

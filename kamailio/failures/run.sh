@@ -9,27 +9,24 @@ here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
 build=$(cd "${BUILD:-$root/build}" && pwd)
 
-suites=
-while [ $# -gt 0 ]; do
-	case $1 in
-	--)
-		shift
-		break
-		;;
-	*) suites="$suites $1" ;;
-	esac
+. "$root/kamailio/tally.sh"
+
+suites=$(suites_of "$@")
+while [ $# -gt 0 ] && [ "$1" != -- ]; do
 	shift
 done
+[ $# -eq 0 ] || shift
 
 # What bed/kamailio.py loads; further modules cost time only.
 KAMAILIO_MODULES=${KAMAILIO_MODULES:-"kex corex tm sl rr pv textops siputils xlog ctl cfg_rpc counters jsonrpcs"}
 export KAMAILIO_MODULES
 
-for suite in ${suites:-bookworm}; do
+for suite in $suites; do
 	variables=$(sh "$root/kamailio/build.sh" "$suite" "$build")
 	eval "$variables"
 	set -- "$@" \
 		--build "$suite,stock,$KAM_STOCK,$KAM_MODULES,$KAM_CMD,$KAM_LIBS" \
 		--build "$suite,ours,$KAM_OURS,$KAM_MODULES,$KAM_CMD,$KAM_LIBS"
 done
-exec python3 "$here/main.py" --out "$build/failures" "$@"
+tally python3 "$here/main.py" --out "$build/failures" "$@"
+tally_end ""

@@ -9,32 +9,20 @@ set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
 build=$(cd "${BUILD:-$root/build}" && pwd)
-log=$(mktemp "${TMPDIR:-/tmp}/kamailio-soak.XXXXXX")
-trap 'rm -f "$log"' EXIT
-passed=0
-failed=0
+. "$root/kamailio/tally.sh"
 
 soak() { # folder, options of main.py
 	out=$1
 	shift
-	python3 "$here/main.py" --suite "$suite" --server "$KAM_OURS" --modules "$KAM_MODULES" --kamcmd "$KAM_CMD" \
-		--libs "$KAM_LIBS" --out "$build/$out/$suite" "$@" 2>&1 | tee "$log" || true
-	line=$(tail -n 1 "$log")
-	case $line in
-	*" passed, "*" failed") ;;
-	*) line="0 passed, 1 failed" ;;
-	esac
-	passed=$((passed + ${line%% *}))
-	line=${line% failed}
-	failed=$((failed + ${line##* }))
+	tally python3 "$here/main.py" --suite "$suite" --server "$KAM_OURS" --modules "$KAM_MODULES" --kamcmd "$KAM_CMD" \
+		--libs "$KAM_LIBS" --out "$build/$out/$suite" "$@"
 }
 
-for suite in "${@:-bookworm}"; do
+for suite in $(suites_of "$@"); do
 	variables=$(sh "$root/kamailio/build.sh" "$suite" "$build")
 	eval "$variables"
 	soak soak --seconds "${SECONDS_:-60}"
 	[ "${VALGRIND_SECONDS:-20}" = 0 ] ||
 		soak soak-valgrind --seconds "${VALGRIND_SECONDS:-20}" --rate 15 --workers 4 --valgrind
 done
-echo "soak: $passed passed, $failed failed"
-[ "$failed" -eq 0 ]
+tally_end soak
