@@ -17,31 +17,10 @@ use kamailio_dns::host::metrics::{self, Metric};
 use kamailio_dns::lookup;
 use kamailio_dns::rr::RecordType;
 use support::children::{SharedNumbers, all_end_well, kill, spawn, wait};
-use support::{A, AAAA, OptionsGuard, Reply, Rr, Server, Watchdog, use_server};
+use support::{A, AAAA, Reply, Rr, Setup};
 
 const IPV4_ONLY: u32 = 1;
 const WORKERS: u32 = 8;
-
-struct Setup {
-    _watchdog: Watchdog,
-    server: Server,
-    options: OptionsGuard,
-}
-
-fn setup() -> Setup {
-    let watchdog = Watchdog::start(120);
-    let server = Server::start();
-    let mut options = use_server(&server);
-    options.set("dns_retr_time", "20");
-    metrics::prepare();
-    lookup::prepare();
-    Cache::init().unwrap().flush(true);
-    Setup {
-        _watchdog: watchdog,
-        server,
-        options,
-    }
-}
 
 fn find(name: &str, flags: u32) -> Result<EntryRef, LookupError> {
     lookup::entry(name.as_bytes(), RecordType(A), flags).map(|(entry, _)| entry)
@@ -69,7 +48,7 @@ fn slowly(records: Vec<Rr>) -> Vec<Reply> {
 
 #[test]
 fn b11_eight_workers_send_one_query() {
-    let s = setup();
+    let s = Setup::patient();
     let records = vec![Rr::a("slow.test", 60, "192.0.2.7")];
     s.server.script("slow.test", A, slowly(records));
     let before = metrics::value(Metric::Coalesced);
@@ -80,7 +59,7 @@ fn b11_eight_workers_send_one_query() {
 
 #[test]
 fn both_families_are_asked_once() {
-    let s = setup();
+    let s = Setup::patient();
     s.server
         .script(
             "two.test",
@@ -114,7 +93,7 @@ fn both_families_are_asked_once() {
 /// What the cache does not keep is shared all the same.
 #[test]
 fn records_with_ttl_0_are_shared() {
-    let s = setup();
+    let s = Setup::patient();
     let records = vec![Rr::a("zero.test", 0, "192.0.2.8")];
     s.server.script("zero.test", A, slowly(records));
     let cache = Cache::init().unwrap();
@@ -131,7 +110,7 @@ fn records_with_ttl_0_are_shared() {
 
 #[test]
 fn failures_that_are_not_remembered_are_shared() {
-    let mut s = setup();
+    let mut s = Setup::patient();
     s.options.set("dns_failure_ttl", "0");
     s.server
         .script("fails.test", A, vec![Reply::servfail().delay_ms(1200)]);
@@ -144,7 +123,7 @@ fn failures_that_are_not_remembered_are_shared() {
 
 #[test]
 fn absence_that_is_not_kept_is_shared() {
-    let mut s = setup();
+    let mut s = Setup::patient();
     s.options.set("dns_cache_negative_ttl", "0");
     let reply = Reply::nxdomain(Rr::soa("test", 60, 60)).delay_ms(700);
     s.server.script("none.test", A, vec![reply]);
@@ -160,7 +139,7 @@ fn absence_that_is_not_kept_is_shared() {
 /// The asker is killed, and nobody has waited for it yet: a zombie.
 #[test]
 fn another_takes_over_from_the_dead() {
-    let s = setup();
+    let s = Setup::patient();
     let records = vec![Rr::a("orphan.test", 60, "192.0.2.9")];
     s.server.script(
         "orphan.test",
@@ -195,7 +174,7 @@ fn another_takes_over_from_the_dead() {
 /// The claim of a process that died must not keep other questions, or the same one, from being shared.
 #[test]
 fn a_claim_left_behind_is_no_obstacle() {
-    let s = setup();
+    let s = Setup::patient();
     let records = vec![Rr::a("left.test", 60, "192.0.2.9")];
     let answer = Reply::answer(records).delay_ms(700);
     s.server
@@ -215,7 +194,7 @@ fn a_claim_left_behind_is_no_obstacle() {
 /// Who waits does so no longer than its own deadline.
 #[test]
 fn waiting_ends_at_the_deadline() {
-    let mut s = setup();
+    let mut s = Setup::patient();
     s.options.set("dns_resolve_deadline", "100");
     s.server.script("never.test", A, vec![Reply::dropped()]);
     let asker = spawn(|| {
@@ -240,7 +219,7 @@ fn waiting_ends_at_the_deadline() {
 
 #[test]
 fn threads_share_as_processes_do() {
-    let s = setup();
+    let s = Setup::patient();
     let records = vec![Rr::a("threads.test", 60, "192.0.2.7")];
     s.server.script("threads.test", A, slowly(records));
     let barrier = std::sync::Barrier::new(8);
@@ -258,7 +237,7 @@ fn threads_share_as_processes_do() {
 /// An asker whose own deadline comes soon has not shown that the servers fail: who waits asks.
 #[test]
 fn an_early_end_of_the_asker_is_no_failure() {
-    let mut s = setup();
+    let mut s = Setup::patient();
     s.options.set("dns_resolve_deadline", "300");
     let records = vec![Rr::a("early.test", 60, "192.0.2.9")];
     s.server.script(
@@ -283,7 +262,7 @@ fn an_early_end_of_the_asker_is_no_failure() {
 #[test]
 fn killed_askers_and_waiters_hold_nobody_up() {
     const NAMES: u32 = 12;
-    let mut s = setup();
+    let mut s = Setup::patient();
     s.options.set("dns_stale_ttl", "0");
     s.options.set("dns_failure_ttl", "0");
     for i in 0..NAMES {

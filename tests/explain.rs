@@ -9,33 +9,14 @@
 
 mod support;
 
-use kamailio_dns::cache::Cache;
 use kamailio_dns::host::clock;
 use kamailio_dns::select::explain::{Explanation, Subject, explain};
 use kamailio_dns::select::sip_uri;
-use support::{A, NAPTR, OptionsGuard, Reply, Rr, SRV, Server, Watchdog, use_server};
+use support::{A, NAPTR, Reply, Rr, SRV, Server, Setup};
 
 const IPV4_ONLY: u32 = 1;
 const LB: u32 = 8;
 const TRY_NAPTR: u32 = 16;
-
-struct Setup {
-    _watchdog: Watchdog,
-    server: Server,
-    options: OptionsGuard,
-}
-
-fn setup() -> Setup {
-    let watchdog = Watchdog::start(120);
-    let server = Server::start();
-    let options = use_server(&server);
-    Cache::init().unwrap().flush(true);
-    Setup {
-        _watchdog: watchdog,
-        server,
-        options,
-    }
-}
 
 fn explained(uri: &str, flags: u32) -> Explanation {
     explain(&sip_uri::parse(uri.as_bytes()).unwrap(), flags)
@@ -130,7 +111,7 @@ fn zone(server: &Server) {
 
 #[test]
 fn every_record_of_a_naptr_tree_has_its_reason() {
-    let mut setup = setup();
+    let mut setup = Setup::new();
     zone(&setup.server);
     setup.options.set("tls_disable", "1");
     let tree = explained("sip:e.example", TRY_NAPTR | IPV4_ONLY);
@@ -209,7 +190,7 @@ fn every_record_of_a_naptr_tree_has_its_reason() {
 
 #[test]
 fn a_drawn_order_is_the_same_in_tree_and_list() {
-    let setup = setup();
+    let setup = Setup::new();
     let mut firsts = std::collections::HashSet::new();
     for number in 1..=4_u8 {
         let host = format!("h{number}.lb.example");
@@ -230,7 +211,7 @@ fn a_drawn_order_is_the_same_in_tree_and_list() {
 
 #[test]
 fn failure_is_not_absence() {
-    let mut setup = setup();
+    let mut setup = Setup::new();
     setup
         .server
         .script("f.example", NAPTR, vec![Reply::servfail()])
@@ -258,7 +239,7 @@ fn failure_is_not_absence() {
 
 #[test]
 fn what_the_uri_rules_out_is_not_asked() {
-    let setup = setup();
+    let setup = Setup::new();
     setup.server.add(Rr::a("p.example", 300, "192.0.2.7"));
     let port = explained("sip:p.example:5080;transport=tcp", TRY_NAPTR | IPV4_ONLY);
     assert_says(&port, Subject::Srv, &["the URI has a port"]);
@@ -289,7 +270,7 @@ fn what_the_uri_rules_out_is_not_asked() {
 
 #[test]
 fn stale_records_are_called_so() {
-    let mut setup = setup();
+    let mut setup = Setup::new();
     setup.options.set("dns_retr_time", "1");
     setup.options.set("dns_retr_no", "1");
     setup.server.add(Rr::a("old.example", 10, "192.0.2.8"));

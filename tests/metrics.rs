@@ -11,33 +11,13 @@ mod support;
 
 use std::collections::BTreeMap;
 
-use kamailio_dns::cache::Cache;
 use kamailio_dns::host::metrics;
 use kamailio_dns::lookup;
 use kamailio_dns::resolver::servers;
 use kamailio_dns::rr::RecordType;
-use support::{A, OptionsGuard, Reply, Rr, Server, Watchdog, use_server};
+use support::{A, Reply, Rr, Setup};
 
 const IPV4_ONLY: u32 = 1;
-
-struct Setup {
-    _watchdog: Watchdog,
-    server: Server,
-    options: OptionsGuard,
-}
-
-fn setup() -> Setup {
-    let watchdog = Watchdog::start(120);
-    let server = Server::start();
-    let options = use_server(&server);
-    metrics::prepare();
-    Cache::init().unwrap().flush(true);
-    Setup {
-        _watchdog: watchdog,
-        server,
-        options,
-    }
-}
 
 fn values() -> BTreeMap<&'static str, u64> {
     (0..metrics::METRICS)
@@ -75,7 +55,7 @@ fn first_address(name: &str) {
 
 #[test]
 fn lookups_are_misses_once_and_hits_from_then_on() {
-    let setup = setup();
+    let setup = Setup::new();
     setup.server.add(Rr::a("a.example", 300, "192.0.2.1"));
     let sent = |more: &[(&'static str, u64)]| {
         let mut list = vec![("misses", 1), ("queries_udp", 1)];
@@ -97,7 +77,7 @@ fn lookups_are_misses_once_and_hits_from_then_on() {
 
 #[test]
 fn what_happens_to_a_query() {
-    let mut setup = setup();
+    let mut setup = Setup::new();
     let record = |owner: &str| vec![Rr::a(owner, 300, "192.0.2.1")];
     setup.server.script(
         "tc.example",
@@ -133,7 +113,7 @@ fn what_happens_to_a_query() {
 
 #[test]
 fn answered_queries_are_in_the_histogram_of_their_server() {
-    let setup = setup();
+    let setup = Setup::new();
     setup.server.add(Rr::a("h.example", 300, "192.0.2.1"));
     let of_server = || {
         let all = servers::snapshot();
@@ -149,7 +129,7 @@ fn answered_queries_are_in_the_histogram_of_their_server() {
 
 #[test]
 fn a_full_cache_evicts_or_refuses() {
-    let mut setup = setup();
+    let mut setup = Setup::new();
     setup.options.set("dns_cache_mem", "100");
     setup.options.set("dns_cache_del_nonexp", "yes");
     let fill = || {

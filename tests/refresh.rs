@@ -22,33 +22,15 @@ use kamailio_dns::host::metrics::{self, Metric};
 use kamailio_dns::lookup::{self, Source};
 use kamailio_dns::rr::RecordType;
 use support::children::{all_end_well, spawn};
-use support::{A, CNAME, NAPTR, OptionsGuard, Reply, Rr, Server, Watchdog, use_server};
+use support::{A, CNAME, NAPTR, Reply, Rr, Setup};
 
 const IPV4_ONLY: u32 = 1;
 
-struct Setup {
-    _watchdog: Watchdog,
-    server: Server,
-    options: OptionsGuard,
-}
-
 /// An empty cache, and a program that calls `dns_refresh_run()`.
 fn setup() -> Setup {
-    let watchdog = Watchdog::start(120);
-    let server = Server::start();
-    let mut options = use_server(&server);
-    // A busy machine must not look like a silent server.
-    options.set("dns_retr_time", "10");
-    metrics::prepare();
-    lookup::prepare();
-    Cache::init().unwrap().flush(true);
-    lookup::forget_failures();
+    let setup = Setup::patient();
     run();
-    Setup {
-        _watchdog: watchdog,
-        server,
-        options,
-    }
+    setup
 }
 
 /// Refreshes what is due; the number of questions that were answered.

@@ -19,33 +19,9 @@ use kamailio_dns::host::metrics::{self, Metric};
 use kamailio_dns::lookup::{self, Source};
 use kamailio_dns::rr::RecordType;
 use support::children::{SharedNumbers, all_end_well, spawn};
-use support::{A, AAAA, CNAME, OptionsGuard, Reply, Rr, Server, Watchdog, use_server};
+use support::{A, AAAA, CNAME, Reply, Rr, Setup};
 
 const IPV4_ONLY: u32 = 1;
-
-struct Setup {
-    _watchdog: Watchdog,
-    server: Server,
-    options: OptionsGuard,
-}
-
-/// An empty cache; no refresher.
-fn setup() -> Setup {
-    let watchdog = Watchdog::start(120);
-    let server = Server::start();
-    let mut options = use_server(&server);
-    // A busy machine must not look like a silent server.
-    options.set("dns_retr_time", "10");
-    metrics::prepare();
-    lookup::prepare();
-    Cache::init().unwrap().flush(true);
-    lookup::forget_failures();
-    Setup {
-        _watchdog: watchdog,
-        server,
-        options,
-    }
-}
 
 fn a(owner: &str, last: u8) -> Rr {
     Rr::a(owner, 300, &format!("192.0.2.{last}"))
@@ -78,7 +54,7 @@ const DOWN: fn() -> Vec<Reply> = || vec![Reply::servfail()];
 
 #[test]
 fn used_lately_and_servers_down_stale_is_served_and_the_failure_backs_off() {
-    let s = setup();
+    let s = Setup::patient();
     s.server.answer("h.test", A, vec![a("h.test", 1)]);
     assert_eq!(find("h.test"), Ok((1, Source::Network)));
     advance_for_tests(290_000);
@@ -109,7 +85,7 @@ fn used_lately_and_servers_down_stale_is_served_and_the_failure_backs_off() {
 
 #[test]
 fn not_used_lately_it_is_asked_for_and_served_when_that_fails() {
-    let s = setup();
+    let s = Setup::patient();
     s.server.answer("h.test", A, vec![a("h.test", 1)]);
     find("h.test").unwrap();
     s.server.script("h.test", A, DOWN());
@@ -121,7 +97,7 @@ fn not_used_lately_it_is_asked_for_and_served_when_that_fails() {
 /// A silent server: a caller who could have stale data waits for 1.8 s, not for all attempts.
 #[test]
 fn patience_is_short_where_there_is_stale_data() {
-    let mut s = setup();
+    let mut s = Setup::patient();
     s.options.set("dns_retr_time", "30");
     s.server.answer("h.test", A, vec![a("h.test", 1)]);
     find("h.test").unwrap();
@@ -137,7 +113,7 @@ fn patience_is_short_where_there_is_stale_data() {
 
 #[test]
 fn nothing_is_served_beyond_the_limit_or_when_switched_off() {
-    let mut s = setup();
+    let mut s = Setup::patient();
     s.server.answer("h.test", A, vec![a("h.test", 1)]);
     find("h.test").unwrap();
     s.server.script("h.test", A, DOWN());
@@ -159,7 +135,7 @@ fn nothing_is_served_beyond_the_limit_or_when_switched_off() {
 #[test]
 fn absence_ends_stale_data() {
     for nxdomain in [true, false] {
-        let s = setup();
+        let s = Setup::patient();
         s.server.answer("h.test", A, vec![a("h.test", 1)]);
         find("h.test").unwrap();
         let soa = Rr::soa("test", 10, 10);
@@ -182,7 +158,7 @@ fn absence_ends_stale_data() {
 /// Also when the absence itself is not kept.
 #[test]
 fn absence_that_is_not_kept_ends_stale_data_too() {
-    let mut s = setup();
+    let mut s = Setup::patient();
     s.options.set("dns_cache_negative_ttl", "0");
     s.server.answer("h.test", A, vec![a("h.test", 1)]);
     find("h.test").unwrap();
@@ -197,7 +173,7 @@ fn absence_that_is_not_kept_ends_stale_data_too() {
 /// And data with TTL 0, which serves one call alone.
 #[test]
 fn data_that_is_not_kept_ends_stale_data_too() {
-    let s = setup();
+    let s = Setup::patient();
     s.server.answer("h.test", A, vec![a("h.test", 1)]);
     find("h.test").unwrap();
     s.server
@@ -210,7 +186,7 @@ fn data_that_is_not_kept_ends_stale_data_too() {
 
 #[test]
 fn absence_is_not_served_stale() {
-    let s = setup();
+    let s = Setup::patient();
     s.server
         .script("h.test", A, vec![Reply::nxdomain(Rr::soa("test", 10, 10))]);
     assert_eq!(find("h.test"), Err(LookupError::NxDomain));
@@ -221,7 +197,7 @@ fn absence_is_not_served_stale() {
 
 #[test]
 fn aliases_are_served_stale_with_their_target() {
-    let s = setup();
+    let s = Setup::patient();
     s.server.answer(
         "www.test",
         A,
@@ -249,7 +225,7 @@ fn aliases_are_served_stale_with_their_target() {
 /// B38: what goes over TLS does not go over UDP because a query failed; with stale records it goes on.
 #[test]
 fn srv_records_are_served_stale() {
-    let s = setup();
+    let s = Setup::patient();
     let srv = Rr::srv("_sip._udp.d.test", 60, 1, 1, 5070, "h.d.test");
     s.server.answer("_sip._udp.d.test", support::SRV, vec![srv]);
     s.server.answer("h.d.test", A, vec![a("h.d.test", 7)]);
@@ -266,7 +242,7 @@ fn srv_records_are_served_stale() {
 /// A name that is new during an outage works two seconds after its end.
 #[test]
 fn b09_a_short_outage_is_over_soon() {
-    let s = setup();
+    let s = Setup::patient();
     s.server.script("new.test", A, DOWN());
     for _ in 0..3 {
         assert!(matches!(find("new.test"), Err(LookupError::Failed(_))));
@@ -279,7 +255,7 @@ fn b09_a_short_outage_is_over_soon() {
 
 #[test]
 fn failures_in_a_row_back_off_to_the_limit() {
-    let mut s = setup();
+    let mut s = Setup::patient();
     s.options.set("dns_failure_ttl", "2");
     s.options.set("dns_failure_max_ttl", "5");
     s.server.script("bad.test", A, DOWN());
@@ -308,7 +284,7 @@ fn failures_in_a_row_back_off_to_the_limit() {
 /// Eight processes use an expired name: one asks, the others have old data at once.
 #[test]
 fn one_process_refreshes_for_all() {
-    let mut s = setup();
+    let mut s = Setup::patient();
     s.options.set("dns_retr_time", "20");
     s.server.answer("hot.test", A, vec![a("hot.test", 1)]);
     find("hot.test").unwrap();
@@ -337,7 +313,7 @@ fn one_process_refreshes_for_all() {
 
 #[test]
 fn stale_data_is_reported_with_thirty_seconds() {
-    let s = setup();
+    let s = Setup::patient();
     s.server.answer("h.test", A, vec![a("h.test", 1)]).answer(
         "zero.test",
         A,
@@ -356,7 +332,7 @@ fn stale_data_is_reported_with_thirty_seconds() {
 
 #[test]
 fn the_other_family_is_not_asked_along_while_it_backs_off() {
-    let s = setup();
+    let s = Setup::patient();
     s.server
         .answer("h.test", A, vec![Rr::a("h.test", 1, "192.0.2.1")]);
     s.server.script("h.test", AAAA, DOWN());

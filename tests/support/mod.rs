@@ -25,11 +25,15 @@ pub mod children;
 pub mod dns_server;
 pub mod network;
 pub mod options;
+#[cfg(feature = "use_dns_cache")]
+pub mod setup;
 pub mod watchdog;
 pub mod wire;
 
 pub use dns_server::{Query, Reply, Server};
 pub use options::{OptionsGuard, use_server, use_servers};
+#[cfg(feature = "use_dns_cache")]
+pub use setup::Setup;
 pub use watchdog::Watchdog;
 pub use wire::{A, AAAA, CNAME, EBL, NAPTR, NS, OPT, PTR, Rr, SOA, SRV, TXT};
 
