@@ -48,6 +48,19 @@ impl HostCopy {
             .unwrap_or_default()
     }
 
+    /// One host with one IPv4 address; false when the name is too long.
+    #[inline]
+    pub fn set_single(&mut self, name: &[u8], address: u32) -> bool {
+        let Some((place, [nul, ..])) = self.name.split_at_mut_checked(name.len()) else {
+            return false;
+        };
+        place.copy_from_slice(name);
+        *nul = 0;
+        self.name_len = name.len() as u8;
+        self.count = 0;
+        self.push(PlainIp::v4(address))
+    }
+
     fn push(&mut self, address: PlainIp) -> bool {
         let Some(place) = self.octets.get_mut(usize::from(self.count)) else {
             return false;
@@ -59,31 +72,13 @@ impl HostCopy {
     }
 }
 
-/// Where an SRV record leads.
-#[derive(Clone, Copy, Debug)]
-pub struct SrvCopy {
-    /// The words of the record from its port on: port, length octet, target.
-    octets: [u8; Self::OCTETS],
-}
+/// Words of an SRV record from its port on: port, length octet, target.
+type SrvWords = [[u8; 4]; SRV_WORDS];
 
-impl SrvCopy {
-    /// Before the target.
-    const HEAD: usize = 3;
-    const OCTETS: usize = (Self::HEAD + MAX_NAME_OCTETS).next_multiple_of(4);
+const SRV_WORDS: usize = (SRV_HEAD + MAX_NAME_OCTETS).div_ceil(4);
 
-    /// Port of the target.
-    #[must_use]
-    pub fn port(&self) -> u16 {
-        u16::from_ne_bytes([self.octets[0], self.octets[1]])
-    }
-
-    /// Name of the target; empty for the root.
-    #[must_use]
-    pub fn target(&self) -> &[u8] {
-        let end = Self::HEAD + usize::from(self.octets[2]);
-        self.octets.get(Self::HEAD..end).unwrap_or_default()
-    }
-}
+/// Octets before the target there.
+const SRV_HEAD: usize = 3;
 
 impl Cache {
     /// Copies a host's addresses of one type (A or AAAA) and its name as the cache spells it.
@@ -126,21 +121,31 @@ impl Cache {
         }
     }
 
-    /// The SRV record that comes first in stored order, if it is live.
-    #[must_use]
-    pub fn first_srv(&self, qname: &HashedName<'_>, now: u32) -> Option<SrvCopy> {
-        let mut copy = SrvCopy {
-            octets: [0; SrvCopy::OCTETS],
-        };
+    /// Offers port and target (empty for the root) of the SRV record that comes first in stored order, if it
+    /// is live.
+    ///
+    /// The copy stays where it is made: moving it on at once would cost more than making it, for processors
+    /// wait when they load more at a time than they have just stored.
+    #[inline]
+    pub fn with_first_srv<T>(
+        &self,
+        qname: &HashedName<'_>,
+        now: u32,
+        found: impl FnOnce(u16, &[u8]) -> T,
+    ) -> Option<T> {
+        let mut words: SrvWords = [[0; 4]; SRV_WORDS];
         let seen = self.look(qname, RecordType::SRV, |view| {
             let live = !view.is_expired(now) && !view.is_negative() && view.is_record_0_live(now);
-            if live {
+            live.then(|| {
                 view.stamp(now);
-                view.copy_srv(&mut copy.octets);
-            }
-            live
+                view.copy_srv(&mut words)
+            })
         });
-        (seen == Some(true)).then_some(copy)
+        let (port, length) = seen.flatten()?;
+        let target = words
+            .as_flattened()
+            .get(SRV_HEAD..SRV_HEAD + usize::from(length))?;
+        Some(found(port, target))
     }
 }
 
@@ -154,16 +159,16 @@ impl View {
         length
     }
 
-    /// Copies record 0 of an SRV entry from its port on.
-    fn copy_srv(&self, out: &mut [u8; SrvCopy::OCTETS]) {
+    /// Copies record 0 of an SRV entry from its port on; gives the port and the octets of the target.
+    fn copy_srv(&self, out: &mut SrvWords) -> (u16, u8) {
         let from = layout::first_data(usize::from(self.name_len())) + 4;
-        let head = self.data(from).to_ne_bytes();
-        let words = (SrvCopy::HEAD + usize::from(head[2])).div_ceil(4);
-        for (word, chunk) in (0..words).zip(out.as_chunks_mut::<4>().0) {
-            *chunk = self.data(from + 4 * word).to_ne_bytes();
+        let head = self.data(from);
+        let [first, second, length, _] = head.to_ne_bytes();
+        let words = (SRV_HEAD + usize::from(length)).div_ceil(4);
+        for (word, place) in out.iter_mut().enumerate().take(words) {
+            *place = self.data(from + 4 * word).to_ne_bytes();
         }
-        // What was read again may have changed meanwhile; the length must fit what was copied.
-        out[2] = head[2];
+        (u16::from_ne_bytes([first, second]), length)
     }
 }
 
@@ -218,6 +223,19 @@ mod tests {
     }
 
     #[test]
+    fn a_single_host_takes_the_place_of_what_was_there() {
+        let mut copy = HostCopy::EMPTY;
+        for length in (0..=MAX_NAME_OCTETS).rev() {
+            let name = vec![b'n'; length];
+            assert!(copy.set_single(&name, u32::from_ne_bytes([192, 0, 2, 1])));
+            assert_eq!(copy.name_with_nul(), [&name[..], &[0]].concat());
+            assert_eq!(copy.addresses().len(), 1);
+            assert_eq!(copy.addresses()[0][..4], [192, 0, 2, 1]);
+        }
+        assert!(!copy.set_single(&[b'n'; MAX_NAME_OCTETS + 1], 7));
+    }
+
+    #[test]
     fn srv_targets_of_every_length() {
         let cache = Cache::for_tests(1 << 20, false).unwrap();
         for length in 0..=MAX_NAME_OCTETS {
@@ -229,16 +247,14 @@ mod tests {
                 target: Name::from_text(&target).unwrap(),
             });
             put(cache, b"_sip._udp.x", RecordType::SRV, &[srv]);
-            let copy = cache.first_srv(&cache.hashed(b"_SIP._udp.x"), NOW).unwrap();
-            assert_eq!(
-                (copy.port(), copy.target()),
-                (length as u16 + 5000, &target[..])
-            );
+            let qname = cache.hashed(b"_SIP._udp.x");
+            let seen = cache.with_first_srv(&qname, NOW, |port, found| (port, found.to_vec()));
+            assert_eq!(seen, Some((length as u16 + 5000, target)));
         }
         let over = crate::host::clock::after_seconds(NOW, 60);
         assert!(
             cache
-                .first_srv(&cache.hashed(b"_sip._udp.x"), over)
+                .with_first_srv(&cache.hashed(b"_sip._udp.x"), over, |_, _| ())
                 .is_none()
         );
     }

@@ -50,7 +50,7 @@ use crate::shm::sync::{AtomicU32, AtomicU64, Ordering};
 
 #[cfg(feature = "fault_injection")]
 pub use audit::Audit;
-pub use copy::{HostCopy, SrvCopy};
+pub use copy::HostCopy;
 pub use entry::{EntryRef, NegativeKind, RecordView};
 use hash::NameHash;
 pub use peek::Peek;

@@ -24,6 +24,8 @@ pub enum Peek {
         address: u32,
         /// The set has no other record, live or expired.
         alone: bool,
+        /// The cache spells the name as it was asked for, letter case included.
+        as_asked: bool,
     },
     /// A live negative entry.
     Negative(NegativeKind),
@@ -59,7 +61,8 @@ impl Cache {
         let Some(data) = tail.get(name.len() / 4 + 1) else {
             return Peek::Miss;
         };
-        if !same_spelling(tail, name) && !self.is_spelled_otherwise(head, name) {
+        let as_asked = same_spelling(tail, name);
+        if !as_asked && !self.is_spelled_otherwise(head, name) {
             return Peek::Miss;
         }
         let flags = word(layout::IDENTITY) >> 16;
@@ -86,6 +89,7 @@ impl Cache {
         Peek::Address {
             address,
             alone: counts as u16 == 1,
+            as_asked,
         }
     }
 
@@ -145,6 +149,7 @@ mod tests {
         Peek::Address {
             address: word(octets),
             alone: true,
+            as_asked: true,
         }
     }
 
@@ -172,7 +177,12 @@ mod tests {
             let expected = only([192, 0, 2, length as u8]);
             assert_eq!(cache.peek_ipv4(&name, NOW), expected, "{length}");
             let upper = name.to_ascii_uppercase();
-            assert_eq!(cache.peek_ipv4(&upper, NOW), expected, "{length}");
+            let otherwise = Peek::Address {
+                address: word([192, 0, 2, length as u8]),
+                alone: true,
+                as_asked: false,
+            };
+            assert_eq!(cache.peek_ipv4(&upper, NOW), otherwise, "{length}");
             for other in [&name[1..], &[&name[..], b"x"].concat(), b"zz"] {
                 assert_eq!(cache.peek_ipv4(other, NOW), Peek::Miss, "{length}");
             }
@@ -193,6 +203,7 @@ mod tests {
             Peek::Address {
                 address: word([192, 0, 2, 2]),
                 alone: false,
+                as_asked: true,
             }
         );
         // The second record lives, which the general way finds.

@@ -100,15 +100,17 @@ pub(crate) fn host(name: &[u8], flags: u32) -> Option<*mut libc::hostent> {
 
 /// The addresses of the SRV target that comes first, and its port, if the cache knows them.
 pub(crate) fn srv_host(name: &[u8], flags: u32) -> Option<(*mut libc::hostent, u16)> {
-    let srv = lookup::first_srv(name)?;
-    let found = host(srv.target(), flags).filter(|hostent| !hostent.is_null())?;
-    Some((found, srv.port()))
+    lookup::with_first_srv(name, |port, target| {
+        let found = host(target, flags).filter(|hostent| !hostent.is_null())?;
+        Some((found, port))
+    })?
 }
 
 /// As [`srv_host`], the first address only.
 pub(crate) fn srv_address(name: &[u8], flags: u32) -> Option<(PlainIp, u16)> {
-    let srv = lookup::first_srv(name)?;
-    Some((lookup::known_address(srv.target(), flags)?, srv.port()))
+    lookup::with_first_srv(name, |port, target| {
+        Some((lookup::known_address(target, flags)?, port))
+    })?
 }
 
 /// A SIP destination that needs one SRV lookup at most, if the cache knows all of it: addresses, port and

@@ -230,6 +230,7 @@ pub fn peek_ipv4(host: &[u8], family: RecordType) -> Option<u32> {
         Peek::Address {
             address,
             alone: true,
+            ..
         } => {
             count_answered(None);
             Some(address)

@@ -1,9 +1,9 @@
 //! What the cache knows of a host, copied out without a reference: the usual case of the functions that
 //! give all addresses of a host. Whatever needs a query, an alias or stale data is looked up properly.
 
-use crate::cache::{Cache, FirstAddress, HostCopy, Probe, SrvCopy};
+use crate::cache::{Cache, FirstAddress, HostCopy, Peek, Probe};
 use crate::host::clock;
-use crate::rr::{PlainIp, may_be_literal};
+use crate::rr::{PlainIp, RecordType, may_be_literal};
 
 use super::cached::{count_answered, is_answer};
 use super::request::family_order;
@@ -26,10 +26,29 @@ fn is_special(host: &[u8]) -> bool {
 
 /// Copies the addresses of a cached host, of the family that the flags put first and that exists.
 #[must_use]
+#[inline]
 pub fn copy_host(host: &[u8], flags: u32, out: &mut HostCopy) -> Copied {
     let Some(cache) = Cache::instance().filter(|_| !is_special(host)) else {
         return Copied::Look;
     };
+    // Most hosts have one address and are always asked for in the same spelling.
+    if family_order(flags).0 == RecordType::A
+        && let Peek::Address {
+            address,
+            alone: true,
+            as_asked: true,
+        } = cache.peek_ipv4(host, clock::now_ticks())
+        && out.set_single(host, address)
+    {
+        count_answered(None);
+        return Copied::Found;
+    }
+    copy_host_in_full(cache, host, flags, out)
+}
+
+/// As [`copy_host`], all cases.
+#[inline(never)]
+fn copy_host_in_full(cache: &Cache, host: &[u8], flags: u32, out: &mut HostCopy) -> Copied {
     let qname = cache.hashed(host);
     let now = clock::now_ticks();
     let (first, second) = family_order(flags);
@@ -48,8 +67,26 @@ pub fn copy_host(host: &[u8], flags: u32, out: &mut HostCopy) -> Copied {
 
 /// The first address of a cached host, as [`copy_host`]; `None` = look the name up.
 #[must_use]
+#[inline]
 pub fn known_address(host: &[u8], flags: u32) -> Option<PlainIp> {
-    let cache = Cache::instance().filter(|_| !is_special(host))?;
+    let (first, _) = family_order(flags);
+    if is_special(host) {
+        return None;
+    }
+    if first == RecordType::A
+        && let Peek::Address { address, .. } =
+            Cache::instance()?.peek_ipv4(host, clock::now_ticks())
+    {
+        count_answered(None);
+        return Some(PlainIp::v4(address));
+    }
+    known_address_in_full(host, flags)
+}
+
+/// As [`known_address`], all cases.
+#[inline(never)]
+fn known_address_in_full(host: &[u8], flags: u32) -> Option<PlainIp> {
+    let cache = Cache::instance()?;
     let qname = cache.hashed(host);
     let now = clock::now_ticks();
     let (first, second) = family_order(flags);
@@ -66,11 +103,13 @@ pub fn known_address(host: &[u8], flags: u32) -> Option<PlainIp> {
     None
 }
 
-/// The SRV record of a cached name that is used first when weights do not count; `None` = look it up.
-#[must_use]
-pub fn first_srv(name: &[u8]) -> Option<SrvCopy> {
+/// Offers port and target of the SRV record of a cached name that is used first when weights do not count;
+/// `None` = look it up.
+#[inline]
+pub fn with_first_srv<T>(name: &[u8], found: impl FnOnce(u16, &[u8]) -> T) -> Option<T> {
     let cache = Cache::instance().filter(|_| !matches!(name, [] | [.., b'.']))?;
-    let srv = cache.first_srv(&cache.hashed(name), clock::now_ticks())?;
-    count_answered(None);
-    Some(srv)
+    cache.with_first_srv(&cache.hashed(name), clock::now_ticks(), |port, target| {
+        count_answered(None);
+        found(port, target)
+    })
 }
