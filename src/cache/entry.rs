@@ -226,6 +226,12 @@ impl EntryRef {
         layout::address_data(name_len, size, index) - layout::RR_BYTES
     }
 
+    /// Offset of the data of the record whose `struct dns_rr` is at an offset.
+    #[inline]
+    fn data_of(&self, node: usize) -> usize {
+        (self.at::<u64>(node + 8) - self.raw.as_ptr() as u64) as usize
+    }
+
     /// A record by its position.
     #[must_use]
     pub fn record(&self, index: usize) -> Option<RecordView<'_>> {
@@ -234,7 +240,7 @@ impl EntryRef {
 
     /// The record whose `struct dns_rr` is at an offset.
     fn record_at(&self, node: usize) -> Option<RecordView<'_>> {
-        let data = (self.at::<u64>(node + 8) - self.raw.as_ptr() as u64) as usize;
+        let data = self.data_of(node);
         Some(match self.rtype() {
             RecordType::A => RecordView::A(Ipv4Addr::from(self.at::<[u8; 4]>(data))),
             RecordType::AAAA => RecordView::Aaaa(Ipv6Addr::from(self.at::<[u8; 16]>(data))),
@@ -318,6 +324,21 @@ impl EntryRef {
         }
     }
 
+    /// The address of a usable A record, four octets in network order; `None` for other types, too.
+    #[must_use]
+    #[inline]
+    pub fn usable_ipv4(&self, index: usize, now: u32) -> Option<u32> {
+        if self.rtype() != RecordType::A {
+            return None;
+        }
+        let node = self.node(index)?;
+        let live = !clock::is_past(self.at(node + layout::RR_EXPIRE), now);
+        if !live && !self.is_usable(index, now) {
+            return None;
+        }
+        Some(self.at(self.data_of(node)))
+    }
+
     /// Port and target of a usable SRV record; `None` for other types, too.
     #[must_use]
     #[inline]
@@ -330,7 +351,7 @@ impl EntryRef {
         if !live && !self.is_usable(index, now) {
             return None;
         }
-        let data = (self.at::<u64>(node + 8) - self.raw.as_ptr() as u64) as usize;
+        let data = self.data_of(node);
         Some((self.at(data + 4), self.counted(data + 6)))
     }
 

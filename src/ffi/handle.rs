@@ -15,7 +15,8 @@ use super::layout_choice::has_naptr_slot;
 use super::ptr;
 use super::types::{_str, dns_hash_entry, dns_srv_handle, ip_addr, sockaddr_union};
 use crate::cache::EntryRef;
-use crate::select::{Cursor, Position, handle};
+use crate::select::handle::quick::{self, Quick};
+use crate::select::{Cursor, Position, SelectError, handle};
 
 /// The handle of Kamailio 6.2 and later.
 #[repr(C)]
@@ -170,8 +171,10 @@ unsafe fn put_all(h: *mut dns_srv_handle) {
         return;
     }
     // SAFETY: non-NULL, otherwise the caller's contract.
-    let cursor = unsafe { take(h) };
-    drop(cursor);
+    let (position, naptr) = unsafe { in_place(h) };
+    drop(position.srv.take());
+    drop(position.a.take());
+    drop(naptr.and_then(Option::take));
 }
 
 /// Counts one more reference for each pointer of a C handle.
@@ -292,12 +295,10 @@ pub unsafe extern "C" fn dns_srv_handle_next(h: *mut dns_srv_handle, err: c_int)
         if h.is_null() || err < 0 {
             return 0;
         }
-        // SAFETY: non-NULL, initialised by contract.
-        let mut handle = unsafe { read(h) };
-        handle.tail.ip_no = handle.tail.ip_no.wrapping_add(1);
-        // SAFETY: as above.
-        unsafe { write(h, &handle) };
-        c_int::from(!handle.tail.srv.is_null() || !handle.tail.a.is_null())
+        // SAFETY: non-NULL, initialised by contract, the caller's alone.
+        let (position, _) = unsafe { in_place(h) };
+        position.ip_no = position.ip_no.wrapping_add(1);
+        c_int::from(position.srv.is_some() || position.a.is_some())
     })
 }
 
@@ -392,34 +393,67 @@ pub unsafe extern "C" fn dns_sip_resolve(
         if name.is_empty() {
             return -E_DNS_NO_IP;
         }
+        super::settings::sync();
         // SAFETY: an initialised handle by contract, the caller's alone.
         let (position, naptr) = unsafe { in_place(h) };
-        if let Some(next) = handle::next_single(position, flags as u32) {
-            super::settings::sync();
-            // SAFETY: writable by contract.
-            unsafe { ptr::put(ip, ptr::plain_to_ip_addr(next.address)) };
-            // SAFETY: NULL or writable by contract.
-            unsafe { ptr::put(port, next.port) };
-            // SAFETY: NULL or writable by contract; one octet.
-            unsafe { ptr::put(proto.cast::<u8>(), next.transport) };
-            return E_DNS_OK;
-        }
-        let search = |port: Option<&mut u16>, proto: Option<&mut u8>| {
-            let (mut none, flags) = (None, flags as u32);
-            let naptr = naptr.unwrap_or(&mut none);
-            handle::resolve_in_place(position, naptr, name, port, proto, flags)
+        let quick = if position.srv.is_some() || position.a.is_some() {
+            quick::next(position, flags as u32)
+        } else if naptr.is_some_and(|naptr| naptr.is_some()) {
+            Quick::Look
+        } else {
+            // SAFETY: NULL or readable by contract.
+            let port = unsafe { ptr::get(port) };
+            // SAFETY: NULL or readable by contract; exactly one octet.
+            let proto = unsafe { ptr::get(proto.cast::<u8>()) };
+            quick::first(position, name, port, proto, flags as u32)
         };
-        // SAFETY: NULL or readable and writable by contract.
-        let result = unsafe { super::target::step(name, port, proto, flags, search) };
-        match result {
-            Ok(address) => {
+        match quick {
+            Quick::Target(target) => {
                 // SAFETY: writable by contract.
-                unsafe { ptr::put(ip, ptr::to_ip_addr(address)) };
+                unsafe { ptr::put(ip, ptr::ipv4_to_ip_addr(target.address)) };
+                // SAFETY: NULL or writable by contract.
+                unsafe { ptr::put(port, target.port) };
+                // SAFETY: NULL or writable by contract; one octet.
+                unsafe { ptr::put(proto.cast::<u8>(), target.transport) };
                 E_DNS_OK
             }
-            Err(code) => code,
+            Quick::EndOfList => -(SelectError::EndOfList as c_int),
+            // SAFETY: the contract is the caller's.
+            Quick::Look => unsafe { search(h, name, ip, port, proto, flags) },
         }
     })
+}
+
+/// As [`dns_sip_resolve`], all cases.
+///
+/// # Safety
+/// As [`dns_sip_resolve`]; `h` and `ip` are not NULL.
+#[inline(never)]
+unsafe fn search(
+    h: *mut dns_srv_handle,
+    name: &[u8],
+    ip: *mut ip_addr,
+    port: *mut c_ushort,
+    proto: *mut c_char,
+    flags: c_int,
+) -> c_int {
+    // SAFETY: an initialised handle by contract, the caller's alone.
+    let (position, naptr) = unsafe { in_place(h) };
+    let search = |port: Option<&mut u16>, proto: Option<&mut u8>| {
+        let (mut none, flags) = (None, flags as u32);
+        let naptr = naptr.unwrap_or(&mut none);
+        handle::resolve_in_place(position, naptr, name, port, proto, flags)
+    };
+    // SAFETY: NULL or readable and writable by contract.
+    let result = unsafe { super::target::step(name, port, proto, flags, search) };
+    match result {
+        Ok(address) => {
+            // SAFETY: writable by contract.
+            unsafe { ptr::put(ip, ptr::to_ip_addr(address)) };
+            E_DNS_OK
+        }
+        Err(code) => code,
+    }
 }
 
 /// As `dns_sip_resolve()`, the result is a socket address; `su` is only written on success.

@@ -113,10 +113,13 @@ pub fn srv_prefix(transport: Transport) -> Option<&'static [u8]> {
     }
 }
 
+/// Room for an SRV name.
+pub const SRV_NAME_ROOM: [u8; crate::rr::MAX_NAME_OCTETS] = [0; crate::rr::MAX_NAME_OCTETS];
+
 /// An SRV name on the stack.
 #[derive(Clone, Copy, Debug)]
 pub struct SrvName {
-    octets: [u8; 272],
+    octets: [u8; crate::rr::MAX_NAME_OCTETS],
     length: usize,
 }
 
@@ -131,20 +134,31 @@ impl std::ops::Deref for SrvName {
 /// The SRV name of a host; `None` when the transport has none or the name would exceed 255 octets.
 #[must_use]
 pub fn srv_name(transport: Transport, host: &[u8]) -> Option<SrvName> {
+    let mut name = SrvName {
+        octets: SRV_NAME_ROOM,
+        length: 0,
+    };
+    name.length = write_srv_name(transport, host, &mut name.octets)?.len();
+    Some(name)
+}
+
+/// As [`srv_name`], written to the caller's room.
+#[must_use]
+#[inline]
+pub fn write_srv_name<'r>(
+    transport: Transport,
+    host: &[u8],
+    room: &'r mut [u8; crate::rr::MAX_NAME_OCTETS],
+) -> Option<&'r [u8]> {
     let prefix = srv_prefix(transport)?;
     let length = prefix.len() + host.len();
-    if length > crate::rr::MAX_NAME_OCTETS || host.is_empty() {
+    if host.is_empty() {
         return None;
     }
-    let mut name = SrvName {
-        octets: [0; 272],
-        length,
-    };
-    name.octets.get_mut(..prefix.len())?.copy_from_slice(prefix);
-    name.octets
-        .get_mut(prefix.len()..length)?
-        .copy_from_slice(host);
-    Some(name)
+    let (head, tail) = room.get_mut(..length)?.split_at_mut_checked(prefix.len())?;
+    head.copy_from_slice(prefix);
+    tail.copy_from_slice(host);
+    room.get(..length)
 }
 
 #[cfg(test)]

@@ -8,22 +8,21 @@
 use std::net::IpAddr;
 
 use super::reasons::seconds_left;
-use super::{LookUp, Nothing, Search, TRANSPORT_MASK, record_at_step};
+use super::{LookUp, Nothing, Search, record_at_step};
 use crate::cache::RecordView;
 use crate::host::clock;
 use crate::lookup::{self, Peeked, Source, family_allowed, family_order};
-use crate::rr::{PlainIp, RecordType, may_be_literal, parse_literal};
-use crate::select::Position;
+use crate::rr::{RecordType, parse_literal};
 
 /// `ip_no` while no address entry is held, between an SRV target's single address and the next call. The
 /// caller's `next` adds one: positions in a held entry stay below, see [`crate::rr::MAX_RRSET_RECORDS`].
 const FIRST_FAMILY: u8 = 251;
 /// As [`FIRST_FAMILY`], and the caller wants the next address.
-const AFTER_FIRST_FAMILY: u8 = FIRST_FAMILY + 1;
+pub(super) const AFTER_FIRST_FAMILY: u8 = FIRST_FAMILY + 1;
 /// As [`FIRST_FAMILY`], the address being of the family that is tried last.
 const LAST_FAMILY: u8 = 254;
 /// As [`LAST_FAMILY`], and the caller wants the next address.
-const AFTER_LAST_FAMILY: u8 = LAST_FAMILY + 1;
+pub(super) const AFTER_LAST_FAMILY: u8 = LAST_FAMILY + 1;
 
 /// Whether the cursor has to hold the address entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -168,54 +167,9 @@ impl Search<'_> {
     }
 }
 
-/// The usual next step of a call, without the machinery of a search: the next SRV record in stored order,
-/// whose target has a single cached address. `None` = nothing changed, take the long way.
-#[inline(always)]
-pub fn next_single(cursor: &mut Position, request_flags: u32) -> Option<NextSingle> {
-    let step = cursor.srv_no;
-    if cursor.a.is_some() || cursor.tried as u32 != 0 || step == 0 {
-        return None;
-    }
-    let (first, second) = family_order(request_flags);
-    match cursor.ip_no {
-        0 | 1 | AFTER_LAST_FAMILY => {}
-        AFTER_FIRST_FAMILY if second.is_none() => {}
-        _ => return None,
-    }
-    let (port, target) = cursor
-        .srv
-        .as_ref()?
-        .usable_srv(usize::from(step), clock::now_ticks())?;
-    if may_be_literal(target) {
-        return None;
-    }
-    let Peeked::Single(address) = lookup::peek_address(target, first) else {
-        return None;
-    };
-    cursor.srv_no = step + 1;
-    cursor.ip_no = given_mark(first, request_flags);
-    cursor.port = port;
-    Some(NextSingle {
-        address,
-        port,
-        transport: cursor.proto & TRANSPORT_MASK,
-    })
-}
-
-/// A target that [`next_single`] gives.
-#[derive(Clone, Copy, Debug)]
-pub struct NextSingle {
-    /// Its address.
-    pub address: PlainIp,
-    /// Its port.
-    pub port: u16,
-    /// Its transport's number.
-    pub transport: u8,
-}
-
 /// How the cursor says that the single address of a family was given.
 #[inline]
-fn given_mark(family: RecordType, request_flags: u32) -> u8 {
+pub(super) fn given_mark(family: RecordType, request_flags: u32) -> u8 {
     match family_order(request_flags) {
         (first, Some(_)) if first == family => FIRST_FAMILY,
         _ => LAST_FAMILY,

@@ -6,6 +6,7 @@
 //! then the addresses of the name itself.
 
 mod addresses;
+pub mod quick;
 mod reasons;
 
 use std::net::IpAddr;
@@ -21,7 +22,6 @@ use super::naptr::Candidates;
 use super::protocols::{self, TransportList};
 use super::{Cursor, Position, Reason, SelectError, Transport, flags, srv};
 use addresses::Hold;
-pub use addresses::{NextSingle, next_single};
 
 const TRANSPORT_MASK: u8 = 7;
 const CANDIDATE_SHIFT: u8 = 3;

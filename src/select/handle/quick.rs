@@ -1,0 +1,205 @@
+//! Steps of a search that need no more than a look at what is cached.
+//!
+//! Most calls go to a destination whose SRV records are cached and lead to hosts with one IPv4 address each, or
+//! to a host with a port. Their steps are written out here without the machinery of a search. Whatever is
+//! not as usual is left to it, with nothing changed and nothing counted.
+
+use super::TRANSPORT_MASK;
+use super::addresses::{AFTER_FIRST_FAMILY, AFTER_LAST_FAMILY, given_mark};
+use crate::host::clock;
+use crate::lookup::{self, family_order};
+use crate::rr::{MAX_NAME_OCTETS, RecordType, may_be_literal};
+use crate::select::{Position, Transport, flags, protocols};
+
+/// Result of a quick step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Quick {
+    /// Take the long way.
+    Look,
+    /// The next target.
+    Target(QuickTarget),
+    /// All targets were given.
+    EndOfList,
+}
+
+/// A target with an IPv4 address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct QuickTarget {
+    /// Its address, four octets in network order.
+    pub address: u32,
+    /// Its port.
+    pub port: u16,
+    /// Its transport's number.
+    pub transport: u8,
+}
+
+/// The first step of a search, for a cursor without entries and without a NAPTR entry. `port` and `proto` are
+/// those of the caller, 0 = not given.
+#[inline]
+pub fn first(
+    cursor: &mut Position,
+    name: &[u8],
+    port: Option<u16>,
+    proto: Option<u8>,
+    request_flags: u32,
+) -> Quick {
+    try_first(cursor, name, port, proto, request_flags).map_or(Quick::Look, Quick::Target)
+}
+
+#[inline]
+fn try_first(
+    cursor: &mut Position,
+    name: &[u8],
+    port: Option<u16>,
+    proto: Option<u8>,
+    request_flags: u32,
+) -> Option<QuickTarget> {
+    // The weighted order begins with a draw.
+    if request_flags & flags::SRV_RR_LB != 0
+        || matches!(name, [] | [.., b'.'])
+        || name.len() > MAX_NAME_OCTETS
+        || may_be_literal(name)
+        || family_order(request_flags).0 != RecordType::A
+    {
+        return None;
+    }
+    match (port?, proto?) {
+        (0, proto) => first_of_srv(cursor, name, proto, request_flags),
+        (port, proto) => first_of_host(cursor, name, port, proto),
+    }
+}
+
+/// A host with a port.
+#[inline]
+fn first_of_host(cursor: &mut Position, name: &[u8], port: u16, proto: u8) -> Option<QuickTarget> {
+    let transport = match proto {
+        0 => Transport::Udp,
+        number => Transport::from_number(number)?,
+    } as u8;
+    let entry = lookup::quick_entry(name, RecordType::A)?;
+    let address = entry.usable_ipv4(0, clock::now_ticks())?;
+    lookup::count_quick_entry();
+    *cursor = Position {
+        a: Some(entry),
+        port,
+        proto: transport,
+        ..Position::default()
+    };
+    Some(QuickTarget {
+        address,
+        port,
+        transport,
+    })
+}
+
+/// A domain whose SRV records are asked for the one transport that was given, or that is preferred.
+#[inline]
+fn first_of_srv(
+    cursor: &mut Position,
+    name: &[u8],
+    proto: u8,
+    request_flags: u32,
+) -> Option<QuickTarget> {
+    let transport = match proto {
+        0 if cfg!(feature = "use_naptr") && request_flags & flags::TRY_NAPTR != 0 => return None,
+        0 => *protocols::list().iter().next()?,
+        number => Transport::from_number(number)?,
+    };
+    let mut room = protocols::SRV_NAME_ROOM;
+    let srv_name = protocols::write_srv_name(transport, name, &mut room)?;
+    let entry = lookup::quick_entry(srv_name, RecordType::SRV)?;
+    let (port, target) = entry.usable_srv(0, clock::now_ticks())?;
+    if may_be_literal(target) {
+        return None;
+    }
+    let address = lookup::peek_ipv4(target, RecordType::A)?;
+    lookup::count_quick_entry();
+    *cursor = Position {
+        srv: Some(entry),
+        port,
+        srv_no: 1,
+        ip_no: given_mark(RecordType::A, request_flags),
+        proto: transport as u8,
+        ..Position::default()
+    };
+    Some(QuickTarget {
+        address,
+        port,
+        transport: transport as u8,
+    })
+}
+
+/// A further step, for a cursor with an entry.
+#[inline]
+pub fn next(cursor: &mut Position, request_flags: u32) -> Quick {
+    if cursor.a.is_some() {
+        next_address(cursor, request_flags)
+    } else {
+        next_of_srv(cursor, request_flags)
+    }
+}
+
+/// The next address of the entry that is held, if it is IPv4.
+#[inline]
+fn next_address(cursor: &mut Position, request_flags: u32) -> Quick {
+    let Some(entry) = cursor.a.as_ref() else {
+        return Quick::Look;
+    };
+    let index = usize::from(cursor.ip_no);
+    if index < entry.record_count() {
+        return match entry.usable_ipv4(index, clock::now_ticks()) {
+            Some(address) => Quick::Target(QuickTarget {
+                address,
+                port: cursor.port,
+                transport: cursor.proto & TRANSPORT_MASK,
+            }),
+            None => Quick::Look,
+        };
+    }
+    let (first, second) = family_order(request_flags);
+    if cursor.srv.is_none() && (second.is_none() || entry.rtype() != first) {
+        Quick::EndOfList
+    } else {
+        Quick::Look
+    }
+}
+
+/// The next SRV record in stored order, whose target has a single cached address.
+#[inline]
+fn next_of_srv(cursor: &mut Position, request_flags: u32) -> Quick {
+    let step = cursor.srv_no;
+    let (first, second) = family_order(request_flags);
+    let is_done_with_target = match cursor.ip_no {
+        0 | 1 | AFTER_LAST_FAMILY => true,
+        AFTER_FIRST_FAMILY => second.is_none(),
+        _ => false,
+    };
+    let Some(entry) = cursor.srv.as_ref().filter(|_| is_done_with_target) else {
+        return Quick::Look;
+    };
+    if cursor.tried == 0 && step > 0 && usize::from(step) >= entry.record_count() {
+        cursor.ip_no = 0;
+        return Quick::EndOfList;
+    }
+    // A seed: the order is a weighted one.
+    if cursor.tried as u32 != 0 || step == 0 {
+        return Quick::Look;
+    }
+    let Some((port, target)) = entry.usable_srv(usize::from(step), clock::now_ticks()) else {
+        return Quick::Look;
+    };
+    if may_be_literal(target) {
+        return Quick::Look;
+    }
+    let Some(address) = lookup::peek_ipv4(target, first) else {
+        return Quick::Look;
+    };
+    cursor.srv_no = step + 1;
+    cursor.ip_no = given_mark(first, request_flags);
+    cursor.port = port;
+    Quick::Target(QuickTarget {
+        address,
+        port,
+        transport: cursor.proto & TRANSPORT_MASK,
+    })
+}
