@@ -417,7 +417,10 @@ impl EntryRef {
         self.at::<u32>(layout::TOTAL_SIZE) as usize
     }
 
-    pub(super) fn hash(&self) -> u32 {
+    /// Hash of the name, as of [`super::Cache::name_hash`].
+    #[must_use]
+    #[inline]
+    pub fn hash(&self) -> u32 {
         self.at(layout::HASH)
     }
 }

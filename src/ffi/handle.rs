@@ -398,14 +398,14 @@ pub unsafe extern "C" fn dns_sip_resolve(
         let (position, naptr) = unsafe { in_place(h) };
         let quick = if position.srv.is_some() || position.a.is_some() {
             quick::next(position, flags as u32)
-        } else if naptr.is_some_and(|naptr| naptr.is_some()) {
+        } else if naptr.as_ref().is_some_and(|naptr| naptr.is_some()) {
             Quick::Look
         } else {
             // SAFETY: NULL or readable by contract.
             let port = unsafe { ptr::get(port) };
             // SAFETY: NULL or readable by contract; exactly one octet.
             let proto = unsafe { ptr::get(proto.cast::<u8>()) };
-            quick::first(position, name, port, proto, flags as u32)
+            quick::first(position, naptr, name, port, proto, flags as u32)
         };
         match quick {
             Quick::Target(target) => {

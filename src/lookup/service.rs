@@ -6,19 +6,36 @@
 /// `SIP+D2U` (1, UDP), `SIP+D2T` (2, TCP), `SIPS+D2T` (3, TLS), `SIP+D2S` (4, SCTP).
 #[must_use]
 pub fn sip_transport(flags: &[u8], services: &[u8], regexp: &[u8]) -> Option<u8> {
-    if !flags.eq_ignore_ascii_case(b"s") || !regexp.is_empty() {
+    if !matches!(flags, [b's' | b'S']) || !regexp.is_empty() {
         return None;
     }
-    let known: [(&[u8], u8); 4] = [
-        (b"SIP+D2U", 1),
-        (b"SIP+D2T", 2),
-        (b"SIPS+D2T", 3),
-        (b"SIP+D2S", 4),
-    ];
-    known
-        .iter()
-        .find(|(service, _)| services.eq_ignore_ascii_case(service))
-        .map(|&(_, transport)| transport)
+    match services {
+        [
+            b's' | b'S',
+            b'i' | b'I',
+            b'p' | b'P',
+            b'+',
+            b'd' | b'D',
+            b'2',
+            last,
+        ] => match last {
+            b'u' | b'U' => Some(1),
+            b't' | b'T' => Some(2),
+            b's' | b'S' => Some(4),
+            _ => None,
+        },
+        [
+            b's' | b'S',
+            b'i' | b'I',
+            b'p' | b'P',
+            b's' | b'S',
+            b'+',
+            b'd' | b'D',
+            b'2',
+            b't' | b'T',
+        ] => Some(3),
+        _ => None,
+    }
 }
 
 #[cfg(test)]

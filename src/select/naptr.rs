@@ -35,6 +35,24 @@ pub struct Candidate {
     pub transport: Transport,
 }
 
+/// The candidate that is used first among records as [`Candidates::new`] takes them, with what `records`
+/// yields beside it.
+#[inline]
+pub fn best<'a, T>(
+    records: impl Iterator<Item = ((&'a [u8], &'a [u8], &'a [u8], u16, u16), T)>,
+) -> Option<(Transport, T)> {
+    let mut best: Option<(Rank, Transport, T)> = None;
+    for ((flags, services, regexp, order, preference), with) in records {
+        let transport = transport_of(flags, services, regexp).filter(|t| protocols::supported(*t));
+        let Some(transport) = transport else { continue };
+        let rank = rank(transport, order, preference);
+        if best.as_ref().is_none_or(|(least, _, _)| rank < *least) {
+            best = Some((rank, transport, with));
+        }
+    }
+    best.map(|(_, transport, with)| (transport, with))
+}
+
 /// Usable records of a set in the order of use; of more than [`MAX_CANDIDATES`] the best are kept.
 #[derive(Clone, Debug)]
 pub struct Candidates {
@@ -118,6 +136,9 @@ mod tests {
 
     fn order(rows: &[Row]) -> Vec<u16> {
         let candidates = Candidates::new(rows.iter().copied());
+        let first = best(rows.iter().copied().zip(0_u16..))
+            .map(|(transport, index)| Candidate { index, transport });
+        assert_eq!(first, candidates.get(0));
         (0..candidates.len())
             .map(|i| candidates.get(i).unwrap().index)
             .collect()

@@ -6,9 +6,11 @@
 
 use super::TRANSPORT_MASK;
 use super::addresses::{AFTER_FIRST_FAMILY, AFTER_LAST_FAMILY, given_mark};
+use crate::cache::{EntryRef, RecordView};
 use crate::host::clock;
 use crate::lookup::{self, family_order};
 use crate::rr::{MAX_NAME_OCTETS, RecordType, may_be_literal};
+use crate::select::naptr::best;
 use crate::select::{Position, Transport, flags, protocols};
 
 /// Result of a quick step.
@@ -33,22 +35,24 @@ pub struct QuickTarget {
     pub transport: u8,
 }
 
-/// The first step of a search, for a cursor without entries and without a NAPTR entry. `port` and `proto` are
-/// those of the caller, 0 = not given.
+/// The first step of a search, for a cursor without entries. `naptr` is the handle's place for a NAPTR entry,
+/// empty, if it has one. `port` and `proto` are those of the caller, 0 = not given.
 #[inline]
 pub fn first(
     cursor: &mut Position,
+    naptr: Option<&mut Option<EntryRef>>,
     name: &[u8],
     port: Option<u16>,
     proto: Option<u8>,
     request_flags: u32,
 ) -> Quick {
-    try_first(cursor, name, port, proto, request_flags).map_or(Quick::Look, Quick::Target)
+    try_first(cursor, naptr, name, port, proto, request_flags).map_or(Quick::Look, Quick::Target)
 }
 
 #[inline]
 fn try_first(
     cursor: &mut Position,
+    naptr: Option<&mut Option<EntryRef>>,
     name: &[u8],
     port: Option<u16>,
     proto: Option<u8>,
@@ -64,7 +68,10 @@ fn try_first(
         return None;
     }
     match (port?, proto?) {
-        (0, proto) => first_of_srv(cursor, name, proto, request_flags),
+        (0, 0) if cfg!(feature = "use_naptr") && request_flags & flags::TRY_NAPTR != 0 => {
+            first_by_naptr(cursor, naptr, name, request_flags)
+        }
+        (0, proto) => first_by_srv(cursor, name, proto, request_flags),
         (port, proto) => first_of_host(cursor, name, port, proto),
     }
 }
@@ -92,21 +99,62 @@ fn first_of_host(cursor: &mut Position, name: &[u8], port: u16, proto: u8) -> Op
     })
 }
 
+/// A domain with NAPTR records, the best of which leads to SRV records.
+#[inline]
+fn first_by_naptr(
+    cursor: &mut Position,
+    naptr: Option<&mut Option<EntryRef>>,
+    name: &[u8],
+    request_flags: u32,
+) -> Option<QuickTarget> {
+    let entry = lookup::quick_entry(name, RecordType::NAPTR)?;
+    let records = entry.records().filter_map(|record| match record {
+        RecordView::Naptr {
+            order,
+            preference,
+            flags,
+            services,
+            regexp,
+            replacement,
+        } => Some(((flags, services, regexp, order, preference), replacement)),
+        _ => None,
+    });
+    let (transport, replacement) = best(records)?;
+    let target = first_of_srv(cursor, replacement, transport, request_flags)?;
+    lookup::count_quick_entry();
+    // By this hash the way back is found when the SRV records are used up.
+    cursor.tried = u64::from(entry.hash()) << 32;
+    if let Some(place) = naptr {
+        *place = Some(entry);
+    }
+    Some(target)
+}
+
 /// A domain whose SRV records are asked for the one transport that was given, or that is preferred.
 #[inline]
-fn first_of_srv(
+fn first_by_srv(
     cursor: &mut Position,
     name: &[u8],
     proto: u8,
     request_flags: u32,
 ) -> Option<QuickTarget> {
     let transport = match proto {
-        0 if cfg!(feature = "use_naptr") && request_flags & flags::TRY_NAPTR != 0 => return None,
         0 => *protocols::list().iter().next()?,
         number => Transport::from_number(number)?,
     };
     let mut room = protocols::SRV_NAME_ROOM;
     let srv_name = protocols::write_srv_name(transport, name, &mut room)?;
+    first_of_srv(cursor, srv_name, transport, request_flags)
+}
+
+/// The first of the SRV records of a name.
+#[inline]
+fn first_of_srv(
+    cursor: &mut Position,
+    srv_name: &[u8],
+    transport: Transport,
+    request_flags: u32,
+) -> Option<QuickTarget> {
     let entry = lookup::quick_entry(srv_name, RecordType::SRV)?;
     let (port, target) = entry.usable_srv(0, clock::now_ticks())?;
     if may_be_literal(target) {
