@@ -31,19 +31,37 @@ pub fn nth(records: &[Ranked], step: usize, seed: u32) -> Option<usize> {
     draw_nth(group, step - start, &mut state).map(|index| start + index)
 }
 
+/// The records of a group that are used already, a bit for each.
+#[derive(Clone, Copy, Default)]
+struct Used([u64; MAX_RRSET_RECORDS.div_ceil(64)]);
+
+impl Used {
+    #[inline]
+    fn has(&self, index: usize) -> bool {
+        self.0
+            .get(index / 64)
+            .is_some_and(|word| word >> (index % 64) & 1 != 0)
+    }
+
+    #[inline]
+    fn add(&mut self, index: usize) {
+        if let Some(word) = self.0.get_mut(index / 64) {
+            *word |= 1 << (index % 64);
+        }
+    }
+}
+
 /// Draws `step + 1` records of one priority and gives the last.
 fn draw_nth(group: &[Ranked], step: usize, state: &mut u64) -> Option<usize> {
-    if group.len() == 1 {
-        return Some(0);
+    let mut used = Used::default();
+    for _ in 0..step {
+        used.add(draw(group, &used, state)?);
     }
-    let mut used = [false; MAX_RRSET_RECORDS];
-    let mut chosen = None;
-    for _ in 0..=step {
-        let index = draw(group, &used, state)?;
-        *used.get_mut(index)? = true;
-        chosen = Some(index);
+    if step + 1 == group.len() {
+        // The last one needs no luck.
+        return (0..group.len()).find(|&index| !used.has(index));
     }
-    chosen
+    draw(group, &used, state)
 }
 
 /// One draw among the records not used yet.
@@ -51,17 +69,16 @@ fn draw_nth(group: &[Ranked], step: usize, state: &mut u64) -> Option<usize> {
 /// RFC 2782: a number from 0 to the sum of the weights; records of weight 0 come first, so they are
 /// drawn with the number 0. Where there are several of these, or nothing but these, each has the same
 /// chance; where there is none, 0 is not drawn, for it would favour the first record.
-fn draw(group: &[Ranked], used: &[bool], state: &mut u64) -> Option<usize> {
+fn draw(group: &[Ranked], used: &Used, state: &mut u64) -> Option<usize> {
     let left = || {
-        group
-            .iter()
-            .enumerate()
-            .zip(used)
-            .filter(|(_, used)| !**used)
-            .map(|(record, _)| record)
+        let indexed = group.iter().enumerate();
+        indexed.filter(|(index, _)| !used.has(*index))
     };
-    let sum: u64 = left().map(|(_, (_, weight))| u64::from(*weight)).sum();
-    let zeros = left().filter(|(_, (_, weight))| *weight == 0).count() as u64;
+    let (mut sum, mut zeros) = (0, 0);
+    for (_, (_, weight)) in left() {
+        sum += u64::from(*weight);
+        zeros += u64::from(*weight == 0);
+    }
     let first = u64::from(zeros == 0);
     let number = first + below(state, sum + 1 - first);
     if number == 0 {

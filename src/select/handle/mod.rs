@@ -188,18 +188,11 @@ impl Search<'_> {
     }
 
     fn first(&mut self, name: &[u8], wanted: Wanted) -> Result<Target, SelectError> {
-        let seed = self.cursor.tried as u32;
-        *self.cursor = Position::default();
+        *self.cursor = Position {
+            tried: u64::from(seed(self.cursor, self.flags)),
+            ..Position::default()
+        };
         *self.naptr = None;
-        if self.flags & flags::SRV_RR_LB != 0 {
-            // A seed that the caller set stays (RFC 3263 section 4.4), otherwise each call draws one.
-            let drawn = if seed == 0 {
-                random::quick_u32().max(1)
-            } else {
-                seed
-            };
-            self.cursor.tried = u64::from(drawn);
-        }
         let given = wanted.transport.and_then(Transport::from_number);
         let transport = given.unwrap_or(Transport::Udp);
         let port = wanted
@@ -501,6 +494,17 @@ fn given(target: Target, port: Option<&mut u16>, proto: Option<&mut u8>) -> IpAd
     target.address
 }
 
+/// The seed of a search that begins; 0 = SRV records in stored order. One that the caller set stays (RFC
+/// 3263 section 4.4), otherwise each call draws one.
+#[inline]
+fn seed(cursor: &Position, request_flags: u32) -> u32 {
+    match cursor.tried as u32 {
+        _ if request_flags & flags::SRV_RR_LB == 0 => 0,
+        0 => random::quick_u32().max(1),
+        set => set,
+    }
+}
+
 /// The candidates of a NAPTR entry.
 pub(super) fn candidates_of(entry: &EntryRef) -> Candidates {
     Candidates::new(entry.records().map(|record| match record {
@@ -535,11 +539,24 @@ pub(super) fn leads_alike(
 }
 
 /// Position of the SRV record that is used as number `step`.
+#[inline]
 pub(super) fn record_at_step(entry: &EntryRef, step: usize, seed: u32) -> Option<usize> {
-    if seed == 0 {
-        return (step < entry.record_count()).then_some(step);
+    match (seed, entry.record_count()) {
+        (_, count) if step >= count => None,
+        (0, _) | (_, 1) => Some(step),
+        // Most sets are small, and clearing the room for a large one would cost more than the draw.
+        (_, ..=SMALL_SET) => drawn::<SMALL_SET>(entry, step, seed),
+        _ => drawn::<MAX_RRSET_RECORDS>(entry, step, seed),
     }
-    let mut ranked = [(0, 0); MAX_RRSET_RECORDS];
+}
+
+/// Records of a set that is drawn from in little room.
+const SMALL_SET: usize = 8;
+
+/// As [`record_at_step`], for a set of at most `ROOM` records.
+#[inline(never)]
+fn drawn<const ROOM: usize>(entry: &EntryRef, step: usize, seed: u32) -> Option<usize> {
+    let mut ranked = [(0, 0); ROOM];
     let count = rank_records(entry, &mut ranked);
     srv::nth(ranked.get(..count)?, step, seed)
 }

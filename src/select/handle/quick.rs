@@ -4,8 +4,8 @@
 //! to a host with a port. Their steps are written out here without the machinery of a search. Whatever is
 //! not as usual is left to it, with nothing changed and nothing counted.
 
-use super::TRANSPORT_MASK;
 use super::addresses::{AFTER_FIRST_FAMILY, AFTER_LAST_FAMILY, given_mark};
+use super::{TRANSPORT_MASK, record_at_step};
 use crate::cache::{EntryRef, RecordView};
 use crate::host::clock;
 use crate::lookup::{self, family_order};
@@ -58,27 +58,32 @@ fn try_first(
     proto: Option<u8>,
     request_flags: u32,
 ) -> Option<QuickTarget> {
-    // The weighted order begins with a draw.
-    if request_flags & flags::SRV_RR_LB != 0
-        || matches!(name, [] | [.., b'.'])
+    if matches!(name, [] | [.., b'.'])
         || name.len() > MAX_NAME_OCTETS
         || may_be_literal(name)
         || family_order(request_flags).0 != RecordType::A
     {
         return None;
     }
+    let seed = super::seed(cursor, request_flags);
     match (port?, proto?) {
         (0, 0) if cfg!(feature = "use_naptr") && request_flags & flags::TRY_NAPTR != 0 => {
-            first_by_naptr(cursor, naptr, name, request_flags)
+            first_by_naptr(cursor, naptr, name, seed, request_flags)
         }
-        (0, proto) => first_by_srv(cursor, name, proto, request_flags),
-        (port, proto) => first_of_host(cursor, name, port, proto),
+        (0, proto) => first_by_srv(cursor, name, proto, seed, request_flags),
+        (port, proto) => first_of_host(cursor, name, port, proto, seed),
     }
 }
 
 /// A host with a port.
 #[inline]
-fn first_of_host(cursor: &mut Position, name: &[u8], port: u16, proto: u8) -> Option<QuickTarget> {
+fn first_of_host(
+    cursor: &mut Position,
+    name: &[u8],
+    port: u16,
+    proto: u8,
+    seed: u32,
+) -> Option<QuickTarget> {
     let transport = match proto {
         0 => Transport::Udp,
         number => Transport::from_number(number)?,
@@ -88,6 +93,7 @@ fn first_of_host(cursor: &mut Position, name: &[u8], port: u16, proto: u8) -> Op
     lookup::count_quick_entry();
     *cursor = Position {
         a: Some(entry),
+        tried: u64::from(seed),
         port,
         proto: transport,
         ..Position::default()
@@ -105,6 +111,7 @@ fn first_by_naptr(
     cursor: &mut Position,
     naptr: Option<&mut Option<EntryRef>>,
     name: &[u8],
+    seed: u32,
     request_flags: u32,
 ) -> Option<QuickTarget> {
     let entry = lookup::quick_entry(name, RecordType::NAPTR)?;
@@ -120,10 +127,10 @@ fn first_by_naptr(
         _ => None,
     });
     let (transport, replacement) = best(records)?;
-    let target = first_of_srv(cursor, replacement, transport, request_flags)?;
+    let target = first_of_srv(cursor, replacement, transport, seed, request_flags)?;
     lookup::count_quick_entry();
     // By this hash the way back is found when the SRV records are used up.
-    cursor.tried = u64::from(entry.hash()) << 32;
+    cursor.tried |= u64::from(entry.hash()) << 32;
     if let Some(place) = naptr {
         *place = Some(entry);
     }
@@ -136,6 +143,7 @@ fn first_by_srv(
     cursor: &mut Position,
     name: &[u8],
     proto: u8,
+    seed: u32,
     request_flags: u32,
 ) -> Option<QuickTarget> {
     let transport = match proto {
@@ -144,19 +152,21 @@ fn first_by_srv(
     };
     let mut room = protocols::SRV_NAME_ROOM;
     let srv_name = protocols::write_srv_name(transport, name, &mut room)?;
-    first_of_srv(cursor, srv_name, transport, request_flags)
+    first_of_srv(cursor, srv_name, transport, seed, request_flags)
 }
 
-/// The first of the SRV records of a name.
+/// The first of the SRV records of a name, in the order that the seed stands for.
 #[inline]
 fn first_of_srv(
     cursor: &mut Position,
     srv_name: &[u8],
     transport: Transport,
+    seed: u32,
     request_flags: u32,
 ) -> Option<QuickTarget> {
     let entry = lookup::quick_entry(srv_name, RecordType::SRV)?;
-    let (port, target) = entry.usable_srv(0, clock::now_ticks())?;
+    let index = record_at_step(&entry, 0, seed)?;
+    let (port, target) = entry.usable_srv(index, clock::now_ticks())?;
     if may_be_literal(target) {
         return None;
     }
@@ -164,6 +174,7 @@ fn first_of_srv(
     lookup::count_quick_entry();
     *cursor = Position {
         srv: Some(entry),
+        tried: u64::from(seed),
         port,
         srv_no: 1,
         ip_no: given_mark(RecordType::A, request_flags),
@@ -212,7 +223,7 @@ fn next_address(cursor: &mut Position, request_flags: u32) -> Quick {
     }
 }
 
-/// The next SRV record in stored order, whose target has a single cached address.
+/// The next SRV record, whose target has a single cached address.
 #[inline]
 fn next_of_srv(cursor: &mut Position, request_flags: u32) -> Quick {
     let step = cursor.srv_no;
@@ -225,15 +236,18 @@ fn next_of_srv(cursor: &mut Position, request_flags: u32) -> Quick {
     let Some(entry) = cursor.srv.as_ref().filter(|_| is_done_with_target) else {
         return Quick::Look;
     };
-    if cursor.tried == 0 && step > 0 && usize::from(step) >= entry.record_count() {
-        cursor.ip_no = 0;
-        return Quick::EndOfList;
-    }
-    // A seed: the order is a weighted one.
-    if cursor.tried as u32 != 0 || step == 0 {
+    if step == 0 {
         return Quick::Look;
     }
-    let Some((port, target)) = entry.usable_srv(usize::from(step), clock::now_ticks()) else {
+    let Some(index) = record_at_step(entry, usize::from(step), cursor.tried as u32) else {
+        // Through NAPTR there may be others.
+        if cursor.tried >> 32 != 0 {
+            return Quick::Look;
+        }
+        cursor.ip_no = 0;
+        return Quick::EndOfList;
+    };
+    let Some((port, target)) = entry.usable_srv(index, clock::now_ticks()) else {
         return Quick::Look;
     };
     if may_be_literal(target) {
