@@ -19,6 +19,8 @@
 //!
 //! Readers without a reference look at 32-bit words only, so all words are stored as such.
 
+use smallvec::SmallVec;
+
 use crate::rr::{RData, Srv};
 
 use super::{Draft, DraftData, DraftRecord, NegativeKind};
@@ -108,9 +110,14 @@ pub(crate) fn address_expire(name_len: usize, size: usize, index: usize) -> usiz
     }
 }
 
+/// Size up to which an entry is put together on the stack, octets.
+pub(crate) const SMALL_OCTETS: usize = 256;
+/// Records in the order in which they are stored.
+pub(crate) type Order<'a> = SmallVec<[&'a DraftRecord<'a>; 4]>;
+
 /// An entry being put together in private memory, for a block at a known address.
-pub(crate) struct Image {
-    bytes: Vec<u8>,
+pub(crate) struct Image<'b> {
+    bytes: &'b mut [u8],
     address: usize,
 }
 
@@ -124,8 +131,8 @@ pub(crate) struct Stamp {
 /// The records of a draft in the order in which they are stored.
 ///
 /// SRV records by priority, heavier first, equal ones in arrival order (behaviour of the C cache).
-pub(crate) fn stored_order<'a>(records: &'a [DraftRecord<'a>]) -> Vec<&'a DraftRecord<'a>> {
-    let mut order: Vec<_> = records.iter().take(crate::rr::MAX_RRSET_RECORDS).collect();
+pub(crate) fn stored_order<'a>(records: &'a [DraftRecord<'a>]) -> Order<'a> {
+    let mut order: Order<'a> = records.iter().take(crate::rr::MAX_RRSET_RECORDS).collect();
     order.sort_by_key(|record| match record.rdata {
         RData::Srv(Srv {
             priority, weight, ..
@@ -190,20 +197,18 @@ fn data_size(rdata: &RData) -> usize {
     }
 }
 
-impl Image {
-    /// Puts an entry together for a block at `address`; `records` are those that [`measure`] counted,
-    /// `size` is what it gave.
+impl<'b> Image<'b> {
+    /// Puts an entry together in `bytes`, which are zero, for a block at `address`; `records` are those that
+    /// [`measure`] counted, `size` is what it gave.
     pub(crate) fn build(
+        bytes: &'b mut [u8],
         draft: &Draft<'_>,
         records: &[&DraftRecord<'_>],
         size: usize,
         address: usize,
         stamp: Stamp,
     ) -> Self {
-        let mut image = Self {
-            bytes: vec![0; size.next_multiple_of(8)],
-            address,
-        };
+        let mut image = Self { bytes, address };
         let mut flags = if draft.permanent { FLAG_PERMANENT } else { 0 };
         let mut kind = 0;
         let mut expire = crate::host::clock::after_seconds(stamp.now, draft.negative_ttl);
@@ -251,12 +256,8 @@ impl Image {
     }
 
     /// The image in 32-bit words.
-    pub(crate) fn words(&self) -> impl Iterator<Item = u32> + '_ {
-        self.bytes
-            .as_chunks::<4>()
-            .0
-            .iter()
-            .map(|chunk| u32::from_ne_bytes(*chunk))
+    pub(crate) fn words(&self) -> &[[u8; 4]] {
+        self.bytes.as_chunks::<4>().0
     }
 
     fn pointer(&self, offset: usize) -> u64 {

@@ -64,7 +64,8 @@ impl World {
     fn fill(&self, value: u32) {
         // SAFETY: loom tells when somebody else is at it.
         self.inner.with_mut(|inner| unsafe { *inner = value });
-        refword::fill(&self.words, REFCNT, [value, 0, value].into_iter(), true, 0);
+        let content = [value, 0, value].map(u32::to_ne_bytes);
+        refword::fill(&self.words, REFCNT, &content, true, 0);
     }
 
     /// As `Writer::unlink`; true when that freed the block.

@@ -23,6 +23,7 @@ mod link;
 #[cfg(all(test, loom))]
 mod loom_tests;
 mod peek;
+mod presence;
 mod read;
 mod recover;
 mod resize;

@@ -350,6 +350,18 @@ impl Cache {
     }
 }
 
+impl<'a> HashedName<'a> {
+    /// The name.
+    #[must_use]
+    pub fn name(&self) -> &'a [u8] {
+        self.name
+    }
+
+    pub(super) fn hash(&self) -> NameHash {
+        self.hash
+    }
+}
+
 /// What record 0 gives; `Miss` also when only a later record may be live.
 #[inline(always)]
 fn first_of(view: &View, now: u32) -> FirstAddress {

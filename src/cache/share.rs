@@ -7,7 +7,7 @@
 
 use crate::rr::RecordType;
 
-use super::{Cache, EntryRef};
+use super::{Cache, EntryRef, HashedName};
 
 impl Cache {
     /// The number of an entry; 0 is none.
@@ -42,8 +42,8 @@ impl Cache {
 
     /// Keyed 64-bit hash of a question, letter case ignored; never 0. Differs between caches.
     #[must_use]
-    pub fn question_key(&self, name: &[u8], qtype: RecordType, absolute: bool) -> u64 {
+    pub fn question_key(&self, name: &HashedName<'_>, qtype: RecordType, absolute: bool) -> u64 {
         let extra = u64::from(qtype.0) << 1 | u64::from(absolute);
-        self.hash(name).wide(extra ^ self.key[3]).max(1)
+        name.hash().wide(extra ^ self.key[3]).max(1)
     }
 }

@@ -101,8 +101,10 @@ impl Cache {
             return Err(InsertError::Full);
         }
         let block = writer.fill(draft, hash, budget, now, true)?;
-        // Making room may have evicted the old entry: look again rather than trust the first look.
-        let linked = match writer.find(hash, draft.rtype, draft.name) {
+        // Making room may have evicted the old entry: look again rather than trust the first look. What was
+        // not there has not come: this is who writes.
+        let old = old.and_then(|_| writer.find(hash, draft.rtype, draft.name));
+        let linked = match old {
             Some(old) => {
                 writer.replace(old, block);
                 true
@@ -289,7 +291,7 @@ impl Writer<'_> {
     ) -> Result<BlockId, InsertError> {
         let records = match draft.data {
             DraftData::Records(records) => layout::stored_order(records),
-            DraftData::Negative(_) => Vec::new(),
+            DraftData::Negative(_) => layout::Order::new(),
         };
         let (size, count) = layout::measure(draft.name.len(), &records, pages::MAX_BLOCK);
         let records = records.get(..count).unwrap_or(&[]);
@@ -306,7 +308,17 @@ impl Writer<'_> {
             hash: hash.high,
             now,
         };
-        let image = Image::build(draft, records, size, address, stamp);
+        let mut small = [0; layout::SMALL_OCTETS];
+        let mut large = Vec::new();
+        let octets = size.next_multiple_of(8);
+        let bytes = match small.get_mut(..octets) {
+            Some(bytes) => bytes,
+            None => {
+                large.resize(octets, 0);
+                large.as_mut_slice()
+            }
+        };
+        let image = Image::build(bytes, draft, records, size, address, stamp);
         let place = self.cache.pages.words(block, 0, size.div_ceil(8) * 2);
         let holders = u32::from(!linked);
         refword::fill(place, layout::REFCNT / 4, image.words(), linked, holders);

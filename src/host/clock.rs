@@ -63,7 +63,9 @@ pub fn thread_cpu_ns() -> u64 {
     read_clock(libc::CLOCK_THREAD_CPUTIME_ID)
 }
 
-fn monotonic_coarse_ms() -> u64 {
+/// As [`monotonic_ms`], a few milliseconds behind: for what need not be exact.
+#[must_use]
+pub fn monotonic_coarse_ms() -> u64 {
     read_clock(libc::CLOCK_MONOTONIC_COARSE) / 1_000_000
 }
 

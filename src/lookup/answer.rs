@@ -1,7 +1,12 @@
 //! What an answer says about the name that was asked: pure reading, nothing is stored here.
 
+use smallvec::SmallVec;
+
 use crate::resolver::Answer;
 use crate::rr::{Name, RData, Record, RecordType, eq_ignore_case, is_subdomain};
+
+/// The records of a set; sets are small.
+pub(crate) type Records<'a> = SmallVec<[&'a Record; 4]>;
 
 /// One step of a CNAME chain.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,7 +25,7 @@ pub(crate) struct Chain<'a> {
     /// Name at the end of the steps.
     pub(crate) end: &'a [u8],
     /// Records of the type asked that belong to `end`; empty when there are none.
-    pub(crate) records: Vec<&'a Record>,
+    pub(crate) records: Records<'a>,
     /// The chain went on to a name that this answer may not speak for (B06): `end` is to be asked.
     pub(crate) left_zone: bool,
     /// There are more steps than may be followed.
@@ -88,7 +93,7 @@ pub(crate) fn follow<'a>(
     let mut chain = Chain {
         aliases: Vec::new(),
         end: question,
-        records: Vec::new(),
+        records: Records::new(),
         left_zone: false,
         too_long: false,
     };
@@ -205,7 +210,7 @@ mod tests {
     fn records_of_other_owners_do_not_count() {
         let answer = answer("x.test", vec![a("evil.test", 1), a("X.Test", 2)]);
         let chain = read("x.test", &answer, Trust::WholeChain).unwrap();
-        assert_eq!(chain.records, [&answer.answers[1]]);
+        assert_eq!(chain.records.as_slice(), [&answer.answers[1]]);
         assert!(chain.aliases.is_empty());
     }
 

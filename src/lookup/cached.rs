@@ -87,11 +87,12 @@ fn find(
     let cache = Cache::instance().ok_or(LookupError::NoCache)?;
     stats::count(Stat::Request);
     // What is asked most: records that are in the cache under this very name.
-    if let Some(entry) = cache.acquire_records(&cache.hashed(name), qtype, clock::now_ticks()) {
+    let qname = cache.hashed(name);
+    if let Some(entry) = cache.acquire_records(&qname, qtype, clock::now_ticks()) {
         count_hit(None);
         return Ok((entry, Source::Cache));
     }
-    Lookup::new(cache, qtype, flags, others).run(name, absolute)
+    Lookup::new(cache, qtype, flags, others).run(&qname, absolute)
 }
 
 /// The first address of a host under the family rules of the flags, copied out of the cache.
@@ -149,7 +150,7 @@ pub fn first_plain_address(host: &[u8], flags: u32) -> Result<PlainIp, LookupErr
         };
     }
     let cache = Cache::instance().ok_or(LookupError::NoCache)?;
-    let (name, _) = split_absolute(host);
+    let (name, absolute) = split_absolute(host);
     if name.is_empty() {
         return Err(LookupError::BadName);
     }
@@ -158,7 +159,7 @@ pub fn first_plain_address(host: &[u8], flags: u32) -> Result<PlainIp, LookupErr
     }
     let qname = cache.hashed(name);
     let (first, second) = family_order(flags);
-    let error = match address_of_family(cache, host, &qname, first, flags) {
+    let error = match address_of_family(cache, &qname, absolute, first, flags) {
         Ok(address) => return Ok(address),
         Err(error) => error,
     };
@@ -166,7 +167,7 @@ pub fn first_plain_address(host: &[u8], flags: u32) -> Result<PlainIp, LookupErr
     let Some(second) = second else {
         return Err(error);
     };
-    match address_of_family(cache, host, &qname, second, flags) {
+    match address_of_family(cache, &qname, absolute, second, flags) {
         Err(_) if matches!(error, LookupError::Failed(_)) => Err(error),
         result => result,
     }
@@ -174,12 +175,17 @@ pub fn first_plain_address(host: &[u8], flags: u32) -> Result<PlainIp, LookupErr
 
 /// The first address of one family, out of the cache if it is there and needs no alias followed.
 fn address_of_family(
-    cache: &Cache,
-    host: &[u8],
+    cache: &'static Cache,
     qname: &HashedName<'_>,
+    absolute: bool,
     family: RecordType,
     flags: u32,
 ) -> Result<PlainIp, LookupError> {
+    if !cache.may_know(qname, family) {
+        stats::count(Stat::Request);
+        let lookup = Lookup::new(cache, family, flags, None);
+        return address_of(&lookup.run_unknown(qname, absolute)?.0);
+    }
     match cache.first_address(qname, family, clock::now_ticks()) {
         FirstAddress::Address { address, .. } => {
             count_answered(None);
@@ -190,7 +196,7 @@ fn address_of_family(
             Err(error_of(kind))
         }
         FirstAddress::Negative(_) | FirstAddress::Miss | FirstAddress::Alias => {
-            let (entry, _) = entry(host, family, flags)?;
+            let (entry, _) = find(qname.name(), absolute, family, flags, None)?;
             address_of(&entry)
         }
     }

@@ -1,6 +1,6 @@
 //! One lookup: the cache, another process's query, a query of its own.
 
-use crate::cache::{Cache, EntryRef, NegativeKind, due};
+use crate::cache::{Cache, EntryRef, HashedName, NegativeKind, due};
 use crate::error::{Failure, LookupError};
 use crate::host::counters::{self, Counter};
 use crate::host::metrics::{self, Metric};
@@ -44,6 +44,18 @@ pub(super) struct Lookup<'a> {
     patience_ms: Option<u64>,
     /// Names to ask for along with the first.
     others: Option<&'a Others<'a>>,
+    /// The cache had nothing on the name that is asked for when it was looked at last.
+    is_unknown: bool,
+}
+
+/// What a query is about.
+#[derive(Clone, Copy)]
+struct Asking<'q> {
+    name: &'q HashedName<'q>,
+    absolute: bool,
+    question: Question<'q>,
+    /// Key of the question.
+    key: u64,
 }
 
 /// Who asks a question.
@@ -56,6 +68,7 @@ enum Asks {
 
 /// A question that is sent because another one is, so that its answer waits in the cache.
 struct Companion {
+    key: u64,
     name: Vec<u8>,
     text: Vec<u8>,
     qtype: RecordType,
@@ -79,20 +92,24 @@ impl<'a> Lookup<'a> {
             started_ms: None,
             patience_ms: None,
             others,
+            is_unknown: false,
         }
     }
 
     /// The entry, and where it came from.
     pub(super) fn run(
         mut self,
-        name: &[u8],
+        name: &HashedName<'_>,
         absolute: bool,
     ) -> Result<(EntryRef, Source), LookupError> {
+        if !self.cache.may_know(name, self.qtype) {
+            return self.run_unknown(name, absolute);
+        }
         let mut hops = self.hops;
-        let target = match known(self.cache, name, self.qtype, &mut hops) {
+        let target = match known(self.cache, name.name(), self.qtype, &mut hops) {
             Known::Entry(entry) => {
                 if entry.negative() == Some(NegativeKind::Failure)
-                    && let Some(stale) = stale::find(self.cache, name, self.qtype, self.hops)
+                    && let Some(stale) = stale::find(self.cache, name.name(), self.qtype, self.hops)
                 {
                     return Ok(serve(stale));
                 }
@@ -104,12 +121,24 @@ impl<'a> Lookup<'a> {
         };
         self.hops = hops;
         // What a CNAME points to is absolute, however the caller wrote the name.
+        let target = target
+            .as_ref()
+            .map(|target| self.cache.hashed(target.as_bytes()));
         let (name, absolute) = target
             .as_ref()
-            .map_or((name, absolute), |target| (target.as_bytes(), true));
-        if let Some(stale) = stale::find(self.cache, name, self.qtype, self.hops) {
+            .map_or((name, absolute), |name| (name, true));
+        if let Some(stale) = stale::find(self.cache, name.name(), self.qtype, self.hops) {
             return self.renew(stale, name, absolute);
         }
+        self.run_unknown(name, absolute)
+    }
+
+    /// As [`Self::run`], for a name that the cache has nothing of use on.
+    pub(super) fn run_unknown(
+        mut self,
+        name: &HashedName<'_>,
+        absolute: bool,
+    ) -> Result<(EntryRef, Source), LookupError> {
         metrics::count(Metric::Miss);
         let result = self.fetch(name, absolute, None);
         if self.asked && result.is_err() {
@@ -130,7 +159,7 @@ impl<'a> Lookup<'a> {
     fn renew(
         mut self,
         stale: Stale,
-        name: &[u8],
+        name: &HashedName<'_>,
         absolute: bool,
     ) -> Result<(EntryRef, Source), LookupError> {
         let key = flight::key_of(self.cache, name, self.qtype, absolute);
@@ -168,7 +197,7 @@ impl<'a> Lookup<'a> {
     /// Asks, and follows the aliases that come back, until there is an entry.
     fn fetch(
         &mut self,
-        name: &[u8],
+        name: &HashedName<'_>,
         absolute: bool,
         attempt: Option<Attempt>,
     ) -> Result<EntryRef, LookupError> {
@@ -181,8 +210,10 @@ impl<'a> Lookup<'a> {
             next = match known(self.cache, target.as_bytes(), self.qtype, &mut self.hops) {
                 Known::Entry(entry) => return usable(entry),
                 Known::TooLong => return Err(LookupError::CnameChain),
-                Known::Miss(None) => self.ask(target.as_bytes(), true, None)?,
-                Known::Miss(Some(target)) => self.ask(target.as_bytes(), true, None)?,
+                Known::Miss(further) => {
+                    let target = further.unwrap_or(target);
+                    self.ask(&self.cache.hashed(target.as_bytes()), true, None)?
+                }
             };
         }
     }
@@ -204,7 +235,7 @@ impl<'a> Lookup<'a> {
     /// Gets the answer to one question: from another process that is asking it, or by a query.
     fn ask(
         &mut self,
-        name: &[u8],
+        name: &HashedName<'_>,
         absolute: bool,
         attempt: Option<Attempt>,
     ) -> Result<Next, LookupError> {
@@ -214,30 +245,40 @@ impl<'a> Lookup<'a> {
         if deadline::is_over() {
             return Err(LookupError::Failed(Failure::Timeout));
         }
-        let text = question_text(name, absolute);
+        let text = question_text(name.name(), absolute);
         let question = Question {
             qname: &text,
             qtype: self.qtype,
         };
-        let claim = match self.settle_who_asks(name, absolute, &question, attempt)? {
+        self.is_unknown = false;
+        let asking = Asking {
+            name,
+            absolute,
+            question,
+            key: flight::key_of(self.cache, name, self.qtype, absolute),
+        };
+        let claim = match self.settle_who_asks(&asking, attempt)? {
             Asks::We(claim) => claim,
             Asks::Other(shared) => {
                 metrics::count(Metric::Coalesced);
                 return shared;
             }
         };
-        self.query(name, absolute, &question, claim)
+        self.query(&asking, claim)
     }
 
     /// Claims the question, or waits for who has claimed it.
     fn settle_who_asks(
         &mut self,
-        name: &[u8],
-        absolute: bool,
-        question: &Question<'_>,
+        asking: &Asking<'_>,
         mut attempt: Option<Attempt>,
     ) -> Result<Asks, LookupError> {
-        let key = flight::key_of(self.cache, name, self.qtype, absolute);
+        let Asking {
+            name,
+            ref question,
+            key,
+            ..
+        } = *asking;
         for _ in 0..MAX_WAITS {
             let attempt = attempt.take();
             let waited = match attempt.unwrap_or_else(|| flight::attempt(self.cache, key)) {
@@ -283,11 +324,17 @@ impl<'a> Lookup<'a> {
     /// What another's query brought for this question.
     fn shared(
         &mut self,
-        name: &[u8],
+        name: &HashedName<'_>,
         verdict: Option<Verdict>,
     ) -> Option<Result<Next, LookupError>> {
+        self.is_unknown = !self.cache.may_know(name, self.qtype);
         let mut hops = self.hops;
-        match known(self.cache, name, self.qtype, &mut hops) {
+        let found = if self.is_unknown {
+            Known::Miss(None)
+        } else {
+            known(self.cache, name.name(), self.qtype, &mut hops)
+        };
+        match found {
             Known::Entry(entry) => return Some(Ok(Next::Entry(entry))),
             Known::TooLong => return Some(Err(LookupError::CnameChain)),
             Known::Miss(Some(target)) => {
@@ -303,18 +350,19 @@ impl<'a> Lookup<'a> {
     }
 
     /// Sends the query and stores what comes back.
-    fn query(
-        &mut self,
-        name: &[u8],
-        absolute: bool,
-        question: &Question<'_>,
-        claim: Option<Claim>,
-    ) -> Result<Next, LookupError> {
+    fn query(&mut self, asking: &Asking<'_>, claim: Option<Claim>) -> Result<Next, LookupError> {
+        let Asking {
+            name,
+            absolute,
+            ref question,
+            key,
+        } = *asking;
         crate::cache_dbg!(
             "not in the cache: {} type {}",
-            String::from_utf8_lossy(name),
+            String::from_utf8_lossy(name.name()),
             self.qtype.0
         );
+        let is_first = self.started_ms.is_none();
         let until_ms = self.until_ms(question);
         let companions = self.companions(name, absolute);
         let others: Vec<Question<'_>> = companions
@@ -324,13 +372,19 @@ impl<'a> Lookup<'a> {
                 qtype: companion.qtype,
             })
             .collect();
-        let sent_ms = resolver::now_ms();
-        let (first, others) = resolver::query_along(question, &others, until_ms);
+        let sent_ms = match self.started_ms {
+            Some(now_ms) if is_first => now_ms,
+            _ => resolver::now_ms(),
+        };
+        let (first, others) =
+            resolver::query_along(question, &others, until_ms, store::uses_additional);
         self.asked |= !matches!(first, Outcome::BadName);
         let asked = Asked {
-            name,
+            name: name.name(),
             qtype: self.qtype,
             absolute,
+            key,
+            was_unknown: self.is_unknown,
             flags: self.flags,
             renews: false,
         };
@@ -353,6 +407,8 @@ impl<'a> Lookup<'a> {
                 name: &companion.name,
                 qtype: companion.qtype,
                 absolute: companion.absolute,
+                key: companion.key,
+                was_unknown: false,
                 ..asked
             };
             let mut hops = MAX_CNAME_HOPS;
@@ -366,7 +422,7 @@ impl<'a> Lookup<'a> {
 
     /// What this query may take along, where it is neither known nor being asked for: the other address
     /// type, if both are wanted, and what the caller lists.
-    fn companions(&mut self, name: &[u8], absolute: bool) -> Vec<Companion> {
+    fn companions(&mut self, name: &HashedName<'_>, absolute: bool) -> Vec<Companion> {
         let (first, second) = family_order(self.flags);
         let other = match second {
             Some(second) if first == self.qtype => Some(second),
@@ -385,16 +441,23 @@ impl<'a> Lookup<'a> {
         {
             for other in others() {
                 let (other, absolute) = split_absolute(&other);
-                companions.extend(self.companion(other, self.qtype, absolute));
+                let other = self.cache.hashed(other);
+                companions.extend(self.companion(&other, self.qtype, absolute));
             }
         }
         companions
     }
 
-    fn companion(&self, name: &[u8], qtype: RecordType, absolute: bool) -> Option<Companion> {
+    fn companion(
+        &self,
+        name: &HashedName<'_>,
+        qtype: RecordType,
+        absolute: bool,
+    ) -> Option<Companion> {
         let now = clock::now_ticks();
         let key = flight::key_of(self.cache, name, qtype, absolute);
-        if self.cache.acquire(name, qtype, now).is_some() || backoff::is_waiting(key, now) {
+        let is_known = || self.cache.acquire_hashed(name, qtype, now).is_some();
+        if self.cache.may_know(name, qtype) && is_known() || backoff::is_waiting(key, now) {
             return None;
         }
         let claim = match flight::attempt(self.cache, key) {
@@ -403,8 +466,9 @@ impl<'a> Lookup<'a> {
             Attempt::Alone => None,
         };
         Some(Companion {
-            name: name.to_vec(),
-            text: question_text(name, absolute),
+            key,
+            name: name.name().to_vec(),
+            text: question_text(name.name(), absolute).into_owned(),
             qtype,
             absolute,
             claim,

@@ -16,7 +16,7 @@ use std::cell::Cell;
 use std::marker::PhantomData;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
-use crate::cache::{Cache, EntryRef};
+use crate::cache::{Cache, EntryRef, HashedName};
 use crate::error::{Failure, LookupError};
 use crate::host::shared::{Shared, shared_struct};
 use crate::host::{clock, futex, process};
@@ -58,7 +58,12 @@ thread_local! {
 }
 
 /// The key of a question. Without search domains it does not matter whether a name is absolute.
-pub(super) fn key_of(cache: &Cache, name: &[u8], qtype: RecordType, absolute: bool) -> u64 {
+pub(super) fn key_of(
+    cache: &Cache,
+    name: &HashedName<'_>,
+    qtype: RecordType,
+    absolute: bool,
+) -> u64 {
     let absolute = absolute || !resolver::has_search_list();
     cache.question_key(name, qtype, absolute)
 }

@@ -38,6 +38,8 @@ pub struct Job {
     text: Vec<u8>,
     qtype: RecordType,
     absolute: bool,
+    /// Key of the question.
+    key: u64,
     /// CNAMEs that may still be followed.
     hops: usize,
     /// Missing where another question uses the place of this one.
@@ -102,6 +104,7 @@ impl Refresher {
             name,
             qtype,
             absolute,
+            key,
             mut hops,
             claim,
             ..
@@ -110,6 +113,8 @@ impl Refresher {
             name: &name,
             qtype,
             absolute,
+            key,
+            was_unknown: false,
             flags: dns_flags.load(Ordering::Relaxed) as u32,
             renews: true,
         };
@@ -155,7 +160,7 @@ fn claim_job(
     absolute: bool,
     hops: usize,
 ) -> Option<Job> {
-    let key = flight::key_of(cache, name, qtype, absolute);
+    let key = flight::key_of(cache, &cache.hashed(name), qtype, absolute);
     if backoff::is_waiting(key, clock::now_ticks()) {
         return None;
     }
@@ -166,9 +171,10 @@ fn claim_job(
     };
     Some(Job {
         name: name.to_vec(),
-        text: question_text(name, absolute),
+        text: question_text(name, absolute).into_owned(),
         qtype,
         absolute,
+        key,
         hops,
         claim,
     })

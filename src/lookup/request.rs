@@ -1,5 +1,7 @@
 //! What a caller asks of a lookup: the `DNS_*` flags, the family order, the name as it is asked.
 
+#[cfg(feature = "use_dns_cache")]
+use std::borrow::Cow;
 use std::net::IpAddr;
 
 use crate::rr::RecordType;
@@ -57,13 +59,12 @@ pub(crate) fn split_absolute(name: &[u8]) -> (&[u8], bool) {
 /// The name as a question: with a trailing dot when no search domain may be appended.
 #[must_use]
 #[cfg(feature = "use_dns_cache")]
-pub(crate) fn question_text(name: &[u8], absolute: bool) -> Vec<u8> {
-    let mut text = Vec::with_capacity(name.len() + 1);
-    text.extend_from_slice(name);
+pub(crate) fn question_text(name: &[u8], absolute: bool) -> Cow<'_, [u8]> {
     if absolute {
-        text.push(b'.');
+        [name, b"."].concat().into()
+    } else {
+        name.into()
     }
-    text
 }
 
 #[cfg(test)]

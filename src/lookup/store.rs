@@ -4,6 +4,8 @@
 //! as the name that was asked reaches (B06): names at and below it. A CNAME that leads elsewhere is
 //! kept, but its target is asked for in a query of its own.
 
+use smallvec::SmallVec;
+
 use crate::cache::{
     Cache, Conflict, Draft, DraftData, DraftRecord, EntryRef, InsertError, NegativeKind,
 };
@@ -14,10 +16,10 @@ use crate::resolver::{Answer, Outcome};
 use crate::rr::{MAX_RRSET_RECORDS, Name, RData, Record, RecordType, eq_ignore_case};
 
 use super::answer::{self, Alias, Trust};
+use super::backoff;
 use super::request::{IPV4_ONLY, IPV6_ONLY};
 use super::service::sip_transport;
 use super::ttl;
-use super::{backoff, flight};
 
 /// Sets of additional data kept of one answer: more than any sound answer has, and few enough that a
 /// crafted one cannot push much out of the cache.
@@ -31,6 +33,10 @@ pub(super) struct Asked<'a> {
     pub(super) qtype: RecordType,
     /// No search domain could be appended.
     pub(super) absolute: bool,
+    /// Key of the question: see [`super::flight`].
+    pub(super) key: u64,
+    /// The cache had nothing on the name when the question was asked, live or expired.
+    pub(super) was_unknown: bool,
     /// The caller's request flags.
     pub(super) flags: u32,
     /// The answer takes the place of live data, too: it was asked for that purpose.
@@ -58,22 +64,16 @@ pub(super) fn settle(
         Outcome::Answer(answer) => {
             let result = settle_answer(cache, asked, &answer, hops);
             if !matches!(result, Err(LookupError::Failed(_))) {
-                backoff::answered(asked.key(cache));
+                backoff::answered(asked.key);
             }
             result
         }
     }
 }
 
-impl Asked<'_> {
-    fn key(&self, cache: &Cache) -> u64 {
-        flight::key_of(cache, self.name, self.qtype, self.absolute)
-    }
-}
-
 /// Remembers that the question was not answered, for a moment (RFC 9520). Never as absence.
 fn remember_failure(cache: &Cache, asked: &Asked<'_>, failure: Failure) -> LookupError {
-    let ttl = backoff::failed(asked.key(cache), clock::now_ticks());
+    let ttl = backoff::failed(asked.key, clock::now_ticks());
     let draft = Draft {
         name: asked.name,
         rtype: asked.qtype,
@@ -108,7 +108,8 @@ fn settle_answer(
         return Err(LookupError::CnameChain);
     }
     let says_something = !chain.records.is_empty() || answer.negative.is_some();
-    if says_something && !chain.left_zone && asked.qtype != RecordType::CNAME {
+    let nothing_to_end = asked.was_unknown && chain.aliases.is_empty();
+    if says_something && !nothing_to_end && !chain.left_zone && asked.qtype != RecordType::CNAME {
         // It is no alias, or not any more.
         end_stale(cache, chain.end, RecordType::CNAME);
     }
@@ -207,7 +208,7 @@ fn publish(
         })
 }
 
-fn drafts<'a>(records: &[&'a Record]) -> Vec<DraftRecord<'a>> {
+fn drafts<'a>(records: &[&'a Record]) -> SmallVec<[DraftRecord<'a>; 4]> {
     let ttl = ttl::of_set(records.iter().map(|record| record.ttl));
     let records = records.iter().take(MAX_RRSET_RECORDS);
     records
@@ -287,6 +288,12 @@ fn store_alias(cache: &Cache, asked: &Asked<'_>, alias: &Alias<'_>) {
     };
     // Without memory for it the next lookup asks for the alias again.
     let _ = insert(cache, &draft, conflict(asked));
+}
+
+/// True when anything of the additional section of an answer to such a question is stored.
+pub(super) fn uses_additional(qtype: RecordType) -> bool {
+    let leads_on = matches!(qtype, RecordType::SRV | RecordType::NAPTR);
+    leads_on || cfg!(not(feature = "cache_relevant_recs_only"))
 }
 
 /// Additional data of one answer on its way into the cache.

@@ -197,7 +197,7 @@ impl State {
             };
         }
         self.refresh_options();
-        let (now_ms, looks) = (clock::monotonic_ms(), LOOKS.load(Ordering::Relaxed));
+        let (now_ms, looks) = (clock::monotonic_coarse_ms(), LOOKS.load(Ordering::Relaxed));
         let fresh = |looked_ms| now_ms.saturating_sub(looked_ms) < LOOK_INTERVAL_MS;
         if self.looks != looks || !self.looked_ms.is_some_and(fresh) {
             self.looks = looks;

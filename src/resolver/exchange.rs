@@ -9,6 +9,8 @@
 //!
 //! A server that is down gets a copy of the query when one is due (see `servers`); nobody waits for that.
 
+use smallvec::SmallVec;
+
 use super::config::{MAX_SERVERS, Settings};
 use super::cookie::Cookie;
 use super::findings::Findings;
@@ -19,6 +21,7 @@ use super::servers::{Ability, Server};
 use super::session::{Late, Session};
 use super::spelling;
 use super::transport::{Event, Handle, Protocol};
+use super::wire::Octets;
 use super::{Answer, Outcome, Timed};
 use crate::error::Failure;
 use crate::host::metrics::{self, Metric};
@@ -44,7 +47,7 @@ struct Flight {
     edns: bool,
     cookie: Option<Cookie>,
     /// The question with the letters that it was sent with, where they are random.
-    spelled: Option<Vec<u8>>,
+    spelled: Option<Octets>,
     strays: u32,
     sent_us: u64,
 }
@@ -67,7 +70,7 @@ pub(super) struct Exchange<'s> {
     position: usize,
     attempts: [Attempts; MAX_SERVERS],
     current_place: usize,
-    flights: Vec<Flight>,
+    flights: SmallVec<[Flight; 1]>,
     /// When the current server has had its time, ms.
     deadline_ms: u64,
     /// When the candidate has had its time, ms.
@@ -80,6 +83,10 @@ pub(super) struct Exchange<'s> {
     cookie_refused: bool,
     findings: Findings,
     started_ms: u64,
+    /// The time when it was last called, ms.
+    now_ms: u64,
+    /// The additional section of the answer is of use.
+    additional: bool,
     done: Option<Timed>,
 }
 
@@ -90,6 +97,7 @@ impl<'s> Exchange<'s> {
         candidates: Candidates,
         qtype: RecordType,
         deadline_ms: Option<u64>,
+        additional: bool,
     ) -> Self {
         Self {
             settings,
@@ -98,7 +106,7 @@ impl<'s> Exchange<'s> {
             position: 0,
             attempts: [Attempts::default(); MAX_SERVERS],
             current_place: 0,
-            flights: Vec::with_capacity(1),
+            flights: SmallVec::new(),
             deadline_ms: 0,
             limit_ms: 0,
             end_ms: deadline_ms.unwrap_or(u64::MAX),
@@ -107,6 +115,8 @@ impl<'s> Exchange<'s> {
             cookie_refused: false,
             findings: Findings::default(),
             started_ms: 0,
+            now_ms: 0,
+            additional,
             done: None,
         }
     }
@@ -147,9 +157,9 @@ impl<'s> Exchange<'s> {
         self.done.unwrap_or_else(super::not_asked)
     }
 
-    pub(super) fn start(&mut self, session: &mut Session) {
-        let now_ms = session.transport.now_ms();
+    pub(super) fn start(&mut self, now_ms: u64, session: &mut Session) {
         self.started_ms = now_ms;
+        self.now_ms = now_ms;
         if self.settings.server_count() == 0 {
             self.finish(Outcome::Failed(Failure::NoServers), session);
         } else {
@@ -343,6 +353,7 @@ impl<'s> Exchange<'s> {
         if self.done.is_some() {
             return;
         }
+        self.now_ms = now_ms;
         if self.deadline_ms <= now_ms {
             return self.on_deadline(now_ms, session);
         }
@@ -360,6 +371,7 @@ impl<'s> Exchange<'s> {
         };
         let (place, server, protocol) = (flight.place, flight.server, flight.protocol);
         let now_us = session.transport.now_us();
+        self.now_ms = now_us / 1000;
         let message = match event {
             Event::Message(message) => message,
             Event::Failed => {
@@ -384,6 +396,7 @@ impl<'s> Exchange<'s> {
             edns: flight.edns,
             cookie: flight.cookie.as_ref(),
             tcp_left: protocol == Protocol::Udp,
+            additional: self.additional,
         };
         let (verdict, manners) = judge(&message, &asked);
         session.transport.recycle(message);
@@ -555,9 +568,8 @@ impl<'s> Exchange<'s> {
     }
 
     fn finish(&mut self, outcome: Outcome, session: &mut Session) {
-        let now_ms = session.transport.now_ms();
-        self.close_all(now_ms, session);
-        let took_ms = now_ms.saturating_sub(self.started_ms);
+        self.close_all(self.now_ms, session);
+        let took_ms = self.now_ms.saturating_sub(self.started_ms);
         self.done = Some(Timed { outcome, took_ms });
     }
 

@@ -89,6 +89,7 @@ fn from_reply(message: &[u8], question: &Question<'_>, qname: &Name) -> Outcome 
         edns: false,
         cookie: None,
         tcp_left: false,
+        additional: true,
     };
     match judge(message, &asked).0 {
         Verdict::Answer(answer) => Outcome::Answer(answer),

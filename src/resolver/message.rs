@@ -137,13 +137,14 @@ impl Head {
     }
 
     /// Reads the records, which begin at `body_at`. `message` is the one that the head was read from, and
-    /// `qname` the name in its question, where it is known: records that point to that get its spelling.
+    /// `qname` the name in its question, where it is known: records that point to that get its spelling. Of
+    /// the additional section only the OPT record is read, unless the others are wanted.
     pub(super) fn body(
         &self,
         message: &[u8],
         body_at: usize,
         qtype: RecordType,
-        qname: Option<&Name>,
+        (qname, additional_too): (Option<&Name>, bool),
     ) -> Body {
         let mut body = Body {
             rcode: self.rcode,
@@ -158,7 +159,10 @@ impl Head {
                 body.answers_complete = true;
                 body.read_authorities(&mut reader, &mut budget, authorities)
             })
-            .and_then(|()| body.read_additional(&mut reader, &mut budget, additional, qname));
+            .and_then(|()| {
+                let wanted = additional_too.then_some(qname);
+                body.read_additional(&mut reader, &mut budget, additional, wanted)
+            });
         body.complete = whole.is_some();
         body.steps = budget.spent();
         body
@@ -246,7 +250,7 @@ impl Body {
         reader: &mut Reader<'_>,
         budget: &mut Budget,
         count: u16,
-        qname: Option<&Name>,
+        wanted: Option<Option<&Name>>,
     ) -> Option<()> {
         for _ in 0..count {
             let frame = Frame::read(reader)?;
@@ -254,7 +258,10 @@ impl Body {
                 // RFC 6891 section 6.1.3: the top octet of the TTL extends the RCODE.
                 self.rcode = (self.rcode & 15) | ((frame.raw_ttl >> 24) as u16) << 4;
                 self.read_options(frame.rdata);
-            } else if frame.class == CLASS_IN && self.additional.len() < MAX_SECTION_RECORDS {
+            } else if let Some(qname) = wanted
+                && frame.class == CLASS_IN
+                && self.additional.len() < MAX_SECTION_RECORDS
+            {
                 self.additional.extend(frame.decode(budget, qname));
             }
         }
@@ -293,14 +300,13 @@ impl<'a> Frame<'a> {
     fn read(reader: &mut Reader<'a>) -> Option<Self> {
         let owner = *reader;
         reader.skip_name()?;
-        let rtype = RecordType(reader.u16()?);
-        let class = reader.u16()?;
-        let raw_ttl = reader.u32()?;
-        let length = reader.u16()?;
+        let [t0, t1, c0, c1, ttl @ .., l0, l1] = reader.array::<10>()?;
+        let raw_ttl = u32::from_be_bytes(ttl);
+        let length = u16::from_be_bytes([l0, l1]);
         Some(Self {
             owner,
-            rtype,
-            class,
+            rtype: RecordType(u16::from_be_bytes([t0, t1])),
+            class: u16::from_be_bytes([c0, c1]),
             raw_ttl,
             // RFC 2181 section 8: a value with the top bit set counts as 0.
             ttl: if raw_ttl > i32::MAX as u32 {
@@ -405,7 +411,7 @@ mod tests {
             message.extend(b"\x00\x01\x00\x01\x00\x00\x00\x00\x00\x04\x01\x02\x03\x04");
         }
         let head = Head::decode(&message).unwrap();
-        let body = head.body(&message, HEADER_OCTETS, RecordType::A, None);
+        let body = head.body(&message, HEADER_OCTETS, RecordType::A, (None, true));
         assert!(body.answers.is_empty());
         assert!(body.steps <= 50_000);
     }

@@ -99,11 +99,16 @@ pub struct Timed {
 /// [`clock::monotonic_ms`]: crate::host::clock::monotonic_ms
 #[must_use]
 pub fn query(question: &Question<'_>, deadline_ms: Option<u64>) -> Outcome {
+    ask_with(question, deadline_ms, true)
+}
+
+/// As [`query`], with the additional section or without.
+fn ask_with(question: &Question<'_>, deadline_ms: Option<u64>, additional: bool) -> Outcome {
     let settings = Settings::current();
     let timed = match hooks::swapped_search() {
         Some(search) => from_hosts(&settings, question)
             .unwrap_or_else(|| hook::query(search, question, deadline_ms)),
-        None => ask_one(&settings, question, deadline_ms),
+        None => ask_one(&settings, question, deadline_ms, additional),
     };
     note_slow_query(question, timed.took_ms);
     timed.outcome
@@ -137,17 +142,20 @@ pub fn query_all(questions: &[Question<'_>], deadline_ms: Option<u64>) -> Vec<Ou
 /// When the first question turns out to have records, the others get no more time than it took (but
 /// 50 ms), and none at all through a swapped search function: a server that keeps silent about
 /// what nobody needs must not hold up what somebody does. Those have `None`, and nothing was learnt from
-/// it. Otherwise as [`query_all`].
+/// it. Otherwise as [`query_all`]; but the additional section may be left out of answers to questions of types
+/// for which `additional` says that it is of no use.
 #[must_use]
 pub fn query_along(
     question: &Question<'_>,
     others: &[Question<'_>],
     deadline_ms: Option<u64>,
+    additional: fn(RecordType) -> bool,
 ) -> (Outcome, Vec<Option<Outcome>>) {
     let has_records =
         |outcome: &Outcome| matches!(outcome, Outcome::Answer(answer) if answer.negative.is_none());
+    let with = |question: &Question<'_>| additional(question.qtype);
     if others.is_empty() {
-        return (query(question, deadline_ms), Vec::new());
+        return (ask_with(question, deadline_ms, with(question)), Vec::new());
     }
     if hooks::swapped_search().is_some() {
         let first = query(question, deadline_ms);
@@ -156,13 +164,13 @@ pub fn query_along(
         return (first, others.iter().map(ask).collect());
     }
     let settings = Settings::current();
-    let mut exchange = match prepare(&settings, question, deadline_ms) {
+    let mut exchange = match prepare(&settings, question, deadline_ms, with(question)) {
         Ok(exchange) => vec![exchange],
         Err(known) => return (known.outcome, vec![None; others.len()]),
     };
     let mut known = Vec::with_capacity(others.len());
     for other in others {
-        match prepare(&settings, other, deadline_ms) {
+        match prepare(&settings, other, deadline_ms, with(other)) {
             Ok(other) => {
                 exchange.push(other);
                 known.push(None);
@@ -209,7 +217,7 @@ pub fn query_with(
 /// [`clock::monotonic_ms`]: crate::host::clock::monotonic_ms
 #[must_use]
 pub fn now_ms() -> u64 {
-    session::with_current(|session| session.transport.now_ms())
+    session::now_ms()
 }
 
 /// The longest that [`query`] may block for this question without a deadline, ms.
@@ -330,6 +338,7 @@ fn prepare<'s>(
     settings: &'s Settings,
     question: &Question<'_>,
     deadline_ms: Option<u64>,
+    additional: bool,
 ) -> Result<Exchange<'s>, Timed> {
     let known = |outcome| {
         Err(Timed {
@@ -363,11 +372,17 @@ fn prepare<'s>(
         candidates,
         question.qtype,
         deadline_ms,
+        additional,
     ))
 }
 
-fn ask_one(settings: &Settings, question: &Question<'_>, deadline_ms: Option<u64>) -> Timed {
-    match prepare(settings, question, deadline_ms) {
+fn ask_one(
+    settings: &Settings,
+    question: &Question<'_>,
+    deadline_ms: Option<u64>,
+    additional: bool,
+) -> Timed {
+    match prepare(settings, question, deadline_ms, additional) {
         Ok(mut exchange) => {
             session::with_current(|session| session.run(std::slice::from_mut(&mut exchange)));
             exchange.into_result()
@@ -382,12 +397,12 @@ fn ask_network(
     deadline_ms: Option<u64>,
 ) -> Vec<Timed> {
     if let [question] = questions {
-        return vec![ask_one(settings, question, deadline_ms)];
+        return vec![ask_one(settings, question, deadline_ms, true)];
     }
     let mut known = Vec::with_capacity(questions.len());
     let mut exchanges = Vec::with_capacity(questions.len());
     for question in questions {
-        match prepare(settings, question, deadline_ms) {
+        match prepare(settings, question, deadline_ms, true) {
             Ok(exchange) => {
                 exchanges.push(exchange);
                 known.push(None);
@@ -447,8 +462,8 @@ pub fn decode_for_tests(message: &[u8]) -> Option<Decoded> {
     let question = head.asked_for(message);
     let qtype = question.as_ref().map_or(RecordType::A, |q| q.qtype);
     let body = match (&question, head.questions) {
-        (Some(question), _) => head.body(message, question.end, qtype, None),
-        (None, 0) => head.body(message, message::HEADER_OCTETS, qtype, None),
+        (Some(question), _) => head.body(message, question.end, qtype, (None, true)),
+        (None, 0) => head.body(message, message::HEADER_OCTETS, qtype, (None, true)),
         (None, _) => message::Body::default(),
     };
     Some(Decoded {

@@ -34,6 +34,8 @@ pub(super) struct Asked<'a> {
     pub(super) cookie: Option<&'a Cookie>,
     /// A truncated reply can be asked for again over TCP.
     pub(super) tcp_left: bool,
+    /// Records of the additional section are of use.
+    pub(super) additional: bool,
 }
 
 /// What a reply shows of the server, besides what it says.
@@ -100,7 +102,7 @@ fn judge_with(message: &[u8], asked: &Asked<'_>, manners: &mut Manners) -> Verdi
     let body = match body_at {
         Some(body_at) => {
             let qname = asked.question.map(|_| asked.qname);
-            head.body(message, body_at, asked.qtype, qname)
+            head.body(message, body_at, asked.qtype, (qname, asked.additional))
         }
         None => Body {
             rcode: head.rcode,

@@ -1,8 +1,10 @@
 //! Which names are asked for a name that the caller wrote: the search list (`res_search()`).
 
+use smallvec::{SmallVec, smallvec};
+
 use super::message::CLASS_IN;
-use super::wire;
-use crate::rr::{Name, RecordType, eq_ignore_case, is_host_name};
+use super::wire::{self, Octets};
+use crate::rr::{Name, RecordType, eq_ignore_case};
 
 /// One name to ask.
 #[derive(Clone, Debug)]
@@ -10,20 +12,28 @@ pub(super) struct Candidate {
     /// Text, without trailing dot.
     pub(super) name: Name,
     /// Question section: the name on the wire, type, class IN.
-    pub(super) question: Vec<u8>,
+    pub(super) question: Octets,
 }
 
 impl Candidate {
-    /// `None` if no wire name has this text.
-    fn new(text: &[u8], qtype: RecordType) -> Option<Self> {
-        // Escapes are no matter here: a backslash may not stand in a name that is asked for.
-        let mut question = wire::name_of_plain_text(text)?;
-        question.extend(qtype.0.to_be_bytes());
-        question.extend(CLASS_IN.to_be_bytes());
-        Some(Self {
-            name: Name::from_text(text)?,
-            question,
-        })
+    /// `None` if the name may not be asked for.
+    fn as_is(text: &[u8], qtype: RecordType) -> Option<Self> {
+        let wire = wire::name_of_host_name(text)?;
+        Some(Self::new(Name::from_host_name(text)?, wire, qtype))
+    }
+
+    /// A name with a domain appended; `None` if no wire name has this text.
+    fn expanded(text: &[u8], qtype: RecordType) -> Option<Self> {
+        // Escapes are no matter here: there is none in the name.
+        let wire = wire::name_of_plain_text(text)?;
+        Some(Self::new(Name::from_text(text)?, wire, qtype))
+    }
+
+    fn new(name: Name, wire: Octets, qtype: RecordType) -> Self {
+        let mut question = wire;
+        question.extend_from_slice(&qtype.0.to_be_bytes());
+        question.extend_from_slice(&CLASS_IN.to_be_bytes());
+        Self { name, question }
     }
 }
 
@@ -31,7 +41,7 @@ impl Candidate {
 #[derive(Clone, Debug)]
 pub(super) struct Candidates {
     /// At least one.
-    pub(super) names: Vec<Candidate>,
+    pub(super) names: SmallVec<[Candidate; 1]>,
     /// The first one is the name as the caller wrote it.
     pub(super) as_is_first: bool,
     /// The name as the caller wrote it, where it is not the first one.
@@ -67,13 +77,10 @@ pub(super) fn candidates(
     qtype: RecordType,
     rules: SearchRules<'_>,
 ) -> Option<Candidates> {
-    if !is_host_name(qname) {
-        return None;
-    }
-    let as_is = Candidate::new(qname, qtype)?;
+    let as_is = Candidate::as_is(qname, qtype)?;
     if qname.ends_with(b".") || rules.domains.is_empty() {
         return Some(Candidates {
-            names: vec![as_is],
+            names: smallvec![as_is],
             as_is_first: true,
             as_is: None,
         });
@@ -88,9 +95,9 @@ pub(super) fn candidates(
             [] if as_is_first => None,
             [] => Some(as_is.clone()),
             // A name that gets too long with the domain cannot exist.
-            domain => Candidate::new(&[as_is.name.as_bytes(), b".", domain].concat(), qtype),
+            domain => Candidate::expanded(&[as_is.name.as_bytes(), b".", domain].concat(), qtype),
         });
-    let mut names = Vec::with_capacity(rules.domains.len() + 1);
+    let mut names = SmallVec::with_capacity(rules.domains.len() + 1);
     if as_is_first {
         names.push(as_is.clone());
     }

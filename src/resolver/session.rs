@@ -9,8 +9,9 @@ use super::exchange::Exchange;
 use super::reply;
 use super::servers::Server;
 use super::transport::{Event, Handle, SystemTransport, Transport};
-use crate::host::fork;
+use super::wire::Octets;
 use crate::host::metrics::{self, Metric};
+use crate::host::{clock, fork};
 
 /// Questions under way at a time; more would only make packets get lost.
 const MAX_PARALLEL: usize = 32;
@@ -28,7 +29,7 @@ pub(super) struct Late {
     pub(super) server: Server,
     pub(super) id: u16,
     /// Question section.
-    pub(super) question: Vec<u8>,
+    pub(super) question: Octets,
     pub(super) strays: u32,
     /// When to give up, ms.
     pub(super) until_ms: u64,
@@ -47,17 +48,28 @@ thread_local! {
     static SESSION: RefCell<Option<Session>> = const { RefCell::new(None) };
 }
 
+/// The time on the clock of this thread's session, ms.
+pub(super) fn now_ms() -> u64 {
+    SESSION.with_borrow(|session| match session {
+        Some(session) => session.transport.now_ms(),
+        // A session that is in use, or still to be made.
+        None => clock::monotonic_ms(),
+    })
+}
+
 /// Calls `work` with the session of this thread. Sockets of the parent process are closed in a child.
 pub(super) fn with_current<R>(work: impl FnOnce(&mut Session) -> R) -> R {
-    let kept = SESSION.take();
-    let fork_generation = fork::generation();
-    let mut session = match kept {
-        Some(session) if session.fork_generation == fork_generation => session,
-        _ => Session::new(Box::new(SystemTransport::default())),
-    };
-    let result = work(&mut session);
-    SESSION.set(Some(session));
-    result
+    SESSION.with(|place| {
+        let kept = place.take();
+        let fork_generation = fork::generation();
+        let mut session = match kept {
+            Some(session) if session.fork_generation == fork_generation => session,
+            _ => Session::new(Box::new(SystemTransport::default())),
+        };
+        let result = work(&mut session);
+        place.replace(Some(session));
+        result
+    })
 }
 
 /// Calls `work` with all queries of this thread going through `transport`.
@@ -116,18 +128,18 @@ impl Session {
         self.look_for_late_replies();
         let mut started = 0;
         loop {
+            let now_ms = self.transport.now_ms();
             while started < exchanges.len() {
                 let active = exchanges.iter().take(started).filter(|e| !e.is_done());
                 if active.count() >= MAX_PARALLEL {
                     break;
                 }
                 if let Some(exchange) = exchanges.get_mut(started) {
-                    exchange.start(self);
+                    exchange.start(now_ms, self);
                 }
                 started += 1;
             }
             let waiting = exchanges.iter().take(started).filter(|e| !e.is_done());
-            let now_ms = self.transport.now_ms();
             let Some(next_ms) = waiting.map(|e| e.next_look_ms(now_ms)).min() else {
                 break;
             };

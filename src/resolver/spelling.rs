@@ -1,11 +1,12 @@
 //! Random letter case in questions: bits that only the server asked can know (0x20).
 
+use super::wire::Octets;
 use crate::host::random;
 
 /// The question section with the case of each letter of the name drawn at random.
-pub(super) fn at_random(question: &[u8]) -> Vec<u8> {
+pub(super) fn at_random(question: &[u8]) -> Octets {
     const TYPE_AND_CLASS_OCTETS: usize = 4;
-    let mut spelled = question.to_vec();
+    let mut spelled = Octets::from_slice(question);
     let name_octets = spelled.len().saturating_sub(TYPE_AND_CLASS_OCTETS);
     let name = spelled.get_mut(..name_octets).unwrap_or_default();
     // Lengths of labels are below 64 and so no letters.

@@ -4,6 +4,8 @@
 //! compression pointer must go back (so no loop can exist), and all names of one message share a
 //! [`Budget`], so that a crafted message costs no more than an honest one of its size.
 
+use smallvec::SmallVec;
+
 use crate::rr::{MAX_NAME_OCTETS, Name};
 
 /// Longest name on the wire, in octets (RFC 1035 section 3.1).
@@ -12,6 +14,8 @@ const MAX_WIRE_NAME_OCTETS: usize = 255;
 const MAX_HOPS: usize = 127;
 /// Octets that the question section has beyond the text of its name: two of the name, type, class.
 const QUESTION_ROOM: usize = 6;
+/// A name on the wire, or a question section: most need no memory of their own.
+pub(super) type Octets = SmallVec<[u8; 48]>;
 /// Labels and pointers read for the names of one message. An answer of 64 KiB that is full of
 /// compressed records needs about half of it.
 const MAX_STEPS: u32 = 50_000;
@@ -207,9 +211,22 @@ impl Text {
 }
 
 /// True for octets that stand for themselves in text.
-fn is_plain(octet: u8) -> bool {
+const fn is_plain(octet: u8) -> bool {
     octet.is_ascii_alphanumeric() || octet == b'-' || octet == b'_'
 }
+
+/// [`is_plain`] of each octet.
+static PLAIN: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut octet = 0_u8;
+    loop {
+        table[octet as usize] = is_plain(octet);
+        if octet == u8::MAX {
+            break table;
+        }
+        octet += 1;
+    }
+};
 
 enum Label<'a> {
     Root,
@@ -256,15 +273,15 @@ pub(super) fn write_label(text: &mut Vec<u8>, label: &[u8]) {
 /// `None` when no wire name has this text: an empty label, a label of more than 63 octets, more
 /// than 255 octets in all, a broken escape. The root is one octet. There is room for a question's type and
 /// class behind the name.
-pub(super) fn name_of_text(text: &[u8]) -> Option<Vec<u8>> {
+pub(super) fn name_of_text(text: &[u8]) -> Option<Octets> {
     if !text.contains(&b'\\') {
         return name_of_plain_text(text);
     }
-    let mut wire = Vec::with_capacity(text.len() + QUESTION_ROOM);
+    let mut wire = Octets::with_capacity(text.len() + QUESTION_ROOM);
     // The length of the label under way is filled in at its end.
     let mut length_at = 0;
     wire.push(0);
-    let finish = |wire: &mut Vec<u8>, length_at: &mut usize| {
+    let finish = |wire: &mut Octets, length_at: &mut usize| {
         let length = u8::try_from(wire.len() - *length_at - 1).ok();
         let length = length.filter(|length| (1..=63).contains(length))?;
         *wire.get_mut(*length_at)? = length;
@@ -297,36 +314,57 @@ pub(super) fn name_of_text(text: &[u8]) -> Option<Vec<u8>> {
     (wire.len() <= MAX_WIRE_NAME_OCTETS).then_some(wire)
 }
 
-/// As [`name_of_text`], for text without escapes: lengths take the places of the dots.
-pub(super) fn name_of_plain_text(text: &[u8]) -> Option<Vec<u8>> {
+/// The wire form of a name that may be asked for: letters, digits, `-` and `_`. `None` for any other, and where
+/// [`name_of_text`] gives that.
+pub(super) fn name_of_host_name(text: &[u8]) -> Option<Octets> {
+    if text.is_empty() {
+        return None;
+    }
+    name_of_labels(text, |octet| PLAIN[usize::from(octet)])
+}
+
+/// As [`name_of_text`], for text without escapes.
+pub(super) fn name_of_plain_text(text: &[u8]) -> Option<Octets> {
+    name_of_labels(text, |_| true)
+}
+
+/// Puts lengths in the places of the dots. `None` also when an octet of a label is not accepted.
+#[inline]
+fn name_of_labels(text: &[u8], accept: impl Fn(u8) -> bool) -> Option<Octets> {
     let text = text.strip_suffix(b".").unwrap_or(text);
-    let mut wire = Vec::with_capacity(text.len() + QUESTION_ROOM);
+    if text.len() + 2 > MAX_WIRE_NAME_OCTETS && !text.is_empty() {
+        return None;
+    }
+    let mut wire = Octets::with_capacity(text.len() + QUESTION_ROOM);
     wire.push(0);
     if text.is_empty() {
         return Some(wire);
     }
     wire.extend_from_slice(text);
-    wire.push(0);
-    // From the end, so that each length is known where its octet comes.
-    let mut length = 0_u8;
     let (first, labels) = wire.split_first_mut()?;
-    for octet in labels.get_mut(..text.len())?.iter_mut().rev() {
-        if *octet != b'.' {
+    // From the end, so that each length is known where its octet comes.
+    let mut length = 0_usize;
+    for octet in labels.iter_mut().rev() {
+        if *octet == b'.' {
+            *octet = label_length(length)?;
+            length = 0;
+        } else if accept(*octet) {
             length += 1;
-            if length > 63 {
-                return None;
-            }
-        } else if length == 0 {
-            return None;
         } else {
-            *octet = std::mem::take(&mut length);
+            return None;
         }
     }
-    *first = length;
-    if length == 0 {
-        return None;
-    }
-    (wire.len() <= MAX_WIRE_NAME_OCTETS).then_some(wire)
+    *first = label_length(length)?;
+    wire.push(0);
+    Some(wire)
+}
+
+/// The length of a label as the octet in front of it.
+#[inline]
+fn label_length(length: usize) -> Option<u8> {
+    u8::try_from(length)
+        .ok()
+        .filter(|length| (1..=63).contains(length))
 }
 
 #[cfg(test)]
@@ -364,7 +402,7 @@ mod tests {
         let message = b"\x04a.\\\x00\x06\"();@$\x00";
         let (text, _) = name_at(message, 0).unwrap();
         assert_eq!(text, b"a\\.\\\\\\000.\\\"\\(\\)\\;\\@\\$");
-        assert_eq!(name_of_text(&text).unwrap(), message);
+        assert_eq!(name_of_text(&text).unwrap().as_slice(), message);
     }
 
     #[test]
@@ -407,9 +445,9 @@ mod tests {
         ] {
             assert_eq!(name_of_text(bad), None, "{}", String::from_utf8_lossy(bad));
         }
-        assert_eq!(name_of_text(b"a.b.").unwrap(), b"\x01a\x01b\x00");
-        assert_eq!(name_of_text(b"a.b").unwrap(), b"\x01a\x01b\x00");
-        assert_eq!(name_of_text(b".").unwrap(), b"\x00");
+        assert_eq!(name_of_text(b"a.b.").unwrap().as_slice(), b"\x01a\x01b\x00");
+        assert_eq!(name_of_text(b"a.b").unwrap().as_slice(), b"\x01a\x01b\x00");
+        assert_eq!(name_of_text(b".").unwrap().as_slice(), b"\x00");
         assert_eq!(name_of_text(&b"a.".repeat(128)), None, "257 octets");
         assert_eq!(name_of_text(&b"a.".repeat(127)).unwrap().len(), 255);
     }
@@ -431,6 +469,28 @@ mod tests {
                 name_of_text(escaped.as_bytes()),
                 "{text}"
             );
+        }
+    }
+
+    #[test]
+    fn host_names_are_plain_names_of_few_octets() {
+        for octet in 0..=255u8 {
+            let text = [b'a', octet, b'b'];
+            let plain = name_of_plain_text(&text).filter(|_| crate::rr::is_host_name(&text));
+            assert_eq!(name_of_host_name(&text), plain, "{octet}");
+        }
+        for text in [
+            "",
+            ".",
+            "a.",
+            "a..",
+            "a.b-c._d",
+            &"a.".repeat(127),
+            &"a.".repeat(128),
+        ] {
+            let plain = name_of_plain_text(text.as_bytes());
+            let usable = crate::rr::is_host_name(text.as_bytes());
+            assert_eq!(name_of_host_name(text.as_bytes()), plain.filter(|_| usable));
         }
     }
 

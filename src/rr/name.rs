@@ -2,14 +2,19 @@
 
 use std::fmt;
 
+use smallvec::SmallVec;
+
 use super::MAX_NAME_OCTETS;
+
+/// Longest text that needs no memory of its own, octets: nearly all names of hosts and services.
+const SHORT_OCTETS: usize = 40;
 
 /// A domain name as text without trailing dot, at most [`MAX_NAME_OCTETS`] octets.
 ///
 /// Octets that are special in master files arrive escaped (`\.`, `\000`), as `dn_expand()` writes
 /// them. The root is the empty name. Comparison ignores ASCII case, the spelling is kept.
-#[derive(Clone, Eq)]
-pub struct Name(Box<[u8]>);
+#[derive(Eq)]
+pub struct Name(SmallVec<[u8; SHORT_OCTETS]>);
 
 impl Name {
     /// Makes a name from text; one trailing dot is dropped.
@@ -18,7 +23,14 @@ impl Name {
     #[must_use]
     pub fn from_text(text: &[u8]) -> Option<Self> {
         let text = strip_root(text);
-        (text.len() <= MAX_NAME_OCTETS && !text.contains(&0)).then(|| Self(text.into()))
+        (text.len() <= MAX_NAME_OCTETS && !text.contains(&0))
+            .then(|| Self(SmallVec::from_slice(text)))
+    }
+
+    /// As [`Self::from_text`], for text that was found to have no NUL.
+    pub(crate) fn from_host_name(text: &[u8]) -> Option<Self> {
+        let text = strip_root(text);
+        (text.len() <= MAX_NAME_OCTETS).then(|| Self(SmallVec::from_slice(text)))
     }
 
     /// The text, without trailing dot.
@@ -43,6 +55,12 @@ impl Name {
     #[must_use]
     pub fn is_root(&self) -> bool {
         self.0.is_empty()
+    }
+}
+
+impl Clone for Name {
+    fn clone(&self) -> Self {
+        Self(SmallVec::from_slice(&self.0))
     }
 }
 
@@ -82,7 +100,8 @@ fn trailing_backslashes(text: &[u8]) -> usize {
 /// Compares names without regard to ASCII case (RFC 4343).
 #[must_use]
 pub fn eq_ignore_case(a: &[u8], b: &[u8]) -> bool {
-    a.eq_ignore_ascii_case(b)
+    // Mostly the one was copied from the other.
+    a == b || a.eq_ignore_ascii_case(b)
 }
 
 /// True when every octet may stand in a queried host name: letter, digit, `.`, `-`, `_`.

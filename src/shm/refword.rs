@@ -89,13 +89,13 @@ pub(crate) fn publish(word: &AtomicU32, linked: bool, holders: u32) {
 
 /// Writes the content of a free block, word by word, and publishes it; under the lock.
 ///
-/// `words` are all words of the block, the one at `place` is its reference word, which `content` has a
-/// value for, too, that does not matter.
+/// `words` are all words of the block, the one at `place` is its reference word, which `content` has
+/// octets for, too, that do not matter.
 #[inline]
 pub(crate) fn fill(
     words: &[AtomicU32],
     place: usize,
-    content: impl Iterator<Item = u32>,
+    content: &[[u8; 4]],
     linked: bool,
     holders: u32,
 ) {
@@ -112,13 +112,20 @@ pub(crate) fn fill(
     if !seeded(Mutation::NoContentFence) {
         fence(Ordering::Release);
     }
-    for (index, (word, value)) in words.iter().zip(content).enumerate() {
-        if index == place {
-            reached(KillPoint::ContentHalf);
-            continue;
+    let write = |words: &[AtomicU32], content: &[[u8; 4]]| {
+        for (word, octets) in words.iter().zip(content) {
+            word.store(u32::from_ne_bytes(*octets), Ordering::Relaxed);
         }
-        word.store(value, Ordering::Relaxed);
-    }
+    };
+    let (before, behind) = words.split_at_checked(place).unwrap_or((words, &[]));
+    let (content_before, content_behind) =
+        content.split_at_checked(place).unwrap_or((content, &[]));
+    write(before, content_before);
+    reached(KillPoint::ContentHalf);
+    write(
+        behind.get(1..).unwrap_or_default(),
+        content_behind.get(1..).unwrap_or_default(),
+    );
     reached(KillPoint::ContentWritten);
     if !seeded(Mutation::PublishFirst) {
         publish_in(words);

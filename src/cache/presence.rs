@@ -1,0 +1,110 @@
+//! Whether the cache may have anything on a name: one look that settles most misses.
+
+use crate::rr::RecordType;
+use crate::shm::sync::Ordering;
+
+use super::table::Bucket;
+use super::{Cache, HashedName, TableWord};
+
+impl Cache {
+    /// False when there is no entry of this name and type and no alias of the name, live or expired, positive
+    /// or negative: then all lookups of the two would find nothing.
+    ///
+    /// True when there may be: names are not compared, only the octet that a bucket has of each, and a look
+    /// that a writer disturbed counts as one that found something. Takes no lock. Whoever was told that an
+    /// entry was linked finds it.
+    #[must_use]
+    pub fn may_know(&self, qname: &HashedName<'_>, qtype: RecordType) -> bool {
+        let hash = qname.hash();
+        let tags = [hash.tag(qtype.0), hash.tag(RecordType::CNAME.0)];
+        // SYNC: as in `table`.
+        let table = self.header.table.load(Ordering::Acquire);
+        for (_, bucket) in self.table_of(TableWord(table)).probe(hash.high) {
+            let version = bucket.begin();
+            let found = tags.iter().any(|&tag| is_used(bucket, tag));
+            // An entry that went from one place to another in between may have been missed in both.
+            if found || !self.is_undisturbed(bucket, version, table) {
+                return true;
+            }
+            if !bucket.overflows() {
+                return false;
+            }
+        }
+        false
+    }
+}
+
+/// True when a place with this tag holds an entry.
+#[inline]
+fn is_used(bucket: &Bucket, tag: u8) -> bool {
+    let used = |_, block| (block != 0).then_some(());
+    bucket.find(tag, used).is_some()
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::super::{Conflict, Draft, DraftData, DraftRecord, NegativeKind};
+    use super::*;
+    use crate::rr::{Name, RData};
+
+    const NOW: u32 = 1000;
+
+    fn put(cache: &Cache, name: &str, rtype: RecordType, rdata: Option<&RData>) {
+        let records = rdata.map(|rdata| [DraftRecord { ttl: 1, rdata }]);
+        let draft = Draft {
+            name: name.as_bytes(),
+            rtype,
+            data: match &records {
+                Some(records) => DraftData::Records(records),
+                None => DraftData::Negative(NegativeKind::NoData),
+            },
+            permanent: false,
+            negative_ttl: 1,
+        };
+        let put = cache.insert(&draft, Conflict::Replace, NOW);
+        assert!(put.is_ok(), "{put:?}");
+    }
+
+    fn may_know(cache: &Cache, name: &str, qtype: RecordType) -> bool {
+        cache.may_know(&cache.hashed(name.as_bytes()), qtype)
+    }
+
+    #[test]
+    fn what_is_linked_is_never_denied() {
+        let cache = Cache::for_tests(2 << 20, true).unwrap();
+        let address = RData::A(Ipv4Addr::LOCALHOST);
+        let alias = RData::Cname(Name::from_text(b"x.test").unwrap());
+        // Enough for many buckets to overflow.
+        let names: Vec<String> = (0..12_000).map(|i| format!("h{i}.test")).collect();
+        for (index, name) in names.iter().enumerate() {
+            match index % 3 {
+                0 => put(cache, name, RecordType::A, Some(&address)),
+                1 => put(cache, name, RecordType::A, None),
+                _ => put(cache, name, RecordType::CNAME, Some(&alias)),
+            }
+        }
+        for entry in cache.entries() {
+            let name = String::from_utf8_lossy(entry.name()).to_ascii_uppercase();
+            assert!(may_know(cache, &name, RecordType::A), "{name}");
+        }
+        cache.flush(true);
+        let left = |name: &&String| may_know(cache, name, RecordType::A);
+        assert_eq!(names.iter().filter(left).count(), 0);
+    }
+
+    #[test]
+    fn most_of_what_is_not_there_is_denied() {
+        let cache = Cache::for_tests(2 << 20, true).unwrap();
+        let address = RData::A(Ipv4Addr::LOCALHOST);
+        for i in 0..5000 {
+            put(cache, &format!("h{i}.test"), RecordType::A, Some(&address));
+        }
+        let unknown = (0..1000).filter(|i| may_know(cache, &format!("u{i}.test"), RecordType::A));
+        assert!(unknown.count() < 100);
+        // The same name with another type is another entry.
+        let other = (0..1000).filter(|i| may_know(cache, &format!("h{i}.test"), RecordType::SRV));
+        assert!(other.count() < 100);
+    }
+}
