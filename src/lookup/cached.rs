@@ -245,6 +245,22 @@ pub fn peek_ipv4(host: &[u8], family: RecordType) -> Option<u32> {
     }
 }
 
+/// True when the cache knows that a host has no address of a family; only then it is counted. For names that
+/// are no literals and have no trailing dot.
+#[must_use]
+pub fn is_known_absent(host: &[u8], family: RecordType) -> bool {
+    let Some(cache) = Cache::instance() else {
+        return false;
+    };
+    match cache.first_address(&cache.hashed(host), family, clock::now_ticks()) {
+        FirstAddress::Negative(kind) if is_answer(kind) => {
+            count_answered(Some(kind));
+            true
+        }
+        _ => false,
+    }
+}
+
 /// The records that the cache has live under this very name; not counted, see [`count_quick_entry`]. The name
 /// has no trailing dot.
 #[must_use]

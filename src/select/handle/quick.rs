@@ -228,12 +228,15 @@ fn next_address(cursor: &mut Position, request_flags: u32) -> Quick {
 fn next_of_srv(cursor: &mut Position, request_flags: u32) -> Quick {
     let step = cursor.srv_no;
     let (first, second) = family_order(request_flags);
-    let is_done_with_target = match cursor.ip_no {
-        0 | 1 | AFTER_LAST_FAMILY => true,
-        AFTER_FIRST_FAMILY => second.is_none(),
-        _ => false,
-    };
-    let Some(entry) = cursor.srv.as_ref().filter(|_| is_done_with_target) else {
+    match cursor.ip_no {
+        0 | 1 | AFTER_LAST_FAMILY => {}
+        AFTER_FIRST_FAMILY if second.is_none_or(|family| lacks(cursor, family)) => {
+            // So far the search has come, also if it has to go on the long way.
+            cursor.ip_no = 0;
+        }
+        _ => return Quick::Look,
+    }
+    let Some(entry) = cursor.srv.as_ref() else {
         return Quick::Look;
     };
     if step == 0 {
@@ -264,4 +267,18 @@ fn next_of_srv(cursor: &mut Position, request_flags: u32) -> Quick {
         port,
         transport: cursor.proto & TRANSPORT_MASK,
     })
+}
+
+/// True when the cache knows that the SRV target in use has no address of a family.
+#[inline(never)]
+fn lacks(cursor: &Position, family: RecordType) -> bool {
+    let step = usize::from(cursor.srv_no).wrapping_sub(1);
+    let Some(entry) = cursor.srv.as_ref() else {
+        return false;
+    };
+    let index = record_at_step(entry, step, cursor.tried as u32);
+    match index.and_then(|index| entry.record(index)) {
+        Some(RecordView::Srv { target, .. }) => lookup::is_known_absent(target, family),
+        _ => false,
+    }
 }
