@@ -39,7 +39,7 @@ def hits(quick):
     row("null", "mode=null", (1,))
     row("floor_private", "mode=xaddp", (1, 2))
     row("floor_shared", "mode=xadd", (1, 2, 8))
-    row("floor_lookup", f"mode=refro {HOST}", (1, 2))
+    row("floor_lookup", f"mode=refro {HOST}", (1, 2, 8))
     row("floor_counted", f"mode=ref {HOST}", (1, 2, 8))
     row("a_1", f"mode=get_ip {HOST}", (1, 2, 4, 8), latency=(2,))
     row("a_64", "mode=get_ip lo=0 hi=64", (1, 8))

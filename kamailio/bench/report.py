@@ -89,18 +89,17 @@ def _floors(results, short):
     """What the machine itself needs, measured in the same run, beside what was not reached."""
     lines = ["\n## The machine's own floor\n\n| | time | over the C original's dns_get_ip |\n|---|---:|---:|\n"]
     base = rows._find(results, "stock", "hits", "a_1", 1, "ns_op")
-    for (suite, label, procs, *key), text in rows.FLOORS.values():
-        value = rows._find(results, "ours", suite, label, procs, *(key or ["ns_op"]))
+    for name, (_, text) in rows.FLOORS.items():
+        value = rows.floor_of(results, name)
         share = f"{value / base:.2f}" if value and base else "-"
         lines.append(f"| {text} | {_with_unit(value, 'ns')} | {share} |\n")
     if short:
         lines.append("\nNot met, and the floor under it:\n\n")
     for row, stock, ours in short:
-        place, text = rows.FLOORS.get(row.floor, (None, None))
-        value = place and rows._find(results, "ours", *place[:3], *(place[3:] or ["ns_op"]))
+        value = rows.floor_of(results, row.floor)
         if value:
-            lines.append(f"- {row.text}: {number(ours / value)} times the floor, which is {text} ({number(value)} {row.unit}). "
-                         f"The floor itself would be {number(stock / value)} x.\n")
+            lines.append(f"- {row.text}: ours takes {number(ours / value)} times the floor ({rows.FLOORS[row.floor][1]}: "
+                         f"{number(value)} ns), which itself would be {number(stock / value)} x.\n")
         else:
             lines.append(f"- {row.text}.\n")
     return lines

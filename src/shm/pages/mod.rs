@@ -36,11 +36,14 @@ pub(crate) const MIN_BLOCK: usize = 64;
 pub(crate) const MAX_BLOCK: usize = EXTENT_PAGES * PAGE_BYTES;
 
 const EXTENT_PAGES: usize = 16;
-const SMALL_STEP_MAX: usize = 512;
+const SMALL_STEP_MAX: usize = 176;
 const SMALL_CLASSES: usize = (SMALL_STEP_MAX - MIN_BLOCK) / BLOCK_UNIT + 1;
-/// Sizes above the 16-octet steps: as many as fit a page in 7, 6, .. 1 parts, then whole pages.
-const LARGE_SIZES: [usize; 14] = [
-    576, 672, 816, 1024, 1360, 2048, 4096, 8192, 12288, 16384, 24576, 32768, 49152, 65536,
+/// Sizes above the 16-octet steps: whole cache lines, for these are the entries that calls hold, and the counts
+/// of holders of two entries must not stand in one line; from 576 on as many as fit a page in 7, 6, .. 1
+/// parts; then whole pages.
+const LARGE_SIZES: [usize; 20] = [
+    192, 256, 320, 384, 448, 512, 576, 640, 768, 1024, 1344, 2048, 4096, 8192, 12288, 16384, 24576,
+    32768, 49152, 65536,
 ];
 /// Number of block sizes.
 pub(crate) const CLASSES: usize = SMALL_CLASSES + LARGE_SIZES.len();
