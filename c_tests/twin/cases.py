@@ -389,7 +389,8 @@ def life_cycle():
     yield Case("early", "a_four", ["resolv-init", "ip nothing.@ 1", "counters", "host @"])
     for command in ("host @", "sip 10.9.9.9 0 0 0", "get dns_flags"):
         yield Case("early", "a_four", ["host @", "destroy", command])
-    for limit, world in itertools.product((0, 50, 5000), ("a_slow", "a_four")):
+    # A limit that a busy machine may exceed only where the server is slow on purpose.
+    for limit, world in ((0, "a_slow"), (50, "a_slow"), (5000, "a_slow"), (0, "a_four"), (5000, "a_four")):
         yield Case("slow", world, ["ip @ 1", "counters", "ip @ 1", "counters", "set dns_slow_query_ms 0", "flush 1", "ip @ 1",
                                    "counters"], {"dns_slow_query_ms": limit})
 

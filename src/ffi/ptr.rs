@@ -129,6 +129,7 @@ pub(crate) fn plain_to_ip_addr(address: PlainIp) -> ip_addr {
 }
 
 /// An IPv4 address, four octets in network order, as C sees it.
+#[cfg(feature = "use_dns_cache")]
 #[must_use]
 #[inline(always)]
 pub(crate) fn ipv4_to_ip_addr(address: u32) -> ip_addr {
