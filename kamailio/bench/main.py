@@ -36,6 +36,7 @@ def arguments():
     parser.add_argument("--libs", default="", help="for LD_LIBRARY_PATH")
     parser.add_argument("--quick", action="store_true", help="fewer rounds and suites, for a look")
     parser.add_argument("--suites", help="suites by name, comma between; also: instructions")
+    parser.add_argument("--merge", action="store_true", help="with --suites: the others stay as the last run left them")
     parser.add_argument("--minutes", type=float, help="no new round is begun after this (13, quick 3.5)")
     parser.add_argument("--out", help="folder for performance.md and its plots")
     parser.add_argument("--again", action="store_true", help="no measurement: report the results that are there")
@@ -170,6 +171,18 @@ def measure(args):
     }
 
 
+def merged(last, results, suites):
+    """The last run with some suites measured again."""
+    for side in SIDES:
+        last["instructions"][side].update(results["instructions"][side])
+        for name, rows in results["rows"][side].items():
+            if rows:
+                last["rows"][side][name] = rows
+    again = f"{suites.replace(',', ', ')} ({results['facts']['Date']}, {results['facts']['Library']})"
+    last["facts"]["Measured again"] = again
+    return last
+
+
 def main():
     args = arguments()
     args.minutes = args.minutes or (3.5 if args.quick else 13)
@@ -179,6 +192,9 @@ def main():
             results = json.load(text)
     else:
         results = measure(args)
+        if args.merge:
+            with open(file) as text:
+                results = merged(json.load(text), results, args.suites)
         with open(file, "w") as text:
             json.dump(results, text)
     text, plots, missed = report.render(results)
