@@ -324,34 +324,29 @@ impl EntryRef {
         }
     }
 
-    /// The address of a usable A record, four octets in network order; `None` for other types, too.
-    #[must_use]
+    /// Offset of the data of a usable record of a type.
     #[inline]
-    pub fn usable_ipv4(&self, index: usize, now: u32) -> Option<u32> {
-        if self.rtype() != RecordType::A {
+    fn usable_data(&self, rtype: RecordType, index: usize, now: u32) -> Option<usize> {
+        if self.rtype() != rtype {
             return None;
         }
         let node = self.node(index)?;
         let live = !clock::is_past(self.at(node + layout::RR_EXPIRE), now);
-        if !live && !self.is_usable(index, now) {
-            return None;
-        }
-        Some(self.at(self.data_of(node)))
+        (live || self.is_usable(index, now)).then(|| self.data_of(node))
+    }
+
+    /// The address of a usable A record, four octets in network order; `None` for other types, too.
+    #[must_use]
+    #[inline]
+    pub fn usable_ipv4(&self, index: usize, now: u32) -> Option<u32> {
+        Some(self.at(self.usable_data(RecordType::A, index, now)?))
     }
 
     /// Port and target of a usable SRV record; `None` for other types, too.
     #[must_use]
     #[inline]
     pub fn usable_srv(&self, index: usize, now: u32) -> Option<(u16, &[u8])> {
-        if self.rtype() != RecordType::SRV {
-            return None;
-        }
-        let node = self.node(index)?;
-        let live = !clock::is_past(self.at(node + layout::RR_EXPIRE), now);
-        if !live && !self.is_usable(index, now) {
-            return None;
-        }
-        let data = self.data_of(node);
+        let data = self.usable_data(RecordType::SRV, index, now)?;
         Some((self.at(data + 4), self.counted(data + 6)))
     }
 
@@ -366,8 +361,7 @@ impl EntryRef {
         let Some(node) = self.node(index).filter(|_| self.rtype() == RecordType::TXT) else {
             return Vec::new();
         };
-        let data = (self.at::<u64>(node + 8) - self.raw.as_ptr() as u64) as usize;
-        self.texts_at(data).collect()
+        self.texts_at(self.data_of(node)).collect()
     }
 
     fn texts_at(&self, data: usize) -> impl Iterator<Item = &[u8]> {
