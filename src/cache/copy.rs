@@ -131,7 +131,7 @@ impl Cache {
         &self,
         qname: &HashedName<'_>,
         now: u32,
-        found: impl FnOnce(u16, &[u8]) -> T,
+        found: impl FnOnce(u16, &HashedName<'_>) -> T,
     ) -> Option<T> {
         let mut words: SrvWords = [[0; 4]; SRV_WORDS];
         let seen = self.look(qname, RecordType::SRV, |view| {
@@ -141,11 +141,11 @@ impl Cache {
                 view.copy_srv(&mut words)
             })
         });
-        let (port, length) = seen.flatten()?;
+        let (port, length, hash) = seen.flatten()?;
         let target = words
             .as_flattened()
             .get(SRV_HEAD..SRV_HEAD + usize::from(length))?;
-        Some(found(port, target))
+        Some(found(port, &HashedName::with_kept_hash(target, hash)))
     }
 }
 
@@ -159,8 +159,8 @@ impl View {
         length
     }
 
-    /// Copies record 0 of an SRV entry from its port on; gives the port and the octets of the target.
-    fn copy_srv(&self, out: &mut SrvWords) -> (u16, u8) {
+    /// Copies record 0 of an SRV entry from its port on; gives the port, the octets of the target and its hash.
+    fn copy_srv(&self, out: &mut SrvWords) -> (u16, u8, u32) {
         let from = layout::first_data(usize::from(self.name_len())) + 4;
         let head = self.data(from);
         let [first, second, length, _] = head.to_ne_bytes();
@@ -168,7 +168,8 @@ impl View {
         for (word, place) in out.iter_mut().enumerate().take(words) {
             *place = self.data(from + 4 * word).to_ne_bytes();
         }
-        (u16::from_ne_bytes([first, second]), length)
+        let port = u16::from_ne_bytes([first, second]);
+        (port, length, self.word(layout::RR_LINK))
     }
 }
 
@@ -248,7 +249,8 @@ mod tests {
             });
             put(cache, b"_sip._udp.x", RecordType::SRV, &[srv]);
             let qname = cache.hashed(b"_SIP._udp.x");
-            let seen = cache.with_first_srv(&qname, NOW, |port, found| (port, found.to_vec()));
+            let seen =
+                cache.with_first_srv(&qname, NOW, |port, found| (port, found.name().to_vec()));
             assert_eq!(seen, Some((length as u16 + 5000, target)));
         }
         let over = crate::host::clock::after_seconds(NOW, 60);

@@ -11,7 +11,7 @@ use crate::rr::RecordType;
 use crate::shm::refword;
 use crate::shm::sync::{AtomicU32, Ordering};
 
-use super::layout;
+use super::{HashedName, layout};
 
 /// What a negative entry knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -324,30 +324,47 @@ impl EntryRef {
         }
     }
 
-    /// Offset of the data of a usable record of a type.
+    /// Offset of the `struct dns_rr` of a usable record of a type.
     #[inline]
-    fn usable_data(&self, rtype: RecordType, index: usize, now: u32) -> Option<usize> {
+    fn usable_node(&self, rtype: RecordType, index: usize, now: u32) -> Option<usize> {
         if self.rtype() != rtype {
             return None;
         }
         let node = self.node(index)?;
         let live = !clock::is_past(self.at(node + layout::RR_EXPIRE), now);
-        (live || self.is_usable(index, now)).then(|| self.data_of(node))
+        (live || self.is_usable(index, now)).then_some(node)
     }
 
     /// The address of a usable A record, four octets in network order; `None` for other types, too.
     #[must_use]
     #[inline]
     pub fn usable_ipv4(&self, index: usize, now: u32) -> Option<u32> {
-        Some(self.at(self.usable_data(RecordType::A, index, now)?))
+        let node = self.usable_node(RecordType::A, index, now)?;
+        Some(self.at(self.data_of(node)))
     }
 
     /// Port and target of a usable SRV record; `None` for other types, too.
     #[must_use]
     #[inline]
-    pub fn usable_srv(&self, index: usize, now: u32) -> Option<(u16, &[u8])> {
-        let data = self.usable_data(RecordType::SRV, index, now)?;
-        Some((self.at(data + 4), self.counted(data + 6)))
+    pub fn usable_srv(&self, index: usize, now: u32) -> Option<(u16, HashedName<'_>)> {
+        let node = self.usable_node(RecordType::SRV, index, now)?;
+        Some((self.at(self.data_of(node) + 4), self.srv_target_at(node)))
+    }
+
+    /// The target of an SRV record; `None` for other types.
+    #[must_use]
+    #[inline]
+    pub fn srv_target(&self, index: usize) -> Option<HashedName<'_>> {
+        if self.rtype() != RecordType::SRV {
+            return None;
+        }
+        Some(self.srv_target_at(self.node(index)?))
+    }
+
+    #[inline]
+    fn srv_target_at(&self, node: usize) -> HashedName<'_> {
+        let target = self.counted(self.data_of(node) + 6);
+        HashedName::with_kept_hash(target, self.at(node + layout::RR_LINK))
     }
 
     /// The addresses of all usable records.

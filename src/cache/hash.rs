@@ -14,9 +14,8 @@
 /// Hash of a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct NameHash {
-    /// Chooses the bucket and is kept in the entry; odd, so never 0.
+    /// Chooses the bucket, feeds the tag and is kept in the entry; odd, so never 0.
     pub(crate) high: u32,
-    /// Feeds the tag.
     low: u32,
 }
 
@@ -126,12 +125,22 @@ impl NameHash {
         multiply(name ^ 0x9E37_79B9_7F4A_7C15, extra | 1 << 63) ^ name
     }
 
-    /// One octet that tells entries of a bucket apart by name and type; never 0.
+    /// As [`tag_of`].
     #[inline]
     pub(crate) fn tag(self, rtype: u16) -> u8 {
-        // The types in use differ in their low octet, so entries of one name have tags of their own.
-        (self.low as u8 ^ rtype as u8).max(1)
+        tag_of(self.high, rtype)
     }
+}
+
+/// One octet that tells entries of a bucket apart by name and type, given the high half of a name's hash;
+/// never 0.
+///
+/// The bucket is chosen by the bits at the other end of the hash, of which a table has use for 20 at most.
+#[inline]
+pub(crate) fn tag_of(high: u32, rtype: u16) -> u8 {
+    // The lowest bit is always set. The types in use differ in their low octet, so entries of one name have
+    // tags of their own.
+    ((high >> 1) as u8 ^ rtype as u8).max(1)
 }
 
 #[cfg(test)]

@@ -4,7 +4,8 @@
 //! and keeps the first record's `struct dns_rr` there, which makes a typical A entry a quarter smaller.
 //!
 //! ```text
-//!   0  struct dns_rr of record 0 (next, rdata, expire)        24 octets
+//!   0  struct dns_rr of record 0 (next, rdata, expire)        20 octets
+//!  20  hash of the name that record 0 leads to (SRV, NAPTR)   4
 //!  24  hash of the name, high half                             4
 //!  28  number of records (16 bits), NegativeKind (8), life (8) 4
 //!  32  rr_lst: address of octet 0, or NULL                     8
@@ -17,15 +18,20 @@
 //!      data of record 0, then struct dns_rr and data of each further record
 //! ```
 //!
+//! Octets 20 to 23 of `struct dns_rr` are padding in C, and serve as they do in record 0 in all records.
+//!
 //! Readers without a reference look at 32-bit words only, so all words are stored as such.
 
 use smallvec::SmallVec;
 
 use crate::rr::{RData, Srv};
 
+use super::hash::hash_name;
 use super::{Draft, DraftData, DraftRecord, NegativeKind};
 
 pub(crate) const RR_EXPIRE: usize = 16;
+/// In a `struct dns_rr`: hash of the name that the record leads to.
+pub(crate) const RR_LINK: usize = 20;
 pub(crate) const RR_BYTES: usize = 24;
 pub(crate) const HASH: usize = 24;
 pub(crate) const COUNTS: usize = 28;
@@ -121,11 +127,12 @@ pub(crate) struct Image<'b> {
     address: usize,
 }
 
-/// Ticks and hash that the image needs beside the draft.
+/// What the image needs beside the draft: the hash of its name, the tick, and the key of hashes.
 #[derive(Clone, Copy)]
-pub(crate) struct Stamp {
+pub(crate) struct Stamp<'k> {
     pub(crate) hash: u32,
     pub(crate) now: u32,
+    pub(crate) key: &'k [u64; 4],
 }
 
 /// The records of a draft in the order in which they are stored.
@@ -206,7 +213,7 @@ impl<'b> Image<'b> {
         records: &[&DraftRecord<'_>],
         size: usize,
         address: usize,
-        stamp: Stamp,
+        stamp: Stamp<'_>,
     ) -> Self {
         let mut image = Self { bytes, address };
         let mut flags = if draft.permanent { FLAG_PERMANENT } else { 0 };
@@ -227,6 +234,9 @@ impl<'b> Image<'b> {
                 node + RR_EXPIRE,
                 crate::host::clock::after_seconds(stamp.now, ttl),
             );
+            if let Some(name) = next_name(record.rdata) {
+                image.put_u32(node + RR_LINK, hash_name(name, stamp.key).high);
+            }
             if index > 0 {
                 image.put_u64(previous_node, image.pointer(node));
             }
@@ -348,6 +358,15 @@ impl<'b> Image<'b> {
             }
             RData::Other => {}
         }
+    }
+}
+
+/// The name that is looked up next by whoever follows a record to a SIP server.
+fn next_name(rdata: &RData) -> Option<&[u8]> {
+    match rdata {
+        RData::Srv(srv) => Some(srv.target.as_bytes()),
+        RData::Naptr(naptr) => Some(naptr.replacement.as_bytes()),
+        _ => None,
     }
 }
 

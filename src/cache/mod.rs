@@ -22,6 +22,7 @@ mod limit_tests;
 mod link;
 #[cfg(all(test, loom))]
 mod loom_tests;
+mod naptr;
 mod peek;
 mod presence;
 mod read;
@@ -54,6 +55,7 @@ pub use audit::Audit;
 pub use copy::HostCopy;
 pub use entry::{EntryRef, NegativeKind, RecordView};
 use hash::NameHash;
+pub use naptr::NaptrFields;
 pub use peek::Peek;
 pub use read::HashedName;
 use table::{Bucket, Table};

@@ -9,9 +9,9 @@ use crate::host::clock::is_past;
 use crate::rr::RecordType;
 use crate::shm::sync::{AtomicU32, Ordering};
 
-use super::hash::hash_name;
+use super::hash::tag_of;
 use super::view::{ASKED, HEAD, note_use, same_folded, same_spelling, stamp_use};
-use super::{Cache, NegativeKind, TableWord, layout};
+use super::{Cache, HashedName, NegativeKind, TableWord, layout};
 
 /// Result of [`Cache::peek_ipv4`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,15 +36,15 @@ impl Cache {
     /// entry's coarse use stamp.
     #[must_use]
     #[inline(always)]
-    pub fn peek_ipv4(&self, name: &[u8], now: u32) -> Peek {
-        let hash = hash_name(name, &self.key);
+    pub fn peek_ipv4(&self, qname: &HashedName<'_>, now: u32) -> Peek {
+        let (name, hash) = (qname.name(), qname.hash());
         // SYNC: as in `Cache::table`.
         let table = self.header.table.load(Ordering::Acquire);
-        let Some(bucket) = self.table_of(TableWord(table)).home_bucket(hash.high) else {
+        let Some(bucket) = self.table_of(TableWord(table)).home_bucket(hash) else {
             return Peek::Miss;
         };
         let version = bucket.begin();
-        let block = bucket.first_candidate(hash.tag(RecordType::A.0));
+        let block = bucket.first_candidate(tag_of(hash, RecordType::A.0));
         // Block 0 is never handed out: no name has its hash, which is 0.
         let Some(words) = self.pages.words_from(block) else {
             return Peek::Miss;
@@ -54,7 +54,7 @@ impl Cache {
         };
         let word = |offset: usize| load(&head[offset / 4]);
         let asked = u64::from(RecordType::A.0) | (name.len() as u64) << 24;
-        if word(layout::HASH) != hash.high || u64::from(word(layout::IDENTITY) & ASKED) != asked {
+        if word(layout::HASH) != hash || u64::from(word(layout::IDENTITY) & ASKED) != asked {
             return Peek::Miss;
         }
         // The words of the name end in a NUL at least, the data is behind them.
@@ -175,16 +175,28 @@ mod tests {
             let name: Vec<u8> = (0..length).map(|i| b'a' + (i % 26) as u8).collect();
             put_records(cache, &name, &[(length as u8, 60)], false);
             let expected = only([192, 0, 2, length as u8]);
-            assert_eq!(cache.peek_ipv4(&name, NOW), expected, "{length}");
+            assert_eq!(
+                cache.peek_ipv4(&cache.hashed(&name), NOW),
+                expected,
+                "{length}"
+            );
             let upper = name.to_ascii_uppercase();
             let otherwise = Peek::Address {
                 address: word([192, 0, 2, length as u8]),
                 alone: true,
                 as_asked: false,
             };
-            assert_eq!(cache.peek_ipv4(&upper, NOW), otherwise, "{length}");
+            assert_eq!(
+                cache.peek_ipv4(&cache.hashed(&upper), NOW),
+                otherwise,
+                "{length}"
+            );
             for other in [&name[1..], &[&name[..], b"x"].concat(), b"zz"] {
-                assert_eq!(cache.peek_ipv4(other, NOW), Peek::Miss, "{length}");
+                assert_eq!(
+                    cache.peek_ipv4(&cache.hashed(other), NOW),
+                    Peek::Miss,
+                    "{length}"
+                );
             }
         }
     }
@@ -196,10 +208,10 @@ mod tests {
         put_records(cache, b"two", &[(2, 10), (3, 20)], false);
         put_records(cache, b"forever", &[(4, 10)], true);
         let (first, last) = (only([192, 0, 2, 1]), after_seconds(NOW, 10) - 1);
-        assert_eq!(cache.peek_ipv4(b"one", last), first);
-        assert_eq!(cache.peek_ipv4(b"one", last + 1), Peek::Miss);
+        assert_eq!(cache.peek_ipv4(&cache.hashed(b"one"), last), first);
+        assert_eq!(cache.peek_ipv4(&cache.hashed(b"one"), last + 1), Peek::Miss);
         assert_eq!(
-            cache.peek_ipv4(b"two", last),
+            cache.peek_ipv4(&cache.hashed(b"two"), last),
             Peek::Address {
                 address: word([192, 0, 2, 2]),
                 alone: false,
@@ -207,9 +219,12 @@ mod tests {
             }
         );
         // The second record lives, which the general way finds.
-        assert_eq!(cache.peek_ipv4(b"two", last + 1), Peek::Miss);
+        assert_eq!(cache.peek_ipv4(&cache.hashed(b"two"), last + 1), Peek::Miss);
         let far = after_seconds(NOW, 100_000);
-        assert_eq!(cache.peek_ipv4(b"forever", far), only([192, 0, 2, 4]));
+        assert_eq!(
+            cache.peek_ipv4(&cache.hashed(b"forever"), far),
+            only([192, 0, 2, 4])
+        );
     }
 
     #[test]
@@ -223,8 +238,11 @@ mod tests {
         for (name, kind) in [b"n1", b"n2", b"n3"].into_iter().zip(kinds) {
             put(cache, name, DraftData::Negative(kind), false);
             let end = after_seconds(NOW, 60);
-            assert_eq!(cache.peek_ipv4(name, end - 1), Peek::Negative(kind));
-            assert_eq!(cache.peek_ipv4(name, end), Peek::Miss);
+            assert_eq!(
+                cache.peek_ipv4(&cache.hashed(name), end - 1),
+                Peek::Negative(kind)
+            );
+            assert_eq!(cache.peek_ipv4(&cache.hashed(name), end), Peek::Miss);
         }
     }
 
@@ -233,7 +251,7 @@ mod tests {
         let cache = Cache::for_tests(1 << 20, false).unwrap();
         put_records(cache, b"used", &[(1, 600)], false);
         let later = after_seconds(NOW, 30);
-        assert_ne!(cache.peek_ipv4(b"used", later), Peek::Miss);
+        assert_ne!(cache.peek_ipv4(&cache.hashed(b"used"), later), Peek::Miss);
         let entry = cache.acquire_any_age(b"used", RecordType::A).unwrap();
         assert_eq!(entry.last_used(), layout::use_stamp(later));
     }

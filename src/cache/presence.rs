@@ -3,6 +3,7 @@
 use crate::rr::RecordType;
 use crate::shm::sync::Ordering;
 
+use super::hash::tag_of;
 use super::table::Bucket;
 use super::{Cache, HashedName, TableWord};
 
@@ -16,10 +17,10 @@ impl Cache {
     #[must_use]
     pub fn may_know(&self, qname: &HashedName<'_>, qtype: RecordType) -> bool {
         let hash = qname.hash();
-        let tags = [hash.tag(qtype.0), hash.tag(RecordType::CNAME.0)];
+        let tags = [tag_of(hash, qtype.0), tag_of(hash, RecordType::CNAME.0)];
         // SYNC: as in `table`.
         let table = self.header.table.load(Ordering::Acquire);
-        for (_, bucket) in self.table_of(TableWord(table)).probe(hash.high) {
+        for (_, bucket) in self.table_of(TableWord(table)).probe(hash) {
             let version = bucket.begin();
             let found = tags.iter().any(|&tag| is_used(bucket, tag));
             // An entry that went from one place to another in between may have been missed in both.

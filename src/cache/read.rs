@@ -5,7 +5,7 @@ use crate::shm::pages::BlockId;
 use crate::shm::refword;
 use crate::shm::sync::Ordering;
 
-use super::hash::NameHash;
+use super::hash::{hash_name, tag_of};
 use super::table::Bucket;
 use super::view::View;
 use super::{AddressSet, Cache, EntryRef, FirstAddress, Probe, TableWord, layout};
@@ -15,11 +15,12 @@ use crate::host::clock::is_past;
 /// removal from the same cache line within some 50 ns.
 const MAX_RETRIES: usize = 1000;
 
-/// A name with its hash, for several lookups of one name.
-#[derive(Clone, Copy, Debug)]
+/// A name with its hash, for several lookups of one name, or kept with what leads to the name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HashedName<'a> {
     name: &'a [u8],
-    hash: NameHash,
+    /// As [`super::hash::NameHash::high`].
+    hash: u32,
 }
 
 /// An entry found in a bucket, and what tells whether it was there all the time.
@@ -48,7 +49,7 @@ impl Cache {
     pub fn hashed<'a>(&self, name: &'a [u8]) -> HashedName<'a> {
         HashedName {
             name,
-            hash: self.hash(name),
+            hash: hash_name(name, &self.key).high,
         }
     }
 
@@ -240,12 +241,10 @@ impl Cache {
     fn locate_at_home(&self, qname: &HashedName<'_>, rtype: RecordType) -> Option<Found> {
         // SYNC: as in `table`.
         let table = self.header.table.load(Ordering::Acquire);
-        let bucket = self
-            .table_of(TableWord(table))
-            .home_bucket(qname.hash.high)?;
+        let bucket = self.table_of(TableWord(table)).home_bucket(qname.hash)?;
         let version = bucket.begin();
-        let block = bucket.first_candidate(qname.hash.tag(rtype.0));
-        let view = self.view_of(block, qname.hash.high, rtype.0, qname.name)?;
+        let block = bucket.first_candidate(tag_of(qname.hash, rtype.0));
+        let view = self.view_of(block, qname.hash, rtype.0, qname.name)?;
         Some(Found {
             view,
             bucket,
@@ -257,15 +256,15 @@ impl Cache {
     /// Searches all places where the entry may be; `None` when it was seen to be in none of them.
     #[inline(never)]
     fn locate(&self, qname: &HashedName<'_>, rtype: RecordType) -> Option<Found> {
-        let tag = qname.hash.tag(rtype.0);
+        let tag = tag_of(qname.hash, rtype.0);
         for _ in 0..MAX_RETRIES {
             // SYNC: as in `table`.
             let table = self.header.table.load(Ordering::Acquire);
             let mut disturbed = false;
-            for (_, bucket) in self.table_of(TableWord(table)).probe(qname.hash.high) {
+            for (_, bucket) in self.table_of(TableWord(table)).probe(qname.hash) {
                 let version = bucket.begin();
                 let view = bucket.find(tag, |_, block| {
-                    self.view_of(block, qname.hash.high, rtype.0, qname.name)
+                    self.view_of(block, qname.hash, rtype.0, qname.name)
                 });
                 if let Some(view) = view {
                     return Some(Found {
@@ -357,7 +356,16 @@ impl<'a> HashedName<'a> {
         self.name
     }
 
-    pub(super) fn hash(&self) -> NameHash {
+    /// The name with a hash that was kept, which must be that of the name under the key of the cache in use.
+    #[inline]
+    pub(super) fn with_kept_hash(name: &'a [u8], hash: u32) -> Self {
+        Self { name, hash }
+    }
+
+    /// Its hash, as of [`Cache::name_hash`].
+    #[must_use]
+    #[inline]
+    pub fn hash(&self) -> u32 {
         self.hash
     }
 }

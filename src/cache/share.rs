@@ -44,6 +44,6 @@ impl Cache {
     #[must_use]
     pub fn question_key(&self, name: &HashedName<'_>, qtype: RecordType, absolute: bool) -> u64 {
         let extra = u64::from(qtype.0) << 1 | u64::from(absolute);
-        name.hash().wide(extra ^ self.key[3]).max(1)
+        self.hash(name.name()).wide(extra ^ self.key[3]).max(1)
     }
 }

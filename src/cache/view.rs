@@ -58,7 +58,7 @@ impl View {
 
     /// A word of the fixed part.
     #[inline]
-    fn word(&self, offset: usize) -> u32 {
+    pub(super) fn word(&self, offset: usize) -> u32 {
         self.head[offset / 4].load(Ordering::Relaxed)
     }
 

@@ -307,6 +307,7 @@ impl Writer<'_> {
         let stamp = Stamp {
             hash: hash.high,
             now,
+            key: &self.cache.key,
         };
         let mut small = [0; layout::SMALL_OCTETS];
         let mut large = Vec::new();

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use crate::cache::{Cache, EntryRef, FirstAddress, HashedName, NegativeKind, Peek};
+use crate::cache::{Cache, EntryRef, FirstAddress, HashedName, NaptrFields, NegativeKind, Peek};
 use crate::error::LookupError;
 use crate::host::clock;
 use crate::host::stats::{self, Stat};
@@ -124,7 +124,8 @@ pub fn quick_ipv4<T>(
     {
         return None;
     }
-    match Cache::instance()?.peek_ipv4(host, clock::now_ticks()) {
+    let cache = Cache::instance()?;
+    match cache.peek_ipv4(&cache.hashed(host), clock::now_ticks()) {
         Peek::Address { address, .. } => {
             count_answered(None);
             Some(found(address))
@@ -218,9 +219,13 @@ pub enum Peeked {
 #[must_use]
 #[inline(always)]
 pub fn peek_address(host: &[u8], family: RecordType) -> Peeked {
-    match peek_ipv4(host, family) {
+    let Some(cache) = Cache::instance() else {
+        return Peeked::Look;
+    };
+    let host = cache.hashed(host);
+    match peek_ipv4(&host, family) {
         Some(address) => Peeked::Single(PlainIp::v4(address)),
-        None => peek_in_full(host, family),
+        None => peek_in_full(cache, &host, family),
     }
 }
 
@@ -228,7 +233,7 @@ pub fn peek_address(host: &[u8], family: RecordType) -> Peeked {
 /// another family is asked for.
 #[must_use]
 #[inline(always)]
-pub fn peek_ipv4(host: &[u8], family: RecordType) -> Option<u32> {
+pub fn peek_ipv4(host: &HashedName<'_>, family: RecordType) -> Option<u32> {
     if family != RecordType::A {
         return None;
     }
@@ -248,11 +253,11 @@ pub fn peek_ipv4(host: &[u8], family: RecordType) -> Option<u32> {
 /// True when the cache knows that a host has no address of a family; only then it is counted. For names that
 /// are no literals and have no trailing dot.
 #[must_use]
-pub fn is_known_absent(host: &[u8], family: RecordType) -> bool {
+pub fn is_known_absent(host: &HashedName<'_>, family: RecordType) -> bool {
     let Some(cache) = Cache::instance() else {
         return false;
     };
-    match cache.first_address(&cache.hashed(host), family, clock::now_ticks()) {
+    match cache.first_address(host, family, clock::now_ticks()) {
         FirstAddress::Negative(kind) if is_answer(kind) => {
             count_answered(Some(kind));
             true
@@ -265,9 +270,24 @@ pub fn is_known_absent(host: &[u8], family: RecordType) -> bool {
 /// has no trailing dot.
 #[must_use]
 #[inline]
-pub fn quick_entry(name: &[u8], qtype: RecordType) -> Option<EntryRef> {
+pub fn quick_entry(name: &HashedName<'_>, qtype: RecordType) -> Option<EntryRef> {
+    Cache::instance()?.acquire_records(name, qtype, clock::now_ticks())
+}
+
+/// Offers the replacement of the NAPTR record that `rank` puts first, see [`Cache::with_best_naptr`]; counted if
+/// `found` gives something. The name has no trailing dot.
+#[inline]
+pub fn with_best_naptr<K: Ord, V, T>(
+    name: &HashedName<'_>,
+    rank: impl Fn(NaptrFields<'_>) -> Option<(K, V)>,
+    found: impl FnOnce(V, &HashedName<'_>) -> Option<T>,
+) -> Option<T> {
     let cache = Cache::instance()?;
-    cache.acquire_records(&cache.hashed(name), qtype, clock::now_ticks())
+    let result = cache.with_best_naptr(name, clock::now_ticks(), rank, found)?;
+    if result.is_some() {
+        count_quick_entry();
+    }
+    result
 }
 
 /// Counts a lookup that [`quick_entry`] answered.
@@ -278,11 +298,8 @@ pub fn count_quick_entry() {
 
 /// As [`peek_address`], all cases.
 #[inline(never)]
-fn peek_in_full(host: &[u8], family: RecordType) -> Peeked {
-    let Some(cache) = Cache::instance() else {
-        return Peeked::Look;
-    };
-    peeked(cache.first_address(&cache.hashed(host), family, clock::now_ticks()))
+fn peek_in_full(cache: &Cache, host: &HashedName<'_>, family: RecordType) -> Peeked {
+    peeked(cache.first_address(host, family, clock::now_ticks()))
 }
 
 /// What [`peek_address`] makes of what was found.

@@ -1,7 +1,7 @@
 //! What the cache knows of a host, copied out without a reference: the usual case of the functions that
 //! give all addresses of a host. Whatever needs a query, an alias or stale data is looked up properly.
 
-use crate::cache::{Cache, FirstAddress, HostCopy, Peek, Probe};
+use crate::cache::{Cache, FirstAddress, HashedName, HostCopy, Peek, Probe};
 use crate::host::clock;
 use crate::rr::{PlainIp, RecordType, may_be_literal};
 
@@ -27,8 +27,8 @@ fn is_special(host: &[u8]) -> bool {
 /// Copies the addresses of a cached host, of the family that the flags put first and that exists.
 #[must_use]
 #[inline]
-pub fn copy_host(host: &[u8], flags: u32, out: &mut HostCopy) -> Copied {
-    let Some(cache) = Cache::instance().filter(|_| !is_special(host)) else {
+pub fn copy_host(host: &HashedName<'_>, flags: u32, out: &mut HostCopy) -> Copied {
+    let Some(cache) = Cache::instance().filter(|_| !is_special(host.name())) else {
         return Copied::Look;
     };
     // Most hosts have one address and are always asked for in the same spelling.
@@ -38,7 +38,7 @@ pub fn copy_host(host: &[u8], flags: u32, out: &mut HostCopy) -> Copied {
             alone: true,
             as_asked: true,
         } = cache.peek_ipv4(host, clock::now_ticks())
-        && out.set_single(host, address)
+        && out.set_single(host.name(), address)
     {
         count_answered(None);
         return Copied::Found;
@@ -48,12 +48,16 @@ pub fn copy_host(host: &[u8], flags: u32, out: &mut HostCopy) -> Copied {
 
 /// As [`copy_host`], all cases.
 #[inline(never)]
-fn copy_host_in_full(cache: &Cache, host: &[u8], flags: u32, out: &mut HostCopy) -> Copied {
-    let qname = cache.hashed(host);
+fn copy_host_in_full(
+    cache: &Cache,
+    host: &HashedName<'_>,
+    flags: u32,
+    out: &mut HostCopy,
+) -> Copied {
     let now = clock::now_ticks();
     let (first, second) = family_order(flags);
     for family in std::iter::once(first).chain(second) {
-        match cache.copy_host(&qname, family, now, out) {
+        match cache.copy_host(host, family, now, out) {
             Probe::Addresses => {
                 count_answered(None);
                 return Copied::Found;
@@ -68,9 +72,9 @@ fn copy_host_in_full(cache: &Cache, host: &[u8], flags: u32, out: &mut HostCopy)
 /// The first address of a cached host, as [`copy_host`]; `None` = look the name up.
 #[must_use]
 #[inline]
-pub fn known_address(host: &[u8], flags: u32) -> Option<PlainIp> {
+pub fn known_address(host: &HashedName<'_>, flags: u32) -> Option<PlainIp> {
     let (first, _) = family_order(flags);
-    if is_special(host) {
+    if is_special(host.name()) {
         return None;
     }
     if first == RecordType::A
@@ -85,13 +89,12 @@ pub fn known_address(host: &[u8], flags: u32) -> Option<PlainIp> {
 
 /// As [`known_address`], all cases.
 #[inline(never)]
-fn known_address_in_full(host: &[u8], flags: u32) -> Option<PlainIp> {
+fn known_address_in_full(host: &HashedName<'_>, flags: u32) -> Option<PlainIp> {
     let cache = Cache::instance()?;
-    let qname = cache.hashed(host);
     let now = clock::now_ticks();
     let (first, second) = family_order(flags);
     for family in std::iter::once(first).chain(second) {
-        match cache.first_address(&qname, family, now) {
+        match cache.first_address(host, family, now) {
             FirstAddress::Address { address, .. } => {
                 count_answered(None);
                 return Some(address);
@@ -106,7 +109,7 @@ fn known_address_in_full(host: &[u8], flags: u32) -> Option<PlainIp> {
 /// Offers port and target of the SRV record of a cached name that is used first when weights do not count;
 /// `None` = look it up.
 #[inline]
-pub fn with_first_srv<T>(name: &[u8], found: impl FnOnce(u16, &[u8]) -> T) -> Option<T> {
+pub fn with_first_srv<T>(name: &[u8], found: impl FnOnce(u16, &HashedName<'_>) -> T) -> Option<T> {
     let cache = Cache::instance().filter(|_| !matches!(name, [] | [.., b'.']))?;
     cache.with_first_srv(&cache.hashed(name), clock::now_ticks(), |port, target| {
         count_answered(None);

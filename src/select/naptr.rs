@@ -1,6 +1,7 @@
 //! NAPTR records: which are of use to SIP, and which goes first (RFC 3263 section 4.1, RFC 3403).
 
 use super::{Transport, protocols};
+use crate::cache::NaptrFields;
 use crate::lookup::sip_transport;
 
 /// Candidates kept; the handle counts them in five bits.
@@ -16,7 +17,7 @@ pub fn transport_of(flags: &[u8], services: &[u8], regexp: &[u8]) -> Option<Tran
 }
 
 /// Sort key: what sorts first is used first.
-type Rank = (std::cmp::Reverse<i32>, u16, u16);
+pub type Rank = (std::cmp::Reverse<i32>, u16, u16);
 
 fn rank(transport: Transport, order: u16, preference: u16) -> Rank {
     (
@@ -33,6 +34,17 @@ pub struct Candidate {
     pub index: u16,
     /// Transport that it leads to.
     pub transport: Transport,
+}
+
+/// Sort key and transport of a record without regexp; `None` when SIP cannot use it here.
+#[inline]
+pub fn ranked(fields: NaptrFields<'_>) -> Option<(Rank, Transport)> {
+    let transport = transport_of(fields.flags, fields.services, &[])?;
+    let usable = protocols::supported(transport);
+    usable.then(|| {
+        let rank = rank(transport, fields.order, fields.preference);
+        (rank, transport)
+    })
 }
 
 /// The candidate that is used first among records as [`Candidates::new`] takes them, with what `records`

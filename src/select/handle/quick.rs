@@ -6,11 +6,11 @@
 
 use super::addresses::{AFTER_FIRST_FAMILY, AFTER_LAST_FAMILY, given_mark};
 use super::{TRANSPORT_MASK, record_at_step};
-use crate::cache::{EntryRef, RecordView};
+use crate::cache::{Cache, EntryRef, HashedName, RecordView};
 use crate::host::clock;
 use crate::lookup::{self, family_order};
 use crate::rr::{MAX_NAME_OCTETS, RecordType, may_be_literal};
-use crate::select::naptr::best;
+use crate::select::naptr::{best, ranked};
 use crate::select::{Position, Transport, flags, protocols};
 
 /// Result of a quick step.
@@ -88,7 +88,7 @@ fn first_of_host(
         0 => Transport::Udp,
         number => Transport::from_number(number)?,
     } as u8;
-    let entry = lookup::quick_entry(name, RecordType::A)?;
+    let entry = lookup::quick_entry(&hashed(name)?, RecordType::A)?;
     let address = entry.usable_ipv4(0, clock::now_ticks())?;
     lookup::count_quick_entry();
     *cursor = Position {
@@ -114,7 +114,17 @@ fn first_by_naptr(
     seed: u32,
     request_flags: u32,
 ) -> Option<QuickTarget> {
-    let entry = lookup::quick_entry(name, RecordType::NAPTR)?;
+    let owner = hashed(name)?;
+    // By this hash the way back is found when the SRV records are used up.
+    let way_back = u64::from(owner.hash()) << 32;
+    let Some(place) = naptr else {
+        let target = lookup::with_best_naptr(&owner, ranked, |transport, replacement| {
+            first_of_srv(cursor, replacement, transport, seed, request_flags)
+        })?;
+        cursor.tried |= way_back;
+        return Some(target);
+    };
+    let entry = lookup::quick_entry(&owner, RecordType::NAPTR)?;
     let records = entry.records().filter_map(|record| match record {
         RecordView::Naptr {
             order,
@@ -127,13 +137,16 @@ fn first_by_naptr(
         _ => None,
     });
     let (transport, replacement) = best(records)?;
-    let target = first_of_srv(cursor, replacement, transport, seed, request_flags)?;
+    let target = first_of_srv(
+        cursor,
+        &hashed(replacement)?,
+        transport,
+        seed,
+        request_flags,
+    )?;
     lookup::count_quick_entry();
-    // By this hash the way back is found when the SRV records are used up.
-    cursor.tried |= u64::from(entry.hash()) << 32;
-    if let Some(place) = naptr {
-        *place = Some(entry);
-    }
+    cursor.tried |= way_back;
+    *place = Some(entry);
     Some(target)
 }
 
@@ -152,14 +165,14 @@ fn first_by_srv(
     };
     let mut room = protocols::SRV_NAME_ROOM;
     let srv_name = protocols::write_srv_name(transport, name, &mut room)?;
-    first_of_srv(cursor, srv_name, transport, seed, request_flags)
+    first_of_srv(cursor, &hashed(srv_name)?, transport, seed, request_flags)
 }
 
 /// The first of the SRV records of a name, in the order that the seed stands for.
 #[inline]
 fn first_of_srv(
     cursor: &mut Position,
-    srv_name: &[u8],
+    srv_name: &HashedName<'_>,
     transport: Transport,
     seed: u32,
     request_flags: u32,
@@ -167,10 +180,10 @@ fn first_of_srv(
     let entry = lookup::quick_entry(srv_name, RecordType::SRV)?;
     let index = record_at_step(&entry, 0, seed)?;
     let (port, target) = entry.usable_srv(index, clock::now_ticks())?;
-    if may_be_literal(target) {
+    if may_be_literal(target.name()) {
         return None;
     }
-    let address = lookup::peek_ipv4(target, RecordType::A)?;
+    let address = lookup::peek_ipv4(&target, RecordType::A)?;
     lookup::count_quick_entry();
     *cursor = Position {
         srv: Some(entry),
@@ -253,10 +266,10 @@ fn next_of_srv(cursor: &mut Position, request_flags: u32) -> Quick {
     let Some((port, target)) = entry.usable_srv(index, clock::now_ticks()) else {
         return Quick::Look;
     };
-    if may_be_literal(target) {
+    if may_be_literal(target.name()) {
         return Quick::Look;
     }
-    let Some(address) = lookup::peek_ipv4(target, first) else {
+    let Some(address) = lookup::peek_ipv4(&target, first) else {
         return Quick::Look;
     };
     cursor.srv_no = step + 1;
@@ -269,6 +282,10 @@ fn next_of_srv(cursor: &mut Position, request_flags: u32) -> Quick {
     })
 }
 
+fn hashed(name: &[u8]) -> Option<HashedName<'_>> {
+    Cache::instance().map(|cache| cache.hashed(name))
+}
+
 /// True when the cache knows that the SRV target in use has no address of a family.
 #[inline(never)]
 fn lacks(cursor: &Position, family: RecordType) -> bool {
@@ -277,8 +294,6 @@ fn lacks(cursor: &Position, family: RecordType) -> bool {
         return false;
     };
     let index = record_at_step(entry, step, cursor.tried as u32);
-    match index.and_then(|index| entry.record(index)) {
-        Some(RecordView::Srv { target, .. }) => lookup::is_known_absent(target, family),
-        _ => false,
-    }
+    let target = index.and_then(|index| entry.srv_target(index));
+    target.is_some_and(|target| lookup::is_known_absent(&target, family))
 }
