@@ -9,7 +9,7 @@ use std::ffi::{c_char, c_int};
 use std::ptr::null_mut;
 
 use super::hostent::RING;
-use crate::cache::{Cache, HashedName, HostCopy};
+use crate::cache::{HashedName, HostCopy};
 use crate::lookup::{self, Copied};
 use crate::rr::{PlainIp, may_be_literal};
 use crate::select::{Transport, protocols};
@@ -89,11 +89,6 @@ fn with_slot(
 /// A host's addresses if the cache knows them, NULL if it knows that there are none, `None` if the name
 /// has to be looked up.
 pub(crate) fn host(name: &[u8], flags: u32) -> Option<*mut libc::hostent> {
-    hashed_host(&Cache::instance()?.hashed(name), flags)
-}
-
-/// As [`host`].
-fn hashed_host(name: &HashedName<'_>, flags: u32) -> Option<*mut libc::hostent> {
     with_slot(
         |slot| match lookup::copy_host(name, flags, &mut slot.copy) {
             Copied::Found => Some(slot.link()),
@@ -103,12 +98,19 @@ fn hashed_host(name: &HashedName<'_>, flags: u32) -> Option<*mut libc::hostent> 
     )
 }
 
+/// The addresses of a host that a record leads to, if the cache knows them.
+fn next_host(name: &HashedName<'_>, flags: u32) -> Option<*mut libc::hostent> {
+    with_slot(
+        |slot| match lookup::copy_next_host(name, flags, &mut slot.copy) {
+            Copied::Found => Some(slot.link()),
+            Copied::Absent | Copied::Look => None,
+        },
+    )
+}
+
 /// The addresses of the SRV target that comes first, and its port, if the cache knows them.
 pub(crate) fn srv_host(name: &[u8], flags: u32) -> Option<(*mut libc::hostent, u16)> {
-    lookup::with_first_srv(name, |port, target| {
-        let found = hashed_host(target, flags).filter(|hostent| !hostent.is_null())?;
-        Some((found, port))
-    })?
+    lookup::with_first_srv(name, |port, target| Some((next_host(target, flags)?, port)))?
 }
 
 /// As [`srv_host`], the first address only.

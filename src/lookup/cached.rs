@@ -125,7 +125,9 @@ pub fn quick_ipv4<T>(
         return None;
     }
     let cache = Cache::instance()?;
-    match cache.peek_ipv4(&cache.hashed(host), clock::now_ticks()) {
+    // First, for it is a call: the hash stays in registers then.
+    let now = clock::now_ticks();
+    match cache.peek_ipv4(&cache.hashed(host), now) {
         Peek::Address { address, .. } => {
             count_answered(None);
             Some(found(address))

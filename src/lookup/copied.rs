@@ -27,17 +27,40 @@ fn is_special(host: &[u8]) -> bool {
 /// Copies the addresses of a cached host, of the family that the flags put first and that exists.
 #[must_use]
 #[inline]
-pub fn copy_host(host: &HashedName<'_>, flags: u32, out: &mut HostCopy) -> Copied {
+pub fn copy_host(host: &[u8], flags: u32, out: &mut HostCopy) -> Copied {
+    let Some(cache) = Cache::instance().filter(|_| !is_special(host)) else {
+        return Copied::Look;
+    };
+    // First, for it is a call: the hash stays in registers then.
+    let now = clock::now_ticks();
+    copy_from(cache, &cache.hashed(host), flags, now, out)
+}
+
+/// As [`copy_host`], for the name that a record leads to.
+#[must_use]
+#[inline]
+pub fn copy_next_host(host: &HashedName<'_>, flags: u32, out: &mut HostCopy) -> Copied {
     let Some(cache) = Cache::instance().filter(|_| !is_special(host.name())) else {
         return Copied::Look;
     };
+    copy_from(cache, host, flags, clock::now_ticks(), out)
+}
+
+#[inline(always)]
+fn copy_from(
+    cache: &Cache,
+    host: &HashedName<'_>,
+    flags: u32,
+    now: u32,
+    out: &mut HostCopy,
+) -> Copied {
     // Most hosts have one address and are always asked for in the same spelling.
     if family_order(flags).0 == RecordType::A
         && let Peek::Address {
             address,
             alone: true,
             as_asked: true,
-        } = cache.peek_ipv4(host, clock::now_ticks())
+        } = cache.peek_ipv4(host, now)
         && out.set_single(host.name(), address)
     {
         count_answered(None);
