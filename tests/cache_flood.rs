@@ -114,6 +114,8 @@ fn fixed_and_hot(cache: &Cache) {
     }
     for i in 0..HOT {
         assert!(put(cache, &format!("hot{i}.example"), false));
+        // In use before the flood begins, whenever the process that uses them is scheduled first.
+        assert!(is_there(cache, &format!("hot{i}.example")));
     }
 }
 
