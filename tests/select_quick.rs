@@ -205,8 +205,10 @@ fn quick_or_whole(
 fn state(cursor: &Cursor) -> impl PartialEq + std::fmt::Debug + use<> {
     let raw = |entry: &Option<EntryRef>| entry.as_ref().map(EntryRef::as_raw);
     let at = &cursor.at;
-    let rest = (at.tried, at.port, at.srv_no, at.ip_no, at.proto);
-    (raw(&cursor.naptr), raw(&at.srv), raw(&at.a), rest)
+    let rest = (at.port, at.srv_no, at.ip_no, at.proto);
+    // Progress is kept by quick steps alone.
+    let order = (at.seed(), at.naptr_hash());
+    (raw(&cursor.naptr), raw(&at.srv), raw(&at.a), order, rest)
 }
 
 /// The exported functions.
@@ -270,9 +272,14 @@ impl Exported {
 
     fn is_at(&self, at: &Position) -> bool {
         let raw = |entry: &Option<EntryRef>| entry.as_ref().map_or(0, |e| e.as_raw() as usize);
-        let ours = (self.0.srv as usize, self.0.a as usize, self.0.srv_tried_rrs);
+        let ours = (self.0.srv as usize, self.0.a as usize);
+        let order = Position {
+            tried: self.0.srv_tried_rrs,
+            ..Position::default()
+        };
         let rest = (self.0.port, self.0.srv_no, self.0.ip_no, self.0.proto);
-        ours == (raw(&at.srv), raw(&at.a), at.tried)
+        ours == (raw(&at.srv), raw(&at.a))
+            && (order.seed(), order.naptr_hash()) == (at.seed(), at.naptr_hash())
             && rest == (at.port, at.srv_no, at.ip_no, at.proto)
     }
 }

@@ -11,7 +11,7 @@ use crate::rr::RecordType;
 use crate::shm::refword;
 use crate::shm::sync::{AtomicU32, Ordering};
 
-use super::{HashedName, layout};
+use super::layout;
 
 /// What a negative entry knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -123,7 +123,7 @@ impl EntryRef {
     }
 
     #[inline]
-    fn at<T: Copy>(&self, offset: usize) -> T {
+    pub(super) fn at<T: Copy>(&self, offset: usize) -> T {
         // SAFETY: callers pass offsets of members of an entry, which lie inside its block.
         let place = unsafe { self.raw.add(offset) }.cast::<T>();
         // SAFETY: the block is alive (we hold a reference) and its content does not change; blocks are
@@ -200,7 +200,7 @@ impl EntryRef {
     }
 
     /// Offset of the `struct dns_rr` of a record.
-    fn node(&self, index: usize) -> Option<usize> {
+    pub(super) fn node(&self, index: usize) -> Option<usize> {
         if index >= self.record_count() {
             return None;
         }
@@ -221,6 +221,15 @@ impl EntryRef {
         Some(offset)
     }
 
+    /// Offset of the `struct dns_rr` that follows the one at an offset.
+    #[inline]
+    pub(super) fn next_node(&self, node: usize) -> Option<usize> {
+        let base = self.raw.as_ptr() as u64;
+        self.at::<u64>(node)
+            .checked_sub(base)
+            .map(|offset| offset as usize)
+    }
+
     fn address_node(&self, size: usize, index: usize) -> usize {
         let name_len = usize::from(self.identity().2);
         layout::address_data(name_len, size, index) - layout::RR_BYTES
@@ -228,7 +237,7 @@ impl EntryRef {
 
     /// Offset of the data of the record whose `struct dns_rr` is at an offset.
     #[inline]
-    fn data_of(&self, node: usize) -> usize {
+    pub(super) fn data_of(&self, node: usize) -> usize {
         (self.at::<u64>(node + 8) - self.raw.as_ptr() as u64) as usize
     }
 
@@ -275,16 +284,13 @@ impl EntryRef {
         let mut node = (self.record_count() > 0).then_some(0);
         std::iter::from_fn(move || {
             let current = node?;
-            node = self
-                .at::<u64>(current)
-                .checked_sub(self.raw.as_ptr() as u64)
-                .map(|offset| offset as usize);
+            node = self.next_node(current);
             self.record_at(current)
         })
     }
 
     /// A length octet with the text behind it.
-    fn counted(&self, offset: usize) -> &[u8] {
+    pub(super) fn counted(&self, offset: usize) -> &[u8] {
         self.octets(offset + 1, usize::from(self.at::<u8>(offset)))
     }
 
@@ -341,30 +347,6 @@ impl EntryRef {
     pub fn usable_ipv4(&self, index: usize, now: u32) -> Option<u32> {
         let node = self.usable_node(RecordType::A, index, now)?;
         Some(self.at(self.data_of(node)))
-    }
-
-    /// Port and target of a usable SRV record; `None` for other types, too.
-    #[must_use]
-    #[inline]
-    pub fn usable_srv(&self, index: usize, now: u32) -> Option<(u16, HashedName<'_>)> {
-        let node = self.usable_node(RecordType::SRV, index, now)?;
-        Some((self.at(self.data_of(node) + 4), self.srv_target_at(node)))
-    }
-
-    /// The target of an SRV record; `None` for other types.
-    #[must_use]
-    #[inline]
-    pub fn srv_target(&self, index: usize) -> Option<HashedName<'_>> {
-        if self.rtype() != RecordType::SRV {
-            return None;
-        }
-        Some(self.srv_target_at(self.node(index)?))
-    }
-
-    #[inline]
-    fn srv_target_at(&self, node: usize) -> HashedName<'_> {
-        let target = self.counted(self.data_of(node) + 6);
-        HashedName::with_kept_hash(target, self.at(node + layout::RR_LINK))
     }
 
     /// The addresses of all usable records.

@@ -29,6 +29,7 @@ mod read;
 mod recover;
 mod resize;
 mod share;
+mod srv;
 mod table;
 #[cfg(all(test, not(loom)))]
 mod tests;
@@ -58,6 +59,7 @@ use hash::NameHash;
 pub use naptr::NaptrFields;
 pub use peek::Peek;
 pub use read::HashedName;
+pub use srv::SrvPlace;
 use table::{Bucket, Table};
 
 /// What is needed to make an entry.

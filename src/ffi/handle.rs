@@ -16,7 +16,8 @@ use super::ptr;
 use super::types::{_str, dns_hash_entry, dns_srv_handle, ip_addr, sockaddr_union};
 use crate::cache::EntryRef;
 use crate::select::handle::quick::{self, Quick};
-use crate::select::{Cursor, Position, SelectError, handle};
+use crate::select::handle::{self, usable_seed};
+use crate::select::{Cursor, Position, SelectError};
 
 /// The handle of Kamailio 6.2 and later.
 #[repr(C)]
@@ -347,7 +348,7 @@ pub unsafe extern "C" fn dns_srv_handle_seed(h: *mut dns_srv_handle, seed: c_uin
 
 /// The seed is the low half of the word, see [`Cursor::tried`].
 pub(crate) fn with_seed(tried: u64, seed: u32) -> u64 {
-    tried & !u64::from(u32::MAX) | u64::from(seed)
+    tried & !u64::from(u32::MAX) | u64::from(usable_seed(seed))
 }
 
 /// The handle as the search uses it: its position, and the place of the NAPTR entry where there is one.

@@ -139,8 +139,9 @@ pub struct Position {
     pub srv: Option<EntryRef>,
     /// A or AAAA entry in use.
     pub a: Option<EntryRef>,
-    /// Low 32 bits: seed of the weighted order, 0 = stored order. High 32 bits: hash of the NAPTR
-    /// owner name (`Cache::name_hash`), 0 = not reached through NAPTR.
+    /// Low 32 bits: seed of the weighted order, 0 = stored order; or with the highest bit set progress in
+    /// stored order. High 32 bits: hash of the NAPTR owner name (`Cache::name_hash`), 0 = not reached through
+    /// NAPTR.
     pub tried: u64,
     /// Port of the current target.
     pub port: u16,

@@ -16,7 +16,7 @@ use crate::host::{clock, random};
 use crate::lookup::{self, family_allowed, family_order};
 use crate::rr::{RecordType, parse_literal};
 
-use super::handle::{self, candidates_of, leads_alike, record_at_step};
+use super::handle::{self, candidates_of, leads_alike, record_at_step, usable_seed};
 use super::sip_uri::Destination;
 use super::{Cursor, SelectError, Transport, flags, protocols};
 use text::{
@@ -91,7 +91,11 @@ pub fn explain(destination: &Destination, request_flags: u32) -> Explanation {
     let mut walk = Walk {
         flags: request_flags,
         // One draw, the same for the tree and for the list.
-        seed: if lb { random::quick_u32().max(1) } else { 0 },
+        seed: if lb {
+            usable_seed(random::quick_u32().max(1))
+        } else {
+            0
+        },
         out: Explanation::default(),
     };
     walk.root(destination);

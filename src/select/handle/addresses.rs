@@ -155,7 +155,7 @@ impl Search<'_> {
         };
         let entry = self.cursor.srv.take()?;
         let step = usize::from(self.cursor.srv_no).saturating_sub(1);
-        let index = record_at_step(&entry, step, self.cursor.tried as u32);
+        let index = record_at_step(&entry, step, self.cursor.seed());
         let found = match index.and_then(|index| entry.record(index)) {
             Some(RecordView::Srv { target, .. }) => self
                 .take_addresses(target, family, lookup::absolute_entry, Hold::Sets)

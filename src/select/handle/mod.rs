@@ -6,6 +6,7 @@
 //! then the addresses of the name itself.
 
 mod addresses;
+mod place;
 pub mod quick;
 mod reasons;
 
@@ -22,6 +23,7 @@ use super::naptr::Candidates;
 use super::protocols::{self, TransportList};
 use super::{Cursor, Position, Reason, SelectError, Transport, flags, srv};
 use addresses::Hold;
+pub use place::usable_seed;
 
 const TRANSPORT_MASK: u8 = 7;
 const CANDIDATE_SHIFT: u8 = 3;
@@ -172,6 +174,7 @@ impl Search<'_> {
         proto: Option<&mut u8>,
     ) -> Result<IpAddr, SelectError> {
         let _deadline = lookup::deadline::scope();
+        self.cursor.forget_progress();
         if let Some(reason) = self.reason.as_deref_mut() {
             *reason = Reason::default();
         }
@@ -284,7 +287,7 @@ impl Search<'_> {
             entry.record_count(),
             String::from_utf8_lossy(name)
         );
-        let seed = self.cursor.tried as u32;
+        let seed = self.cursor.seed();
         let hash = Cache::instance().map_or(0, |cache| cache.name_hash(entry.name()));
         self.cursor.tried = u64::from(seed) | u64::from(hash) << 32;
         let result = self.candidates_from(entry, source, 0);
@@ -351,7 +354,7 @@ impl Search<'_> {
     /// Up to Kamailio 6.1 the handle has no place for it; the hash of the owner's name leads back to it,
     /// whatever name the caller passes meanwhile (B14).
     fn naptr_origin(&mut self, name: &[u8]) -> Option<EntryRef> {
-        let hash = (self.cursor.tried >> 32) as u32;
+        let hash = self.cursor.naptr_hash();
         if hash == 0 {
             return None;
         }
@@ -448,7 +451,7 @@ impl Search<'_> {
     }
 
     fn walk_srv(&mut self, entry: &EntryRef) -> Result<IpAddr, Nothing> {
-        let seed = self.cursor.tried as u32;
+        let seed = self.cursor.seed();
         let now = clock::now_ticks();
         let mut failed = false;
         for step in usize::from(self.cursor.srv_no)..entry.record_count() {
@@ -498,9 +501,9 @@ fn given(target: Target, port: Option<&mut u16>, proto: Option<&mut u8>) -> IpAd
 /// 3263 section 4.4), otherwise each call draws one.
 #[inline]
 fn seed(cursor: &Position, request_flags: u32) -> u32 {
-    match cursor.tried as u32 {
+    match cursor.seed() {
         _ if request_flags & flags::SRV_RR_LB == 0 => 0,
-        0 => random::quick_u32().max(1),
+        0 => usable_seed(random::quick_u32().max(1)),
         set => set,
     }
 }

@@ -5,6 +5,7 @@
 //! not as usual is left to it, with nothing changed and nothing counted.
 
 use super::addresses::{AFTER_FIRST_FAMILY, AFTER_LAST_FAMILY, given_mark};
+use super::place::Progress;
 use super::{TRANSPORT_MASK, record_at_step};
 use crate::cache::{Cache, EntryRef, HashedName, RecordView};
 use crate::host::clock;
@@ -178,16 +179,20 @@ fn first_of_srv(
     request_flags: u32,
 ) -> Option<QuickTarget> {
     let entry = lookup::quick_entry(srv_name, RecordType::SRV)?;
-    let index = record_at_step(&entry, 0, seed)?;
-    let (port, target) = entry.usable_srv(index, clock::now_ticks())?;
+    let place = entry.srv_place(record_at_step(&entry, 0, seed)?)?;
+    let (port, target) = entry.usable_srv(place, clock::now_ticks())?;
     if may_be_literal(target.name()) {
         return None;
     }
     let address = lookup::peek_ipv4(&target, RecordType::A)?;
     lookup::count_quick_entry();
+    let tried = match seed {
+        0 => Progress::at(&entry, place).word(),
+        seed => seed,
+    };
     *cursor = Position {
         srv: Some(entry),
-        tried: u64::from(seed),
+        tried: u64::from(tried),
         port,
         srv_no: 1,
         ip_no: given_mark(RecordType::A, request_flags),
@@ -255,15 +260,20 @@ fn next_of_srv(cursor: &mut Position, request_flags: u32) -> Quick {
     if step == 0 {
         return Quick::Look;
     }
-    let Some(index) = record_at_step(entry, usize::from(step), cursor.tried as u32) else {
+    let place = match cursor.progress() {
+        Some(progress) => progress.next,
+        None => record_at_step(entry, usize::from(step), cursor.seed())
+            .and_then(|index| entry.srv_place(index)),
+    };
+    let Some(place) = place else {
         // Through NAPTR there may be others.
-        if cursor.tried >> 32 != 0 {
+        if cursor.naptr_hash() != 0 {
             return Quick::Look;
         }
         cursor.ip_no = 0;
         return Quick::EndOfList;
     };
-    let Some((port, target)) = entry.usable_srv(index, clock::now_ticks()) else {
+    let Some((port, target)) = entry.usable_srv(place, clock::now_ticks()) else {
         return Quick::Look;
     };
     if may_be_literal(target.name()) {
@@ -272,6 +282,10 @@ fn next_of_srv(cursor: &mut Position, request_flags: u32) -> Quick {
     let Some(address) = lookup::peek_ipv4(&target, first) else {
         return Quick::Look;
     };
+    let progress = (cursor.seed() == 0).then(|| Progress::at(entry, place));
+    if let Some(progress) = progress {
+        cursor.keep(progress);
+    }
     cursor.srv_no = step + 1;
     cursor.ip_no = given_mark(first, request_flags);
     cursor.port = port;
@@ -293,7 +307,9 @@ fn lacks(cursor: &Position, family: RecordType) -> bool {
     let Some(entry) = cursor.srv.as_ref() else {
         return false;
     };
-    let index = record_at_step(entry, step, cursor.tried as u32);
-    let target = index.and_then(|index| entry.srv_target(index));
-    target.is_some_and(|target| lookup::is_known_absent(&target, family))
+    let place = match cursor.progress() {
+        Some(progress) => Some(progress.current),
+        None => record_at_step(entry, step, cursor.seed()).and_then(|index| entry.srv_place(index)),
+    };
+    place.is_some_and(|place| lookup::is_known_absent(&entry.srv_target(place), family))
 }

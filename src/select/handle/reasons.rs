@@ -55,13 +55,13 @@ impl Search<'_> {
             return;
         };
         let step = usize::from(self.cursor.srv_no).saturating_sub(1);
-        if let Some(index) = record_at_step(&entry, step, self.cursor.tried as u32) {
+        if let Some(index) = record_at_step(&entry, step, self.cursor.seed()) {
             self.note_srv(&entry, index);
         }
     }
 
     pub(super) fn note_current_naptr(&mut self) {
-        let hash = (self.cursor.tried >> 32) as u32;
+        let hash = self.cursor.naptr_hash();
         let position = usize::from(self.cursor.proto >> CANDIDATE_SHIFT);
         let entry = self.naptr.clone().or_else(|| {
             let accept = |entry: &EntryRef| entry.negative().is_none();

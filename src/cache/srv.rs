@@ -1,0 +1,170 @@
+//! SRV records of a held entry, found by where they stand.
+//!
+//! The first cache line of an entry has the count of its holders, which every call that begins or ends changes. A
+//! step that knows the place of its record reads the other lines only, and does not wait for that one to come from
+//! another processor.
+
+use crate::host::clock;
+use crate::rr::RecordType;
+
+use super::{EntryRef, HashedName, layout};
+
+/// Places are counted in octets of this many.
+const UNIT: usize = 8;
+
+/// Where an SRV record stands in its entry; means nothing in another entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SrvPlace(u16);
+
+impl SrvPlace {
+    /// Numbers are below this.
+    pub const NUMBERS: u16 = (crate::shm::pages::MAX_BLOCK / UNIT) as u16;
+
+    /// A number for the place; 0 for the first record and for no other.
+    #[must_use]
+    #[inline]
+    pub fn number(self) -> u16 {
+        self.0
+    }
+
+    /// The place that has a number.
+    ///
+    /// # Safety
+    /// [`Self::number`] gave the number for a record of the entry that the place will be used with.
+    #[must_use]
+    #[inline]
+    #[allow(
+        unsafe_code,
+        reason = "a declaration: the caller vouches for the number"
+    )]
+    pub unsafe fn from_number(number: u16) -> Self {
+        Self(number)
+    }
+
+    #[inline]
+    fn at_node(node: usize) -> Self {
+        Self((node / UNIT) as u16)
+    }
+
+    #[inline]
+    fn node(self) -> usize {
+        usize::from(self.0) * UNIT
+    }
+}
+
+impl EntryRef {
+    /// The place of a record by its position; `None` for other types than SRV, too.
+    #[must_use]
+    #[inline]
+    pub fn srv_place(&self, index: usize) -> Option<SrvPlace> {
+        if self.rtype() != RecordType::SRV {
+            return None;
+        }
+        self.node(index).map(SrvPlace::at_node)
+    }
+
+    /// The place of the record that follows in stored order.
+    #[must_use]
+    #[inline]
+    pub fn next_srv_place(&self, place: SrvPlace) -> Option<SrvPlace> {
+        self.next_node(place.node()).map(SrvPlace::at_node)
+    }
+
+    /// The target of the record at a place.
+    #[must_use]
+    #[inline]
+    pub fn srv_target(&self, place: SrvPlace) -> HashedName<'_> {
+        let node = place.node();
+        let target = self.counted(self.data_of(node) + 6);
+        HashedName::with_kept_hash(target, self.at(node + layout::RR_LINK))
+    }
+
+    /// Port and target of the record at a place, if it is usable as [`Self::is_usable`] says.
+    #[must_use]
+    #[inline]
+    pub fn usable_srv(&self, place: SrvPlace, now: u32) -> Option<(u16, HashedName<'_>)> {
+        let node = place.node();
+        let live = !clock::is_past(self.at(node + layout::RR_EXPIRE), now);
+        if !live && !self.is_permanent() && !self.is_expired(now) {
+            return None;
+        }
+        Some((self.at(self.data_of(node) + 4), self.srv_target(place)))
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+#[allow(clippy::unwrap_used, unsafe_code, reason = "tests")]
+mod tests {
+    use super::super::{Cache, Conflict, Draft, DraftData, DraftRecord, RecordView};
+    use super::*;
+    use crate::rr::{Name, RData, Srv};
+
+    const NOW: u32 = 900;
+
+    fn entry(count: u16, permanent: bool) -> EntryRef {
+        let cache = Cache::for_tests(1 << 20, false).unwrap();
+        let target = |i: u16| Name::from_text("t".repeat(1 + usize::from(i) % 60).as_bytes());
+        let records: Vec<_> = (0..count)
+            .map(|i| {
+                RData::Srv(Srv {
+                    priority: i,
+                    weight: 1,
+                    port: 5000 + i,
+                    target: target(i).unwrap(),
+                })
+            })
+            .collect();
+        let drafts: Vec<_> = records
+            .iter()
+            .zip(1..)
+            .map(|(rdata, ttl)| DraftRecord { ttl, rdata })
+            .collect();
+        let draft = Draft {
+            name: b"_sip._udp.places",
+            rtype: RecordType::SRV,
+            data: DraftData::Records(&drafts),
+            permanent,
+            negative_ttl: 0,
+        };
+        cache.insert(&draft, Conflict::Replace, NOW).unwrap()
+    }
+
+    #[test]
+    fn places_lead_through_all_records_in_order() {
+        for count in [1, 2, 7, 200] {
+            let entry = entry(count, false);
+            let mut place = entry.srv_place(0);
+            for index in 0..usize::from(count) {
+                let here = place.unwrap();
+                assert_eq!(Some(here), entry.srv_place(index));
+                assert_eq!(here.number() == 0, index == 0);
+                assert!(here.number() < SrvPlace::NUMBERS);
+                // SAFETY: the number is that of a place in this entry.
+                assert_eq!(here, unsafe { SrvPlace::from_number(here.number()) });
+                let Some(RecordView::Srv { port, target, .. }) = entry.record(index) else {
+                    panic!("not an SRV record");
+                };
+                let (found, name) = entry.usable_srv(here, NOW).unwrap();
+                assert_eq!((found, name.name()), (port, target));
+                place = entry.next_srv_place(here);
+            }
+            assert_eq!(place, None);
+            assert_eq!(entry.srv_place(usize::from(count)), None);
+        }
+    }
+
+    #[test]
+    fn usable_as_by_position() {
+        for permanent in [false, true] {
+            let entry = entry(5, permanent);
+            for second in 0..8 {
+                let now = clock::after_seconds(NOW, second);
+                for index in 0..5 {
+                    let place = entry.srv_place(index).unwrap();
+                    let usable = entry.usable_srv(place, now).is_some();
+                    assert_eq!(usable, entry.is_usable(index, now), "{index} {second}");
+                }
+            }
+        }
+    }
+}
