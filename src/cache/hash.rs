@@ -2,7 +2,8 @@
 //!
 //! Names come from whoever can send a SIP request, so the key is random and drawn at start: nobody
 //! outside can aim names at one bucket. The function is a folded multiplication of 64 to 128 bits (the
-//! family of wyhash): each step multiplies two words that both depend on secret ones. That is weaker
+//! family of wyhash): each step multiplies two words that both depend on secret ones. The last sixteen octets
+//! are multiplied by themselves, and what comes of it is mixed with the rest in the end. That is weaker
 //! than `SipHash` against somebody who sees hashes, but hashes never leave the process, a query tells
 //! at most how long it took, to within a network's jitter, and it costs a quarter. Should names
 //! collide all the same, a search ends after 32 buckets, and what finds no place is not cached.
@@ -110,8 +111,9 @@ pub(crate) fn hash_name(name: &[u8], key: &[u64; 4]) -> NameHash {
         }
         _ => short(name),
     };
-    state = multiply(state ^ first, key[2] ^ second);
-    state = multiply(state ^ key[3], key[1] | 1);
+    // On its own, so that the processor can multiply it while it is busy with what comes before.
+    let last = multiply(key[2] ^ first, key[3] ^ second);
+    state = multiply(state ^ last, key[1] | 1);
     NameHash {
         high: (state >> 32) as u32 | 1,
         low: state as u32,
