@@ -33,12 +33,12 @@ def arguments():
     parser.add_argument("--ours", required=True, help="Kamailio on the library")
     parser.add_argument("--modules", default="", help="folder of Kamailio's own modules")
     parser.add_argument("--kamcmd", default="kamcmd", help="the command that sends RPCs")
-    parser.add_argument("--question", default="false", help="the program question, see question.c")
+    parser.add_argument("--programs", default="", help="folder of the programs question and walk, see their sources")
     parser.add_argument("--libs", default="", help="for LD_LIBRARY_PATH")
     parser.add_argument("--quick", action="store_true", help="fewer rounds and suites, for a look")
     parser.add_argument("--suites", help="suites by name, comma between; also: instructions")
     parser.add_argument("--merge", action="store_true", help="with --suites: the others stay as the last run left them")
-    parser.add_argument("--minutes", type=float, help="no new round is begun after this (20, quick 3.5)")
+    parser.add_argument("--minutes", type=float, help="no new round is begun after this (25, quick 3.5)")
     parser.add_argument("--out", help="folder for performance.md and its plots")
     parser.add_argument("--again", action="store_true", help="no measurement: report the results that are there")
     return parser.parse_args()
@@ -58,7 +58,7 @@ class Bench:
         plan, extra, out = f"{work}/plans/{name}.{side}.plan", f"{work}/run/{name}.{side}.cfg", f"{work}/run/{name}.{side}.json"
         asked = f"{work}/run/{name}.{side}.asked"
         places = {"@KAMCMD@": self.args.kamcmd, "@MODULES@": self.args.modules, "@SOCKET@": f"{work}/run/ctl",
-                  "@QUESTION@": self.args.question, "@ASKED@": asked, "@UNTIL@": f"{HERE}/until.sh"}
+                  "@PROGRAMS@": self.args.programs, "@ASKED@": asked, "@UNTIL@": f"{HERE}/until.sh"}
         if os.path.exists(asked):
             os.remove(asked)
         for path, text in ((plan, "\n".join(lines)), (extra, config)):
@@ -107,7 +107,7 @@ def _asked(path):
         return []
     with open(path) as file:
         found = [line.split() for line in file]
-    return [{"label": line[0], "allprocs": int(line[1]), "role": 0, "mode": "question", "cpu_ns": float(line[2])}
+    return [{"label": line[0], "allprocs": int(line[1]), "role": 0, "mode": "program", "cpu_ns": float(line[2])}
             for line in found if len(line) == 3]
 
 
@@ -191,7 +191,7 @@ def merged(last, results, suites):
 
 def main():
     args = arguments()
-    args.minutes = args.minutes or (3.5 if args.quick else 20)
+    args.minutes = args.minutes or (3.5 if args.quick else 25)
     file = f"{args.work}/results/last.json"
     if args.again:
         with open(file) as text:

@@ -34,9 +34,11 @@ if [ ! -e "$module" ] || [ "$perf/dnsbench/dnsbench.c" -nt "$module" ]; then
 	bash "$perf/build.sh" "$KAM_TREE" "$work/module" >/dev/null
 fi
 [ -e "$work/nsd/nsd.conf" ] || WORK=$work bash "$perf/setup-nsd.sh" >/dev/null
-if [ ! -e "$work/question" ] || [ "$here/question.c" -nt "$work/question" ]; then
-	"${CC:-cc}" -O2 -o "$work/question" "$here/question.c"
-fi
-exec python3 "$here/main.py" --perf "$perf" --work "$work" --module "$work/module" --question "$work/question" \
+for program in question walk; do
+	if [ ! -e "$work/$program" ] || [ "$here/$program.c" -nt "$work/$program" ]; then
+		"${CC:-cc}" -O2 -o "$work/$program" "$here/$program.c"
+	fi
+done
+exec python3 "$here/main.py" --perf "$perf" --work "$work" --module "$work/module" --programs "$work" \
 	--stock "$KAM_STOCK" --ours "$KAM_OURS" --libs "$KAM_LIBS" \
 	--modules "$KAM_MODULES" --kamcmd "$KAM_CMD" "$@"
