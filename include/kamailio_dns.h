@@ -1401,14 +1401,16 @@ void dns_srv_handle_reset(struct dns_srv_handle *h);
 /*
  Fixes the order among SRV records of one priority for a new search: the same seed gives the same
  order as long as the records stay the same (a stateless proxy has to send all requests of a
- transaction to one server, RFC 3263 section 4.4). Seed 0 means: draw one.
+ transaction to one server, RFC 3263 section 4.4). Seed 0 means: draw one. Of others the highest bit is
+ ignored.
 
  To be called on an empty handle, before the first resolve. Needs the flag `DNS_SRV_RR_LB`.
 
  # Safety
  `h` is NULL or an initialised handle.
  */
-int dns_srv_handle_seed(struct dns_srv_handle *h, unsigned int seed);
+int dns_srv_handle_seed(struct dns_srv_handle *h,
+                        unsigned int seed);
 #endif
 
 /*
