@@ -124,7 +124,8 @@ impl EntryRef {
 
     #[inline]
     pub(super) fn at<T: Copy>(&self, offset: usize) -> T {
-        // SAFETY: callers pass offsets of members of an entry, which lie inside its block.
+        // SAFETY: callers pass offsets of members of this entry, which lie inside its block; a `SrvPlace` is kept
+        // beside the reference to the entry that it is of.
         let place = unsafe { self.raw.add(offset) }.cast::<T>();
         // SAFETY: the block is alive (we hold a reference) and its content does not change; blocks are
         // 16-aligned and the offsets passed are multiples of the member's alignment.

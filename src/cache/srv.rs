@@ -12,7 +12,8 @@ use super::{EntryRef, HashedName, layout};
 /// Places are counted in octets of this many.
 const UNIT: usize = 8;
 
-/// Where an SRV record stands in its entry; means nothing in another entry.
+/// Where an SRV record stands in its entry. Whoever keeps one keeps it together with a reference to that entry: it
+/// means nothing in another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SrvPlace(u16);
 
@@ -27,17 +28,10 @@ impl SrvPlace {
         self.0
     }
 
-    /// The place that has a number.
-    ///
-    /// # Safety
-    /// [`Self::number`] gave the number for a record of the entry that the place will be used with.
+    /// The place to which [`Self::number`] gave a number.
     #[must_use]
     #[inline]
-    #[allow(
-        unsafe_code,
-        reason = "a declaration: the caller vouches for the number"
-    )]
-    pub unsafe fn from_number(number: u16) -> Self {
+    pub(crate) fn from_number(number: u16) -> Self {
         Self(number)
     }
 
@@ -93,7 +87,7 @@ impl EntryRef {
 }
 
 #[cfg(all(test, not(loom)))]
-#[allow(clippy::unwrap_used, unsafe_code, reason = "tests")]
+#[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::super::{Cache, Conflict, Draft, DraftData, DraftRecord, RecordView};
     use super::*;
@@ -139,8 +133,7 @@ mod tests {
                 assert_eq!(Some(here), entry.srv_place(index));
                 assert_eq!(here.number() == 0, index == 0);
                 assert!(here.number() < SrvPlace::NUMBERS);
-                // SAFETY: the number is that of a place in this entry.
-                assert_eq!(here, unsafe { SrvPlace::from_number(here.number()) });
+                assert_eq!(here, SrvPlace::from_number(here.number()));
                 let Some(RecordView::Srv { port, target, .. }) = entry.record(index) else {
                     panic!("not an SRV record");
                 };

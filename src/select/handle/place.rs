@@ -3,7 +3,6 @@
 //! Without weights the seed of a search is 0. Its place in the handle then has the places of the record in use and of
 //! the next, so that a further step need not look for them. Positions count all the same: whoever moves them
 //! otherwise forgets the places.
-#![allow(unsafe_code, reason = "places are kept as numbers")]
 
 use crate::cache::{EntryRef, SrvPlace};
 use crate::select::Position;
@@ -80,15 +79,16 @@ impl Position {
             return None;
         }
         let number = |word: u32| (word & u32::from(SrvPlace::NUMBERS - 1)) as u16;
-        // SAFETY: kept of the entry that the handle holds: another takes its place in searches that begin
-        // anew or forget progress before.
-        let current = unsafe { SrvPlace::from_number(number(word)) };
+        // Kept of the entry that the handle holds: another takes its place only in searches that begin anew or
+        // forget progress before.
         let next = match number(word >> NEXT_SHIFT) {
             0 => None,
-            // SAFETY: as above.
-            next => Some(unsafe { SrvPlace::from_number(next) }),
+            next => Some(SrvPlace::from_number(next)),
         };
-        Some(Progress { current, next })
+        Some(Progress {
+            current: SrvPlace::from_number(number(word)),
+            next,
+        })
     }
 
     /// Has positions alone count; to be called before any of them, or the entry, is changed.
@@ -104,8 +104,7 @@ mod tests {
 
     #[test]
     fn words_give_back_what_they_were_made_of() {
-        // SAFETY: used with no entry.
-        let place = |number| unsafe { SrvPlace::from_number(number) };
+        let place = SrvPlace::from_number;
         let mut position = Position {
             tried: 0x1234_5678 << 32,
             ..Position::default()
