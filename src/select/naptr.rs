@@ -1,6 +1,7 @@
 //! NAPTR records: which are of use to SIP, and which goes first (RFC 3263 section 4.1, RFC 3403).
 
 use super::{Transport, protocols};
+#[cfg(feature = "use_dns_cache")]
 use crate::cache::NaptrFields;
 use crate::lookup::sip_transport;
 
@@ -37,6 +38,7 @@ pub struct Candidate {
 }
 
 /// Sort key and transport of a record without regexp; `None` when SIP cannot use it here.
+#[cfg(feature = "use_dns_cache")]
 #[inline]
 pub fn ranked(fields: NaptrFields<'_>) -> Option<(Rank, Transport)> {
     let transport = transport_of(fields.flags, fields.services, &[])?;
