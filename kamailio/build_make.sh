@@ -9,7 +9,9 @@ configure() {
 build_stock() {
 	[ -f "$tree/kamailio.stock" ] && [ "$name" = "${name#tree-}" ] && return
 	rm -f "$tree/src/kamailio"
-	make -C "$tree/src" -j"$jobs" kamailio >"$tree/core.log" 2>&1 || fail core
+	# The parser first: Kamailio's Makefile has two makes of it at a time, which read each other's halves.
+	make -C "$tree/src" -j1 core/cfg.tab.c core/cfg.tab.h core/lex.yy.c >"$tree/core.log" 2>&1 || fail core
+	make -C "$tree/src" -j"$jobs" kamailio >>"$tree/core.log" 2>&1 || fail core
 	mv "$tree/src/kamailio" "$tree/kamailio.stock"
 }
 

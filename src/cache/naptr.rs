@@ -207,6 +207,56 @@ mod tests {
         }
     }
 
+    /// Whatever a writer does meanwhile, what is found is what one of the sets says.
+    #[test]
+    fn sets_that_change_are_never_mixed() {
+        let cache = Cache::for_tests(1 << 20, false).unwrap();
+        let sets: Vec<Vec<RData>> = (0..4_u16)
+            .map(|set| {
+                let name =
+                    |i: u16| format!("{}-{set}.example", "n".repeat(usize::from(9 * set + i)));
+                let record = |i| naptr(10 * set + i, ["s", "SIP+D2U", ""], &name(i));
+                // As many records, so that the sets stand in blocks of one size and take turns in them.
+                (1..4).map(record).collect()
+            })
+            .collect();
+        put(cache, b"d", &sets[0]);
+        let stop = std::sync::atomic::AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for round in 0..30_000 {
+                    put(cache, b"d", &sets[round % sets.len()]);
+                    put(cache, b"e", &sets[(round + 1) % sets.len()]);
+                }
+                stop.store(true, std::sync::atomic::Ordering::Relaxed);
+            });
+            let mut seen = [0_u32; 4];
+            while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                let rank = |fields: NaptrFields<'_>| {
+                    Some((fields.order, (fields.order, fields.preference)))
+                };
+                let found = cache.with_best_naptr(
+                    &cache.hashed(b"d"),
+                    NOW,
+                    rank,
+                    |(order, preference), name| {
+                        let set = usize::from(order / 10);
+                        let RData::Naptr(wanted) = &sets[set][0] else {
+                            panic!("not a NAPTR record");
+                        };
+                        assert_eq!((order, preference), (wanted.order, wanted.preference));
+                        assert_eq!(name.name(), wanted.replacement.as_bytes());
+                        assert_eq!(*name, cache.hashed(name.name()));
+                        set
+                    },
+                );
+                // An entry is replaced without a moment at which there is none.
+                seen[found.unwrap()] += 1;
+            }
+            assert!(seen.iter().all(|&times| times > 0), "{seen:?}");
+        });
+    }
+
     #[test]
     fn only_what_is_live() {
         let cache = Cache::for_tests(1 << 20, false).unwrap();
