@@ -33,8 +33,8 @@ impl Writer<'_> {
         let table = cache.table();
         let mut linked: HashSet<BlockId> = HashSet::new();
         let mut negative = 0;
+        let mut passed = vec![0_u32; table.buckets().len()];
         for bucket in table.buckets() {
-            bucket.reset_overflow();
             // The dead writer may have taken a block out without raising the version; it is let go of
             // below, and what was read of it until now must not count.
             bucket.touch();
@@ -56,13 +56,20 @@ impl Writer<'_> {
                 let (hash, rtype) =
                     self.peek(block, |entry| (cache.hash(entry.name()), entry.rtype()));
                 bucket.set_tag(place, hash.tag(rtype.0));
-                for (passed, other) in table.probe(self.load(block, layout::HASH)) {
-                    if passed == index {
+                for (other, _) in table.probe(self.load(block, layout::HASH)) {
+                    if other == index {
                         break;
                     }
-                    other.count_overflow();
+                    if let Some(count) = passed.get_mut(other) {
+                        *count += 1;
+                    }
                 }
             }
+        }
+        // Only now: whoever dies counts before an entry goes past and counts less after it went, so what was
+        // there is enough for readers to find all, and what was counted is, too.
+        for (bucket, count) in table.buckets().iter().zip(passed) {
+            bucket.set_overflow(count);
         }
         header.entries.store(linked.len() as u32, Ordering::Relaxed);
         header.negative_octets.store(negative, Ordering::Relaxed);
@@ -87,5 +94,70 @@ impl Writer<'_> {
         header.old_octets.store(0, Ordering::Relaxed);
         // Whatever the dead writer was about to do about the limit is looked at again.
         header.sized_for.store(u64::MAX, Ordering::Relaxed);
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use std::net::Ipv4Addr;
+    use std::sync::atomic::{AtomicBool, AtomicUsize};
+
+    use super::super::{Cache, Conflict, Draft, DraftData, DraftRecord};
+    use super::*;
+    use crate::rr::{RData, RecordType};
+
+    const NOW: u32 = 40;
+
+    fn put(cache: &Cache, name: &str) -> bool {
+        let rdata = RData::A(Ipv4Addr::LOCALHOST);
+        let records = [DraftRecord {
+            ttl: 600,
+            rdata: &rdata,
+        }];
+        let draft = Draft {
+            name: name.as_bytes(),
+            rtype: RecordType::A,
+            data: DraftData::Records(&records),
+            permanent: true,
+            negative_ttl: 0,
+        };
+        cache.insert(&draft, Conflict::Replace, NOW).is_ok()
+    }
+
+    /// Entries that went past full buckets are found while the cache is repaired, too.
+    #[test]
+    fn readers_find_everything_during_a_repair() {
+        let cache = Cache::for_tests(150_000, false).unwrap();
+        let mut names: Vec<String> = (0..3000).map(|i| i.to_string()).collect();
+        names.retain(|name| put(cache, name));
+        let overflowing = || {
+            let buckets = cache.table().buckets().iter();
+            buckets.filter(|bucket| bucket.overflows()).count()
+        };
+        let before = overflowing();
+        assert!(before > 0, "no bucket is full");
+        let (rounds, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
+        std::thread::scope(|scope| {
+            let reader = scope.spawn(|| {
+                let find = |name: &String| cache.acquire_any_age(name.as_bytes(), RecordType::A);
+                let mut all = true;
+                while all && !stop.load(Ordering::Relaxed) {
+                    all = names.iter().all(|name| find(name).is_some());
+                    rounds.fetch_add(1, Ordering::Relaxed);
+                }
+                all
+            });
+            for _ in 0..300 {
+                cache.write().recover();
+            }
+            while rounds.load(Ordering::Relaxed) == 0 && !reader.is_finished() {
+                std::thread::yield_now();
+            }
+            stop.store(true, Ordering::Relaxed);
+            assert!(reader.join().unwrap(), "a linked entry was not found");
+        });
+        assert_eq!(overflowing(), before);
+        assert!(cache.repairs() >= 300);
     }
 }

@@ -243,10 +243,12 @@ impl Bucket {
         self.tags_high.load(Ordering::Relaxed) >> OVERFLOW_SHIFT
     }
 
-    /// Sets the overflow count to zero; under the lock, for a rebuild.
-    pub(crate) fn reset_overflow(&self) {
+    /// Sets the overflow count, for a rebuild; under the lock, after a count that found all entries that had to
+    /// go past this bucket.
+    pub(crate) fn set_overflow(&self, count: u32) {
+        let tags = self.tags_high.load(Ordering::Relaxed) & ((1 << OVERFLOW_SHIFT) - 1);
         self.tags_high
-            .fetch_and((1 << OVERFLOW_SHIFT) - 1, Ordering::Release);
+            .store(tags | count.min(255) << OVERFLOW_SHIFT, Ordering::Release);
     }
 }
 
@@ -352,7 +354,10 @@ mod tests {
         }
         bucket.uncount_overflow();
         assert!(bucket.overflows());
-        bucket.reset_overflow();
+        bucket.set_overflow(0);
         assert!(!bucket.overflows());
+        bucket.set_overflow(1000);
+        bucket.uncount_overflow();
+        assert!(bucket.overflows());
     }
 }
