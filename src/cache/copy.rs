@@ -249,8 +249,10 @@ mod tests {
             });
             put(cache, b"_sip._udp.x", RecordType::SRV, &[srv]);
             let qname = cache.hashed(b"_SIP._udp.x");
-            let seen =
-                cache.with_first_srv(&qname, NOW, |port, found| (port, found.name().to_vec()));
+            let seen = cache.with_first_srv(&qname, NOW, |port, found| {
+                assert_eq!(*found, cache.hashed(found.name()));
+                (port, found.name().to_vec())
+            });
             assert_eq!(seen, Some((length as u16 + 5000, target)));
         }
         let over = crate::host::clock::after_seconds(NOW, 60);
