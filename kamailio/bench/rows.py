@@ -70,16 +70,12 @@ def _find(results, side, suite, label, procs, key):
 def _stall(suite, label):
     """The longest stall, µs; none when the readers ran at another moment than the collection."""
     def compute(find):
-        _need(None if _has(find, suite, "late") else True)
-        return find(suite, label, 2, "allmax") / 1000
+        try:
+            find(suite, "late", 2, "cpu_ns")
+        except LookupError:
+            return find(suite, label, 2, "allmax") / 1000
+        raise LookupError
     return compute
-
-
-def _has(find, suite, label):
-    try:
-        return bool(find(suite, label, 2, "cpu_ns"))
-    except LookupError:
-        return False
 
 
 def _held(find):
