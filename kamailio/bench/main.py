@@ -66,6 +66,7 @@ class Bench:
                 text = text.replace(name, value)
             with open(path, "w") as file:
                 file.write(text + "\n")
+        environment.setdefault("WORKERS", str(plans.WORKERS))
         env = dict(os.environ, WORK=work, LD_LIBRARY_PATH=self.args.libs, LIMIT=str(seconds), **environment)
         command = ["bash", f"{self.args.perf}/one.sh", self.binary[side], self.args.module, side, plan, out, "nsd", extra]
         subprocess.run(command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)

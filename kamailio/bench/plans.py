@@ -4,6 +4,8 @@ A plan is text, one command a line; its syntax is described at the head of dnsbe
 Kamailio of its own, the C original and this library in turn.
 """
 
+# Processes of the module, as many as the largest row needs.
+WORKERS = 9
 ZONE = "bench.test"
 HOST = f"pat=h00000000.{ZONE}"
 
@@ -124,6 +126,17 @@ def full10m(quick):
     ]
 
 
+def flood(quick):
+    # Half of the made-up names exist, by a wildcard; half do not.
+    made_up = "mode=get_ip lo=1 hi=1 misspct=100 misspat"
+    hot = "procs=1 mode=get_ip lo=0 hi=64"
+    return [
+        "run label=prime quiet=1 | mode=get_ip lo=0 hi=64 once=1",
+        f"run label=hot_before reps=3 secs=0.5 | {hot}",
+        f"run label=hot_in_flood secs={2 if quick else 20} | {hot} | procs=4 {made_up}=u%.w.{ZONE} | procs=4 {made_up}=x%.{ZONE}",
+    ]
+
+
 PACED = f"procs=2 mode=get_ip lat=1 fifo=1 paceus=50 {HOST}"
 # How often the walk is made, s, and how long it is looked for; when the walk that finds all expired is made.
 WALK_EVERY, WALK_SECS, EXPIRED_AT = 5, 6, 30
@@ -166,6 +179,7 @@ SUITES = {
     "capacity": (capacity, "", 1, 1),
     "miss": (miss, "dns_cache_mem=65536", 5, 1),
     "full10m": (full10m, "dns_cache_mem=10000", 3, 0),
+    "flood": (flood, "dns_cache_del_nonexp=yes", 2, 1),
     "gcwalk": (gcwalk, f"dns_cache_mem=65536\ndns_cache_gc_interval={WALK_EVERY}\n" + CONTROL, 3, 0),
     # The C original takes the last line for a variable of the configuration's own.
     "gcexp": (gcexp, f"dns_cache_mem=65536\ndns_cache_gc_interval={EXPIRED_AT}\nDNS.stale_ttl = 0", 3, 0),

@@ -166,6 +166,7 @@ ROWS = [
         Row("miss on loopback, CPU, 2 processes", "miss", "miss", 2, 1.67, key="cpu_ns", floor="drawn"),
         Derived("miss when 10 MB are full over a miss in an empty cache, 2 processes", lambda find: find("full10m", "miss_full", 2, "p50") / find("full10m", "miss_before", 2, "p50"), "x", most=1.2),
         Derived("a cached reader meanwhile, over its own speed", lambda find: find("full10m", "reader_during_miss", 2, "ops_s") / find("full10m", "reader_before", 1, "ops_s"), "x", least=0.9),
+        Derived("64 hot names while 8 processes ask for made-up ones, CPU of a lookup over that before", lambda find: find("flood", "hot_in_flood", 9, "cpu_ns") / find("flood", "hot_before", 1, "cpu_ns"), "x", most=2),
     ]),
     ("Longest stall of a reader, 100,000 entries", [
         Derived("idle loop", _stall("gcwalk", "idle"), "µs"),

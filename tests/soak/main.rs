@@ -31,6 +31,8 @@ const DOMAINS: u32 = 40;
 const FIXED: u32 = 10;
 /// Memory limits that are set in turn, KiB.
 const LIMITS: [&str; 5] = ["500", "300", "2000", "150", "1000"];
+/// Between two passes over the hot names.
+const COPY_PAUSE: Duration = Duration::from_millis(1);
 const LARGEST_LIMIT: usize = 2000 << 10;
 
 /// What a child does.
@@ -191,10 +193,10 @@ impl Child {
         }
         self.numbers.add(
             COPIES_10_NS,
-            (measures::copy_hot_names(cache, now) / 10) as u32,
+            (measures::copy_hot_names(cache, now).0 / 10) as u32,
         );
         self.numbers.add(COPIES, HOT);
-        std::thread::sleep(Duration::from_millis(1));
+        std::thread::sleep(COPY_PAUSE);
     }
 
     fn flood(&mut self, cache: &Cache) {
@@ -477,7 +479,7 @@ fn soak(seconds: u64) -> Outcome {
 #[test]
 fn everything_at_once() {
     let seconds = std::env::var("SOAK_SECONDS").map_or(30, |text| text.parse().unwrap());
-    let alone = measures::copy_alone();
+    let alone = measures::copy_alone(Some(COPY_PAUSE));
     let outcome = soak(seconds);
     let mut text = report::report(&outcome, alone);
     text += &measures::walks();
