@@ -8,6 +8,7 @@
 //! [`Mutation`] lists the mistakes that these models catch; the last test makes each of them.
 
 use std::process::Command;
+use std::sync::atomic::AtomicUsize;
 use std::time::{Duration, Instant};
 
 use loom::cell::UnsafeCell;
@@ -164,6 +165,20 @@ impl World {
     }
 }
 
+/// Runs a model in all its interleavings, of which there must be several: a model that loom does not get into
+/// shows nothing (see `own!`).
+pub(super) fn model(body: impl Fn() + Send + Sync + 'static) {
+    let runs = std::sync::Arc::new(AtomicUsize::new(0));
+    let counter = runs.clone();
+    loom::model(move || {
+        counter.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        body();
+    });
+    let runs = runs.load(std::sync::atomic::Ordering::Relaxed);
+    assert!(runs > 1, "only one interleaving was tried");
+    println!("{runs} interleavings");
+}
+
 fn spawn(world: &Arc<World>, body: impl FnOnce(&World) + 'static) -> thread::JoinHandle<()> {
     let world = world.clone();
     thread::spawn(move || body(&world))
@@ -177,7 +192,7 @@ fn assert_whole(seen: Option<(u32, u32)>) {
 
 #[test]
 fn loom_a_copy_is_never_torn() {
-    loom::model(|| {
+    model(|| {
         let world = World::with_entry(1);
         let writer = spawn(&world, |world| {
             assert!(world.unlink(0));
@@ -192,7 +207,7 @@ fn loom_a_copy_is_never_torn() {
 /// The one who reuses the block is another process than the one who unlinked its entry.
 #[test]
 fn loom_a_copy_is_not_torn_by_a_third_party() {
-    loom::model(|| {
+    model(|| {
         let world = World::with_entry(1);
         let unlinker = spawn(&world, |world| {
             world.unlink(0);
@@ -209,7 +224,7 @@ fn loom_a_copy_is_not_torn_by_a_third_party() {
 /// A block that was free when the reader began.
 #[test]
 fn loom_a_new_entry_is_seen_whole() {
-    loom::model(|| {
+    model(|| {
         let world = World::with_free_block();
         let writer = spawn(&world, |world| {
             assert!(world.reuse(0, 2));
@@ -225,7 +240,7 @@ fn loom_a_new_entry_is_seen_whole() {
 /// The block leaves its place to another one and is reused under another name.
 #[test]
 fn loom_a_replaced_entry_is_not_read_torn() {
-    loom::model(|| {
+    model(|| {
         let world = World::with_entry(1);
         let reader = spawn(&world, |world| assert_whole(world.copy()));
         // As `Writer::replace`, with a block that readers here do not look into.
@@ -238,7 +253,7 @@ fn loom_a_replaced_entry_is_not_read_torn() {
 
 #[test]
 fn loom_a_held_entry_does_not_change() {
-    loom::model(|| {
+    model(|| {
         let world = World::with_entry(1);
         let writer = spawn(&world, |world| {
             world.unlink(0);
@@ -251,7 +266,7 @@ fn loom_a_held_entry_does_not_change() {
 
 #[test]
 fn loom_what_is_held_is_what_was_looked_for() {
-    loom::model(|| {
+    model(|| {
         let world = World::with_entry(1);
         let unlinker = spawn(&world, |world| {
             world.unlink(0);
@@ -267,7 +282,7 @@ fn loom_what_is_held_is_what_was_looked_for() {
 
 #[test]
 fn loom_the_last_one_frees_and_only_one() {
-    loom::model(|| {
+    model(|| {
         let world = World::with_entry(1);
         assert!(refword::try_acquire(world.word()));
         let holder = {
@@ -286,7 +301,7 @@ fn loom_the_last_one_frees_and_only_one() {
 #[test]
 fn loom_death_in_an_unlink_is_repaired() {
     for steps in 0..3 {
-        loom::model(move || {
+        model(move || {
             let world = World::with_entry(1);
             let writers = spawn(&world, move |world| {
                 if steps > 0 {
@@ -317,7 +332,7 @@ fn loom_death_in_an_unlink_is_repaired() {
 /// word of the table tells the reader, who is still in the old one.
 #[test]
 fn loom_a_reader_in_an_old_table_notices() {
-    loom::model(|| {
+    model(|| {
         let world = World::with_entry(1);
         let writer = spawn(&world, |world| {
             // As `Writer::move_buckets`.

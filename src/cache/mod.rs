@@ -21,6 +21,8 @@ mod layout;
 mod limit_tests;
 mod link;
 #[cfg(all(test, loom))]
+mod loom_overflow;
+#[cfg(all(test, loom))]
 mod loom_tests;
 mod naptr;
 mod peek;

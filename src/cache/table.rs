@@ -15,7 +15,7 @@ use crate::shm::kill_point::{KillPoint, reached};
 use crate::shm::mutation::{Mutation, ordering, seeded};
 use crate::shm::pages::BlockId;
 use crate::shm::region::ShmSafe;
-use crate::shm::sync::{AtomicU32, AtomicU64, Ordering, fence};
+use crate::shm::sync::{AtomicU32, AtomicU64, Ordering, fence, own};
 
 /// Places in one bucket.
 pub(crate) const PLACES: usize = 11;
@@ -132,9 +132,7 @@ impl Bucket {
 
     /// The first empty place; under the lock.
     pub(crate) fn empty_place(&self) -> Option<usize> {
-        self.slots
-            .iter()
-            .position(|slot| slot.load(Ordering::Relaxed) == 0)
+        self.slots.iter().position(|slot| own!(slot) == 0)
     }
 
     /// Puts a block into an empty place; under the lock.
@@ -185,7 +183,7 @@ impl Bucket {
 
     /// Raises the version, before any block let go of can be reused.
     pub(crate) fn touch(&self) {
-        let next = self.version.load(Ordering::Relaxed).wrapping_add(1);
+        let next = own!(self.version).wrapping_add(1);
         self.version.store(next, Ordering::Release);
         // SYNC: orders the version before the stores of whoever reuses the block: pairs with the fence
         // in `unchanged`.
@@ -198,12 +196,15 @@ impl Bucket {
     pub(crate) fn set_tag(&self, place: usize, tag: u8) {
         if place < 8 {
             let shift = 8 * place;
-            let tags = self.tags_low.load(Ordering::Relaxed) & !(0xff << shift);
+            let tags = own!(self.tags_low) & !(0xff << shift);
             self.tags_low
                 .store(tags | u64::from(tag) << shift, Ordering::Release);
         } else {
             let shift = 8 * (place - 8);
-            let tags = self.tags_high.load(Ordering::Relaxed) & !(0xff << shift);
+            let mut tags = own!(self.tags_high) & !(0xff << shift);
+            if seeded(Mutation::TagOverCount) {
+                tags &= (1 << OVERFLOW_SHIFT) - 1;
+            }
             self.tags_high
                 .store(tags | u32::from(tag) << shift, Ordering::Release);
         }
@@ -211,7 +212,7 @@ impl Bucket {
 
     /// Counts one more entry that had to go past this bucket; under the lock.
     pub(crate) fn count_overflow(&self) {
-        let tags = self.tags_high.load(Ordering::Relaxed);
+        let tags = own!(self.tags_high);
         if tags >> OVERFLOW_SHIFT < 255 {
             self.tags_high
                 .store(tags + (1 << OVERFLOW_SHIFT), Ordering::Release);
@@ -220,7 +221,7 @@ impl Bucket {
 
     /// Counts one less; under the lock. A count that reached 255 is not known any more and stays.
     pub(crate) fn uncount_overflow(&self) {
-        let tags = self.tags_high.load(Ordering::Relaxed);
+        let tags = own!(self.tags_high);
         if !matches!(tags >> OVERFLOW_SHIFT, 0 | 255) {
             self.tags_high
                 .store(tags - (1 << OVERFLOW_SHIFT), Ordering::Release);
@@ -238,15 +239,15 @@ impl Bucket {
     }
 
     /// The overflow count; 255 when it is not known.
-    #[cfg(feature = "fault_injection")]
+    #[cfg(any(feature = "fault_injection", loom))]
     pub(crate) fn overflow_count(&self) -> u32 {
-        self.tags_high.load(Ordering::Relaxed) >> OVERFLOW_SHIFT
+        own!(self.tags_high) >> OVERFLOW_SHIFT
     }
 
     /// Sets the overflow count, for a rebuild; under the lock, after a count that found all entries that had to
     /// go past this bucket.
     pub(crate) fn set_overflow(&self, count: u32) {
-        let tags = self.tags_high.load(Ordering::Relaxed) & ((1 << OVERFLOW_SHIFT) - 1);
+        let tags = own!(self.tags_high) & ((1 << OVERFLOW_SHIFT) - 1);
         self.tags_high
             .store(tags | count.min(255) << OVERFLOW_SHIFT, Ordering::Release);
     }

@@ -53,6 +53,10 @@ pub(crate) enum Mutation {
     HoldNoSecondLook,
     /// The reader does not notice that another table came into use.
     TableUnchecked,
+    /// A repair counts the entries that went past a bucket where readers look, from zero on.
+    RecountFromZero,
+    /// A new tag overwrites the count of the entries that went past its bucket.
+    TagOverCount,
 }
 
 /// True when the mistake is to be made.
@@ -85,7 +89,7 @@ mod active {
     pub(crate) const VARIABLE: &str = "LOOM_MUTATION";
 
     /// Every mistake.
-    pub(crate) const ALL: [Mutation; 20] = [
+    pub(crate) const ALL: [Mutation; 22] = [
         Mutation::PublishRelaxed,
         Mutation::PublishFirst,
         Mutation::AcquireFree,
@@ -106,6 +110,8 @@ mod active {
         Mutation::NoSecondLook,
         Mutation::HoldNoSecondLook,
         Mutation::TableUnchecked,
+        Mutation::RecountFromZero,
+        Mutation::TagOverCount,
     ];
 
     fn active() -> Option<Mutation> {

@@ -1,4 +1,4 @@
-//! The lock-free protocol by itself: see `src/cache/loom_tests.rs`.
+//! The lock-free protocol by itself: see `src/cache/loom_tests.rs` and `loom_overflow.rs`.
 #![cfg(loom)]
 #![allow(dead_code, reason = "the rest of the cache is not here")]
 
@@ -8,6 +8,9 @@ pub mod shm;
 /// The part of the cache that the protocol needs.
 #[path = "."]
 pub mod cache {
+    #[cfg(test)]
+    #[path = "../../../src/cache/loom_overflow.rs"]
+    mod loom_overflow;
     #[cfg(test)]
     #[path = "../../../src/cache/loom_tests.rs"]
     mod loom_tests;
