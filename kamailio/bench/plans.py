@@ -65,6 +65,13 @@ def naptr(quick):
     return lines
 
 
+def weight(quick):
+    lines = []
+    reps, secs = (3, 0.15) if quick else (5, 0.25)
+    _primed(lines, "lb_s4", f"mode=sip proto=1 pat=s4.{ZONE}", (1, 8), reps, secs)
+    return lines
+
+
 SCALE_MEM_KB = 65_536
 # 11 places a line of 64 octets, a place for each 80 octets of the limit.
 SCALE_TABLE_KB = SCALE_MEM_KB * 64 // (11 * 80)
@@ -170,10 +177,13 @@ def gcexp(quick):
 # A control socket, for RPC commands while readers run.
 CONTROL = 'loadmodule "@MODULES@/ctl.so"\nmodparam("ctl", "binrpc", "unix:@SOCKET@")'
 
+BY_WEIGHT = "dns_srv_lb=yes\nuse_dns_failover=yes"
+
 # name: (lines, lines of kamailio.cfg, rounds in full, rounds in quick; 0 = not run)
 SUITES = {
     "hits": (hits, "", 4, 1),
     "naptr": (naptr, "dns_try_naptr=yes", 5, 1),
+    "weight": (weight, BY_WEIGHT, 5, 1),
     "scale": (scale, f"dns_cache_mem={SCALE_MEM_KB}", 5, 1),
     "zipf": (zipf, "", 2, 1),
     "capacity": (capacity, "", 1, 1),
@@ -199,7 +209,7 @@ COUNTED = {
     "srv4": _counted(f"mode=srv_get_ip pat=_sip._udp.s4.{ZONE}"),
     "sip_s4": _counted(f"mode=sip proto=1 pat=s4.{ZONE}"),
     "sip_s16": _counted(f"mode=sip proto=1 pat=s16.{ZONE}", count=5_000),
-    "lb_sip_s4": _counted(f"mode=sip proto=1 pat=s4.{ZONE}", config="dns_srv_lb=yes\nuse_dns_failover=yes"),
+    "lb_sip_s4": _counted(f"mode=sip proto=1 pat=s4.{ZONE}", config=BY_WEIGHT),
     "sip_n4": _counted(f"mode=sip max=4 proto=0 pat=n4.{ZONE}", config="dns_try_naptr=yes"),
     "miss": _counted("mode=get_ip lo=0 hi=1000", f"mode=get_ip pat=h00099999.{ZONE} iters=2 lat=1",
                      "dns_cache_mem=65536", 1000),

@@ -150,6 +150,8 @@ ROWS = [
         Row("4 SRV targets, 8 processes, same name", "hits", "sip_s4", 8, 4, floor="cycle_8"),
         Row("4 SRV targets, 8 processes, a name each", "hits", "sip_own", 8, 8, floor="cycle_own"),
         Row("16 SRV targets, 1 process", "hits", "sip_s16", 1),
+        Row("4 SRV targets by weight (dns_srv_lb), 1 process", "weight", "lb_s4", 1),
+        Row("4 SRV targets by weight, 8 processes, same name", "weight", "lb_s4", 8),
         Row("address only (port given), 1 process", "hits", "sip_a", 1, floor="counted"),
         Row("NAPTR, 4 SRV targets, 1 process", "naptr", "sip_n4", 1, 2, floor="cycle"),
         Row("NAPTR, 4 SRV targets, 8 processes", "naptr", "sip_n4", 8, 5, floor="cycle_8"),

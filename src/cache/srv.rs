@@ -57,6 +57,22 @@ impl EntryRef {
         self.node(index).map(SrvPlace::at_node)
     }
 
+    /// Writes priority and weight of the records in stored order, as many as there is room for; gives their
+    /// number, 0 for other types than SRV.
+    #[inline]
+    pub fn rank_srv(&self, ranked: &mut [(u16, u16)]) -> usize {
+        let mut place = self.srv_place(0);
+        let mut count = 0;
+        for (priority, weight) in ranked {
+            let Some(here) = place else { break };
+            let data = self.data_of(here.node());
+            (*priority, *weight) = (self.at(data), self.at(data + 2));
+            place = self.next_srv_place(here);
+            count += 1;
+        }
+        count
+    }
+
     /// The place of the record that follows in stored order.
     #[must_use]
     #[inline]
@@ -141,6 +157,16 @@ mod tests {
                 assert_eq!((found, name.name()), (port, target));
                 place = entry.next_srv_place(here);
             }
+            let mut ranked = [(9, 9); 100];
+            let few = usize::from(count).min(ranked.len());
+            assert_eq!(entry.rank_srv(&mut ranked), few);
+            assert!(
+                ranked
+                    .iter()
+                    .take(few)
+                    .copied()
+                    .eq((0..).map(|i| (i, 1)).take(few))
+            );
             assert_eq!(place, None);
             assert_eq!(entry.srv_place(usize::from(count)), None);
         }

@@ -5,11 +5,11 @@ use std::net::IpAddr;
 use crate::error::LookupError;
 use crate::host::options::{self, ExtraOpt};
 use crate::lookup::uncached;
-use crate::rr::{RData, Record, RecordType, parse_literal};
+use crate::rr::{MAX_RRSET_RECORDS, RData, Record, RecordType, parse_literal};
 
+use super::Transport;
 use super::naptr::Candidates;
 use super::protocols::{self, TransportList};
-use super::{Transport, srv};
 
 /// Which records are asked for, and whether through the cache.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -296,15 +296,9 @@ impl Uncached<'_, '_> {
             .collect();
         self.refused |= !srvs.is_empty() && srvs.iter().all(|srv| srv.target.is_root());
         srvs.sort_by_key(|srv| (srv.priority, u16::MAX - srv.weight));
-        let ranked: Vec<_> = srvs.iter().map(|srv| (srv.priority, srv.weight)).collect();
-        (0..srvs.len())
-            .filter_map(|step| srvs.get(srv::nth(&ranked, step, 0)?))
-            .find_map(|srv| {
-                if srv.target.is_root() {
-                    return None;
-                }
-                self.by_address(srv.target.as_bytes(), srv.port)
-            })
+        let used = srvs.iter().take(MAX_RRSET_RECORDS);
+        let mut named = used.filter(|srv| !srv.target.is_root());
+        named.find_map(|srv| self.by_address(srv.target.as_bytes(), srv.port))
     }
 
     fn by_address(&mut self, host: &[u8], port: u16) -> Option<Found> {

@@ -13,22 +13,29 @@ pub type Ranked = (u16, u16);
 /// The position in the set of the record that is used as number `step` (from 0).
 ///
 /// `records` are in stored order: by priority. With seed 0 they are used in that order; otherwise records
-/// of one priority are drawn by weight, without replacement. At most [`MAX_RRSET_RECORDS`] count.
+/// of one priority are drawn by weight, without replacement. At most [`MAX_RRSET_RECORDS`] count. The weights
+/// are the call's to change.
 #[must_use]
-pub fn nth(records: &[Ranked], step: usize, seed: u32) -> Option<usize> {
-    let records = records.get(..records.len().min(MAX_RRSET_RECORDS))?;
-    let (priority, _) = records.get(step)?;
+pub fn nth(records: &mut [Ranked], step: usize, seed: u32) -> Option<usize> {
+    let count = records.len().min(MAX_RRSET_RECORDS);
+    let records = records.get_mut(..count)?;
+    let (priority, _) = *records.get(step)?;
     if seed == 0 {
         return Some(step);
     }
-    let start = records.partition_point(|(p, _)| p < priority);
-    let end = records.partition_point(|(p, _)| p <= priority);
-    let group = records.get(start..end)?;
+    let (before, behind) = records.split_at_checked(step)?;
+    let alike = |record: &&Ranked| record.0 == priority;
+    let drawn_before = before.iter().rev().take_while(alike).count();
+    let start = step - drawn_before;
+    let end = step + behind.iter().take_while(alike).count();
+    let group = records.get_mut(start..end)?;
     // Each priority has draws of its own: what happens in one group does not shift another.
-    let mut state = (u64::from(seed) << 32) | u64::from(*priority);
+    let mut state = (u64::from(seed) << 32) | u64::from(priority);
     // Seeds may be small numbers that a caller chose: spread them before the first draw.
     state = split_mix(&mut state);
-    draw_nth(group, step - start, &mut state).map(|index| start + index)
+    Group::new(group)
+        .draw_nth(drawn_before, &mut state)
+        .map(|index| start + index)
 }
 
 /// The records of a group that are used already, a bit for each.
@@ -51,51 +58,79 @@ impl Used {
     }
 }
 
-/// Draws `step + 1` records of one priority and gives the last.
-fn draw_nth(group: &[Ranked], step: usize, state: &mut u64) -> Option<usize> {
-    let mut used = Used::default();
-    for _ in 0..step {
-        used.add(draw(group, &used, state)?);
-    }
-    if step + 1 == group.len() {
-        // The last one needs no luck.
-        return (0..group.len()).find(|&index| !used.has(index));
-    }
-    draw(group, &used, state)
+/// The records of one priority while they are drawn.
+struct Group<'a> {
+    /// Those that were drawn have weight 0, so that no number above 0 draws them again.
+    records: &'a mut [Ranked],
+    used: Used,
+    /// Weights of those that are left.
+    sum: u64,
+    /// How many of those that are left have weight 0.
+    zeros: u64,
 }
 
-/// One draw among the records not used yet.
-///
-/// RFC 2782: a number from 0 to the sum of the weights; records of weight 0 come first, so they are
-/// drawn with the number 0. Where there are several of these, or nothing but these, each has the same
-/// chance; where there is none, 0 is not drawn, for it would favour the first record.
-fn draw(group: &[Ranked], used: &Used, state: &mut u64) -> Option<usize> {
-    let left = || {
-        let indexed = group.iter().enumerate();
-        indexed.filter(|(index, _)| !used.has(*index))
-    };
-    let (mut sum, mut zeros) = (0, 0);
-    for (_, (_, weight)) in left() {
-        sum += u64::from(*weight);
-        zeros += u64::from(*weight == 0);
-    }
-    let first = u64::from(zeros == 0);
-    let number = first + below(state, sum + 1 - first);
-    if number == 0 {
-        let which = below(state, zeros) as usize;
-        return left()
-            .filter(|(_, (_, weight))| *weight == 0)
-            .nth(which)
-            .map(|(index, _)| index);
-    }
-    let mut running = 0;
-    for (index, (_, weight)) in left() {
-        running += u64::from(*weight);
-        if running >= number {
-            return Some(index);
+impl<'a> Group<'a> {
+    #[inline]
+    fn new(records: &'a mut [Ranked]) -> Self {
+        let (mut sum, mut zeros) = (0, 0);
+        for (_, weight) in &*records {
+            sum += u64::from(*weight);
+            zeros += u64::from(*weight == 0);
+        }
+        Self {
+            records,
+            used: Used::default(),
+            sum,
+            zeros,
         }
     }
-    None
+
+    /// Draws `step + 1` records and gives the last.
+    #[inline]
+    fn draw_nth(mut self, step: usize, state: &mut u64) -> Option<usize> {
+        for _ in 0..step {
+            let index = self.draw(state)?;
+            self.take(index);
+        }
+        if step + 1 == self.records.len() {
+            // The last one needs no luck.
+            return (0..self.records.len()).find(|&index| !self.used.has(index));
+        }
+        self.draw(state)
+    }
+
+    #[inline]
+    fn take(&mut self, index: usize) {
+        self.used.add(index);
+        if let Some((_, weight)) = self.records.get_mut(index) {
+            self.sum -= u64::from(*weight);
+            self.zeros -= u64::from(*weight == 0);
+            *weight = 0;
+        }
+    }
+
+    /// One draw among the records that are left.
+    ///
+    /// RFC 2782: a number from 0 to the sum of the weights; records of weight 0 come first, so they are
+    /// drawn with the number 0. Where there are several of these, or nothing but these, each has the same
+    /// chance; where there is none, 0 is not drawn, for it would favour the first record.
+    #[inline]
+    fn draw(&self, state: &mut u64) -> Option<usize> {
+        let first = u64::from(self.zeros == 0);
+        let number = first + below(state, self.sum + 1 - first);
+        let mut weights = self.records.iter().map(|(_, weight)| u64::from(*weight));
+        if number == 0 {
+            let which = below(state, self.zeros) as usize;
+            let left = weights.enumerate();
+            let unused = left.filter(|(index, weight)| *weight == 0 && !self.used.has(*index));
+            return unused.map(|(index, _)| index).nth(which);
+        }
+        let mut running = 0;
+        weights.position(|weight| {
+            running += weight;
+            running >= number
+        })
+    }
 }
 
 /// A number from 0 to `range - 1`; 0 when the range is empty. The bias of the multiplication is below
@@ -107,6 +142,10 @@ fn below(state: &mut u64, range: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn nth(records: &[Ranked], step: usize, seed: u32) -> Option<usize> {
+        super::nth(&mut records.to_vec(), step, seed)
+    }
 
     /// Shares of the first draw over many seeds.
     fn first_draws(weights: &[u16], draws: u32) -> Vec<u32> {

@@ -560,21 +560,6 @@ const SMALL_SET: usize = 8;
 #[inline(never)]
 fn drawn<const ROOM: usize>(entry: &EntryRef, step: usize, seed: u32) -> Option<usize> {
     let mut ranked = [(0, 0); ROOM];
-    let count = rank_records(entry, &mut ranked);
-    srv::nth(ranked.get(..count)?, step, seed)
-}
-
-/// Writes priority and weight of the records of an SRV entry; gives their number.
-fn rank_records(entry: &EntryRef, ranked: &mut [srv::Ranked]) -> usize {
-    let mut count = 0;
-    for (place, record) in ranked.iter_mut().zip(entry.records()) {
-        if let RecordView::Srv {
-            priority, weight, ..
-        } = record
-        {
-            *place = (priority, weight);
-        }
-        count += 1;
-    }
-    count
+    let count = entry.rank_srv(&mut ranked);
+    srv::nth(ranked.get_mut(..count)?, step, seed)
 }
