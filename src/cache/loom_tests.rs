@@ -297,6 +297,29 @@ fn loom_the_last_one_frees_and_only_one() {
     });
 }
 
+/// A caller releases what it does not hold, beside one who holds.
+#[test]
+fn loom_a_release_too_many_is_put_right() {
+    for linked in [true, false] {
+        model(move || {
+            let world = World::with_free_block();
+            refword::publish(world.word(), linked, u32::from(!linked));
+            let careless = {
+                let world = world.clone();
+                thread::spawn(move || refword::release(world.word()))
+            };
+            let held = linked && refword::try_acquire(world.word());
+            let released = (held || !linked).then(|| refword::release(world.word()));
+            let others = careless.join().unwrap();
+            let of = |wanted| usize::from(released == Some(wanted)) + usize::from(others == wanted);
+            assert_eq!(of(Released::Underflow), 1, "{released:?} {others:?}");
+            assert_eq!(of(Released::Freed), usize::from(!linked));
+            let expected = if linked { refword::LINKED } else { 0 };
+            assert_eq!(world.word().load(Ordering::Relaxed), expected);
+        });
+    }
+}
+
 /// A writer dies after each of the steps of an unlink; the next one repairs and reuses the block.
 #[test]
 fn loom_death_in_an_unlink_is_repaired() {

@@ -25,6 +25,8 @@ pub(crate) enum Mutation {
     ReleaseRelaxed,
     /// The one who reuses a block does not wait for the reads of its last holder.
     ReuseRelaxed,
+    /// A release of what was not held stays counted.
+    UnderflowStays,
     /// The last holder frees although the table links the block.
     FreeLinked,
     /// The link counts like a reference, so that to clear it twice is once too often.
@@ -89,13 +91,14 @@ mod active {
     pub(crate) const VARIABLE: &str = "LOOM_MUTATION";
 
     /// Every mistake.
-    pub(crate) const ALL: [Mutation; 22] = [
+    pub(crate) const ALL: [Mutation; 23] = [
         Mutation::PublishRelaxed,
         Mutation::PublishFirst,
         Mutation::AcquireFree,
         Mutation::FreeWhileHeld,
         Mutation::ReleaseRelaxed,
         Mutation::ReuseRelaxed,
+        Mutation::UnderflowStays,
         Mutation::FreeLinked,
         Mutation::UnlinkCounts,
         Mutation::NoVersion,

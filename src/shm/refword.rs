@@ -15,6 +15,8 @@ use super::sync::{AtomicU32, Ordering, fence};
 pub(crate) const LINKED: u32 = 1 << 30;
 /// The count of holders.
 pub(crate) const COUNT_MASK: u32 = LINKED - 1;
+/// Holders that a block can have; a count above this one is below zero, see [`release`].
+const MAX_HOLDERS: u32 = COUNT_MASK >> 1;
 
 /// What releasing a reference did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,7 +25,7 @@ pub(crate) enum Released {
     StillAlive,
     /// That was the last reference: the block is free from here on.
     Freed,
-    /// There was no reference to release; nothing was changed.
+    /// There was no reference to release; the word is as before.
     Underflow,
 }
 
@@ -36,7 +38,7 @@ pub(crate) fn try_acquire(word: &AtomicU32) -> bool {
     let mut seen = word.load(Ordering::Relaxed);
     loop {
         let free = seen == 0 && !seeded(Mutation::AcquireFree);
-        if free || seen & COUNT_MASK == COUNT_MASK {
+        if free || seen & COUNT_MASK >= MAX_HOLDERS {
             return false;
         }
         // SYNC: acquire pairs with the release in `publish`: who gets a reference sees the content.
@@ -55,22 +57,24 @@ pub(crate) fn acquire_held(word: &AtomicU32) {
 }
 
 /// Gives one reference back.
+///
+/// One locked instruction without a look before, for a look fetches the word's cache line once and the change
+/// once more when processors contend for it. A caller that releases what it does not hold takes the count
+/// below zero for a moment, until it is put right here: meanwhile nobody gets a reference, nobody else's
+/// release is taken for the last, and the block is not free. A writer that ends the link or fills the block in
+/// just that moment may leave it in use for ever; nothing worse can happen.
 #[inline]
 pub(crate) fn release(word: &AtomicU32) -> Released {
-    let mut seen = word.load(Ordering::Relaxed);
-    // A plain subtraction would borrow from the link bit when a caller releases too often.
-    let before = loop {
-        if seen & COUNT_MASK == 0 {
-            return Released::Underflow;
+    // SYNC: release, so that the holder's reads come before the reuse of the block; acquire, so that the one
+    // who frees it sees them. Pairs with the acquire load of `is_free`.
+    let before = word.fetch_sub(1, ordering(Mutation::ReleaseRelaxed, Ordering::AcqRel));
+    if !(1..=MAX_HOLDERS).contains(&(before & COUNT_MASK)) {
+        if !seeded(Mutation::UnderflowStays) {
+            // SYNC: nothing was read and nothing is handed over.
+            word.fetch_add(1, Ordering::Relaxed);
         }
-        // SYNC: release, so that the holder's reads come before the reuse of the block; acquire, so
-        // that the one who frees it sees them. Pairs with the acquire load of `is_free`.
-        let order = ordering(Mutation::ReleaseRelaxed, Ordering::AcqRel);
-        match word.compare_exchange_weak(seen, seen - 1, order, Ordering::Relaxed) {
-            Ok(before) => break before,
-            Err(actual) => seen = actual,
-        }
-    };
+        return Released::Underflow;
+    }
     let last = before == 1 || seeded(Mutation::FreeLinked) && before & COUNT_MASK == 1;
     if last {
         Released::Freed
@@ -182,5 +186,31 @@ mod tests {
         assert!(is_free(&word));
         assert_eq!(release(&word), Released::Underflow);
         assert!(is_free(&word));
+    }
+
+    /// Whatever is released too often, and by how many at once: the count is right afterwards.
+    #[test]
+    fn too_many_releases_leave_the_word_as_it_was() {
+        let word = AtomicU32::new(0);
+        publish(&word, true, 0);
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for _ in 0..20_000 {
+                        assert_ne!(release(&word), Released::Freed);
+                    }
+                });
+            }
+            scope.spawn(|| {
+                for _ in 0..20_000 {
+                    // Somebody else may take it for theirs.
+                    if try_acquire(&word) {
+                        assert_ne!(release(&word), Released::Freed);
+                    }
+                }
+            });
+        });
+        assert_eq!(word.load(Ordering::Relaxed), LINKED);
+        assert!(try_acquire(&word));
     }
 }
