@@ -33,7 +33,7 @@ def arguments():
     parser.add_argument("--ours", required=True, help="Kamailio on the library")
     parser.add_argument("--modules", default="", help="folder of Kamailio's own modules")
     parser.add_argument("--kamcmd", default="kamcmd", help="the command that sends RPCs")
-    parser.add_argument("--programs", default="", help="folder of the programs question and walk, see their sources")
+    parser.add_argument("--programs", default="", help="folder of the programs question, walk and fill, see their sources")
     parser.add_argument("--libs", default="", help="for LD_LIBRARY_PATH")
     parser.add_argument("--quick", action="store_true", help="fewer rounds and suites, for a look")
     parser.add_argument("--suites", help="suites by name, comma between; also: instructions")

@@ -65,6 +65,11 @@ def naptr(quick):
     return lines
 
 
+def hostent(quick):
+    # The library has no part in it: a floor.
+    return [f'exec cmd="echo fill 1 `@PROGRAMS@/fill h00000000.{ZONE}` >> @ASKED@"']
+
+
 def weight(quick):
     lines = []
     reps, secs = (3, 0.15) if quick else (5, 0.25)
@@ -182,6 +187,7 @@ BY_WEIGHT = "dns_srv_lb=yes\nuse_dns_failover=yes"
 # name: (lines, lines of kamailio.cfg, rounds in full, rounds in quick; 0 = not run)
 SUITES = {
     "hits": (hits, "", 4, 1),
+    "hostent": (hostent, "", 3, 1),
     "naptr": (naptr, "dns_try_naptr=yes", 5, 1),
     "weight": (weight, BY_WEIGHT, 5, 1),
     "scale": (scale, f"dns_cache_mem={SCALE_MEM_KB}", 5, 1),

@@ -34,7 +34,7 @@ if [ ! -e "$module" ] || [ "$perf/dnsbench/dnsbench.c" -nt "$module" ]; then
 	bash "$perf/build.sh" "$KAM_TREE" "$work/module" >/dev/null
 fi
 [ -e "$work/nsd/nsd.conf" ] || WORK=$work bash "$perf/setup-nsd.sh" >/dev/null
-for program in question walk; do
+for program in question walk fill; do
 	if [ ! -e "$work/$program" ] || [ "$here/$program.c" -nt "$work/$program" ]; then
 		"${CC:-cc}" -O2 -o "$work/$program" "$here/$program.c"
 	fi
