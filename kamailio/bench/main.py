@@ -2,8 +2,8 @@
 """Measures cached and uncached lookups in Kamailio: the C original beside this library, in turn.
 
 Every figure of the table is the median over several rounds, of longest stalls the least; in each round the two
-run one after the other, so what the machine does meanwhile happens to both. Instructions are counted by callgrind and do not depend on
-the machine's load. The run ends in bounded time: what is not measured by then is said to be missing.
+run one after the other, so what the machine does meanwhile happens to both. Instructions are counted by
+callgrind and do not depend on the machine's load. The run ends in bounded time: what is not measured by then is said to be missing.
 """
 
 import argparse

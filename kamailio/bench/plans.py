@@ -58,11 +58,15 @@ def hits(quick):
     return lines
 
 
-def naptr(quick):
+def _one(quick, label, role):
     lines = []
     reps, secs = (3, 0.15) if quick else (5, 0.25)
-    _primed(lines, "sip_n4", f"mode=sip max=4 proto=0 pat=n4.{ZONE}", (1, 8), reps, secs)
+    _primed(lines, label, role, (1, 8), reps, secs)
     return lines
+
+
+def naptr(quick):
+    return _one(quick, "sip_n4", f"mode=sip max=4 proto=0 pat=n4.{ZONE}")
 
 
 def hostent(quick):
@@ -71,10 +75,7 @@ def hostent(quick):
 
 
 def weight(quick):
-    lines = []
-    reps, secs = (3, 0.15) if quick else (5, 0.25)
-    _primed(lines, "lb_s4", f"mode=sip proto=1 pat=s4.{ZONE}", (1, 8), reps, secs)
-    return lines
+    return _one(quick, "lb_s4", f"mode=sip proto=1 pat=s4.{ZONE}")
 
 
 SCALE_MEM_KB = 65_536

@@ -171,10 +171,10 @@ pub(super) fn model(body: impl Fn() + Send + Sync + 'static) {
     let runs = std::sync::Arc::new(AtomicUsize::new(0));
     let counter = runs.clone();
     loom::model(move || {
-        counter.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        counter.fetch_add(1, Ordering::Relaxed);
         body();
     });
-    let runs = runs.load(std::sync::atomic::Ordering::Relaxed);
+    let runs = runs.load(Ordering::Relaxed);
     assert!(runs > 1, "only one interleaving was tried");
     println!("{runs} interleavings");
 }

@@ -59,10 +59,13 @@ pub(crate) fn acquire_held(word: &AtomicU32) {
 /// Gives one reference back.
 ///
 /// One locked instruction without a look before, for a look fetches the word's cache line once and the change
-/// once more when processors contend for it. A caller that releases what it does not hold takes the count
-/// below zero for a moment, until it is put right here: meanwhile nobody gets a reference, nobody else's
-/// release is taken for the last, and the block is not free. A writer that ends the link or fills the block in
-/// just that moment may leave it in use for ever; nothing worse can happen.
+/// once more when processors contend for it.
+///
+/// A caller that releases what nobody holds takes the count below zero for a moment, until it is put right here:
+/// meanwhile nobody gets a reference, nobody else's release is taken for the last, and the block is not free. A
+/// writer that unlinks, fills or repairs the block in just that moment, or a caller that is killed in it, may
+/// leave the block in use for ever. A release too many while somebody else holds the block cannot be told from
+/// that one's own.
 #[inline]
 pub(crate) fn release(word: &AtomicU32) -> Released {
     // SYNC: release, so that the holder's reads come before the reuse of the block; acquire, so that the one

@@ -26,14 +26,24 @@ pub(super) fn copy_hot_names(cache: &Cache, now: u32) -> (u64, u32) {
     (clock::thread_cpu_ns() - start, there)
 }
 
-/// Processor time of a copy of a hot name when nothing else goes on, ns: in the rhythm of the soak, where the
-/// processor's caches are another's between two passes, and without a pause.
-pub(super) fn copy_alone(pause: Option<Duration>) -> f64 {
+/// A cache of 500 KiB with the hot names.
+fn with_hot_names(now: u32) -> &'static Cache {
     let cache = Cache::for_tests(500 << 10, true).unwrap();
-    let now = clock::now_ticks();
+    put_hot_names(cache, now);
+    cache
+}
+
+fn put_hot_names(cache: &Cache, now: u32) {
     for i in 0..HOT {
         put(cache, &host(i), 3600, now);
     }
+}
+
+/// Processor time of a copy of a hot name when nothing else goes on, ns. With a pause between two passes, as the
+/// soak makes one, the processor's caches are another's meanwhile.
+pub(super) fn copy_alone(pause: Option<Duration>) -> f64 {
+    let now = clock::now_ticks();
+    let cache = with_hot_names(now);
     let passes = 1000;
     let mut total = 0;
     for _ in 0..passes {
@@ -60,11 +70,8 @@ fn put(cache: &Cache, name: &str, ttl: u32, now: u32) {
 /// Eight processes put a million made-up names into a cache of 500 KiB, each as fast as it can: processor time
 /// of a copy of a hot name meanwhile, ns, how many copies were made, and how many of them found nothing.
 fn copies_in_flood() -> (f64, u32, u32) {
-    let cache = Cache::for_tests(500 << 10, true).unwrap();
     let now = clock::now_ticks();
-    for i in 0..HOT {
-        put(cache, &host(i), 3600, now);
-    }
+    let cache = with_hot_names(now);
     // In use before the flood begins.
     assert_eq!(copy_hot_names(cache, now).1, HOT);
     let ended = SharedNumbers::new();
@@ -86,7 +93,7 @@ fn copies_in_flood() -> (f64, u32, u32) {
         missed += HOT - there;
         if there < HOT {
             // As lookups do for what they do not find.
-            (0..HOT).for_each(|i| put(cache, &host(i), 3600, now));
+            put_hot_names(cache, now);
         }
     }
     all_end_well(floods);
