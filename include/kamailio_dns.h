@@ -920,8 +920,9 @@ void dns_handle_free(struct dns_handle *h);
 
 #if defined(USE_DNS_CACHE)
 /*
- Bytes of the `struct dns_srv_handle` that the library reads and writes: 32, or 40 when the host is
- Kamailio 6.2 or later. A program may compare this with its own `sizeof`.
+ Bytes of the `struct dns_srv_handle` that the library reads and writes: 32, or what Kamailio around it has. 0
+ when that is unknown; then all functions of handles do nothing. A program may compare this with its own
+ `sizeof`.
 
  # Safety
  Always safe to call.

@@ -1,102 +1,19 @@
-//! `struct dns_srv_handle` and the opaque `struct dns_handle`.
-//!
-//! The handle belongs to the caller: one reference for each of its pointers. A search works on the handle
-//! where it is, for a [`Position`] has its layout and a counted reference is a pointer. So at any moment
-//! each pointer is owned once, also when a defect ends the search early.
+//! The functions of `struct dns_srv_handle`, and `dns_hash_put*()`.
 #![allow(unsafe_code, reason = "exported symbols, memory of C")]
 
 use std::ffi::{c_char, c_int, c_uint, c_ushort, c_void};
-use std::mem::offset_of;
-use std::ptr::null_mut;
 
+use super::c_handle::{self, NaptrPlace, in_place, with_position};
 use super::codes::{E_DNS_INTERNAL_ERR, E_DNS_NO_IP, E_DNS_OK, E_DNS_UNKNOWN};
 use super::guard::guard;
-use super::layout_choice::has_naptr_slot;
+use super::layout_choice::{self, chosen, working};
 use super::ptr;
 use super::types::{_str, dns_hash_entry, dns_srv_handle, ip_addr, sockaddr_union};
 use crate::cache::EntryRef;
+use crate::select::cursor::Layout;
 use crate::select::handle::quick::{self, Quick};
 use crate::select::handle::{self, usable_seed};
-use crate::select::{Cursor, Position, SelectError};
-
-/// The handle of Kamailio 6.2 and later.
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub(crate) struct LongHandle {
-    naptr: *mut dns_hash_entry,
-    tail: dns_srv_handle,
-}
-
-#[cfg(target_pointer_width = "64")]
-const _: () = assert!(size_of::<LongHandle>() == 40);
-
-/// [`LongHandle`] as the search uses it.
-#[repr(C)]
-struct LongPosition {
-    naptr: Option<EntryRef>,
-    at: Position,
-}
-
-const _: () = {
-    assert!(size_of::<Position>() == size_of::<dns_srv_handle>());
-    assert!(align_of::<Position>() == align_of::<dns_srv_handle>());
-    assert!(offset_of!(Position, srv) == offset_of!(dns_srv_handle, srv));
-    assert!(offset_of!(Position, a) == offset_of!(dns_srv_handle, a));
-    assert!(offset_of!(Position, tried) == offset_of!(dns_srv_handle, srv_tried_rrs));
-    assert!(offset_of!(Position, port) == offset_of!(dns_srv_handle, port));
-    assert!(offset_of!(Position, srv_no) == offset_of!(dns_srv_handle, srv_no));
-    assert!(offset_of!(Position, ip_no) == offset_of!(dns_srv_handle, ip_no));
-    assert!(offset_of!(Position, proto) == offset_of!(dns_srv_handle, proto));
-    assert!(size_of::<LongPosition>() == size_of::<LongHandle>());
-    assert!(offset_of!(LongPosition, at) == offset_of!(LongHandle, tail));
-};
-
-impl LongHandle {
-    const EMPTY: Self = Self {
-        naptr: null_mut(),
-        tail: dns_srv_handle {
-            srv: null_mut(),
-            a: null_mut(),
-            srv_tried_rrs: 0,
-            port: 0,
-            srv_no: 0,
-            ip_no: 0,
-            proto: 0,
-        },
-    };
-}
-
-/// Reads a C handle of the host's layout.
-///
-/// # Safety
-/// `h` points to a readable handle of that layout.
-unsafe fn read(h: *const dns_srv_handle) -> LongHandle {
-    if has_naptr_slot() {
-        // SAFETY: by contract the host's layout, which has the leading pointer.
-        unsafe { h.cast::<LongHandle>().read() }
-    } else {
-        // SAFETY: by contract the host's layout, without the leading pointer.
-        let tail = unsafe { h.read() };
-        LongHandle {
-            naptr: null_mut(),
-            tail,
-        }
-    }
-}
-
-/// Writes a C handle of the host's layout.
-///
-/// # Safety
-/// `h` points to a writable handle of that layout.
-unsafe fn write(h: *mut dns_srv_handle, handle: &LongHandle) {
-    if has_naptr_slot() {
-        // SAFETY: by contract the host's layout, which has the leading pointer.
-        unsafe { h.cast::<LongHandle>().write(*handle) };
-    } else {
-        // SAFETY: by contract the host's layout, without the leading pointer.
-        unsafe { h.write(handle.tail) };
-    }
-}
+use crate::select::{Position, SelectError};
 
 /// Takes over the reference that an entry pointer owns.
 ///
@@ -107,112 +24,20 @@ pub(crate) unsafe fn adopt(entry: *mut dns_hash_entry) -> Option<EntryRef> {
     unsafe { EntryRef::from_raw(entry.cast::<c_void>()) }
 }
 
-fn release(entry: Option<EntryRef>) -> *mut dns_hash_entry {
-    entry.map_or(null_mut(), |entry| entry.into_raw().cast())
+/// The caller's layout, when there is a handle to use it on.
+fn layout_of(h: *const dns_srv_handle) -> Option<&'static Layout> {
+    if h.is_null() { None } else { chosen() }
 }
 
-/// Moves the references of a C handle into a cursor; the C handle is left without any.
-///
-/// # Safety
-/// `h` points to an initialised handle of the host's layout, which owns what it points to.
-pub(crate) unsafe fn take(h: *mut dns_srv_handle) -> Cursor {
-    // SAFETY: the contract is the caller's.
-    let handle = unsafe { read(h) };
-    let mut cleared = handle;
-    cleared.naptr = null_mut();
-    cleared.tail.srv = null_mut();
-    cleared.tail.a = null_mut();
-    // SAFETY: as above.
-    unsafe { write(h, &cleared) };
-    Cursor {
-        has_naptr_slot: has_naptr_slot(),
-        // SAFETY: the handle owned this reference and has just given it up.
-        naptr: unsafe { adopt(handle.naptr) },
-        at: Position {
-            // SAFETY: as above.
-            srv: unsafe { adopt(handle.tail.srv) },
-            // SAFETY: as above.
-            a: unsafe { adopt(handle.tail.a) },
-            tried: handle.tail.srv_tried_rrs,
-            port: handle.tail.port,
-            srv_no: handle.tail.srv_no,
-            ip_no: handle.tail.ip_no,
-            proto: handle.tail.proto,
-        },
-    }
-}
-
-/// Moves a cursor into a C handle that holds no references.
-///
-/// # Safety
-/// `h` points to a writable handle of the host's layout.
-pub(crate) unsafe fn store(h: *mut dns_srv_handle, mut cursor: Cursor) {
-    let handle = LongHandle {
-        naptr: release(cursor.naptr.take()),
-        tail: dns_srv_handle {
-            srv: release(cursor.srv.take()),
-            a: release(cursor.a.take()),
-            srv_tried_rrs: cursor.tried,
-            port: cursor.port,
-            srv_no: cursor.srv_no,
-            ip_no: cursor.ip_no,
-            proto: cursor.proto,
-        },
-    };
-    // SAFETY: the contract is the caller's.
-    unsafe { write(h, &handle) };
-}
-
-/// Drops the references of a C handle and clears its pointers; NULL is fine.
-///
-/// # Safety
-/// `h` is NULL or as for [`take`].
-unsafe fn put_all(h: *mut dns_srv_handle) {
-    if h.is_null() {
-        return;
-    }
-    // SAFETY: non-NULL, otherwise the caller's contract.
-    let (position, naptr) = unsafe { in_place(h) };
-    drop(position.srv.take());
-    drop(position.a.take());
-    drop(naptr.and_then(Option::take));
-}
-
-/// Counts one more reference for each pointer of a C handle.
-///
-/// # Safety
-/// `h` is NULL or an initialised handle of the host's layout.
-unsafe fn reference(h: *const dns_srv_handle) {
-    if h.is_null() {
-        return;
-    }
-    // SAFETY: non-NULL, otherwise the caller's contract.
-    let handle = unsafe { read(h) };
-    for entry in [handle.naptr, handle.tail.srv, handle.tail.a] {
-        // SAFETY: the handle owns this reference and keeps it: it is given back below.
-        let Some(held) = (unsafe { adopt(entry) }) else {
-            continue;
-        };
-        let _counted = held.clone().into_raw();
-        let _kept = held.into_raw();
-    }
-}
-
-/// Bytes of the `struct dns_srv_handle` that the library reads and writes: 32, or 40 when the host is
-/// Kamailio 6.2 or later. A program may compare this with its own `sizeof`.
+/// Bytes of the `struct dns_srv_handle` that the library reads and writes: 32, or what Kamailio around it has. 0
+/// when that is unknown; then all functions of handles do nothing. A program may compare this with its own
+/// `sizeof`.
 ///
 /// # Safety
 /// Always safe to call.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn dns_handle_layout() -> c_uint {
-    guard!(0, {
-        let size = if has_naptr_slot() {
-            size_of::<LongHandle>()
-        } else {
-            size_of::<dns_srv_handle>()
-        };
-        size as c_uint
-    })
+    guard!(0, { chosen().map_or(0, |layout| layout.size.into()) })
 }
 
 /// Makes a handle empty, without releasing anything: for memory that was not a handle before.
@@ -222,9 +47,9 @@ pub unsafe extern "C" fn dns_handle_layout() -> c_uint {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn dns_srv_handle_init(h: *mut dns_srv_handle) {
     guard!((), {
-        if !h.is_null() {
+        if let Some(layout) = layout_of(h) {
             // SAFETY: non-NULL and writable by contract.
-            unsafe { write(h, &LongHandle::EMPTY) };
+            unsafe { c_handle::clear(h, layout) };
         }
     })
 }
@@ -236,8 +61,10 @@ pub unsafe extern "C" fn dns_srv_handle_init(h: *mut dns_srv_handle) {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn dns_srv_handle_put(h: *mut dns_srv_handle) {
     guard!((), {
-        // SAFETY: the contract is the caller's.
-        unsafe { put_all(h) };
+        if let Some(layout) = layout_of(h) {
+            // SAFETY: non-NULL, otherwise the caller's contract.
+            unsafe { c_handle::put_all(h, layout) };
+        }
     })
 }
 
@@ -248,8 +75,10 @@ pub unsafe extern "C" fn dns_srv_handle_put(h: *mut dns_srv_handle) {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn dns_srv_handle_put_shm_unsafe(h: *mut dns_srv_handle) {
     guard!((), {
-        // SAFETY: the contract is the caller's.
-        unsafe { put_all(h) };
+        if let Some(layout) = layout_of(h) {
+            // SAFETY: non-NULL, otherwise the caller's contract.
+            unsafe { c_handle::put_all(h, layout) };
+        }
     })
 }
 
@@ -260,15 +89,13 @@ pub unsafe extern "C" fn dns_srv_handle_put_shm_unsafe(h: *mut dns_srv_handle) {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn dns_srv_handle_cpy(dst: *mut dns_srv_handle, src: *const dns_srv_handle) {
     guard!((), {
-        if dst.is_null() || src.is_null() {
+        let (Some(layout), false) = (layout_of(src), dst.is_null()) else {
             return;
-        }
+        };
         // SAFETY: an initialised handle by contract.
-        unsafe { reference(src) };
-        // SAFETY: as above.
-        let handle = unsafe { read(src) };
-        // SAFETY: writable by contract.
-        unsafe { write(dst, &handle) };
+        unsafe { c_handle::reference(src, layout) };
+        // SAFETY: as above; `dst` is writable by contract.
+        unsafe { c_handle::duplicate(dst, src, layout) };
     })
 }
 
@@ -279,8 +106,10 @@ pub unsafe extern "C" fn dns_srv_handle_cpy(dst: *mut dns_srv_handle, src: *cons
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn dns_srv_handle_ref(h: *const dns_srv_handle) {
     guard!((), {
-        // SAFETY: the contract is the caller's.
-        unsafe { reference(h) };
+        if let Some(layout) = layout_of(h) {
+            // SAFETY: non-NULL, otherwise the caller's contract.
+            unsafe { c_handle::reference(h, layout) };
+        }
     })
 }
 
@@ -293,13 +122,15 @@ pub unsafe extern "C" fn dns_srv_handle_ref(h: *const dns_srv_handle) {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn dns_srv_handle_next(h: *mut dns_srv_handle, err: c_int) -> c_int {
     guard!(0, {
-        if h.is_null() || err < 0 {
+        let (Some(layout), false) = (layout_of(h), err < 0) else {
             return 0;
-        }
+        };
+        let advance = |position: &mut Position, _: NaptrPlace<'_>| {
+            position.ip_no = position.ip_no.wrapping_add(1);
+            position.is_started()
+        };
         // SAFETY: non-NULL, initialised by contract, the caller's alone.
-        let (position, _) = unsafe { in_place(h) };
-        position.ip_no = position.ip_no.wrapping_add(1);
-        c_int::from(position.srv.is_some() || position.a.is_some())
+        c_int::from(unsafe { with_position(h, layout, advance) })
     })
 }
 
@@ -310,16 +141,17 @@ pub unsafe extern "C" fn dns_srv_handle_next(h: *mut dns_srv_handle, err: c_int)
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn dns_srv_handle_reset(h: *mut dns_srv_handle) {
     guard!((), {
-        if h.is_null() {
+        let Some(layout) = layout_of(h) else {
             return;
-        }
-        // SAFETY: non-NULL, initialised by contract.
-        let mut cursor = unsafe { take(h) };
-        cursor.srv = None;
-        cursor.a = None;
-        (cursor.port, cursor.srv_no, cursor.ip_no, cursor.proto) = (0, 0, 0, 0);
-        // SAFETY: `take` left no references there.
-        unsafe { store(h, cursor) };
+        };
+        let reset = |position: &mut Position, _: NaptrPlace<'_>| {
+            *position = Position {
+                tried: position.tried,
+                ..Position::default()
+            };
+        };
+        // SAFETY: non-NULL, initialised by contract, the caller's alone.
+        unsafe { with_position(h, layout, reset) };
     })
 }
 
@@ -335,38 +167,21 @@ pub unsafe extern "C" fn dns_srv_handle_reset(h: *mut dns_srv_handle) {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn dns_srv_handle_seed(h: *mut dns_srv_handle, seed: c_uint) -> c_int {
     guard!(-E_DNS_INTERNAL_ERR, {
-        if h.is_null() {
+        let Some(layout) = layout_of(h) else {
             return -E_DNS_UNKNOWN;
-        }
-        // SAFETY: non-NULL, initialised by contract.
-        let mut handle = unsafe { read(h) };
-        handle.tail.srv_tried_rrs = with_seed(handle.tail.srv_tried_rrs, seed);
-        // SAFETY: as above.
-        unsafe { write(h, &handle) };
+        };
+        let choose = |position: &mut Position, _: NaptrPlace<'_>| {
+            position.tried = with_seed(position.tried, seed);
+        };
+        // SAFETY: non-NULL, initialised by contract, the caller's alone.
+        unsafe { with_position(h, layout, choose) };
         E_DNS_OK
     })
 }
 
-/// The seed is the low half of the word, see [`Cursor::tried`].
+/// The seed is the low half of the word, see [`Position::tried`].
 pub(crate) fn with_seed(tried: u64, seed: u32) -> u64 {
     tried & !u64::from(u32::MAX) | u64::from(usable_seed(seed))
-}
-
-/// The handle as the search uses it: its position, and the place of the NAPTR entry where there is one.
-///
-/// # Safety
-/// `h` points to an initialised handle of the host's layout, which nobody else uses during `'a`.
-#[inline(always)]
-unsafe fn in_place<'a>(
-    h: *mut dns_srv_handle,
-) -> (&'a mut Position, Option<&'a mut Option<EntryRef>>) {
-    if has_naptr_slot() {
-        // SAFETY: by contract the host's layout, which has the leading pointer.
-        let long = unsafe { &mut *h.cast::<LongPosition>() };
-        return (&mut long.at, Some(&mut long.naptr));
-    }
-    // SAFETY: by contract the host's layout, without the leading pointer.
-    (unsafe { &mut *h.cast::<Position>() }, None)
 }
 
 /// Finds the next target: address, port and transport of a name (RFC 3263).
@@ -387,6 +202,58 @@ pub unsafe extern "C" fn dns_sip_resolve(
     flags: c_int,
 ) -> c_int {
     guard!(-E_DNS_INTERNAL_ERR, {
+        let resolve = layout_choice::resolve();
+        // SAFETY: the contract is the caller's; the function is that of the caller's layout.
+        unsafe { resolve(h, name, ip, port, proto, flags) }
+    })
+}
+
+/// Functions with the interface of [`dns_sip_resolve`].
+pub(crate) type Resolve = unsafe extern "C" fn(
+    *mut dns_srv_handle,
+    *mut _str,
+    *mut ip_addr,
+    *mut c_ushort,
+    *mut c_char,
+    c_int,
+) -> c_int;
+
+/// [`dns_sip_resolve`] for handles whose position is not in one piece.
+///
+/// # Safety
+/// As [`dns_sip_resolve`]; such a layout is chosen.
+pub(crate) unsafe extern "C" fn resolve_gathered(
+    h: *mut dns_srv_handle,
+    name: *mut _str,
+    ip: *mut ip_addr,
+    port: *mut c_ushort,
+    proto: *mut c_char,
+    flags: c_int,
+) -> c_int {
+    guard!(-E_DNS_INTERNAL_ERR, {
+        let Some(layout) = layout_of(h) else {
+            return -E_DNS_UNKNOWN;
+        };
+        // SAFETY: the contract is the caller's; the step gets a handle in the layout that it works on.
+        let step = |h| unsafe { resolve_in_place(h, name, ip, port, proto, flags) };
+        // SAFETY: non-NULL, initialised by contract, the caller's alone.
+        unsafe { c_handle::with_whole(h, layout, step) }
+    })
+}
+
+/// [`dns_sip_resolve`] for handles whose position is in one piece.
+///
+/// # Safety
+/// As [`dns_sip_resolve`]; the handle has the layout [`working`].
+pub(crate) unsafe extern "C" fn resolve_in_place(
+    h: *mut dns_srv_handle,
+    name: *mut _str,
+    ip: *mut ip_addr,
+    port: *mut c_ushort,
+    proto: *mut c_char,
+    flags: c_int,
+) -> c_int {
+    guard!(-E_DNS_INTERNAL_ERR, {
         // SAFETY: readable by contract.
         let name = unsafe { ptr::text(name) };
         let (Some(name), false, false) = (name, h.is_null(), ip.is_null()) else {
@@ -397,8 +264,8 @@ pub unsafe extern "C" fn dns_sip_resolve(
         }
         super::settings::sync();
         // SAFETY: an initialised handle by contract, the caller's alone.
-        let (position, naptr) = unsafe { in_place(h) };
-        let quick = if position.srv.is_some() || position.a.is_some() {
+        let (position, naptr) = unsafe { in_place(h, working()) };
+        let quick = if position.is_started() {
             quick::next(position, flags as u32)
         } else if naptr.as_ref().is_some_and(|naptr| naptr.is_some()) {
             Quick::Look
@@ -440,7 +307,7 @@ unsafe fn search(
     flags: c_int,
 ) -> c_int {
     // SAFETY: an initialised handle by contract, the caller's alone.
-    let (position, naptr) = unsafe { in_place(h) };
+    let (position, naptr) = unsafe { in_place(h, working()) };
     let search = |port: Option<&mut u16>, proto: Option<&mut u8>| {
         let (mut none, flags) = (None, flags as u32);
         let naptr = naptr.unwrap_or(&mut none);

@@ -29,8 +29,6 @@ layout! {
     dns_hash_entry: 64, 8; next = 0, prev = 8, last_used_lst = 16, rr_lst = 32, refcnt = 40,
         last_used = 44, expire = 48, total_size = 52, r#type = 56, ent_flags = 58, name_len = 59,
         name = 60;
-    dns_srv_handle: 32, 8; srv = 0, a = 8, srv_tried_rrs = 16, port = 24, srv_no = 26, ip_no = 27,
-        proto = 28;
     rdata: 32, 8; r#type = 0, pclass = 2, ttl = 4, rdata = 8, next = 16, name_len = 24, name = 25;
     a_rdata: 4, 1; ip = 0;
     aaaa_rdata: 16, 1; ip6 = 0;

@@ -1,15 +1,20 @@
-//! Which of the two layouts `struct dns_srv_handle` has in this process.
+//! Which layout `struct dns_srv_handle` has in this process.
 //!
-//! Up to Kamailio 6.1 the struct has 32 bytes, from 6.2 on a pointer was put in front of it. Callers
-//! keep the struct in their own memory, so the library has to use what they were built with. Programs
-//! other than Kamailio use the short one, as the header declares it.
+//! Callers keep the struct in their own memory, so the library has to use what they were built with. Programs
+//! other than Kamailio use the layout of this library's header.
 #![allow(unsafe_code, reason = "looks at symbols of the host")]
 
-use std::ffi::{CStr, c_char};
+use std::ffi::{CStr, c_char, c_int, c_ushort, c_void};
+use std::ptr::null_mut;
+use std::sync::atomic::{AtomicPtr, Ordering};
 
-use once_cell::sync::OnceCell;
-
+use super::c_handle::WHOLE;
+use super::codes::E_DNS_INTERNAL_ERR;
+use super::guard::guard;
+use super::handle::{Resolve, resolve_gathered, resolve_in_place};
+use super::types::{_str, dns_srv_handle, ip_addr};
 use crate::host::kamailio;
+use crate::select::cursor::{LAYOUTS, Layout};
 
 /// Longest version text that is looked at.
 const MAX_VERSION_OCTETS: usize = 32;
@@ -20,10 +25,80 @@ fn find(name: &CStr) -> Option<*const c_char> {
     (!symbol.is_null()).then_some(symbol.cast_const().cast())
 }
 
-/// True when handles begin with a `naptr` pointer.
-pub(crate) fn has_naptr_slot() -> bool {
-    static FOUND: OnceCell<bool> = OnceCell::new();
-    *FOUND.get_or_init(|| kamailio::is_host() && host_is_6_2())
+/// The layout in use; NULL as long as none was chosen, and when it is unknown.
+static CHOSEN: AtomicPtr<Layout> = AtomicPtr::new(null_mut());
+
+/// The layout that searches work on: the one in use if it has a position in one piece.
+static WORKING: AtomicPtr<Layout> = AtomicPtr::new((&raw const WHOLE).cast_mut());
+
+/// `dns_sip_resolve()` for the layout in use. As a function, so that no call has to choose.
+static RESOLVE: AtomicPtr<c_void> = AtomicPtr::new(resolve_first as *mut c_void);
+
+/// The layout of the handles of this process; `None` when it is not one that the library knows.
+#[inline]
+pub(crate) fn chosen() -> Option<&'static Layout> {
+    // SAFETY: NULL or an element of LAYOUTS.
+    let layout = unsafe { CHOSEN.load(Ordering::Relaxed).as_ref() };
+    layout.or_else(choose)
+}
+
+/// The layout of the handles that searches get.
+#[inline(always)]
+pub(crate) fn working() -> &'static Layout {
+    // SAFETY: only references that live for ever are stored there.
+    unsafe { &*WORKING.load(Ordering::Relaxed) }
+}
+
+/// `dns_sip_resolve()` for the layout of the handles of this process.
+#[inline(always)]
+pub(crate) fn resolve() -> Resolve {
+    let function = RESOLVE.load(Ordering::Acquire);
+    // SAFETY: only functions of this type are stored there.
+    unsafe { std::mem::transmute::<*mut c_void, Resolve>(function) }
+}
+
+/// [`dns_sip_resolve`](super::handle::dns_sip_resolve) as long as no layout was chosen.
+///
+/// # Safety
+/// As that function.
+unsafe extern "C" fn resolve_first(
+    h: *mut dns_srv_handle,
+    name: *mut _str,
+    ip: *mut ip_addr,
+    port: *mut c_ushort,
+    proto: *mut c_char,
+    flags: c_int,
+) -> c_int {
+    guard!(-E_DNS_INTERNAL_ERR, {
+        if chosen().is_none() {
+            return -E_DNS_INTERNAL_ERR;
+        }
+        // SAFETY: the contract is the caller's.
+        unsafe { resolve()(h, name, ip, port, proto, flags) }
+    })
+}
+
+#[cold]
+fn choose() -> Option<&'static Layout> {
+    let number = usize::from(kamailio::is_host() && host_is_6_2());
+    let layout = LAYOUTS.get(number)?;
+    set_layout(layout);
+    Some(layout)
+}
+
+/// Has the process use a layout, for tests of each in one program: no handle may be in use.
+#[doc(hidden)]
+pub fn set_layout(layout: &'static Layout) {
+    let (working, resolve): (_, Resolve) = if layout.is_in_one_piece() {
+        (layout, resolve_in_place)
+    } else {
+        (&WHOLE, resolve_gathered)
+    };
+    let place = |layout: &'static Layout| std::ptr::from_ref(layout).cast_mut();
+    CHOSEN.store(place(layout), Ordering::Relaxed);
+    WORKING.store(place(working), Ordering::Relaxed);
+    // Who sees the function must see what it works on.
+    RESOLVE.store(resolve as *mut c_void, Ordering::Release);
 }
 
 fn host_is_6_2() -> bool {
@@ -75,6 +150,6 @@ mod tests {
 
     #[test]
     fn a_test_binary_is_not_kamailio() {
-        assert!(!has_naptr_slot());
+        assert_eq!(choose(), LAYOUTS.first());
     }
 }

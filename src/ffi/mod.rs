@@ -26,6 +26,8 @@
 //!   and the init functions belong to start-up, as in the C original.
 
 #[cfg(feature = "use_dns_cache")]
+mod c_handle;
+#[cfg(feature = "use_dns_cache")]
 pub mod cache;
 #[cfg(feature = "use_dns_cache")]
 pub mod codes;
@@ -42,7 +44,8 @@ mod hostent;
 pub mod init;
 mod layout;
 #[cfg(feature = "use_dns_cache")]
-mod layout_choice;
+#[doc(hidden)]
+pub mod layout_choice;
 pub mod literal;
 pub mod metrics;
 #[cfg(feature = "use_naptr")]

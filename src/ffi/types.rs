@@ -112,27 +112,12 @@ pub struct dns_hash_entry {
     pub name: [c_char; 1],
 }
 
-/// Failover state of one request.
-///
-/// Kamailio 6.2 puts a pointer `naptr` in front; the library finds out at run time which layout its
-/// host uses. The C form is in include/kamailio_dns_types.h, because it has a branch. Treat the members as private and use the `dns_srv_handle_*` functions.
+/// Failover state of one request, in the caller's memory. Its layouts, which depend on the host, are in
+/// `crate::select::cursor`; the C form is in include/kamailio_dns_types.h.
 #[repr(C)]
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub struct dns_srv_handle {
-    /// SRV entry in use.
-    pub srv: *mut dns_hash_entry,
-    /// A or AAAA entry in use.
-    pub a: *mut dns_hash_entry,
-    /// Progress among the SRV records.
-    pub srv_tried_rrs: c_ulonglong,
-    /// Port of the current target.
-    pub port: c_ushort,
-    /// Position in the SRV order.
-    pub srv_no: c_uchar,
-    /// Position in the address entry.
-    pub ip_no: c_uchar,
-    /// Transport of the current target.
-    pub proto: c_uchar,
+    _private: [c_ulonglong; 0],
 }
 
 /// A record in a list made by `get_record()`. Writable; the list may be put into another order.

@@ -3,6 +3,8 @@
 //! All progress of one call lives in its [`Cursor`]; nothing is ever written into a cached record.
 
 #[cfg(feature = "use_dns_cache")]
+pub mod cursor;
+#[cfg(feature = "use_dns_cache")]
 pub mod explain;
 #[cfg(feature = "use_dns_cache")]
 pub mod handle;
@@ -16,9 +18,9 @@ pub mod srv;
 use std::net::IpAddr;
 
 #[cfg(feature = "use_dns_cache")]
-use crate::cache::EntryRef;
-#[cfg(feature = "use_dns_cache")]
 use crate::lookup::Source;
+#[cfg(feature = "use_dns_cache")]
+pub use cursor::{Cursor, Position};
 
 /// SIP transports by Kamailio's numbers (`enum sip_protos`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -127,58 +129,6 @@ pub enum SelectError {
     NoNaptr = 12,
     /// A transport that SIP does not know, and no port.
     Critical = 13,
-}
-
-/// Where the search of one call stands: the content of `struct dns_srv_handle`, in its layout, so that
-/// a handle in memory of C is used where it is.
-#[cfg(feature = "use_dns_cache")]
-#[derive(Debug, Default)]
-#[repr(C)]
-pub struct Position {
-    /// SRV entry in use.
-    pub srv: Option<EntryRef>,
-    /// A or AAAA entry in use.
-    pub a: Option<EntryRef>,
-    /// Low 32 bits: seed of the weighted order, 0 = stored order; or with the highest bit set progress in
-    /// stored order. High 32 bits: hash of the NAPTR owner name (`Cache::name_hash`), 0 = not reached through
-    /// NAPTR.
-    pub tried: u64,
-    /// Port of the current target.
-    pub port: u16,
-    /// Position in the SRV order of the next record to use, 0 to 250.
-    pub srv_no: u8,
-    /// Position in the address entry of the next address to use; the caller's `next` adds one.
-    pub ip_no: u8,
-    /// Bits 0-2: transport. Bits 3-7: position of the NAPTR candidate in use, 0 to 31.
-    pub proto: u8,
-}
-
-/// Failover state of one call.
-#[cfg(feature = "use_dns_cache")]
-#[derive(Debug, Default)]
-pub struct Cursor {
-    /// The C handle has a place for the NAPTR reference (Kamailio 6.2 and later).
-    pub has_naptr_slot: bool,
-    /// NAPTR entry in use; always `None` between calls when there is no place for it.
-    pub naptr: Option<EntryRef>,
-    /// The rest.
-    pub at: Position,
-}
-
-#[cfg(feature = "use_dns_cache")]
-impl std::ops::Deref for Cursor {
-    type Target = Position;
-
-    fn deref(&self) -> &Position {
-        &self.at
-    }
-}
-
-#[cfg(feature = "use_dns_cache")]
-impl std::ops::DerefMut for Cursor {
-    fn deref_mut(&mut self) -> &mut Position {
-        &mut self.at
-    }
 }
 
 /// Why a target was chosen; filled on request, for people.
