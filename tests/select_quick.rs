@@ -15,18 +15,15 @@ use std::cell::Cell;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use kamailio_dns::cache::{Cache, Conflict, Draft, DraftData, DraftRecord, EntryRef, NegativeKind};
-use kamailio_dns::ffi::handle::{
-    dns_sip_resolve, dns_srv_handle_init, dns_srv_handle_next, dns_srv_handle_put,
-    dns_srv_handle_seed,
-};
-use kamailio_dns::ffi::types::{_str, dns_srv_handle, ip_addr};
 use kamailio_dns::host::clock;
 use kamailio_dns::host::metrics::{self, Metric};
 use kamailio_dns::rr::{Name, Naptr, RData, RecordType, Srv};
+use kamailio_dns::select::cursor::LAYOUTS;
 use kamailio_dns::select::handle::quick::{self, Quick};
 use kamailio_dns::select::{Cursor, Position, SelectError, handle};
 use proptest::prelude::*;
 use support::Setup;
+use support::handles::{CHandle, Fence, LayoutGuard};
 
 const TARGETS: [&str; 7] = [
     "h0.test",
@@ -211,84 +208,26 @@ fn state(cursor: &Cursor) -> impl PartialEq + std::fmt::Debug + use<> {
     (raw(&cursor.naptr), raw(&at.srv), raw(&at.a), order, rest)
 }
 
-/// The exported functions.
-struct Exported(dns_srv_handle);
-
-impl Exported {
-    fn new() -> Self {
-        // SAFETY: integers and pointers, for which zero is valid.
-        let mut handle: dns_srv_handle = unsafe { std::mem::zeroed() };
-        // SAFETY: a handle of this function.
-        unsafe { dns_srv_handle_init(&raw mut handle) };
-        Self(handle)
-    }
-
-    fn step(
-        &mut self,
-        name: &str,
-        (mut port, mut proto): (u16, u8),
-        flags: u32,
-    ) -> Result<(IpAddr, u16, u8), i32> {
-        let mut text = _str {
-            s: name.as_ptr().cast_mut().cast(),
-            len: name.len() as i32,
-        };
-        let mut ip = ip_addr {
-            af: 0,
-            len: 0,
-            u: [0; 16],
-        };
-        // SAFETY: variables of this function.
-        let code = unsafe {
-            dns_sip_resolve(
-                &raw mut self.0,
-                &raw mut text,
-                &raw mut ip,
-                &raw mut port,
-                (&raw mut proto).cast(),
-                flags as i32,
-            )
-        };
-        if code != 0 {
-            assert_eq!((ip.af, ip.len), (0, 0));
-            return Err(code);
-        }
-        let address = match ip.len {
-            4 => IpAddr::from([ip.u[0], ip.u[1], ip.u[2], ip.u[3]]),
-            _ => IpAddr::from(ip.u),
-        };
-        Ok((address, port, proto))
-    }
-
-    fn seed(&mut self, seed: u32) {
-        // SAFETY: a handle of this function.
-        assert_eq!(unsafe { dns_srv_handle_seed(&raw mut self.0, seed) }, 0);
-    }
-
-    fn next(&mut self) {
-        // SAFETY: a handle of this function.
-        unsafe { dns_srv_handle_next(&raw mut self.0, 0) };
-    }
-
-    fn is_at(&self, at: &Position) -> bool {
-        let raw = |entry: &Option<EntryRef>| entry.as_ref().map_or(0, |e| e.as_raw() as usize);
-        let ours = (self.0.srv as usize, self.0.a as usize);
-        let order = Position {
-            tried: self.0.srv_tried_rrs,
-            ..Position::default()
-        };
-        let rest = (self.0.port, self.0.srv_no, self.0.ip_no, self.0.proto);
-        ours == (raw(&at.srv), raw(&at.a))
-            && (order.seed(), order.naptr_hash()) == (at.seed(), at.naptr_hash())
-            && rest == (at.port, at.srv_no, at.ip_no, at.proto)
-    }
-}
-
-impl Drop for Exported {
-    fn drop(&mut self) {
-        // SAFETY: a handle of this function.
-        unsafe { dns_srv_handle_put(&raw mut self.0) };
-    }
+/// True when a handle in memory of C is where a cursor is.
+fn is_at(handle: &CHandle, cursor: &Cursor) -> bool {
+    let raw = |entry: &Option<EntryRef>| entry.as_ref().map_or(0, |e| e.as_raw() as u64);
+    let member = |name| handle.member(name).unwrap();
+    let at = &cursor.at;
+    let order = Position {
+        tried: member("srv_tried_rrs"),
+        ..Position::default()
+    };
+    let numbers = ["port", "srv_no", "ip_no", "proto"].map(member);
+    let expected = [
+        at.port.into(),
+        at.srv_no.into(),
+        at.ip_no.into(),
+        at.proto.into(),
+    ];
+    handle.member("naptr").unwrap_or(0) == raw(&cursor.naptr)
+        && (member("srv"), member("a")) == (raw(&at.srv), raw(&at.a))
+        && (order.seed(), order.naptr_hash()) == (at.seed(), at.naptr_hash())
+        && numbers == expected
 }
 
 fn hits_of<T>(work: impl FnOnce() -> T) -> (T, u64) {
@@ -314,61 +253,63 @@ fn quick_steps_give_what_the_whole_search_gives() {
         world(),
         0..32_u32,
         given,
-        any::<bool>(),
+        prop::sample::select(LAYOUTS.each_ref().to_vec()),
         prop::bool::weighted(0.9),
         1..9_u32,
         // The step before which what lives 10 s ends.
         prop::option::weighted(0.3, 1..4),
     );
-    let result = runner.run(&case, |(world, flags, given, slot, advance, seed, ages)| {
-        for name in ["x.test", "X.test", "x.test.", "h0.test", "10.2.2.2"] {
-            fill(cache, &world);
-            let new = || {
-                let mut cursor = Cursor {
-                    has_naptr_slot: slot,
-                    ..Cursor::default()
+    let result = runner.run(
+        &case,
+        |(world, flags, given, layout, advance, seed, ages)| {
+            let _layout = LayoutGuard::new(layout);
+            let slot = layout.naptr.is_some();
+            for name in ["x.test", "X.test", "x.test.", "h0.test", "10.2.2.2"] {
+                fill(cache, &world);
+                let new = || {
+                    let mut cursor = Cursor {
+                        has_naptr_slot: slot,
+                        ..Cursor::default()
+                    };
+                    cursor.at.tried = seed.into();
+                    cursor
                 };
-                cursor.at.tried = seed.into();
-                cursor
-            };
-            // What is missing is asked for once, so that both find the same.
-            let mut cursor = new();
-            while whole(&mut cursor, name, given, flags).is_ok() && handle::advance(&mut cursor) {}
-            let (mut one, mut other) = (new(), new());
-            // A test program is no Kamailio with handles that have a place for the NAPTR entry.
-            let mut exported = (!slot).then(Exported::new);
-            if let Some(exported) = &mut exported {
-                exported.seed(seed);
-            }
-            for step in 0..100 {
-                let has_aged = ages.is_some_and(|ages| step >= ages);
-                if ages == Some(step) {
-                    clock::advance_for_tests(20_000);
+                // What is missing is asked for once, so that both find the same.
+                let mut cursor = new();
+                while whole(&mut cursor, name, given, flags).is_ok() && handle::advance(&mut cursor)
+                {
                 }
-                let (expected, hits) = hits_of(|| whole(&mut one, name, given, flags));
-                let found = quick_or_whole(&mut other, name, given, flags, &used);
-                prop_assert_eq!(&found, &expected, "{} step {}", name, step);
-                prop_assert_eq!(state(&other), state(&one), "{} step {}", name, step);
-                if let Some(exported) = &mut exported {
-                    let (found, exported_hits) = hits_of(|| exported.step(name, given, flags));
-                    let expected = expected.map_err(|error| -(error as i32));
-                    prop_assert_eq!(found, expected, "{} step {}", name, step);
-                    prop_assert!(exported.is_at(&one.at), "{} step {}", name, step);
+                let (mut one, mut other) = (new(), new());
+                let mut exported = CHandle::new(layout, Fence::Behind);
+                exported.seed(seed);
+                for step in 0..100 {
+                    let has_aged = ages.is_some_and(|ages| step >= ages);
+                    if ages == Some(step) {
+                        clock::advance_for_tests(20_000);
+                    }
+                    let (expected, hits) = hits_of(|| whole(&mut one, name, given, flags));
+                    let found = quick_or_whole(&mut other, name, given, flags, &used);
+                    prop_assert_eq!(&found, &expected, "{} step {}", name, step);
+                    prop_assert_eq!(state(&other), state(&one), "{} step {}", name, step);
+                    let (found, exported_hits) = hits_of(|| exported.resolve(name, given, flags));
+                    let code = expected.map_err(|error| -(error as i32));
+                    prop_assert_eq!(found, code, "{} step {}", name, step);
+                    prop_assert!(is_at(&exported, &one), "{} step {}", name, step);
                     // What has just expired is asked for by the first, and then known to the others.
                     prop_assert!(has_aged || hits == exported_hits, "{} step {}", name, step);
-                }
-                if advance || step > 2 {
-                    handle::advance(&mut other);
-                    handle::advance(&mut one);
-                    exported.iter_mut().for_each(Exported::next);
-                }
-                if expected.is_err() {
-                    break;
+                    if advance || step > 2 {
+                        handle::advance(&mut other);
+                        handle::advance(&mut one);
+                        exported.next();
+                    }
+                    if expected.is_err() {
+                        break;
+                    }
                 }
             }
-        }
-        Ok(())
-    });
+            Ok(())
+        },
+    );
     result.unwrap();
     assert!(used.get() > 1000, "{used:?}");
 }
@@ -403,14 +344,21 @@ fn references_are_given_back() {
         entry.unwrap().reference_count()
     };
     let alone = holders();
-    for steps in 1..4 {
-        let mut call = Exported::new();
-        for step in 0..steps {
-            assert_eq!(call.step("x.test", (0, 1), 1).is_ok(), step < 2);
-            call.next();
+    for layout in &LAYOUTS {
+        let _layout = LayoutGuard::new(layout);
+        for steps in 1..4 {
+            let mut call = CHandle::new(layout, Fence::Behind);
+            for step in 0..steps {
+                assert_eq!(call.resolve("x.test", (0, 1), 1).is_ok(), step < 2);
+                call.next();
+            }
+            assert_eq!(holders(), alone + 1);
+            let copy = call.copy(Fence::Before);
+            assert_eq!(holders(), alone + 2);
+            drop(call);
+            assert_eq!(holders(), alone + 1);
+            drop(copy);
+            assert_eq!(holders(), alone);
         }
-        assert_eq!(holders(), alone + 1);
-        drop(call);
-        assert_eq!(holders(), alone);
     }
 }
