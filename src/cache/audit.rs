@@ -97,7 +97,7 @@ impl Writer<'_> {
                 let (name, rtype) = self.peek(block, |entry| {
                     (entry.name().to_ascii_lowercase(), entry.rtype())
                 });
-                let hash = cache.hash(&name);
+                let hash = cache.hash(&name).alike(self.load(block, layout::HASH));
                 if self.load(block, layout::HASH) != hash.high {
                     return Err(format!("block {block} has another name's hash"));
                 }
@@ -112,7 +112,9 @@ impl Writer<'_> {
                 for (at, _) in table.probe(hash.high).take(distance) {
                     passed[at] += 1;
                 }
-                if linked.insert(block, index).is_some() || !names.insert((name, rtype.0)) {
+                if linked.insert(block, index).is_some()
+                    || !names.insert((name, rtype.0, hash.high))
+                {
                     return Err(format!("block {block} or its name is linked twice"));
                 }
             }

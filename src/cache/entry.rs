@@ -20,8 +20,19 @@ pub enum NegativeKind {
     NxDomain,
     /// The name has no records of the type.
     NoData,
-    /// Resolution failed lately (RFC 9520); says nothing about the name.
+    /// Resolution failed lately (RFC 9520), servers said so; says nothing about the name.
     Failure,
+    /// As [`Self::Failure`], nothing usable came back.
+    Silence,
+}
+
+impl NegativeKind {
+    /// True for failures, false for proven absence.
+    #[must_use]
+    #[inline(always)]
+    pub fn is_failure(self) -> bool {
+        matches!(self, Self::Failure | Self::Silence)
+    }
 }
 
 /// One record of an entry; borrowed from the entry, valid as long as the reference is held.
@@ -133,7 +144,7 @@ impl EntryRef {
     }
 
     fn word(&self, offset: usize) -> &AtomicU32 {
-        // SAFETY: REFCNT and LAST_USED lie inside the block.
+        // SAFETY: REFCNT, LAST_USED and IDENTITY lie inside the block.
         let place = unsafe { self.raw.add(offset) }.cast::<AtomicU32>();
         // SAFETY: 4-aligned, alive as long as `self`, and accessed by everyone as a 32-bit atomic.
         unsafe { place.as_ref() }
@@ -148,7 +159,17 @@ impl EntryRef {
 
     #[inline]
     fn identity(&self) -> (u16, u8, u8) {
-        layout::split_identity(self.at(layout::IDENTITY))
+        layout::split_identity(self.identity_word().load(Ordering::Relaxed))
+    }
+
+    /// Type, flags and length of the name.
+    pub(super) fn identity_word(&self) -> &AtomicU32 {
+        self.word(layout::IDENTITY)
+    }
+
+    /// `ent_flags` with what C does not read.
+    pub(super) fn all_flags(&self) -> u8 {
+        self.identity().1
     }
 
     /// Owner name (after CNAME following: the target's), without trailing dot.
@@ -166,7 +187,7 @@ impl EntryRef {
     /// `DNS_FLAG_BAD_NAME` and `DNS_FLAG_PERMANENT` as C shows them.
     #[must_use]
     pub fn flags(&self) -> u8 {
-        self.identity().1
+        self.all_flags() & !layout::MARKS
     }
 
     /// `Some` for a negative entry.
@@ -255,6 +276,7 @@ impl EntryRef {
             RecordType::A => RecordView::A(Ipv4Addr::from(self.at::<[u8; 4]>(data))),
             RecordType::AAAA => RecordView::Aaaa(Ipv6Addr::from(self.at::<[u8; 16]>(data))),
             RecordType::CNAME => RecordView::Cname(self.counted(data)),
+            rtype if rtype.is_link() => RecordView::Cname(self.counted(data)),
             RecordType::PTR => RecordView::Ptr(self.counted(data)),
             RecordType::SRV => RecordView::Srv {
                 priority: self.at(data),

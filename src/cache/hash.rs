@@ -15,10 +15,17 @@
 /// Hash of a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct NameHash {
-    /// Chooses the bucket, feeds the tag and is kept in the entry; odd, so never 0.
+    /// Chooses the bucket, feeds the tag and is kept in the entry. [`ABSOLUTE`] tells the two kinds of names
+    /// apart, the bit above it is always set: never 0.
     pub(crate) high: u32,
     low: u32,
 }
+
+/// Set in the hash of an absolute name. What is known of a relative name alone stands in the same buckets under a
+/// hash without this bit, so that no look for the absolute name finds it.
+pub(crate) const ABSOLUTE: u32 = 1;
+/// Set in every hash.
+const SET: u32 = 2;
 
 const ONES: u64 = 0x0101_0101_0101_0101;
 
@@ -115,7 +122,7 @@ pub(crate) fn hash_name(name: &[u8], key: &[u64; 4]) -> NameHash {
     let last = multiply(key[2] ^ first, key[3] ^ second);
     state = multiply(state ^ last, key[1] | 1);
     NameHash {
-        high: (state >> 32) as u32 | 1,
+        high: (state >> 32) as u32 | SET | ABSOLUTE,
         low: state as u32,
     }
 }
@@ -125,6 +132,23 @@ impl NameHash {
     pub(crate) fn wide(self, extra: u64) -> u64 {
         let name = u64::from(self.high) << 32 | u64::from(self.low);
         multiply(name ^ 0x9E37_79B9_7F4A_7C15, extra | 1 << 63) ^ name
+    }
+
+    /// The hash under which stands what is known of the relative name of this spelling alone.
+    pub(crate) fn relative(self) -> Self {
+        Self {
+            high: self.high & !ABSOLUTE,
+            ..self
+        }
+    }
+
+    /// This hash, or [`Self::relative`] where `kept` is of that kind.
+    pub(crate) fn alike(self, kept: u32) -> Self {
+        if kept & ABSOLUTE == 0 {
+            self.relative()
+        } else {
+            self
+        }
     }
 
     /// As [`tag_of`].
@@ -140,9 +164,9 @@ impl NameHash {
 /// The bucket is chosen by the bits at the other end of the hash, of which a table has use for 20 at most.
 #[inline]
 pub(crate) fn tag_of(high: u32, rtype: u16) -> u8 {
-    // The lowest bit is always set. The types in use differ in their low octet, so entries of one name have
-    // tags of their own.
-    ((high >> 1) as u8 ^ rtype as u8).max(1)
+    // The two lowest bits say nothing of the name. The types in use differ in their low octet, so entries of one
+    // name have tags of their own.
+    ((high >> 2) as u8 ^ rtype as u8).max(1)
 }
 
 #[cfg(test)]

@@ -48,6 +48,10 @@ pub(crate) const FLAG_NEGATIVE: u8 = 1;
 /// `DNS_FLAG_PERMANENT`.
 pub(crate) const FLAG_PERMANENT: u8 = 2;
 
+/// Bits of `ent_flags` that C does not read: what the entry says of the relative name of its spelling, see
+/// [`super::scope`].
+pub(crate) const MARKS: u8 = 0xf8;
+
 /// The word at [`LAST_USED`] of a new entry. The lowest bit of a stamp says that the entry was looked up
 /// since it was made; a tick is short enough to lose it.
 #[inline]
@@ -127,10 +131,11 @@ pub(crate) struct Image<'b> {
     address: usize,
 }
 
-/// What the image needs beside the draft: the hash of its name, the tick, and the key of hashes.
+/// What the image needs beside the draft: the hash of its name, [`MARKS`], the tick, and the key of hashes.
 #[derive(Clone, Copy)]
 pub(crate) struct Stamp<'k> {
     pub(crate) hash: u32,
+    pub(crate) marks: u8,
     pub(crate) now: u32,
     pub(crate) key: &'k [u64; 4],
 }
@@ -216,7 +221,10 @@ impl<'b> Image<'b> {
         stamp: Stamp<'_>,
     ) -> Self {
         let mut image = Self { bytes, address };
-        let mut flags = if draft.permanent { FLAG_PERMANENT } else { 0 };
+        let mut flags = stamp.marks & MARKS;
+        if draft.permanent {
+            flags |= FLAG_PERMANENT;
+        }
         let mut kind = 0;
         let mut expire = crate::host::clock::after_seconds(stamp.now, draft.negative_ttl);
         if let DraftData::Negative(negative) = draft.data {
@@ -375,6 +383,7 @@ fn encode_kind(kind: NegativeKind) -> u8 {
         NegativeKind::NoData => 0,
         NegativeKind::NxDomain => 1,
         NegativeKind::Failure => 2,
+        NegativeKind::Silence => 3,
     }
 }
 
@@ -383,6 +392,7 @@ pub(crate) fn decode_kind(counts: u32) -> NegativeKind {
     match (counts >> 16) as u8 {
         1 => NegativeKind::NxDomain,
         2 => NegativeKind::Failure,
+        3 => NegativeKind::Silence,
         _ => NegativeKind::NoData,
     }
 }

@@ -7,9 +7,9 @@ use crate::shm::refword;
 use crate::shm::sync::Ordering;
 
 use super::hash::NameHash;
-use super::layout;
 use super::table::{PLACES, Table};
 use super::write::Writer;
+use super::{HashedName, layout};
 
 /// Where an entry is linked.
 #[derive(Clone, Copy)]
@@ -30,9 +30,10 @@ impl Writer<'_> {
 
     /// The link of a name and type.
     pub(super) fn find(&self, hash: NameHash, rtype: RecordType, name: &[u8]) -> Option<Link> {
+        let qname = HashedName::with_kept_hash(name, hash.high);
         for (index, bucket) in self.cache.table().probe(hash.high) {
             let found = bucket.find(hash.tag(rtype.0), |place, block| {
-                self.cache.view_of(block, hash.high, rtype.0, name)?;
+                self.cache.view_of(block, &qname, rtype.0)?;
                 Some(Link {
                     bucket: index,
                     place,

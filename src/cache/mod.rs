@@ -30,6 +30,7 @@ mod presence;
 mod read;
 mod recover;
 mod resize;
+mod scope;
 mod share;
 mod srv;
 mod table;
@@ -60,7 +61,7 @@ pub use entry::{EntryRef, NegativeKind, RecordView};
 use hash::NameHash;
 pub use naptr::NaptrFields;
 pub use peek::Peek;
-pub use read::HashedName;
+pub use scope::{HashedName, ListId, Mark, Place};
 pub use srv::SrvPlace;
 use table::{Bucket, Table};
 
@@ -220,6 +221,8 @@ pub enum InitError {
 struct Header {
     /// The table in use, a [`TableWord`].
     table: AtomicU64,
+    /// Beside what every look reads, too.
+    scopes: scope::Scopes,
     /// The table that is being filled, a [`TableWord`]; 0 = none.
     next_table: AtomicU64,
     /// Octets of the table that went out of use which still hold memory.
@@ -541,6 +544,11 @@ impl Cache {
     #[inline]
     fn hash(&self, name: &[u8]) -> NameHash {
         hash::hash_name(name, &self.key)
+    }
+
+    /// The hash under which an entry stands.
+    fn hash_of(&self, entry: &EntryRef) -> NameHash {
+        self.hash(entry.name()).alike(entry.hash())
     }
 
     /// Memory figures; exact at the moment at which they are read.

@@ -53,8 +53,10 @@ impl Cache {
             return Peek::Miss;
         };
         let word = |offset: usize| load(&head[offset / 4]);
-        let asked = u64::from(RecordType::A.0) | (name.len() as u64) << 24;
-        if word(layout::HASH) != hash || u64::from(word(layout::IDENTITY) & ASKED) != asked {
+        let (mask, value) = qname.wanted();
+        let asked = u64::from(RecordType::A.0) | (name.len() as u64) << 24 | u64::from(value);
+        if word(layout::HASH) != hash || u64::from(word(layout::IDENTITY) & (ASKED | mask)) != asked
+        {
             return Peek::Miss;
         }
         // The words of the name end in a NUL at least, the data is behind them.

@@ -5,23 +5,15 @@ use crate::shm::pages::BlockId;
 use crate::shm::refword;
 use crate::shm::sync::Ordering;
 
-use super::hash::{hash_name, tag_of};
+use super::hash::tag_of;
 use super::table::Bucket;
 use super::view::View;
-use super::{AddressSet, Cache, EntryRef, FirstAddress, Probe, TableWord, layout};
+use super::{AddressSet, Cache, EntryRef, FirstAddress, HashedName, Probe, TableWord, layout};
 use crate::host::clock::is_past;
 
 /// Reads that are disturbed by writers this often give up and report a miss. Each disturbance needs a
 /// removal from the same cache line within some 50 ns.
 const MAX_RETRIES: usize = 1000;
-
-/// A name with its hash, for several lookups of one name, or kept with what leads to the name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct HashedName<'a> {
-    name: &'a [u8],
-    /// As [`super::hash::NameHash::high`].
-    hash: u32,
-}
 
 /// An entry found in a bucket, and what tells whether it was there all the time.
 struct Found {
@@ -43,16 +35,6 @@ enum Wanted {
 }
 
 impl Cache {
-    /// Hashes a name.
-    #[must_use]
-    #[inline(always)]
-    pub fn hashed<'a>(&self, name: &'a [u8]) -> HashedName<'a> {
-        HashedName {
-            name,
-            hash: hash_name(name, &self.key).high,
-        }
-    }
-
     /// A counted reference to the live entry of this name and type; takes no lock.
     ///
     /// Where there is none, a live positive CNAME entry of the name is returned instead (check
@@ -93,7 +75,28 @@ impl Cache {
         self.hold(qname, qtype, Wanted::LivePositive(now))
     }
 
+    /// As [`Self::acquire_hashed`], without a look for an alias.
+    #[must_use]
+    pub fn acquire_exact(
+        &self,
+        qname: &HashedName<'_>,
+        rtype: RecordType,
+        now: u32,
+    ) -> Option<EntryRef> {
+        self.hold(qname, rtype, Wanted::Live(now))
+    }
+
     /// A counted reference to the entry of exactly this name and type, even if it is expired.
+    #[must_use]
+    pub fn acquire_exact_any_age(
+        &self,
+        qname: &HashedName<'_>,
+        rtype: RecordType,
+    ) -> Option<EntryRef> {
+        self.hold(qname, rtype, Wanted::AnyAge)
+    }
+
+    /// As [`Self::acquire_exact_any_age`], for an absolute name.
     #[must_use]
     pub fn acquire_any_age(&self, qname: &[u8], qtype: RecordType) -> Option<EntryRef> {
         self.hold(&self.hashed(qname), qtype, Wanted::AnyAge)
@@ -241,10 +244,10 @@ impl Cache {
     fn locate_at_home(&self, qname: &HashedName<'_>, rtype: RecordType) -> Option<Found> {
         // SYNC: as in `table`.
         let table = self.header.table.load(Ordering::Acquire);
-        let bucket = self.table_of(TableWord(table)).home_bucket(qname.hash)?;
+        let bucket = self.table_of(TableWord(table)).home_bucket(qname.hash())?;
         let version = bucket.begin();
-        let block = bucket.first_candidate(tag_of(qname.hash, rtype.0));
-        let view = self.view_of(block, qname.hash, rtype.0, qname.name)?;
+        let block = bucket.first_candidate(tag_of(qname.hash(), rtype.0));
+        let view = self.view_of(block, qname, rtype.0)?;
         Some(Found {
             view,
             bucket,
@@ -256,16 +259,14 @@ impl Cache {
     /// Searches all places where the entry may be; `None` when it was seen to be in none of them.
     #[inline(never)]
     fn locate(&self, qname: &HashedName<'_>, rtype: RecordType) -> Option<Found> {
-        let tag = tag_of(qname.hash, rtype.0);
+        let tag = tag_of(qname.hash(), rtype.0);
         for _ in 0..MAX_RETRIES {
             // SYNC: as in `table`.
             let table = self.header.table.load(Ordering::Acquire);
             let mut disturbed = false;
-            for (_, bucket) in self.table_of(TableWord(table)).probe(qname.hash) {
+            for (_, bucket) in self.table_of(TableWord(table)).probe(qname.hash()) {
                 let version = bucket.begin();
-                let view = bucket.find(tag, |_, block| {
-                    self.view_of(block, qname.hash, rtype.0, qname.name)
-                });
+                let view = bucket.find(tag, |_, block| self.view_of(block, qname, rtype.0));
                 if let Some(view) = view {
                     return Some(Found {
                         view,
@@ -304,14 +305,13 @@ impl Cache {
     pub(super) fn view_of(
         &self,
         block: BlockId,
-        hash: u32,
+        qname: &HashedName<'_>,
         rtype: u16,
-        name: &[u8],
     ) -> Option<View> {
         if block == 0 {
             return None;
         }
-        View::matching(self.pages.words_from(block)?, block, hash, rtype, name)
+        View::matching(self.pages.words_from(block)?, block, qname, rtype)
     }
 
     /// Takes a reference to the entry of a name and type if it is as wanted, and notes the use.
@@ -346,27 +346,6 @@ impl Cache {
             return None;
         }
         Some(EntryRef::from_counted(self.pages.address(block)))
-    }
-}
-
-impl<'a> HashedName<'a> {
-    /// The name.
-    #[must_use]
-    pub fn name(&self) -> &'a [u8] {
-        self.name
-    }
-
-    /// The name with a hash that was kept, which must be that of the name under the key of the cache in use.
-    #[inline]
-    pub(super) fn with_kept_hash(name: &'a [u8], hash: u32) -> Self {
-        Self { name, hash }
-    }
-
-    /// Its hash, as of [`Cache::name_hash`].
-    #[must_use]
-    #[inline]
-    pub fn hash(&self) -> u32 {
-        self.hash
     }
 }
 

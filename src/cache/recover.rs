@@ -53,8 +53,7 @@ impl Writer<'_> {
                     continue;
                 }
                 negative += self.negative_octets(block);
-                let (hash, rtype) =
-                    self.peek(block, |entry| (cache.hash(entry.name()), entry.rtype()));
+                let (hash, rtype) = self.peek(block, |entry| (cache.hash_of(entry), entry.rtype()));
                 bucket.set_tag(place, hash.tag(rtype.0));
                 for (other, _) in table.probe(self.load(block, layout::HASH)) {
                     if other == index {

@@ -100,9 +100,7 @@ impl Writer<'_> {
     }
 
     fn relink(&self, table: Table, block: BlockId) -> bool {
-        let (name, rtype) = self.peek(block, |entry| {
-            (self.cache.hash(entry.name()), entry.rtype())
-        });
+        let (name, rtype) = self.peek(block, |entry| (self.cache.hash_of(entry), entry.rtype()));
         link_into(table, name, RecordType(rtype.0), block).is_some()
     }
 

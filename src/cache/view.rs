@@ -11,11 +11,12 @@ use crate::shm::sync::{AtomicU32, Ordering};
 
 use super::entry::NegativeKind;
 use super::hash::fold_u32;
-use super::layout;
+use super::{HashedName, layout};
 
 /// Words in front of the name.
 pub(super) const HEAD: usize = layout::NAME / 4;
-/// What of the identity word belongs to the question: type and name length, not the flags.
+/// What of the identity word belongs to every question: type and name length. A name adds what
+/// [`HashedName::wanted`] says.
 pub(super) const ASKED: u32 = 0xff00_ffff;
 
 /// A block that looked like the entry that is searched.
@@ -36,10 +37,10 @@ impl View {
     pub(super) fn matching(
         words: &'static [AtomicU32],
         block: BlockId,
-        hash: u32,
+        qname: &HashedName<'_>,
         rtype: u16,
-        name: &[u8],
     ) -> Option<Self> {
+        let name = qname.name();
         let (head, tail) = words.split_first_chunk::<HEAD>()?;
         let view = Self {
             head,
@@ -48,11 +49,12 @@ impl View {
             rtype,
             block,
         };
-        if view.word(layout::HASH) != hash {
+        if view.word(layout::HASH) != qname.hash() {
             return None;
         }
-        let asked = u64::from(rtype) | (name.len() as u64) << 24;
-        let same = u64::from(view.identity & ASKED) == asked && same_name(tail, name);
+        let (mask, value) = qname.wanted();
+        let asked = u64::from(rtype) | (name.len() as u64) << 24 | u64::from(value);
+        let same = u64::from(view.identity & (ASKED | mask)) == asked && same_name(tail, name);
         same.then_some(view)
     }
 

@@ -15,8 +15,8 @@ use crate::shm::sync::Ordering;
 use super::hash::NameHash;
 use super::layout::{self, Image, Stamp};
 use super::{
-    Cache, Conflict, Draft, DraftData, EntryRef, InsertError, NegativeKind, PRIVATE_FLOOR,
-    TableWord, buckets_for,
+    Cache, Conflict, Draft, DraftData, EntryRef, InsertError, PRIVATE_FLOOR, Place, TableWord,
+    buckets_for,
 };
 
 /// The right to change the cache; holds the writer lock.
@@ -65,8 +65,22 @@ impl Cache {
         conflict: Conflict,
         now: u32,
     ) -> Result<EntryRef, InsertError> {
+        self.insert_at(draft, Place::Absolute, conflict, now)
+    }
+
+    /// As [`Self::insert`], for any kind of name.
+    ///
+    /// # Errors
+    /// As [`Self::insert`].
+    pub fn insert_at(
+        &self,
+        draft: &Draft<'_>,
+        place: Place,
+        conflict: Conflict,
+        now: u32,
+    ) -> Result<EntryRef, InsertError> {
         check(draft)?;
-        let result = self.link_draft(draft, conflict, now);
+        let result = self.link_draft(draft, place, conflict, now);
         if matches!(result, Err(InsertError::Full)) {
             metrics::count(Metric::NotCached);
         }
@@ -76,10 +90,11 @@ impl Cache {
     fn link_draft(
         &self,
         draft: &Draft<'_>,
+        place: Place,
         conflict: Conflict,
         now: u32,
     ) -> Result<EntryRef, InsertError> {
-        let hash = self.hash(draft.name);
+        let hash = place.hash(self.hash(draft.name));
         let writer = self.write();
         writer.fit_limit(now);
         let old = writer.find(hash, draft.rtype, draft.name);
@@ -100,7 +115,7 @@ impl Cache {
         {
             return Err(InsertError::Full);
         }
-        let block = writer.fill(draft, hash, budget, now, true)?;
+        let block = writer.fill(draft, (hash, place), budget, now, true)?;
         // Making room may have evicted the old entry: look again rather than trust the first look. What was
         // not there has not come: this is who writes.
         let old = old.and_then(|_| writer.find(hash, draft.rtype, draft.name));
@@ -130,7 +145,7 @@ impl Cache {
     pub fn make_private(&self, draft: &Draft<'_>, now: u32) -> Result<EntryRef, InsertError> {
         check(draft)?;
         let writer = self.write();
-        let hash = self.hash(draft.name);
+        let hash = (self.hash(draft.name), Place::Absolute);
         let fixed = self.fixed_bytes();
         let limit = self.limit();
         let block = writer
@@ -142,7 +157,8 @@ impl Cache {
         Ok(EntryRef::from_counted(self.pages.address(block)))
     }
 
-    /// Replaces `old` with the draft, if `old` is still what the cache finds under that name and type.
+    /// Replaces `old` with the draft, if `old` is still what the cache finds under that name and type; the draft
+    /// takes its place and its mark.
     ///
     /// `Ok(None)` means that somebody else changed it meanwhile: read again and retry.
     ///
@@ -155,7 +171,8 @@ impl Cache {
         now: u32,
     ) -> Result<Option<EntryRef>, InsertError> {
         check(draft)?;
-        let hash = self.hash(draft.name);
+        let place = old.place();
+        let hash = place.hash(self.hash(draft.name));
         let writer = self.write();
         let block = self.pages.block_at(old.as_raw() as usize);
         let current = |writer: &Writer<'_>| {
@@ -166,7 +183,7 @@ impl Cache {
         if current(&writer).is_none() {
             return Ok(None);
         }
-        let new = writer.fill(draft, hash, self.linked_budget(), now, true)?;
+        let new = writer.fill(draft, (hash, place), self.linked_budget(), now, true)?;
         let Some(link) = current(&writer) else {
             writer.discard(new);
             return Ok(None);
@@ -179,7 +196,8 @@ impl Cache {
     pub fn remove(&self, entry: &EntryRef) -> bool {
         let writer = self.write();
         let block = self.pages.block_at(entry.as_raw() as usize);
-        let link = writer.find(self.hash(entry.name()), entry.rtype(), entry.name());
+        let hash = self.hash_of(entry);
+        let link = writer.find(hash, entry.rtype(), entry.name());
         match link.filter(|link| Some(link.block) == block) {
             Some(link) => {
                 writer.unlink(link);
@@ -226,7 +244,7 @@ fn fits(rtype: RecordType, rdata: &RData) -> bool {
     match rdata {
         RData::A(_) => rtype == RecordType::A,
         RData::Aaaa(_) => rtype == RecordType::AAAA,
-        RData::Cname(_) => rtype == RecordType::CNAME,
+        RData::Cname(_) => rtype == RecordType::CNAME || rtype.is_link(),
         RData::Srv(_) => rtype == RecordType::SRV,
         RData::Naptr(n) => {
             rtype == RecordType::NAPTR && short(&n.flags) && short(&n.services) && short(&n.regexp)
@@ -251,7 +269,7 @@ impl Writer<'_> {
             return false;
         }
         let expired = self.cache.block_expired(old, flags, now);
-        if matches!(draft.data, DraftData::Negative(NegativeKind::Failure)) {
+        if matches!(draft.data, DraftData::Negative(kind) if kind.is_failure()) {
             // Data that may be served stale is worth more than the news that it could not be renewed.
             let is_data = flags & layout::FLAG_NEGATIVE == 0;
             let gone = self.cache.gone(flags, self.load(old, layout::EXPIRE), now);
@@ -284,7 +302,7 @@ impl Writer<'_> {
     fn fill(
         &self,
         draft: &Draft<'_>,
-        hash: NameHash,
+        (hash, place): (NameHash, Place),
         budget: usize,
         now: u32,
         linked: bool,
@@ -306,6 +324,7 @@ impl Writer<'_> {
         let address = self.cache.pages.address(block).as_ptr() as usize;
         let stamp = Stamp {
             hash: hash.high,
+            marks: place.marks(),
             now,
             key: &self.cache.key,
         };

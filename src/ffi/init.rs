@@ -99,6 +99,7 @@ mod with_cache {
                 InitError::Lock => E_BUG,
             };
         }
+        crate::lookup::sync_search_list();
         if !options::on(Opt::UseCache) {
             host_start::set_default(Opt::UseFailover, 0);
         }

@@ -33,7 +33,7 @@ impl Tally {
         let place = match entry.negative() {
             _ if entry.is_expired(now) => &mut self.expired,
             None => &mut self.live,
-            Some(NegativeKind::Failure) => &mut self.failed,
+            Some(NegativeKind::Failure | NegativeKind::Silence) => &mut self.failed,
             Some(_) => &mut self.negative,
         };
         *place += 1;

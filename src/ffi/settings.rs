@@ -31,7 +31,10 @@ pub(crate) fn sync() {
 /// Recomputes what this process derives from options.
 pub(crate) fn apply() {
     #[cfg(feature = "use_dns_cache")]
-    crate::host::vars::dns_flags.store(effective_flags() as i32, Ordering::Relaxed);
+    {
+        crate::host::vars::dns_flags.store(effective_flags() as i32, Ordering::Relaxed);
+        crate::lookup::sync_search_list();
+    }
 }
 
 /// The request flags that follow from the options; 0 as long as there is no cache.

@@ -10,6 +10,7 @@ use crate::rr::{MAX_NAME_OCTETS, PlainIp, RecordType, may_be_literal, parse_lite
 
 use super::fetch::{Lookup, Others};
 use super::known::{count_hit, error_of};
+use super::relative;
 use super::request::{
     IPV4_ONLY, IPV6_FIRST, IPV6_ONLY, family_allowed, family_order, split_absolute,
 };
@@ -87,12 +88,21 @@ fn find(
     let cache = Cache::instance().ok_or(LookupError::NoCache)?;
     stats::count(Stat::Request);
     // What is asked most: records that are in the cache under this very name.
-    let qname = cache.hashed(name);
+    let qname = if absolute {
+        cache.hashed(name)
+    } else {
+        cache.as_written(name, relative::is_either(qtype, flags))
+    };
     if let Some(entry) = cache.acquire_records(&qname, qtype, clock::now_ticks()) {
         count_hit(None);
         return Ok((entry, Source::Cache));
     }
-    Lookup::new(cache, qtype, flags, others).run(&qname, absolute)
+    let lookup = Lookup::new(cache, qtype, flags, others);
+    if absolute {
+        lookup.run(&qname, true)
+    } else {
+        lookup.run_relative(name)
+    }
 }
 
 /// The first address of a host under the family rules of the flags, copied out of the cache.
@@ -127,7 +137,8 @@ pub fn quick_ipv4<T>(
     let cache = Cache::instance()?;
     // First, for it is a call: the hash stays in registers then.
     let now = clock::now_ticks();
-    match cache.peek_ipv4(&cache.hashed(host), now) {
+    let host = cache.as_written(host, flags & IPV4_ONLY == 0);
+    match cache.peek_ipv4(&host, now) {
         Peek::Address { address, .. } => {
             count_answered(None);
             Some(found(address))
@@ -160,8 +171,12 @@ pub fn first_plain_address(host: &[u8], flags: u32) -> Result<PlainIp, LookupErr
     if name.len() > MAX_NAME_OCTETS {
         return Err(LookupError::NameTooLong);
     }
-    let qname = cache.hashed(name);
     let (first, second) = family_order(flags);
+    let qname = if absolute {
+        cache.hashed(name)
+    } else {
+        cache.as_written(name, second.is_some())
+    };
     let error = match address_of_family(cache, &qname, absolute, first, flags) {
         Ok(address) => return Ok(address),
         Err(error) => error,
@@ -184,7 +199,7 @@ fn address_of_family(
     family: RecordType,
     flags: u32,
 ) -> Result<PlainIp, LookupError> {
-    if !cache.may_know(qname, family) {
+    if !qname.is_relative() && !cache.may_know(qname, family) {
         stats::count(Stat::Request);
         let lookup = Lookup::new(cache, family, flags, None);
         return address_of(&lookup.run_unknown(qname, absolute)?.0);
@@ -217,7 +232,7 @@ pub enum Peeked {
 }
 
 /// What the cache says of a host's addresses of one family, without a reference; for names that are no
-/// literals and have no trailing dot.
+/// literals; the name is absolute without a final dot.
 #[must_use]
 #[inline(always)]
 pub fn peek_address(host: &[u8], family: RecordType) -> Peeked {
@@ -266,6 +281,22 @@ pub fn is_known_absent(host: &HashedName<'_>, family: RecordType) -> bool {
         }
         _ => false,
     }
+}
+
+/// An absolute name without a final dot, for the quick looks of this module.
+#[must_use]
+#[inline(always)]
+pub fn absolute_name(name: &[u8]) -> Option<HashedName<'_>> {
+    Cache::instance().map(|cache| cache.hashed(name))
+}
+
+/// A name as the caller wrote it, without a final dot, for the quick looks of this module; `host`: for its addresses,
+/// under these request flags.
+#[must_use]
+#[inline(always)]
+pub fn written_name(name: &[u8], host: Option<u32>) -> Option<HashedName<'_>> {
+    let either = host.is_some_and(|flags| flags & (IPV4_ONLY | IPV6_ONLY) == 0);
+    Cache::instance().map(|cache| cache.as_written(name, either))
 }
 
 /// The records that the cache has live under this very name; not counted, see [`count_quick_entry`]. The name
@@ -325,7 +356,7 @@ fn peeked(found: FirstAddress) -> Peeked {
 /// True when a negative entry settles a lookup. After a failure there may still be stale data.
 #[inline(always)]
 pub(super) fn is_answer(kind: NegativeKind) -> bool {
-    kind != NegativeKind::Failure
+    !kind.is_failure()
 }
 
 /// Counts a lookup that needed nothing but a look into the cache.

@@ -6,7 +6,7 @@ use crate::host::clock;
 use crate::rr::{PlainIp, RecordType, may_be_literal};
 
 use super::cached::{count_answered, is_answer};
-use super::request::family_order;
+use super::request::{IPV4_ONLY, IPV6_ONLY, family_order};
 
 /// Result of [`copy_host`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,7 +33,8 @@ pub fn copy_host(host: &[u8], flags: u32, out: &mut HostCopy) -> Copied {
     };
     // First, for it is a call: the hash stays in registers then.
     let now = clock::now_ticks();
-    copy_from(cache, &cache.hashed(host), flags, now, out)
+    let either = flags & (IPV4_ONLY | IPV6_ONLY) == 0;
+    copy_from(cache, &cache.as_written(host, either), flags, now, out)
 }
 
 /// As [`copy_host`], for the name that a record leads to.
@@ -134,8 +135,12 @@ fn known_address_in_full(host: &HashedName<'_>, flags: u32) -> Option<PlainIp> {
 #[inline]
 pub fn with_first_srv<T>(name: &[u8], found: impl FnOnce(u16, &HashedName<'_>) -> T) -> Option<T> {
     let cache = Cache::instance().filter(|_| !matches!(name, [] | [.., b'.']))?;
-    cache.with_first_srv(&cache.hashed(name), clock::now_ticks(), |port, target| {
-        count_answered(None);
-        found(port, target)
-    })
+    cache.with_first_srv(
+        &cache.as_written(name, false),
+        clock::now_ticks(),
+        |port, target| {
+            count_answered(None);
+            found(port, target)
+        },
+    )
 }

@@ -6,15 +6,17 @@ use crate::host::counters::{self, Counter};
 use crate::host::metrics::{self, Metric};
 use crate::host::stats::{self, Stat};
 use crate::host::{clock, hooks};
-use crate::resolver::{self, Outcome, Question};
+use crate::resolver::{self, Outcome, Question, SearchList};
 use crate::rr::{MAX_CNAME_HOPS, RecordType};
 
 use super::cached::Source;
 use super::flight::{self, Attempt, Claim, Verdict, Waited};
 use super::known::{Known, count_hit, known, usable};
-use super::request::{family_order, question_text, split_absolute};
+use super::relative::{Relative, known_relative, list_in_force};
+use super::request::{question_text, split_absolute};
 use super::stale::{self, Stale};
 use super::store::{self, Asked, Next};
+use super::walk::{Aim, Walk};
 use super::{backoff, deadline, watchdog};
 
 /// The longest lookup is this often the longest query: by the documented formula, which counts A and AAAA
@@ -44,6 +46,10 @@ pub(super) struct Lookup<'a> {
     patience_ms: Option<u64>,
     /// Names to ask for along with the first.
     others: Option<&'a Others<'a>>,
+    /// Longest life of what is asked for, s.
+    longest_life_s: u32,
+    /// Names that may be asked for, one after the other.
+    names: u64,
     /// The cache had nothing on the name that is asked for when it was looked at last.
     is_unknown: bool,
 }
@@ -52,7 +58,6 @@ pub(super) struct Lookup<'a> {
 #[derive(Clone, Copy)]
 struct Asking<'q> {
     name: &'q HashedName<'q>,
-    absolute: bool,
     question: Question<'q>,
     /// Key of the question.
     key: u64,
@@ -72,7 +77,6 @@ struct Companion {
     name: Vec<u8>,
     text: Vec<u8>,
     qtype: RecordType,
-    absolute: bool,
     claim: Option<Claim>,
 }
 
@@ -92,7 +96,95 @@ impl<'a> Lookup<'a> {
             started_ms: None,
             patience_ms: None,
             others,
+            longest_life_s: u32::MAX,
+            names: 1,
             is_unknown: false,
+        }
+    }
+
+    /// As [`Self::run`], for a relative name.
+    pub(super) fn run_relative(mut self, name: &[u8]) -> Result<(EntryRef, Source), LookupError> {
+        let qname = self.cache.hashed(name);
+        let Some(list) = list_in_force(self.cache) else {
+            return self.run(&qname, false);
+        };
+        let aim = Aim::of(self.qtype, self.flags);
+        match known_relative(self.cache, &qname, aim, list) {
+            Relative::Entry(entry) => {
+                count_hit(entry.negative());
+                return usable(entry).map(|entry| (entry, Source::Cache));
+            }
+            Relative::Link(target) => {
+                let target = self.cache.hashed(target.as_bytes());
+                return self.run(&target, true);
+            }
+            Relative::Miss => {}
+        }
+        let key = flight::key_of_walk(self.cache, &qname, aim.link());
+        if let Some(stale) = stale::find_relative(self.cache, &qname, aim, list) {
+            return self.renew(stale, key, |lookup, attempt| {
+                // Held while we walk: others serve what is stale.
+                let _claim = match attempt.unwrap_or_else(|| flight::attempt(lookup.cache, key)) {
+                    Attempt::Claimed(claim) => Some(claim),
+                    Attempt::Busy(_) | Attempt::Alone => None,
+                };
+                lookup.walk(name, aim)
+            });
+        }
+        metrics::count(Metric::Miss);
+        let result = self.walk(name, aim);
+        if self.asked && result.is_err() {
+            counters::increment(Counter::FailedRequest);
+        }
+        result.map(|entry| (entry, self.source()))
+    }
+
+    /// Walks the search list for a relative name.
+    fn walk(&mut self, name: &[u8], aim: Aim) -> Result<EntryRef, LookupError> {
+        let walk = SearchList::current().and_then(|domains| {
+            let list = self.cache.list_id(domains.digest()?);
+            Some(Walk::begin(name, aim, &domains, list))
+        });
+        let Some(walk) = walk else {
+            // The list is gone since.
+            return self.look_at(name, aim.qtype);
+        };
+        let mut walk = walk.ok_or(LookupError::BadName)?;
+        self.names = walk.len() as u64;
+        loop {
+            let Some((candidate, qtype)) = walk.question() else {
+                return Err(LookupError::BadName);
+            };
+            self.longest_life_s = walk.longest_life_s();
+            let result = self.look_at(candidate.as_bytes(), qtype);
+            if let Some(result) = walk.learn(self.cache, result) {
+                return result;
+            }
+        }
+    }
+
+    /// One candidate of a walk: what the cache has on an absolute name, or what asking gives.
+    fn look_at(&mut self, name: &[u8], qtype: RecordType) -> Result<EntryRef, LookupError> {
+        self.qtype = qtype;
+        self.hops = MAX_CNAME_HOPS;
+        let mut hops = self.hops;
+        let result = match known(self.cache, name, qtype, &mut hops) {
+            Known::Entry(entry) => usable(entry),
+            Known::TooLong => return Err(LookupError::CnameChain),
+            Known::Miss(target) => {
+                self.hops = hops;
+                let target = target.as_ref().map_or(name, |target| target.as_bytes());
+                self.fetch(&self.cache.hashed(target), true, None)
+            }
+        };
+        match result {
+            // Nothing better can be had.
+            Err(LookupError::Failed(failure)) => {
+                stale::find(self.cache, name, qtype, MAX_CNAME_HOPS)
+                    .map(|stale| serve(stale).0)
+                    .ok_or(LookupError::Failed(failure))
+            }
+            result => result,
         }
     }
 
@@ -108,7 +200,7 @@ impl<'a> Lookup<'a> {
         let mut hops = self.hops;
         let target = match known(self.cache, name.name(), self.qtype, &mut hops) {
             Known::Entry(entry) => {
-                if entry.negative() == Some(NegativeKind::Failure)
+                if entry.negative().is_some_and(NegativeKind::is_failure)
                     && let Some(stale) = stale::find(self.cache, name.name(), self.qtype, self.hops)
                 {
                     return Ok(serve(stale));
@@ -128,7 +220,10 @@ impl<'a> Lookup<'a> {
             .as_ref()
             .map_or((name, absolute), |name| (name, true));
         if let Some(stale) = stale::find(self.cache, name.name(), self.qtype, self.hops) {
-            return self.renew(stale, name, absolute);
+            let key = flight::key_of(self.cache, name, self.qtype);
+            return self.renew(stale, key, |lookup, attempt| {
+                lookup.fetch(name, absolute, attempt)
+            });
         }
         self.run_unknown(name, absolute)
     }
@@ -155,14 +250,14 @@ impl<'a> Lookup<'a> {
         }
     }
 
-    /// Stale data is there: gives it, or what this call finds out when it is the one that has to ask.
+    /// Stale data is there: gives it, or what this call finds out with `fetch` when it is the one that has to ask the
+    /// question with this key.
     fn renew(
         mut self,
         stale: Stale,
-        name: &HashedName<'_>,
-        absolute: bool,
+        key: u64,
+        fetch: impl FnOnce(&mut Self, Option<Attempt>) -> Result<EntryRef, LookupError>,
     ) -> Result<(EntryRef, Source), LookupError> {
-        let key = flight::key_of(self.cache, name, self.qtype, absolute);
         if backoff::is_waiting(key, clock::now_ticks()) {
             return Ok(serve(stale));
         }
@@ -181,7 +276,7 @@ impl<'a> Lookup<'a> {
             attempt = Some(now);
         }
         self.patience_ms = Some(stale::PATIENCE_MS);
-        match self.fetch(name, absolute, attempt) {
+        match fetch(&mut self, attempt) {
             Ok(entry) => {
                 metrics::count(Metric::Miss);
                 Ok((entry, self.source()))
@@ -226,7 +321,10 @@ impl<'a> Lookup<'a> {
             Some(ms) => Some(ms),
             // A single query ends by itself in time.
             None if is_first => None,
-            None => Some(QUERIES_IN_A_ROW.saturating_mul(resolver::longest_ms(question))),
+            None => {
+                let queries = QUERIES_IN_A_ROW.saturating_mul(self.names);
+                Some(queries.saturating_mul(resolver::longest_ms(question)))
+            }
         };
         let own = own.map(|ms| started_ms.saturating_add(ms));
         own.into_iter().chain(deadline::current()).min()
@@ -253,9 +351,8 @@ impl<'a> Lookup<'a> {
         self.is_unknown = false;
         let asking = Asking {
             name,
-            absolute,
             question,
-            key: flight::key_of(self.cache, name, self.qtype, absolute),
+            key: flight::key_of(self.cache, name, self.qtype),
         };
         let claim = match self.settle_who_asks(&asking, attempt)? {
             Asks::We(claim) => claim,
@@ -353,7 +450,6 @@ impl<'a> Lookup<'a> {
     fn query(&mut self, asking: &Asking<'_>, claim: Option<Claim>) -> Result<Next, LookupError> {
         let Asking {
             name,
-            absolute,
             ref question,
             key,
         } = *asking;
@@ -364,7 +460,7 @@ impl<'a> Lookup<'a> {
         );
         let is_first = self.started_ms.is_none();
         let until_ms = self.until_ms(question);
-        let companions = self.companions(name, absolute);
+        let companions = self.companions(name);
         let others: Vec<Question<'_>> = companions
             .iter()
             .map(|companion| Question {
@@ -382,7 +478,7 @@ impl<'a> Lookup<'a> {
         let asked = Asked {
             name: name.name(),
             qtype: self.qtype,
-            absolute,
+            longest_life_s: self.longest_life_s,
             key,
             was_unknown: self.is_unknown,
             flags: self.flags,
@@ -406,7 +502,6 @@ impl<'a> Lookup<'a> {
             let asked = Asked {
                 name: &companion.name,
                 qtype: companion.qtype,
-                absolute: companion.absolute,
                 key: companion.key,
                 was_unknown: false,
                 ..asked
@@ -422,15 +517,10 @@ impl<'a> Lookup<'a> {
 
     /// What this query may take along, where it is neither known nor being asked for: the other address
     /// type, if both are wanted, and what the caller lists.
-    fn companions(&mut self, name: &HashedName<'_>, absolute: bool) -> Vec<Companion> {
-        let (first, second) = family_order(self.flags);
-        let other = match second {
-            Some(second) if first == self.qtype => Some(second),
-            Some(second) if second == self.qtype => Some(first),
-            _ => None,
-        };
-        let mut companions: Vec<_> = other
-            .and_then(|other| self.companion(name, other, absolute))
+    fn companions(&mut self, name: &HashedName<'_>) -> Vec<Companion> {
+        let mut companions: Vec<_> = Aim::of(self.qtype, self.flags)
+            .other
+            .and_then(|other| self.companion(name, other))
             .into_iter()
             .collect();
         // A search function of a module's can only be asked one question after the other.
@@ -439,23 +529,19 @@ impl<'a> Lookup<'a> {
             .take()
             .filter(|_| hooks::swapped_search().is_none())
         {
+            let domains = SearchList::current();
             for other in others() {
-                let (other, absolute) = split_absolute(&other);
-                let other = self.cache.hashed(other);
-                companions.extend(self.companion(&other, self.qtype, absolute));
+                let first = first_name(&other, self.qtype, domains.as_ref());
+                let other = self.cache.hashed(&first);
+                companions.extend(self.companion(&other, self.qtype));
             }
         }
         companions
     }
 
-    fn companion(
-        &self,
-        name: &HashedName<'_>,
-        qtype: RecordType,
-        absolute: bool,
-    ) -> Option<Companion> {
+    fn companion(&self, name: &HashedName<'_>, qtype: RecordType) -> Option<Companion> {
         let now = clock::now_ticks();
-        let key = flight::key_of(self.cache, name, qtype, absolute);
+        let key = flight::key_of(self.cache, name, qtype);
         let is_known = || self.cache.acquire_hashed(name, qtype, now).is_some();
         if self.cache.may_know(name, qtype) && is_known() || backoff::is_waiting(key, now) {
             return None;
@@ -468,12 +554,22 @@ impl<'a> Lookup<'a> {
         Some(Companion {
             key,
             name: name.name().to_vec(),
-            text: question_text(name.name(), absolute).into_owned(),
+            text: question_text(name.name(), true).into_owned(),
             qtype,
-            absolute,
             claim,
         })
     }
+}
+
+/// The absolute name that is looked at first for a name as the caller writes it.
+fn first_name(name: &[u8], qtype: RecordType, domains: Option<&SearchList>) -> Vec<u8> {
+    let (name, absolute) = split_absolute(name);
+    let domains = domains.filter(|_| !absolute);
+    let candidates = domains.and_then(|domains| domains.candidates(name, qtype));
+    let first = candidates
+        .as_ref()
+        .and_then(|candidates| candidates.first());
+    first.map_or_else(|| name.to_vec(), |first| first.as_bytes().to_vec())
 }
 
 /// What those who wait cannot find in the cache.

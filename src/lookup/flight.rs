@@ -20,7 +20,6 @@ use crate::cache::{Cache, EntryRef, HashedName};
 use crate::error::{Failure, LookupError};
 use crate::host::shared::{Shared, shared_struct};
 use crate::host::{clock, futex, process};
-use crate::resolver;
 use crate::rr::RecordType;
 
 /// Questions fall on slots by their key: many more slots than there are workers.
@@ -57,15 +56,14 @@ thread_local! {
     static HELD: Cell<u32> = const { Cell::new(0) };
 }
 
-/// The key of a question. Without search domains it does not matter whether a name is absolute.
-pub(super) fn key_of(
-    cache: &Cache,
-    name: &HashedName<'_>,
-    qtype: RecordType,
-    absolute: bool,
-) -> u64 {
-    let absolute = absolute || !resolver::has_search_list();
-    cache.question_key(name, qtype, absolute)
+/// The key of a question for an absolute name.
+pub(super) fn key_of(cache: &Cache, name: &HashedName<'_>, qtype: RecordType) -> u64 {
+    cache.question_key(name, qtype, true)
+}
+
+/// The key of the walk of a search list for a relative name; `link` is the type under which its result is kept.
+pub(super) fn key_of_walk(cache: &Cache, name: &HashedName<'_>, link: RecordType) -> u64 {
+    cache.question_key(name, link, false)
 }
 
 /// Maps the table; before fork.

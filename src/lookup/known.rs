@@ -65,7 +65,7 @@ fn acquire(cache: &Cache, name: &[u8], qtype: RecordType) -> Option<EntryRef> {
 pub(super) fn count_hit(negative: Option<NegativeKind>) {
     let (stat, metric) = match negative {
         None => (Stat::Hit, Metric::Hit),
-        Some(NegativeKind::Failure) => (Stat::NegativeHit, Metric::FailureHit),
+        Some(kind) if kind.is_failure() => (Stat::NegativeHit, Metric::FailureHit),
         Some(_) => (Stat::NegativeHit, Metric::NegativeHit),
     };
     stats::count(stat);
@@ -85,7 +85,8 @@ pub(super) fn error_of(kind: NegativeKind) -> LookupError {
     match kind {
         NegativeKind::NxDomain => LookupError::NxDomain,
         NegativeKind::NoData => LookupError::NoData,
-        // Which failure it was is not kept; it was an unanswered query in the end.
+        // Which failure it was is not kept, but whether servers said so.
         NegativeKind::Failure => LookupError::Failed(Failure::ServFail),
+        NegativeKind::Silence => LookupError::Failed(Failure::Timeout),
     }
 }

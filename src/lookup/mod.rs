@@ -31,7 +31,11 @@ mod copied;
 #[cfg(feature = "use_dns_cache")]
 mod edit;
 #[cfg(feature = "use_dns_cache")]
+mod relative;
+#[cfg(feature = "use_dns_cache")]
 mod store;
+#[cfg(feature = "use_dns_cache")]
+mod walk;
 
 #[cfg(feature = "use_dns_cache")]
 pub use cached::*;
@@ -41,6 +45,8 @@ pub use copied::*;
 pub use edit::*;
 #[cfg(feature = "use_dns_cache")]
 pub use fetch::Others;
+#[cfg(feature = "use_dns_cache")]
+pub use relative::sync_search_list;
 pub use request::{family_allowed, family_order};
 pub use service::sip_transport;
 #[cfg(feature = "use_dns_cache")]

@@ -9,19 +9,21 @@ use std::collections::VecDeque;
 use std::sync::atomic::Ordering;
 
 use crate::cache::due::{self, Due};
-use crate::cache::{Cache, EntryRef, NegativeKind, RecordView};
+use crate::cache::{Cache, EntryRef, Mark, NegativeKind};
 use crate::error::LookupError;
 use crate::host::clock::{self, TICKS_PER_S};
 use crate::host::metrics::{self, Metric};
 use crate::host::{hooks, vars::dns_flags};
-use crate::resolver::{self, Outcome, Question};
+use crate::resolver::{self, Outcome, Question, SearchList};
 use crate::rr::{MAX_CNAME_HOPS, RecordType};
 
 use super::fetch::verdict_of;
 use super::flight::{self, Attempt, Claim};
-use super::known::{Known, known};
-use super::request::question_text;
+use super::known::{Known, known, usable};
+use super::relative::list_in_force;
+use super::request::{family_order, question_text};
 use super::store::{self, Asked, Next};
+use super::walk::{Aim, Walk};
 use super::{backoff, watchdog};
 
 /// Questions asked at once.
@@ -37,7 +39,8 @@ pub struct Job {
     name: Vec<u8>,
     text: Vec<u8>,
     qtype: RecordType,
-    absolute: bool,
+    /// The walk of the search list that it belongs to.
+    walk: Option<Walk>,
     /// Key of the question.
     key: u64,
     /// CNAMEs that may still be followed.
@@ -78,6 +81,8 @@ impl Refresher {
             return Vec::new();
         }
         due::refresher_works(SILENCE);
+        // Processes that find everything in the cache learn of a changed list from here.
+        let _in_force = list_in_force(cache);
         if !watchdog::servers_up() {
             return Vec::new();
         }
@@ -103,7 +108,7 @@ impl Refresher {
         let Job {
             name,
             qtype,
-            absolute,
+            walk,
             key,
             mut hops,
             claim,
@@ -112,7 +117,7 @@ impl Refresher {
         let asked = Asked {
             name: &name,
             qtype,
-            absolute,
+            longest_life_s: walk.as_ref().map_or(u32::MAX, Walk::longest_life_s),
             key,
             was_unknown: false,
             flags: dns_flags.load(Ordering::Relaxed) as u32,
@@ -131,36 +136,103 @@ impl Refresher {
         } else {
             Metric::RefreshFailed
         });
-        if let Ok(Next::Ask(target)) = result
-            && let Known::Miss(further) = known(cache, target.as_bytes(), qtype, &mut hops)
-        {
-            let target = further.unwrap_or(target);
-            self.more
-                .extend(claim_job(cache, target.as_bytes(), qtype, true, hops));
-        }
+        self.go_on(cache, result, qtype, hops, walk);
         answered
+    }
+
+    /// Queues what is to be asked after an answer.
+    fn go_on(
+        &mut self,
+        cache: &Cache,
+        result: Result<Next, LookupError>,
+        qtype: RecordType,
+        mut hops: usize,
+        walk: Option<Walk>,
+    ) {
+        let result = match result {
+            Ok(Next::Entry(entry)) => usable(entry),
+            Err(error) => Err(error),
+            Ok(Next::Ask(target)) => match known(cache, target.as_bytes(), qtype, &mut hops) {
+                Known::Entry(entry) => usable(entry),
+                Known::TooLong => Err(LookupError::CnameChain),
+                Known::Miss(further) => {
+                    let target = further.unwrap_or(target);
+                    let job = claim_job(cache, target.as_bytes(), qtype, hops, walk);
+                    self.more.extend(job);
+                    return;
+                }
+            },
+        };
+        if let Some(mut walk) = walk
+            && walk.learn(cache, result).is_none()
+        {
+            self.more.extend(next_of(cache, walk));
+        }
     }
 }
 
 /// The question that fetches an entry anew, if it may be asked now.
 fn job_of(cache: &Cache, due: &Due) -> Option<Job> {
-    let negative = due.entry.negative();
-    if negative == Some(NegativeKind::Failure) {
+    if due.entry.negative().is_some_and(NegativeKind::is_failure) {
         return None;
     }
-    // What the search list led to is looked for in the same way again.
-    let absolute = negative.is_none() && !is_expansion(&due.entry);
-    claim_job(cache, due.entry.name(), due.qtype, absolute, MAX_CNAME_HOPS)
+    match due.entry.mark() {
+        Some(mark) if !mark.is_edited() => match walk_job(cache, &due.entry, mark) {
+            None if !due.entry.is_relative() => absolute_job(cache, due),
+            job => job,
+        },
+        _ => absolute_job(cache, due),
+    }
+}
+
+fn absolute_job(cache: &Cache, due: &Due) -> Option<Job> {
+    claim_job(cache, due.entry.name(), due.qtype, MAX_CNAME_HOPS, None)
+}
+
+/// What a walk of the search list led to is looked for in the same way again.
+fn walk_job(cache: &Cache, entry: &EntryRef, mark: Mark) -> Option<Job> {
+    let domains = SearchList::current()?;
+    let list = cache.list_id(domains.digest()?);
+    if !mark.is_of(list) {
+        return None;
+    }
+    let flags = dns_flags.load(Ordering::Relaxed) as u32;
+    let aim = match (entry.is_relative(), entry.rtype()) {
+        (true, link) => match link.linked() {
+            Some(qtype) => Aim { qtype, other: None },
+            None => {
+                let (first, second) = family_order(flags);
+                let other = second.or(match first {
+                    RecordType::A => Some(RecordType::AAAA),
+                    _ => Some(RecordType::A),
+                });
+                Aim {
+                    qtype: first,
+                    other,
+                }
+            }
+        },
+        (false, qtype) if mark.is_of_either() => Aim::of(qtype, flags),
+        (false, qtype) => Aim { qtype, other: None },
+    };
+    next_of(cache, Walk::begin(entry.name(), aim, &domains, list)?)
+}
+
+/// The question that a walk has come to.
+fn next_of(cache: &Cache, walk: Walk) -> Option<Job> {
+    let (name, qtype) = walk.question()?;
+    let name = name.clone();
+    claim_job(cache, name.as_bytes(), qtype, MAX_CNAME_HOPS, Some(walk))
 }
 
 fn claim_job(
     cache: &Cache,
     name: &[u8],
     qtype: RecordType,
-    absolute: bool,
     hops: usize,
+    walk: Option<Walk>,
 ) -> Option<Job> {
-    let key = flight::key_of(cache, &cache.hashed(name), qtype, absolute);
+    let key = flight::key_of(cache, &cache.hashed(name), qtype);
     if backoff::is_waiting(key, clock::now_ticks()) {
         return None;
     }
@@ -171,25 +243,13 @@ fn claim_job(
     };
     Some(Job {
         name: name.to_vec(),
-        text: question_text(name, absolute).into_owned(),
+        text: question_text(name, true).into_owned(),
         qtype,
-        absolute,
+        walk,
         key,
         hops,
         claim,
     })
-}
-
-/// True for the alias that stands for a search domain that was appended.
-fn is_expansion(entry: &EntryRef) -> bool {
-    let Some(RecordView::Cname(target)) = entry.record(0) else {
-        return false;
-    };
-    let suffix = target
-        .split_at_checked(entry.name().len())
-        .filter(|(head, _)| head.eq_ignore_ascii_case(entry.name()))
-        .and_then(|(_, tail)| tail.strip_prefix(b"."));
-    suffix.is_some_and(resolver::is_search_suffix)
 }
 
 /// Does what is due, in the calling thread; gives the number of questions that were answered.

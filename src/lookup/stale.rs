@@ -3,10 +3,13 @@
 //! An entry stays in the cache for `dns_stale_ttl` after its expiry. Only data is served stale, never an
 //! absence; and an absence or other data that a nameserver tells ends it at once.
 
-use crate::cache::{Cache, EntryRef, NegativeKind, RecordView};
+use crate::cache::{Cache, EntryRef, HashedName, ListId, NegativeKind, RecordView};
 use crate::host::clock::{self, TICKS_PER_S};
 use crate::host::options::{self, ExtraOpt};
-use crate::rr::{MAX_TTL_S, RecordType};
+use crate::rr::{MAX_CNAME_HOPS, MAX_TTL_S, RecordType};
+
+use super::relative;
+use super::walk::Aim;
 
 /// How long somebody waits for new data while there is old, ms (RFC 8767 section 5).
 pub(super) const PATIENCE_MS: u64 = 1800;
@@ -41,18 +44,54 @@ pub(super) fn find(cache: &Cache, name: &[u8], qtype: RecordType, hops: usize) -
     let now = clock::now_ticks();
     let mut expired = None;
     let entry = follow(cache, name, qtype, (now, limit), hops, &mut expired)?;
-    let expired = expired?;
+    Some(used(entry, expired?, now))
+}
+
+/// As [`find`], for a relative name: what was found for it last under the list in force.
+pub(super) fn find_relative(
+    cache: &Cache,
+    name: &HashedName<'_>,
+    aim: Aim,
+    list: ListId,
+) -> Option<Stale> {
+    let limit = limit_ticks();
+    if limit == 0 {
+        return None;
+    }
+    let now = clock::now_ticks();
+    if let Some(entry) = relative::as_written_of_any_age(cache, name, aim, list) {
+        let is_of_use = entry.negative().is_none() && may_serve(&entry, (now, limit));
+        return is_of_use.then(|| used(entry.clone(), entry, now));
+    }
+    let (link, target) = relative::expired_link(cache, name, aim, list)?;
+    if !may_serve(&link, (now, limit)) {
+        return None;
+    }
+    let mut expired = Some(link);
+    let hops = MAX_CNAME_HOPS;
+    let target = target.as_bytes();
+    let entry = follow(cache, target, aim.qtype, (now, limit), hops, &mut expired)?;
+    Some(used(entry, expired?, now))
+}
+
+/// Notes the use of stale data.
+fn used(entry: EntryRef, expired: EntryRef, now: u32) -> Stale {
     // A stamp may lie a tick ahead.
     let unused = (now.wrapping_sub(expired.last_used()) as i32).max(0) as u32;
     let recent = options::extra(ExtraOpt::StaleRecent).min(MAX_TTL_S) * TICKS_PER_S;
     let was_noted = expired.touch(now);
     entry.touch(now);
-    Some(Stale {
+    Stale {
         entry,
         expired,
         is_recent: unused <= recent,
         was_noted,
-    })
+    }
+}
+
+fn may_serve(entry: &EntryRef, (now, limit): (u32, u32)) -> bool {
+    let over = clock::is_past(entry.expire().wrapping_add(limit), now);
+    entry.negative().is_none() && (entry.is_permanent() || !over)
 }
 
 fn follow(
@@ -68,10 +107,7 @@ fn follow(
             *expired = Some(entry.clone());
         }
     };
-    let may_serve = |entry: &EntryRef| {
-        let over = clock::is_past(entry.expire().wrapping_add(limit), now);
-        entry.negative().is_none() && (entry.is_permanent() || !over)
-    };
+    let may_serve = |entry: &EntryRef| may_serve(entry, (now, limit));
     if let Some(entry) = cache.acquire_any_age(name, qtype) {
         let absent = matches!(
             entry.negative(),

@@ -31,8 +31,8 @@ pub(super) struct Asked<'a> {
     /// Without trailing dot.
     pub(super) name: &'a [u8],
     pub(super) qtype: RecordType,
-    /// No search domain could be appended.
-    pub(super) absolute: bool,
+    /// Longest life of the records that were asked for, s.
+    pub(super) longest_life_s: u32,
     /// Key of the question: see [`super::flight`].
     pub(super) key: u64,
     /// The cache had nothing on the name when the question was asked, live or expired.
@@ -77,7 +77,10 @@ fn remember_failure(cache: &Cache, asked: &Asked<'_>, failure: Failure) -> Looku
     let draft = Draft {
         name: asked.name,
         rtype: asked.qtype,
-        data: DraftData::Negative(NegativeKind::Failure),
+        data: DraftData::Negative(match failure {
+            Failure::ServFail | Failure::Refused => NegativeKind::Failure,
+            _ => NegativeKind::Silence,
+        }),
         permanent: false,
         negative_ttl: ttl,
     };
@@ -94,9 +97,10 @@ fn settle_answer(
     answer: &Answer,
     hops: &mut usize,
 ) -> Result<Next, LookupError> {
-    let chain = answer::follow(asked.name, asked.qtype, answer, Trust::OwnZone, hops)
-        .filter(|chain| chain.aliases.is_empty() || is_search_allowed(asked, answer));
-    let Some(chain) = chain else {
+    // What the cache keeps was asked for as it is: the search list is walked before (see `walk`).
+    let chain = eq_ignore_case(answer.qname.as_bytes(), asked.name)
+        .then(|| answer::follow(asked.name, asked.qtype, answer, Trust::OwnZone, hops));
+    let Some(chain) = chain.flatten() else {
         return Err(remember_failure(cache, asked, Failure::Malformed));
     };
     for alias in &chain.aliases {
@@ -134,12 +138,6 @@ fn settle_answer(
         // It neither has the records nor denies them.
         _ => Err(remember_failure(cache, asked, Failure::Malformed)),
     }
-}
-
-/// An answer for a longer name than the question's counts only where search domains may be appended.
-fn is_search_allowed(asked: &Asked<'_>, answer: &Answer) -> bool {
-    eq_ignore_case(answer.qname.as_bytes(), asked.name)
-        || (!asked.absolute && options::on(Opt::UseSearchList))
 }
 
 /// Takes expired data away that an answer contradicts: it must not be served stale any more.
@@ -226,7 +224,10 @@ fn store_set(
     name: &[u8],
     records: &[&Record],
 ) -> Result<EntryRef, LookupError> {
-    let records = drafts(records);
+    let mut records = drafts(records);
+    for record in &mut records {
+        record.ttl = record.ttl.min(asked.longest_life_s);
+    }
     let lives = records.first().is_some_and(|record| record.ttl > 0);
     let draft = Draft {
         name,
@@ -249,9 +250,7 @@ fn store_negative(
         NegativeKind::NxDomain => LookupError::NxDomain,
         _ => LookupError::NoData,
     };
-    // "host." proves nothing about "host", which search domains may complete, but shares its key.
-    let single_label = asked.absolute && !name.contains(&b'.');
-    if ttl == 0 || single_label {
+    if ttl == 0 {
         end_old(cache, asked, name);
         return Err(error);
     }

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use crate::error::{Failure, LookupError};
 use crate::host::counters::{self, Counter};
 use crate::host::options::{self, Opt};
-use crate::resolver::{self, Answer, Outcome, Question};
+use crate::resolver::{self, Answer, Outcome, Question, SearchList};
 use crate::rr::{
     MAX_CNAME_HOPS, MAX_NAME_OCTETS, Name, RData, Record, RecordType, Srv, eq_ignore_case,
 };
@@ -59,20 +59,59 @@ pub fn addresses(qname: &[u8], ipv6: bool) -> Option<(Name, Vec<IpAddr>)> {
     if name.is_empty() || name.len() > MAX_NAME_OCTETS || !watchdog::servers_up() {
         return None;
     }
-    let families = [Some(RecordType::A), ipv6.then_some(RecordType::AAAA)];
-    families.into_iter().flatten().find_map(|qtype| {
-        if deadline::is_over() {
-            return None;
+    let domains = SearchList::current().filter(|_| !absolute);
+    let Some(domains) = domains else {
+        return addresses_of(qname, name, absolute, ipv6).ok();
+    };
+    // Both families share one walk of the search list, as where the cache is in use.
+    for candidate in domains.candidates(name, RecordType::A)? {
+        let text = [candidate.as_bytes(), b"."].concat();
+        match addresses_of(&text, candidate.as_bytes(), true, ipv6) {
+            Ok(found) => return Some(found),
+            Err(LookupError::Failed(failure))
+                if !matches!(failure, Failure::ServFail | Failure::Refused) =>
+            {
+                return None;
+            }
+            Err(_) => {}
         }
-        let records = ask(qname, name, absolute, qtype, true, false).ok()?;
-        let owner = records.first()?.owner.clone();
+    }
+    None
+}
+
+/// The addresses of one name: those of the first family that has any.
+fn addresses_of(
+    qname: &[u8],
+    name: &[u8],
+    absolute: bool,
+    ipv6: bool,
+) -> Result<(Name, Vec<IpAddr>), LookupError> {
+    let mut lack = LookupError::NoData;
+    let families = [Some(RecordType::A), ipv6.then_some(RecordType::AAAA)];
+    for qtype in families.into_iter().flatten() {
+        if deadline::is_over() {
+            return Err(LookupError::Failed(Failure::Timeout));
+        }
+        let records = match ask(qname, name, absolute, qtype, true, false) {
+            Ok(records) => records,
+            Err(error) => {
+                // A failure says more than what the other family lacks.
+                if !matches!(lack, LookupError::Failed(_)) {
+                    lack = error;
+                }
+                continue;
+            }
+        };
         let addresses = records.iter().filter_map(|record| match &record.rdata {
             RData::A(address) => Some(IpAddr::V4(*address)),
             RData::Aaaa(address) => Some(IpAddr::V6(*address)),
             _ => None,
         });
-        Some((owner, addresses.collect()))
-    })
+        if let Some(first) = records.first() {
+            return Ok((first.owner.clone(), addresses.collect()));
+        }
+    }
+    Err(lack)
 }
 
 /// Asks, and takes from the answer what the caller is to have. `name` is `qname` without a final dot.

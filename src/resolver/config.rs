@@ -48,6 +48,7 @@ pub(super) struct Values {
     rotate: bool,
     /// Domains to append, without trailing dot; an empty one is the root.
     pub(super) search: Vec<Vec<u8>>,
+    search_digest: Option<u64>,
     /// Dots that make a name be tried as it is first.
     pub(super) ndots: u32,
     /// How long one server is waited for, ms; at least 1.
@@ -80,6 +81,11 @@ impl Settings {
     #[must_use]
     pub fn current() -> Self {
         STATE.with_borrow_mut(State::settings)
+    }
+
+    /// The digest of the search list, see [`super::search_digest`].
+    pub(super) fn search_digest(&self) -> Option<u64> {
+        self.values.search_digest
     }
 
     /// True when a module has swapped the search function (`load_dnsfunc()`): only threads of the
@@ -181,6 +187,17 @@ pub(super) fn with_search_list<R>(look: impl FnOnce(&[Vec<u8>]) -> R) -> R {
     STATE.with_borrow_mut(|state| {
         state.refresh();
         look(state.file.as_ref().map_or(&[], |file| &file.search))
+    })
+}
+
+/// The digest of the search list in force; `None` = there is none, relative names are asked as they are.
+pub(super) fn search_digest() -> Option<u64> {
+    if !options::on(Opt::UseSearchList) {
+        return None;
+    }
+    STATE.with_borrow_mut(|state| {
+        state.refresh();
+        state.file.as_ref()?.search_digest
     })
 }
 
@@ -319,6 +336,7 @@ impl State {
             servers: addresses.into_iter().map(Server::at).collect(),
             rotate: config.is_some_and(|c| c.rotate),
             search: search.map_or_else(Vec::new, |file| file.search.clone()),
+            search_digest: search.and_then(|file| file.search_digest),
             ndots: config.map_or(1, |c| c.ndots).min(MAX_NDOTS),
             timeout_ms: u64::from(timeout_s.min(MAX_RETR_TIME_S)) * 1000,
             attempts,

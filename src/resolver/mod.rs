@@ -36,6 +36,7 @@ use crate::host::log::slow_query_level;
 use crate::host::options::{self, Opt};
 use crate::rr::{Name, Record, RecordType, eq_ignore_case};
 use exchange::Exchange;
+use smallvec::SmallVec;
 
 /// One question, class IN.
 #[derive(Clone, Copy, Debug)]
@@ -316,11 +317,48 @@ pub fn is_search_suffix(suffix: &[u8]) -> bool {
     config::with_search_list(|domains| domains.iter().any(|domain| eq_ignore_case(domain, suffix)))
 }
 
-/// True when search domains may be appended to names.
+/// The digest of the search list in force, the same in all processes; `None` = there is none, relative names are asked
+/// as they are. Never 0 or 1.
 #[must_use]
-pub fn has_search_list() -> bool {
-    options::on(Opt::UseSearchList)
-        && config::with_search_list(|domains| domains.iter().any(|domain| !domain.is_empty()))
+pub fn search_digest() -> Option<u64> {
+    config::search_digest()
+}
+
+/// A search list: which absolute names a relative one may stand for.
+#[derive(Debug)]
+pub struct SearchList(Settings);
+
+impl SearchList {
+    /// The list in force; `None` = there is none.
+    #[must_use]
+    pub fn current() -> Option<Self> {
+        let settings = Settings::current();
+        settings.search_digest().is_some().then_some(Self(settings))
+    }
+
+    /// As [`search_digest`].
+    #[must_use]
+    pub fn digest(&self) -> Option<u64> {
+        self.0.search_digest()
+    }
+
+    /// The names to look at for a relative one, in order, each absolute and without final dot; `None` if the name
+    /// may not be asked for. A name of the hosts file stands for itself.
+    #[must_use]
+    pub fn candidates(&self, name: &[u8], qtype: RecordType) -> Option<SmallVec<[Name; 1]>> {
+        let values = &self.0.values;
+        let is_host = values.hosts.as_ref().is_some_and(|hosts| {
+            let of_type = |qtype| hosts.answer(name, qtype).is_some();
+            of_type(RecordType::A) || of_type(RecordType::AAAA)
+        });
+        let rules = search::SearchRules {
+            domains: if is_host { &[] } else { &values.search },
+            ndots: values.ndots,
+            no_tld_query: values.no_tld_query,
+        };
+        let candidates = search::candidates(name, qtype, rules)?;
+        Some(candidates.names.into_iter().map(|c| c.name).collect())
+    }
 }
 
 /// The answer of the hosts file, if there is one and it has the name.

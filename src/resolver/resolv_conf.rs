@@ -1,5 +1,6 @@
 //! resolv.conf and the environment variables that go over it.
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV6};
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::MetadataExt as _;
@@ -82,6 +83,8 @@ pub(super) struct ResolvConf {
     pub(super) config: Config,
     pub(super) servers: Vec<SocketAddr>,
     pub(super) search: Vec<Vec<u8>>,
+    /// Of what decides on the names that are asked for a relative one; `None` = these are asked as they are.
+    pub(super) search_digest: Option<u64>,
 }
 
 impl ResolvConf {
@@ -128,13 +131,28 @@ impl ResolvConf {
         if servers.is_empty() {
             servers.push((Ipv4Addr::LOCALHOST, DNS_PORT).into());
         }
+        let search = search_of(&config);
         Self {
             stamp,
-            search: search_of(&config),
+            search_digest: digest_of(&search, &config),
+            search,
             config,
             servers,
         }
     }
+}
+
+fn digest_of(search: &[Vec<u8>], config: &Config) -> Option<u64> {
+    if search.iter().all(Vec::is_empty) {
+        return None;
+    }
+    // The same in all processes.
+    let mut hasher = DefaultHasher::new();
+    for domain in search {
+        domain.to_ascii_lowercase().hash(&mut hasher);
+    }
+    (config.ndots, config.no_tld_query).hash(&mut hasher);
+    Some(hasher.finish().max(2))
 }
 
 /// The domains of the last `search` or `domain` line, else that of the host's name.

@@ -25,6 +25,48 @@ impl RecordType {
     pub const EBL: Self = Self(65300);
 }
 
+/// Types from here on, of which no one is assigned, stand for what a search list led to.
+const LINKS: u16 = 0xfe00;
+/// Place of both address types together among these; no type of its own has this octet here.
+const EITHER_ADDRESS: u16 = 0xff;
+
+impl RecordType {
+    /// The type of what is remembered of the walk of a search list for records of this type; `either`: for addresses
+    /// of either family.
+    ///
+    /// Types that the cache keeps differ in their low octet.
+    #[must_use]
+    pub fn link(self, either: bool) -> Self {
+        match either {
+            true => Self(LINKS | EITHER_ADDRESS),
+            false => Self(LINKS | self.0 & 0xff),
+        }
+    }
+
+    /// True for what [`Self::link`] gives.
+    #[must_use]
+    pub fn is_link(self) -> bool {
+        self.0 & 0xff00 == LINKS
+    }
+
+    /// The type for which a walk was made; `None` for addresses of either family, and where it is no link.
+    #[must_use]
+    pub fn linked(self) -> Option<Self> {
+        let known = [
+            Self::A,
+            Self::CNAME,
+            Self::PTR,
+            Self::TXT,
+            Self::AAAA,
+            Self::SRV,
+            Self::NAPTR,
+            Self::EBL,
+        ];
+        let same = |rtype: &Self| rtype.link(false) == self;
+        known.into_iter().find(same)
+    }
+}
+
 /// Data of an SRV record (RFC 2782). Port and numbers in host order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Srv {

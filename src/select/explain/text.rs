@@ -147,7 +147,7 @@ pub(super) fn cached_state(name: &[u8], rtype: RecordType) -> String {
             None => "cached",
             Some(NegativeKind::NxDomain) => "cached: no such name",
             Some(NegativeKind::NoData) => "cached: no such record",
-            Some(NegativeKind::Failure) => "a failure was remembered",
+            Some(NegativeKind::Failure | NegativeKind::Silence) => "a failure was remembered",
         };
         return format!("before: {what}, {}", left_text(&entry));
     }

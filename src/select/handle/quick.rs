@@ -7,7 +7,7 @@
 use super::addresses::{AFTER_FIRST_FAMILY, AFTER_LAST_FAMILY, given_mark};
 use super::place::Progress;
 use super::{TRANSPORT_MASK, record_at_step};
-use crate::cache::{Cache, EntryRef, HashedName, RecordView};
+use crate::cache::{EntryRef, HashedName, RecordView};
 use crate::host::clock;
 use crate::lookup::{self, family_order};
 use crate::rr::{MAX_NAME_OCTETS, RecordType, may_be_literal};
@@ -72,7 +72,7 @@ fn try_first(
             first_by_naptr(cursor, naptr, name, seed, request_flags)
         }
         (0, proto) => first_by_srv(cursor, name, proto, seed, request_flags),
-        (port, proto) => first_of_host(cursor, name, port, proto, seed),
+        (port, proto) => first_of_host(cursor, name, port, proto, seed, request_flags),
     }
 }
 
@@ -84,12 +84,14 @@ fn first_of_host(
     port: u16,
     proto: u8,
     seed: u32,
+    request_flags: u32,
 ) -> Option<QuickTarget> {
     let transport = match proto {
         0 => Transport::Udp,
         number => Transport::from_number(number)?,
     } as u8;
-    let entry = lookup::quick_entry(&hashed(name)?, RecordType::A)?;
+    let host = lookup::written_name(name, Some(request_flags))?;
+    let entry = lookup::quick_entry(&host, RecordType::A)?;
     let address = entry.usable_ipv4(0, clock::now_ticks())?;
     lookup::count_quick_entry();
     *cursor = Position {
@@ -115,7 +117,7 @@ fn first_by_naptr(
     seed: u32,
     request_flags: u32,
 ) -> Option<QuickTarget> {
-    let owner = hashed(name)?;
+    let owner = lookup::written_name(name, None)?;
     // By this hash the way back is found when the SRV records are used up.
     let way_back = u64::from(owner.hash()) << 32;
     let Some(place) = naptr else {
@@ -140,7 +142,7 @@ fn first_by_naptr(
     let (transport, replacement) = best(records)?;
     let target = first_of_srv(
         cursor,
-        &hashed(replacement)?,
+        &lookup::absolute_name(replacement)?,
         transport,
         seed,
         request_flags,
@@ -166,7 +168,8 @@ fn first_by_srv(
     };
     let mut room = protocols::SRV_NAME_ROOM;
     let srv_name = protocols::write_srv_name(transport, name, &mut room)?;
-    first_of_srv(cursor, &hashed(srv_name)?, transport, seed, request_flags)
+    let srv_name = lookup::written_name(srv_name, None)?;
+    first_of_srv(cursor, &srv_name, transport, seed, request_flags)
 }
 
 /// The first of the SRV records of a name, in the order that the seed stands for.
@@ -294,10 +297,6 @@ fn next_of_srv(cursor: &mut Position, request_flags: u32) -> Quick {
         port,
         transport: cursor.proto & TRANSPORT_MASK,
     })
-}
-
-fn hashed(name: &[u8]) -> Option<HashedName<'_>> {
-    Cache::instance().map(|cache| cache.hashed(name))
 }
 
 /// True when the cache knows that the SRV target in use has no address of a family.
