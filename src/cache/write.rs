@@ -157,8 +157,8 @@ impl Cache {
         Ok(EntryRef::from_counted(self.pages.address(block)))
     }
 
-    /// Replaces `old` with the draft, if `old` is still what the cache finds under that name and type; the draft
-    /// takes its place and its mark.
+    /// Replaces `old` with the draft, if `old` is still what the cache finds under that name and type. `place` is of
+    /// the kind of the old one's.
     ///
     /// `Ok(None)` means that somebody else changed it meanwhile: read again and retry.
     ///
@@ -168,10 +168,10 @@ impl Cache {
         &self,
         old: &EntryRef,
         draft: &Draft<'_>,
+        place: Place,
         now: u32,
     ) -> Result<Option<EntryRef>, InsertError> {
         check(draft)?;
-        let place = old.place();
         let hash = place.hash(self.hash(draft.name));
         let writer = self.write();
         let block = self.pages.block_at(old.as_raw() as usize);

@@ -3,7 +3,7 @@
 use std::ffi::CStr;
 
 use super::rpc::{Call, Part, ReplyFailed};
-use crate::cache::{EntryRef, RecordView};
+use crate::cache::{Cache, EntryRef, RecordView};
 use crate::host::clock;
 use crate::rr::RecordType;
 
@@ -45,6 +45,10 @@ pub(crate) fn matches(pattern: &[u8], name: &[u8]) -> bool {
 }
 
 pub(crate) fn type_name(rtype: RecordType) -> &'static str {
+    if rtype.is_link() {
+        // What a walk of the search list found for addresses of either family, or for one type.
+        return rtype.linked().map_or("A+AAAA", type_name);
+    }
     TYPE_NAMES
         .iter()
         .find(|(_, number)| *number == rtype)
@@ -121,6 +125,9 @@ fn describe(call: &Call, entry: &EntryRef, references: i32) -> Result<(), ReplyF
     call.field_int(part, c"expires", shown_expiry(entry, entry.expire(), now))?;
     call.field_int(part, c"last_used", idle_seconds(entry, now))?;
     call.field_text(part, c"negative_entry", yes_no(entry.negative().is_some()))?;
+    if let Some(relative) = relative_state(entry) {
+        call.field_text(part, c"relative_name", &relative)?;
+    }
     if entry.record_count() == 0 {
         return Ok(());
     }
@@ -134,6 +141,26 @@ fn describe(call: &Call, entry: &EntryRef, references: i32) -> Result<(), ReplyF
         call.field_int(record, c"rr_expires", shown_expiry(entry, expire, now))?;
     }
     Ok(())
+}
+
+/// What an entry says of the relative name, where that is another question than the absolute one.
+fn relative_state(entry: &EntryRef) -> Option<Vec<u8>> {
+    let list = Cache::instance()?.list_in_force();
+    let mark = entry.mark()?;
+    let holds = mark.is_edited() || list.is_some_and(|list| mark.is_of(list));
+    let told = match (entry.is_relative(), mark.is_edited()) {
+        _ if !holds => b"under another search list".to_vec(),
+        (true, true) => b"alone, edited".to_vec(),
+        (true, false) => match entry.record(0) {
+            Some(RecordView::Cname(target)) => [b"found as ", target].concat(),
+            _ => b"not found".to_vec(),
+        },
+        // Without a list both are one.
+        (false, _) if list.is_none() => return None,
+        (false, true) => b"too, edited".to_vec(),
+        (false, false) => b"too, found as written".to_vec(),
+    };
+    Some(told)
 }
 
 fn record_fields(

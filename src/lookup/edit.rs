@@ -4,7 +4,8 @@
 //! never changed in place: the new content is a new entry.
 
 use crate::cache::{
-    Cache, Conflict, Draft, DraftData, DraftRecord, EntryRef, InsertError, NegativeKind, RecordView,
+    Cache, Conflict, Draft, DraftData, DraftRecord, EntryRef, InsertError, Mark, NegativeKind,
+    Place, RecordView,
 };
 use crate::host::clock;
 use crate::host::options::{self, Opt};
@@ -54,21 +55,90 @@ pub struct RecordEdit<'a> {
     pub permanent: bool,
 }
 
-/// Unlinks the entry of exactly this name and type.
+/// The entries that an edit of a name concerns: those of the absolute name and, unless the name is written with a final
+/// dot, what is known of the relative one.
+fn places(cache: &Cache, name: &[u8], rtype: RecordType, dotted: bool) -> Vec<Place> {
+    let mut places = vec![if dotted {
+        Place::Absolute
+    } else {
+        Place::Both(Mark::edited())
+    }];
+    let is_apart = || {
+        let relative = cache.hashed(name).related_edited();
+        cache.acquire_exact_any_age(&relative, rtype).is_some()
+    };
+    if !dotted && is_apart() {
+        places.push(Place::Relative(Mark::edited()));
+    }
+    places
+}
+
+/// The entry at a place, live or expired.
+fn entry_at(cache: &Cache, name: &[u8], rtype: RecordType, place: Place) -> Option<EntryRef> {
+    let name = cache.hashed(name);
+    match place {
+        Place::Absolute | Place::Both(_) => cache.acquire_exact_any_age(&name, rtype),
+        Place::Relative(_) => cache.acquire_exact_any_age(&name.related_edited(), rtype),
+    }
+}
+
+/// Before the absolute name alone is edited: what an operator said of both kinds goes on for the relative one.
+fn split(cache: &Cache, name: &[u8], rtype: RecordType, now: u32) {
+    let Some(old) = cache.acquire_any_age(name, rtype) else {
+        return;
+    };
+    if !old.mark().is_some_and(Mark::is_edited) {
+        return;
+    }
+    let records = read_records(&old, now);
+    let content = Content {
+        name: old.name(),
+        rtype,
+        records: &records,
+        permanent: old.is_permanent(),
+        negative_ttl: seconds_left(&old, now),
+    };
+    let place = Place::Relative(Mark::edited());
+    // Without memory for it the relative name is asked for.
+    let _ = content.publish(cache, None, place, now);
+}
+
+/// What walks of the search list found for a relative name: an edit goes before it.
+fn forget_walks(cache: &Cache, name: &[u8], rtype: RecordType) -> bool {
+    let name = cache.hashed(name);
+    let mut any = cache.remove_related(&name, rtype.link(false));
+    if matches!(rtype, RecordType::A | RecordType::AAAA) {
+        any |= cache.remove_related(&name, rtype.link(true));
+    }
+    any
+}
+
+/// Unlinks the entry of exactly this name and type. A name without final dot stands for both kinds of names, one with a
+/// dot for the absolute one.
 ///
 /// # Errors
 /// `NotFound`, `Permanent` (those are only dropped by a forced flush), `NoCache`.
 pub fn delete(name: &[u8], rtype: RecordType) -> Result<(), EditError> {
     let cache = Cache::instance().ok_or(EditError::NoCache)?;
-    let (name, _) = split_absolute(name);
-    let entry = cache
-        .acquire_any_age(name, rtype)
-        .ok_or(EditError::NotFound)?;
-    if entry.is_permanent() {
+    let (name, dotted) = split_absolute(name);
+    let now = clock::now_ticks();
+    let places = places(cache, name, rtype, dotted);
+    let entries: Vec<EntryRef> = places
+        .into_iter()
+        .filter_map(|place| entry_at(cache, name, rtype, place))
+        .collect();
+    if entries.iter().any(EntryRef::is_permanent) {
         return Err(EditError::Permanent);
     }
-    let expired = entry.is_expired(clock::now_ticks());
-    if cache.remove(&entry) && !expired {
+    if dotted {
+        split(cache, name, rtype, now);
+    }
+    let mut done = !dotted && forget_walks(cache, name, rtype);
+    for entry in entries {
+        let expired = entry.is_expired(now);
+        done |= cache.remove(&entry) && !expired;
+    }
+    if done {
         Ok(())
     } else {
         Err(EditError::NotFound)
@@ -82,10 +152,13 @@ pub fn delete(name: &[u8], rtype: RecordType) -> Result<(), EditError> {
 /// kept from a record that is not permanent if it is. A negative entry is always replaced. A TTL
 /// of 0 adds nothing unless the record is permanent.
 ///
+/// A name without final dot stands for both kinds of names: a lookup of the relative one finds the record before any
+/// walk of the search list. One with a dot stands for the absolute name alone.
+///
 /// # Errors
 /// Why nothing was changed.
 pub fn add_record(rtype: RecordType, edit: &RecordEdit<'_>) -> Result<(), EditError> {
-    let (name, _) = split_absolute(edit.name);
+    let (name, dotted) = split_absolute(edit.name);
     if name.is_empty() || name.len() > MAX_NAME_OCTETS || name.contains(&0) {
         return Err(EditError::Invalid);
     }
@@ -94,12 +167,27 @@ pub fn add_record(rtype: RecordType, edit: &RecordEdit<'_>) -> Result<(), EditEr
     let cache = Cache::instance()
         .filter(|_| options::on(Opt::UseCache))
         .ok_or(EditError::NoCache)?;
+    if dotted {
+        split(cache, name, rtype, clock::now_ticks());
+    }
+    for place in places(cache, name, rtype, dotted) {
+        add_at(cache, rtype, name, place, edit, rdata.as_ref())?;
+    }
+    Ok(())
+}
+
+fn add_at(
+    cache: &Cache,
+    rtype: RecordType,
+    name: &[u8],
+    place: Place,
+    edit: &RecordEdit<'_>,
+    rdata: Option<&RData>,
+) -> Result<(), EditError> {
     let ttl = edit.ttl.min(MAX_TTL_S);
     for _ in 0..MAX_RACES {
         let now = clock::now_ticks();
-        let old = cache
-            .acquire_any_age(name, rtype)
-            .filter(|entry| !entry.is_expired(now));
+        let old = entry_at(cache, name, rtype, place).filter(|entry| !entry.is_expired(now));
         if let Some(old) = &old
             && old.is_permanent()
             && !edit.permanent
@@ -118,17 +206,17 @@ pub fn add_record(rtype: RecordType, edit: &RecordEdit<'_>) -> Result<(), EditEr
         // What is extended keeps the spelling of its name.
         let extended = old.as_ref().filter(|_| !records.is_empty());
         let name = extended.map_or(name, |old| old.name()).to_vec();
-        if let Some(rdata) = &rdata {
-            let place = records.iter().position(|(_, old)| same_value(old, rdata));
-            if place.is_none() && records.len() >= MAX_RRSET_RECORDS {
+        if let Some(rdata) = rdata {
+            let at = records.iter().position(|(_, old)| same_value(old, rdata));
+            if at.is_none() && records.len() >= MAX_RRSET_RECORDS {
                 return Err(EditError::Full);
             }
             let changed = (ttl, rdata.clone());
-            match place.and_then(|place| records.get_mut(place)) {
+            match at.and_then(|at| records.get_mut(at)) {
                 // A changed SRV record goes behind its equals, an address stays where it is.
                 Some(old) if rtype != RecordType::SRV => *old = changed,
                 _ => {
-                    place.map(|place| records.remove(place));
+                    at.map(|at| records.remove(at));
                     records.push(changed);
                 }
             }
@@ -140,7 +228,7 @@ pub fn add_record(rtype: RecordType, edit: &RecordEdit<'_>) -> Result<(), EditEr
             permanent: edit.permanent,
             negative_ttl: ttl,
         };
-        if content.publish(cache, old.as_ref(), now)? {
+        if content.publish(cache, old.as_ref(), place, now)? {
             return Ok(());
         }
     }
@@ -159,7 +247,7 @@ pub fn delete_single_record(
     negative: bool,
     permanent: bool,
 ) -> Result<(), EditError> {
-    let (name, _) = split_absolute(name);
+    let (name, dotted) = split_absolute(name);
     let wanted = if negative {
         None
     } else {
@@ -176,15 +264,34 @@ pub fn delete_single_record(
         read_value(rtype, &edit)?
     };
     let cache = Cache::instance().ok_or(EditError::NoCache)?;
+    if dotted {
+        split(cache, name, rtype, clock::now_ticks());
+    }
+    let mut result = Err(EditError::NotFound);
+    for place in places(cache, name, rtype, dotted) {
+        let kind = (negative, permanent);
+        let here = delete_at(cache, rtype, name, place, wanted.as_ref(), kind);
+        result = result.or(here);
+    }
+    result
+}
+
+fn delete_at(
+    cache: &Cache,
+    rtype: RecordType,
+    name: &[u8],
+    place: Place,
+    wanted: Option<&RData>,
+    (negative, permanent): (bool, bool),
+) -> Result<(), EditError> {
     for _ in 0..MAX_RACES {
         let now = clock::now_ticks();
-        let entry = cache
-            .acquire_any_age(name, rtype)
+        let entry = entry_at(cache, name, rtype, place)
             .filter(|entry| !entry.is_expired(now))
             .filter(|e| e.is_permanent() == permanent && e.negative().is_some() == negative)
             .ok_or(EditError::NotFound)?;
         let mut records = Vec::new();
-        if let Some(wanted) = &wanted {
+        if let Some(wanted) = wanted {
             records = read_records(&entry, now);
             let before = records.len();
             records.retain(|(_, rdata)| !same_value(rdata, wanted));
@@ -202,7 +309,7 @@ pub fn delete_single_record(
                 permanent,
                 negative_ttl: 0,
             };
-            content.publish(cache, Some(&entry), now)?
+            content.publish(cache, Some(&entry), entry.place(), now)?
         };
         if done {
             return Ok(());
@@ -223,7 +330,13 @@ struct Content<'a> {
 
 impl Content<'_> {
     /// Puts the content in the old one's place; false when that changed meanwhile.
-    fn publish(&self, cache: &Cache, old: Option<&EntryRef>, now: u32) -> Result<bool, EditError> {
+    fn publish(
+        &self,
+        cache: &Cache,
+        old: Option<&EntryRef>,
+        place: Place,
+        now: u32,
+    ) -> Result<bool, EditError> {
         let records: Vec<_> = self
             .records
             .iter()
@@ -242,9 +355,11 @@ impl Content<'_> {
         };
         let result = match old {
             Some(old) => cache
-                .replace_if_current(old, &draft, now)
+                .replace_if_current(old, &draft, place, now)
                 .map(|entry| entry.is_some()),
-            None => cache.insert(&draft, Conflict::Replace, now).map(|_| true),
+            None => cache
+                .insert_at(&draft, place, Conflict::Replace, now)
+                .map(|_| true),
         };
         result.map_err(|error| match error {
             InsertError::Full => EditError::Full,
@@ -283,6 +398,18 @@ fn same_value(a: &RData, b: &RData) -> bool {
     match (a, b) {
         (RData::Srv(a), RData::Srv(b)) => eq_ignore_case(a.target.as_bytes(), b.target.as_bytes()),
         _ => a == b,
+    }
+}
+
+/// Seconds that an entry has left, rounded up.
+fn seconds_left(entry: &EntryRef, now: u32) -> u32 {
+    if entry.is_expired(now) {
+        0
+    } else {
+        entry
+            .expire()
+            .wrapping_sub(now)
+            .div_ceil(clock::TICKS_PER_S)
     }
 }
 

@@ -112,6 +112,24 @@ enum Branch {
     Failed,
 }
 
+/// Who named what is looked up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Named {
+    /// The caller: without a final dot the search list may complete the name.
+    ByCaller,
+    /// A record: the name is absolute.
+    ByRecord,
+}
+
+impl Named {
+    fn look_up(self) -> handle::LookUp {
+        match self {
+            Self::ByCaller => lookup::entry,
+            Self::ByRecord => lookup::absolute_entry,
+        }
+    }
+}
+
 struct Walk {
     flags: u32,
     seed: u32,
@@ -157,7 +175,7 @@ impl Walk {
         if to.port != 0 {
             let line = "the URI has a port: no NAPTR, no SRV, the addresses of the host (RFC 3263 section 4.2)";
             self.say(1, Subject::Srv, line.to_owned());
-            self.addresses(1, &to.host, lookup::entry);
+            self.addresses(1, &to.host, Named::ByCaller);
             return;
         }
         if self.by_naptr(to) != Branch::Nothing {
@@ -169,7 +187,7 @@ impl Walk {
                 Subject::Address,
                 "no SRV record in use: the addresses of the host itself".to_owned(),
             );
-            self.addresses(1, &to.host, lookup::entry);
+            self.addresses(1, &to.host, Named::ByCaller);
         }
     }
 
@@ -195,7 +213,7 @@ impl Walk {
             self.option(1, "dns_try_naptr=no: no NAPTR");
             return Branch::Nothing;
         }
-        let (line, found) = self.look_up(&to.host, RecordType::NAPTR, lookup::entry);
+        let (line, found) = self.look_up(&to.host, RecordType::NAPTR, Named::ByCaller);
         self.say(1, Subject::Naptr, line);
         match found {
             Ok(entry) => self.naptr_records(&entry),
@@ -261,7 +279,7 @@ impl Walk {
                 candidate.transport.name(),
             );
             self.say(2, Subject::Naptr, line);
-            let result = self.srv_set(3, replacement, lookup::absolute_entry);
+            let result = self.srv_set(3, replacement, Named::ByRecord);
             any |= result == Branch::Targets;
             failed |= result == Branch::Failed && !any;
             // Only as long as the search has not stopped at a target.
@@ -318,7 +336,7 @@ impl Walk {
                 self.say(1, Subject::Srv, line);
                 continue;
             }
-            match self.srv_set(1, &name, lookup::entry) {
+            match self.srv_set(1, &name, Named::ByCaller) {
                 Branch::Targets => chosen = Some(transport),
                 Branch::Failed => {
                     failed = true;
@@ -337,8 +355,8 @@ impl Walk {
     }
 
     /// The SRV records of a name in the order of use, each with its addresses.
-    fn srv_set(&mut self, depth: usize, name: &[u8], look_up: handle::LookUp) -> Branch {
-        let (line, found) = self.look_up(name, RecordType::SRV, look_up);
+    fn srv_set(&mut self, depth: usize, name: &[u8], named: Named) -> Branch {
+        let (line, found) = self.look_up(name, RecordType::SRV, named);
         self.say(depth, Subject::Srv, line);
         let entry = match found {
             Ok(entry) => entry,
@@ -396,7 +414,7 @@ impl Walk {
                 continue;
             }
             self.say(depth + 1, Subject::Srv, head);
-            let result = self.addresses(depth + 2, target, lookup::absolute_entry);
+            let result = self.addresses(depth + 2, target, Named::ByRecord);
             any |= result == Branch::Targets;
             failed |= result == Branch::Failed;
         }
@@ -409,7 +427,7 @@ impl Walk {
 
     // Addresses
 
-    fn addresses(&mut self, depth: usize, host: &[u8], look_up: handle::LookUp) -> Branch {
+    fn addresses(&mut self, depth: usize, host: &[u8], named: Named) -> Branch {
         if let Some(address) = parse_literal(host) {
             self.literal(depth, address);
             return if family_allowed(address, self.flags) {
@@ -422,7 +440,7 @@ impl Walk {
         let now = clock::now_ticks();
         let mut result = Branch::Nothing;
         for family in std::iter::once(first).chain(second) {
-            let (mut line, found) = self.look_up(host, family, look_up);
+            let (mut line, found) = self.look_up(host, family, named);
             match found {
                 Ok(entry) => {
                     let list: Vec<_> = entry
@@ -460,12 +478,12 @@ impl Walk {
         &self,
         name: &[u8],
         rtype: RecordType,
-        look_up: handle::LookUp,
+        named: Named,
     ) -> (String, Result<EntryRef, LookupError>) {
-        let before = cached_state(name, rtype);
-        let result = look_up(name, rtype, self.flags);
+        let before = cached_state(name, rtype, named, self.flags);
+        let result = named.look_up()(name, rtype, self.flags);
         let outcome = match &result {
-            Ok((entry, source)) => found_text(name, entry, *source),
+            Ok((entry, source)) => found_text(name, named, entry, *source),
             Err(error) => error_text(*error).to_owned(),
         };
         let line = format!("{} {}: {outcome}; {before}", type_text(rtype), text(name));

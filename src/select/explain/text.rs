@@ -5,11 +5,12 @@ use std::fmt::Write as _;
 use crate::cache::{Cache, EntryRef, NegativeKind, RecordView};
 use crate::error::{Failure, LookupError};
 use crate::host::clock;
-use crate::lookup::Source;
+use crate::lookup::{self, Source};
 use crate::rr::RecordType;
 
 use super::super::naptr::transport_of;
 use super::super::{SelectError, protocols};
+use super::Named;
 
 /// Octets that do not show, or mean something to a terminal, are left out.
 pub(super) fn text(octets: &[u8]) -> String {
@@ -106,12 +107,21 @@ pub(super) fn type_text(rtype: RecordType) -> &'static str {
     }
 }
 
-pub(super) fn found_text(name: &[u8], entry: &EntryRef, source: Source) -> String {
+pub(super) fn found_text(name: &[u8], named: Named, entry: &EntryRef, source: Source) -> String {
     let count = entry.record_count();
     let mut line = format!("{count} record{}", if count == 1 { "" } else { "s" });
     let asked = name.strip_suffix(b".").unwrap_or(name);
     if !entry.name().eq_ignore_ascii_case(asked) {
-        let _ = write!(line, " of {}", text(entry.name()));
+        let by_list = named == Named::ByCaller
+            && asked.len() == name.len()
+            && Cache::instance().is_some_and(|cache| cache.list_in_force().is_some())
+            && is_subdomain_text(entry.name(), asked);
+        let how = if by_list {
+            ", relative, found as"
+        } else {
+            " of"
+        };
+        let _ = write!(line, "{how} {}", text(entry.name()));
     }
     let from = match source {
         // RFC 8767: better than nothing, or good enough while it is fetched anew.
@@ -122,6 +132,12 @@ pub(super) fn found_text(name: &[u8], entry: &EntryRef, source: Source) -> Strin
     };
     let _ = write!(line, " {from}, {}", left_text(entry));
     line
+}
+
+/// True when `name` is `head`, a dot and something more.
+fn is_subdomain_text(name: &[u8], head: &[u8]) -> bool {
+    name.split_at_checked(head.len())
+        .is_some_and(|(start, rest)| start.eq_ignore_ascii_case(head) && rest.starts_with(b"."))
 }
 
 fn left_text(entry: &EntryRef) -> String {
@@ -137,7 +153,17 @@ fn left_text(entry: &EntryRef) -> String {
 }
 
 /// What the cache holds on a name and type before it is looked up.
-pub(super) fn cached_state(name: &[u8], rtype: RecordType) -> String {
+pub(super) fn cached_state(name: &[u8], rtype: RecordType, named: Named, flags: u32) -> String {
+    if named == Named::ByCaller
+        && let Some((entry, found_as)) = lookup::cached_relative(name, rtype, flags)
+    {
+        let what = match (found_as, entry.negative()) {
+            (Some(name), _) => format!("cached, relative, found as {name}"),
+            (None, Some(_)) => "cached: not found by the search list".to_owned(),
+            (None, None) => "cached".to_owned(),
+        };
+        return format!("before: {what}, {}", left_text(&entry));
+    }
     let name = name.strip_suffix(b".").unwrap_or(name);
     let Some(cache) = Cache::instance() else {
         return "no cache".to_owned();
