@@ -87,6 +87,14 @@ pub(super) fn note_use(block: BlockId, qtype: RecordType, expire: u32, counts: u
     }
 }
 
+/// True for an entry that is expired or in the last part of its life.
+#[must_use]
+pub fn is_due(entry: &EntryRef, now: u32) -> bool {
+    let left = entry.expire().wrapping_sub(now);
+    let ends = entry.is_expired(now) || left <= window(layout::life_s(entry.counts()));
+    ends && !entry.is_permanent()
+}
+
 /// The last part of a life of so many seconds in which an entry in use is fetched anew, ticks.
 fn window(life_s: u32) -> u32 {
     let percent = options::extra(ExtraOpt::RefreshAhead);
@@ -98,12 +106,13 @@ fn window(life_s: u32) -> u32 {
 }
 
 impl Cache {
-    /// As [`note_use`], for an alias that was followed for the sake of a type.
+    /// As [`note_use`]: for an alias or a link that was followed for the sake of a type, or for an entry of the type
+    /// that was reached in this way.
     #[cold]
-    pub(super) fn note_alias(&self, alias: &EntryRef, qtype: RecordType, now: u32) {
-        if !alias.is_permanent() {
-            let block = self.number_of(alias);
-            note_use(block, qtype, alias.expire(), alias.counts(), now);
+    pub fn note_followed(&self, entry: &EntryRef, qtype: RecordType, now: u32) {
+        if !entry.is_permanent() {
+            let block = self.number_of(entry);
+            note_use(block, qtype, entry.expire(), entry.counts(), now);
         }
     }
 
@@ -130,9 +139,7 @@ impl Cache {
                 RecordType::CNAME => RecordType((word >> 32) as u16),
                 rtype => rtype,
             };
-            let left = entry.expire().wrapping_sub(now);
-            let due = entry.is_expired(now) || left <= window(layout::life_s(entry.counts()));
-            (due && entry.is_linked() && !entry.is_permanent()).then_some(Due { entry, qtype })
+            (is_due(&entry, now) && entry.is_linked()).then_some(Due { entry, qtype })
         })
     }
 }

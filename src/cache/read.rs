@@ -59,7 +59,7 @@ impl Cache {
         let alias = self.hold(qname, RecordType::CNAME, Wanted::LivePositive(now))?;
         // The alias does not know what it is followed for.
         if alias.last_used() == layout::use_stamp(now) {
-            self.note_alias(&alias, qtype, now);
+            self.note_followed(&alias, qtype, now);
         }
         Some(alias)
     }

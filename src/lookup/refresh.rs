@@ -15,7 +15,7 @@ use crate::host::clock::{self, TICKS_PER_S};
 use crate::host::metrics::{self, Metric};
 use crate::host::{hooks, vars::dns_flags};
 use crate::resolver::{self, Outcome, Question, SearchList};
-use crate::rr::{MAX_CNAME_HOPS, RecordType};
+use crate::rr::{MAX_CNAME_HOPS, Name, RecordType};
 
 use super::fetch::verdict_of;
 use super::flight::{self, Attempt, Claim};
@@ -30,6 +30,8 @@ use super::{backoff, watchdog};
 pub const MAX_JOBS: usize = 32;
 /// A query for a refresh ends after this, ms: nobody waits for it, but others wait for their turn.
 pub const LIMIT_MS: u64 = 5000;
+/// Rounds that a walk waits for another who asks its question.
+const MAX_TRIES: usize = 40;
 /// Without a sign of life for so long the refresher is taken for dead, ticks.
 pub const SILENCE: u32 = 3 * TICKS_PER_S;
 
@@ -50,6 +52,24 @@ pub struct Job {
 }
 
 impl Job {
+    fn of(
+        name: &Name,
+        qtype: RecordType,
+        key: u64,
+        claim: Option<Claim>,
+        walk: Option<Walk>,
+    ) -> Self {
+        Self {
+            name: name.as_bytes().to_vec(),
+            text: question_text(name.as_bytes(), true).into_owned(),
+            qtype,
+            walk,
+            key,
+            hops: MAX_CNAME_HOPS,
+            claim,
+        }
+    }
+
     /// What to ask.
     #[must_use]
     pub fn question(&self) -> Question<'_> {
@@ -65,6 +85,19 @@ impl Job {
 pub struct Refresher {
     /// Claimed because an answer ended in an alias of a name that the cache does not have.
     more: VecDeque<Job>,
+    /// Walks of the search list that go on, and how often that was tried: somebody else may be asking the question
+    /// that a walk has come to.
+    walks: VecDeque<(Walk, usize)>,
+}
+
+/// What becomes of a walk.
+enum Going {
+    /// It has to ask this.
+    Asks(Job),
+    /// Another asks it.
+    Waits(Walk),
+    /// It is over, or its question may not be asked now.
+    Ended,
 }
 
 impl Refresher {
@@ -91,6 +124,13 @@ impl Refresher {
             && let Some(job) = self.more.pop_front()
         {
             jobs.push(job);
+        }
+        for _ in 0..self.walks.len() {
+            if jobs.len() < MAX_JOBS
+                && let Some((walk, tries)) = self.walks.pop_front()
+            {
+                jobs.extend(self.go_on_with(cache, walk, tries));
+            }
         }
         if jobs.len() < MAX_JOBS {
             let due = cache.take_due(clock::now_ticks());
@@ -166,7 +206,18 @@ impl Refresher {
         if let Some(mut walk) = walk
             && walk.learn(cache, result).is_none()
         {
-            self.more.extend(next_of(cache, walk));
+            self.walks.push_back((walk, 0));
+        }
+    }
+
+    fn go_on_with(&mut self, cache: &Cache, walk: Walk, tries: usize) -> Option<Job> {
+        match next_of(cache, walk) {
+            Going::Asks(job) => Some(job),
+            Going::Waits(walk) if tries < MAX_TRIES => {
+                self.walks.push_back((walk, tries + 1));
+                None
+            }
+            Going::Waits(_) | Going::Ended => None,
         }
     }
 }
@@ -215,14 +266,42 @@ fn walk_job(cache: &Cache, entry: &EntryRef, mark: Mark) -> Option<Job> {
         (false, qtype) if mark.is_of_either() => Aim::of(qtype, flags),
         (false, qtype) => Aim { qtype, other: None },
     };
-    next_of(cache, Walk::begin(entry.name(), aim, &domains, list)?)
+    match next_of(cache, Walk::begin(entry.name(), aim, &domains, list)?) {
+        Going::Asks(job) => Some(job),
+        // It is noted again at the next use.
+        Going::Waits(_) | Going::Ended => None,
+    }
 }
 
-/// The question that a walk has come to.
-fn next_of(cache: &Cache, walk: Walk) -> Option<Job> {
-    let (name, qtype) = walk.question()?;
-    let name = name.clone();
-    claim_job(cache, name.as_bytes(), qtype, MAX_CNAME_HOPS, Some(walk))
+/// The question that a walk has come to. What the cache knows for a good while yet is not asked again: another walk,
+/// for the other address family, may just have asked it.
+fn next_of(cache: &Cache, mut walk: Walk) -> Going {
+    loop {
+        let Some((name, qtype)) = walk.question() else {
+            return Going::Ended;
+        };
+        let name = name.clone();
+        let mut hops = MAX_CNAME_HOPS;
+        if let Known::Entry(entry) = known(cache, name.as_bytes(), qtype, &mut hops)
+            && !due::is_due(&entry, clock::now_ticks())
+        {
+            match walk.learn(cache, usable(entry)) {
+                None => continue,
+                Some(_) => return Going::Ended,
+            }
+        }
+        let key = flight::key_of(cache, &cache.hashed(name.as_bytes()), qtype);
+        if backoff::is_waiting(key, clock::now_ticks()) {
+            return Going::Ended;
+        }
+        return match flight::attempt(cache, key) {
+            Attempt::Busy(_) => Going::Waits(walk),
+            Attempt::Claimed(claim) => {
+                Going::Asks(Job::of(&name, qtype, key, Some(claim), Some(walk)))
+            }
+            Attempt::Alone => Going::Asks(Job::of(&name, qtype, key, None, Some(walk))),
+        };
+    }
 }
 
 fn claim_job(

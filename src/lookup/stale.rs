@@ -44,7 +44,7 @@ pub(super) fn find(cache: &Cache, name: &[u8], qtype: RecordType, hops: usize) -
     let now = clock::now_ticks();
     let mut expired = None;
     let entry = follow(cache, name, qtype, (now, limit), hops, &mut expired)?;
-    Some(used(entry, expired?, now))
+    Some(used(cache, entry, expired?, now))
 }
 
 /// As [`find`], for a relative name: what was found for it last under the list in force.
@@ -61,7 +61,7 @@ pub(super) fn find_relative(
     let now = clock::now_ticks();
     if let Some(entry) = relative::as_written_of_any_age(cache, name, aim, list) {
         let is_of_use = entry.negative().is_none() && may_serve(&entry, (now, limit));
-        return is_of_use.then(|| used(entry.clone(), entry, now));
+        return is_of_use.then(|| used(cache, entry.clone(), entry, now));
     }
     let (link, target) = relative::expired_link(cache, name, aim, list)?;
     if !may_serve(&link, (now, limit)) {
@@ -71,16 +71,18 @@ pub(super) fn find_relative(
     let hops = MAX_CNAME_HOPS;
     let target = target.as_bytes();
     let entry = follow(cache, target, aim.qtype, (now, limit), hops, &mut expired)?;
-    Some(used(entry, expired?, now))
+    Some(used(cache, entry, expired?, now))
 }
 
 /// Notes the use of stale data.
-fn used(entry: EntryRef, expired: EntryRef, now: u32) -> Stale {
+fn used(cache: &Cache, entry: EntryRef, expired: EntryRef, now: u32) -> Stale {
     // A stamp may lie a tick ahead.
     let unused = (now.wrapping_sub(expired.last_used()) as i32).max(0) as u32;
     let recent = options::extra(ExtraOpt::StaleRecent).min(MAX_TTL_S) * TICKS_PER_S;
     let was_noted = expired.touch(now);
-    entry.touch(now);
+    if entry.touch(now) && !entry.is_expired(now) {
+        cache.note_followed(&entry, entry.rtype(), now);
+    }
     Stale {
         entry,
         expired,

@@ -1,0 +1,371 @@
+//! Absolute and relative names.
+//!
+//! An entry stands under an absolute name: what DNS says of exactly that name. A relative name, as people write it,
+//! may be completed by a search list, so it is another question. Where no list is in force it is the absolute one.
+//! Where one is, there are two places for what is known of a relative name:
+//!
+//! * The relative name was found as it was written. Then the entry of the absolute name carries the mark of the list
+//!   under which that was so, and one look finds it.
+//! * Anything else (it was found under a longer name, it is absent) stands under a hash of its own, where no look for
+//!   the absolute name comes: [`HashedName::related`].
+//!
+//! A list is known by a small number, the same in all processes. A mark of another list than the one in force says
+//! nothing.
+
+use crate::rr::RecordType;
+use crate::shm::sync::{AtomicU32, AtomicU64, Ordering};
+
+use super::hash::{ABSOLUTE, NameHash, hash_name};
+use super::{Cache, EntryRef, layout};
+
+/// Lists that have numbers at a time.
+pub(super) const LISTS: usize = 14;
+/// The mark holds for lookups that want either address family, too; without it for those that want the entry's type
+/// alone.
+const EITHER: u8 = 0x08;
+const LIST_SHIFT: u32 = 4;
+/// In place of a list's number: an operator said so, whatever list is in force.
+const EDITED: u8 = 15;
+/// Where the flags stand in the word at [`layout::IDENTITY`].
+const FLAGS_SHIFT: u32 = 16;
+
+/// The number of a search list, 1 to [`LISTS`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ListId(u8);
+
+/// What an entry says of the relative name of its spelling.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mark(u8);
+
+impl Mark {
+    /// An operator's word, for every list.
+    #[must_use]
+    pub const fn edited() -> Self {
+        Self(EDITED << LIST_SHIFT | EITHER)
+    }
+
+    /// True under a list; `either`: for lookups of both address families, too.
+    #[must_use]
+    pub fn under(list: ListId, either: bool) -> Self {
+        Self(list.0 << LIST_SHIFT | if either { EITHER } else { 0 })
+    }
+
+    fn list(self) -> u8 {
+        self.0 >> LIST_SHIFT
+    }
+
+    /// True for [`Self::edited`].
+    #[must_use]
+    pub fn is_edited(self) -> bool {
+        self.list() == EDITED
+    }
+
+    /// True when it holds under a list.
+    #[must_use]
+    pub fn is_of(self, list: ListId) -> bool {
+        self.list() == list.0
+    }
+
+    /// True when it holds for lookups of both address families, too.
+    #[must_use]
+    pub fn is_of_either(self) -> bool {
+        self.0 & EITHER != 0
+    }
+}
+
+/// Under which name an entry stands, and what it says of the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// Under the absolute name, for which alone it speaks.
+    Absolute,
+    /// Under the absolute name, and it speaks for the relative one.
+    Both(Mark),
+    /// Under the relative name.
+    Relative(Mark),
+}
+
+impl Place {
+    /// The hash under which it stands, given that of the absolute name.
+    pub(super) fn hash(self, absolute: NameHash) -> NameHash {
+        match self {
+            Self::Absolute | Self::Both(_) => absolute,
+            Self::Relative(_) => absolute.relative(),
+        }
+    }
+
+    /// [`layout::MARKS`] of the entry.
+    pub(super) fn marks(self) -> u8 {
+        match self {
+            Self::Absolute => 0,
+            Self::Both(mark) | Self::Relative(mark) => mark.0,
+        }
+    }
+}
+
+/// What a word of [`Scopes`] asks of an entry: bits of the word at [`layout::IDENTITY`], and their values.
+fn scope(marks: u8, flags: u8) -> u64 {
+    let mask = u32::from(layout::MARKS & !EITHER | flags | marks & EITHER) << FLAGS_SHIFT;
+    let value = u32::from(marks) << FLAGS_SHIFT;
+    u64::from(mask) | u64::from(value) << 32
+}
+
+/// The list in force, in the control block.
+#[repr(C)]
+pub(super) struct Scopes {
+    /// What a look for a relative name asks of an entry, see [`scope`]: first for lookups of both address families,
+    /// then for lookups of one type, which an absence says nothing to; 0 = no list is in force.
+    wanted: [AtomicU64; 2],
+    /// Digests of the lists with numbers, in the order of those; 0 = free.
+    lists: [AtomicU64; LISTS],
+}
+
+/// A name with its hash, for several lookups of one name, or kept with what leads to the name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HashedName<'a> {
+    name: &'a [u8],
+    /// As [`super::hash::NameHash::high`].
+    hash: u32,
+    /// Bits of the word at [`layout::IDENTITY`] that count for this name, and their values.
+    mask: u32,
+    value: u32,
+}
+
+impl<'a> HashedName<'a> {
+    /// The name.
+    #[must_use]
+    #[inline(always)]
+    pub fn name(&self) -> &'a [u8] {
+        self.name
+    }
+
+    /// An absolute name with a hash that was kept, which must be that of the name under the key of the cache in use.
+    #[inline(always)]
+    pub(super) fn with_kept_hash(name: &'a [u8], hash: u32) -> Self {
+        Self {
+            name,
+            hash,
+            mask: 0,
+            value: 0,
+        }
+    }
+
+    /// Its hash: that of the absolute name is [`Cache::name_hash`].
+    #[must_use]
+    #[inline(always)]
+    pub fn hash(&self) -> u32 {
+        self.hash
+    }
+
+    /// True for a relative name under a search list.
+    #[must_use]
+    #[inline]
+    pub fn is_relative(&self) -> bool {
+        self.mask != 0
+    }
+
+    /// What is asked of an entry besides type and length of the name: bits of the word at [`layout::IDENTITY`], and
+    /// their values.
+    #[inline(always)]
+    pub(super) fn wanted(&self) -> (u32, u32) {
+        (self.mask, self.value)
+    }
+
+    /// The absolute name of the same spelling.
+    #[must_use]
+    pub fn absolute(&self) -> Self {
+        Self::with_kept_hash(self.name, self.hash | ABSOLUTE)
+    }
+
+    fn marked(&self, marks: u8) -> Self {
+        let scope = scope(marks, 0);
+        Self {
+            mask: scope as u32,
+            value: (scope >> 32) as u32,
+            ..self.absolute()
+        }
+    }
+
+    /// The absolute name, for entries that an operator made for the relative one, too.
+    #[must_use]
+    pub fn edited(&self) -> Self {
+        self.marked(Mark::edited().0)
+    }
+
+    /// The relative name, for what is known of that alone under a list.
+    #[must_use]
+    pub fn related(&self, list: ListId) -> Self {
+        Self {
+            hash: self.hash & !ABSOLUTE,
+            ..self.marked(Mark::under(list, false).0)
+        }
+    }
+
+    /// As [`Self::edited`], for what an operator said of the relative name alone.
+    #[must_use]
+    pub fn related_edited(&self) -> Self {
+        Self {
+            hash: self.hash & !ABSOLUTE,
+            ..self.edited()
+        }
+    }
+
+    /// The absolute name, for entries that speak for the relative one under a list, with records or without, as
+    /// [`Cache::as_written`] finds them under the list in force; an absence speaks for lookups of either address
+    /// family alone.
+    #[must_use]
+    pub fn as_written_under(&self, list: ListId, either: bool) -> Self {
+        let flags = if either { 0 } else { layout::FLAG_NEGATIVE };
+        let scope = scope(Mark::under(list, either).0, flags);
+        Self {
+            mask: scope as u32,
+            value: (scope >> 32) as u32,
+            ..self.absolute()
+        }
+    }
+
+    /// As [`Self::related`], for whatever is there.
+    #[must_use]
+    pub fn related_in_any_way(&self) -> Self {
+        Self::with_kept_hash(self.name, self.hash & !ABSOLUTE)
+    }
+}
+
+impl Cache {
+    /// Hashes an absolute name.
+    #[must_use]
+    #[inline(always)]
+    pub fn hashed<'a>(&self, name: &'a [u8]) -> HashedName<'a> {
+        HashedName::with_kept_hash(name, hash_name(name, &self.key).high)
+    }
+
+    /// Hashes a relative name. A look for it finds entries of the name as it is written, as far as these speak for
+    /// it: under the list in force and, `either`, for lookups that want either address family. Where no list is in
+    /// force it is the absolute name.
+    #[must_use]
+    #[inline(always)]
+    pub fn as_written<'a>(&self, name: &'a [u8], either: bool) -> HashedName<'a> {
+        let wanted = match either {
+            true => &self.header.scopes.wanted[0],
+            false => &self.header.scopes.wanted[1],
+        };
+        let wanted = wanted.load(Ordering::Relaxed);
+        HashedName {
+            mask: wanted as u32,
+            value: (wanted >> 32) as u32,
+            ..self.hashed(name)
+        }
+    }
+
+    /// The list in force.
+    #[must_use]
+    pub fn list_in_force(&self) -> Option<ListId> {
+        let wanted = self.header.scopes.wanted[1].load(Ordering::Relaxed);
+        let number = (wanted >> (32 + FLAGS_SHIFT + LIST_SHIFT)) as u8 & 0xf;
+        (number != 0).then_some(ListId(number))
+    }
+
+    /// Puts a list in force for all processes, given its digest; `None` = there is none.
+    pub fn put_in_force(&self, digest: Option<u64>) {
+        let (either, single) = match digest.map(|digest| self.list_id(digest)) {
+            Some(list) => (
+                scope(Mark::under(list, true).0, 0),
+                scope(Mark::under(list, false).0, layout::FLAG_NEGATIVE),
+            ),
+            None => (0, 0),
+        };
+        let [of_either, of_one] = &self.header.scopes.wanted;
+        of_either.store(either, Ordering::Relaxed);
+        of_one.store(single, Ordering::Relaxed);
+    }
+
+    /// The number of a list, given its digest. One that is new gets a number; when there is none left, all lists
+    /// begin anew, and what was known of relative names is forgotten.
+    #[must_use]
+    pub fn list_id(&self, digest: u64) -> ListId {
+        let digest = digest.max(1);
+        loop {
+            for (number, place) in (1..).zip(&self.header.scopes.lists) {
+                let known = place.load(Ordering::Relaxed);
+                let taken = known == 0
+                    && place
+                        .compare_exchange(0, digest, Ordering::Relaxed, Ordering::Relaxed)
+                        .is_ok();
+                if taken || place.load(Ordering::Relaxed) == digest {
+                    return ListId(number);
+                }
+            }
+            self.forget_lists();
+        }
+    }
+
+    fn forget_lists(&self) {
+        self.put_in_force(None);
+        for entry in self.entries() {
+            match entry.mark() {
+                Some(mark) if mark.is_edited() => {}
+                Some(_) if entry.is_relative() => {
+                    self.remove(&entry);
+                }
+                _ => entry.forget_mark(),
+            }
+        }
+        for place in &self.header.scopes.lists {
+            place.store(0, Ordering::Relaxed);
+        }
+    }
+
+    /// Takes what is known of a relative name alone away.
+    pub fn remove_related(&self, qname: &HashedName<'_>, rtype: RecordType) -> bool {
+        let entry = self.acquire_exact_any_age(&qname.related_in_any_way(), rtype);
+        entry.is_some_and(|entry| self.remove(&entry))
+    }
+}
+
+impl EntryRef {
+    /// True for an entry that stands under a relative name.
+    #[must_use]
+    pub fn is_relative(&self) -> bool {
+        self.hash() & ABSOLUTE == 0
+    }
+
+    /// What it says of the relative name.
+    #[must_use]
+    pub fn mark(&self) -> Option<Mark> {
+        let marks = self.all_flags() & layout::MARKS;
+        (marks != 0).then_some(Mark(marks))
+    }
+
+    /// Where it stands.
+    #[must_use]
+    pub fn place(&self) -> Place {
+        match (self.mark(), self.is_relative()) {
+            (None, _) => Place::Absolute,
+            (Some(mark), false) => Place::Both(mark),
+            (Some(mark), true) => Place::Relative(mark),
+        }
+    }
+
+    /// Has an entry of an absolute name speak for the relative one, too. It is for the caller to know that this is
+    /// so as long as the entry lives. What an operator said stays.
+    pub fn set_mark(&self, mark: Mark) {
+        self.change_marks(|old| match old {
+            Mark(old) if old == mark.0 || Mark(old).is_edited() => None,
+            Mark(old) if old >> LIST_SHIFT == mark.list() => Some(old | mark.0),
+            _ => Some(mark.0),
+        });
+    }
+
+    fn forget_mark(&self) {
+        self.change_marks(|old| (old.0 != 0 && !old.is_edited()).then_some(0));
+    }
+
+    /// The marks are the one thing of an entry that may change: they say nothing of its own name.
+    fn change_marks(&self, change: impl Fn(Mark) -> Option<u8>) {
+        let word: &AtomicU32 = self.identity_word();
+        let mask = u32::from(layout::MARKS) << FLAGS_SHIFT;
+        let _unchanged = word.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |word| {
+            let old = (word >> FLAGS_SHIFT) as u8 & layout::MARKS;
+            change(Mark(old)).map(|new| word & !mask | u32::from(new) << FLAGS_SHIFT)
+        });
+    }
+}

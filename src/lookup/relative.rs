@@ -1,0 +1,126 @@
+//! What the cache knows of relative names, see [`crate::cache::ListId`], and which search list is in force.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::cache::{Cache, EntryRef, HashedName, ListId, RecordView};
+use crate::host::clock;
+use crate::resolver;
+use crate::rr::{Name, RecordType};
+
+use super::request::split_absolute;
+use super::walk::Aim;
+
+/// What was put in force by this process, or by the one that forked it: a digest, 1 = that there is no list; 0 =
+/// nothing was.
+static PUT: AtomicU64 = AtomicU64::new(0);
+
+/// Looks which search list is in force, and says so to all processes.
+pub fn sync_search_list() {
+    if let Some(cache) = Cache::instance() {
+        let _known = list_in_force(cache);
+    }
+}
+
+/// The number of the search list in force.
+pub(super) fn list_in_force(cache: &Cache) -> Option<ListId> {
+    let digest = resolver::search_digest();
+    let word = digest.unwrap_or(1);
+    let is_same = PUT.load(Ordering::Relaxed) == word;
+    if !is_same || cache.list_in_force().is_some() != digest.is_some() {
+        PUT.store(word, Ordering::Relaxed);
+        cache.put_in_force(digest);
+    }
+    Some(cache.list_id(digest?))
+}
+
+/// What the cache has on a relative name.
+#[derive(Debug)]
+pub(super) enum Relative {
+    /// An entry of the type, with records or without.
+    Entry(EntryRef),
+    /// It stands for this absolute name.
+    Link(Name),
+    /// Nothing.
+    Miss,
+}
+
+/// Looks in the cache for what is known of a relative name, given its absolute one.
+pub(super) fn known_relative(
+    cache: &Cache,
+    name: &HashedName<'_>,
+    aim: Aim,
+    list: ListId,
+) -> Relative {
+    let now = clock::now_ticks();
+    let exact = |name: &HashedName<'_>, rtype| cache.acquire_exact(name, rtype, now);
+    let as_written = || exact(&name.as_written_under(list, aim.is_either()), aim.qtype);
+    if let Some(entry) = exact(&name.edited(), aim.qtype)
+        .or_else(|| exact(&name.related_edited(), aim.qtype))
+        .or_else(as_written)
+    {
+        return Relative::Entry(entry);
+    }
+    match exact(&name.related(list), aim.link()) {
+        Some(entry) if entry.negative().is_some() => Relative::Entry(entry),
+        Some(entry) => link_target(&entry).map_or(Relative::Miss, Relative::Link),
+        None => Relative::Miss,
+    }
+}
+
+/// The absolute name that an expired link leads to, and the link.
+pub(super) fn expired_link(
+    cache: &Cache,
+    name: &HashedName<'_>,
+    aim: Aim,
+    list: ListId,
+) -> Option<(EntryRef, Name)> {
+    let link = cache.acquire_exact_any_age(&name.related(list), aim.link())?;
+    let target = link_target(&link)?;
+    Some((link, target))
+}
+
+/// The entry of the name as it is written, if it speaks for the relative one, live or expired.
+pub(super) fn as_written_of_any_age(
+    cache: &Cache,
+    name: &HashedName<'_>,
+    aim: Aim,
+    list: ListId,
+) -> Option<EntryRef> {
+    cache.acquire_exact_any_age(&name.as_written_under(list, aim.is_either()), aim.qtype)
+}
+
+/// What the cache knows of a name that is relative under the search list in force: the entry, and the absolute name
+/// that it stands for if that is another one.
+#[must_use]
+pub fn cached_relative(
+    name: &[u8],
+    qtype: RecordType,
+    flags: u32,
+) -> Option<(EntryRef, Option<Name>)> {
+    let cache = Cache::instance()?;
+    let (name, absolute) = split_absolute(name);
+    let list = list_in_force(cache).filter(|_| !absolute)?;
+    let name = cache.hashed(name);
+    let aim = Aim::of(qtype, flags);
+    match known_relative(cache, &name, aim, list) {
+        Relative::Entry(entry) => Some((entry, None)),
+        Relative::Link(target) => {
+            let link = name.related(list);
+            let link = cache.acquire_exact(&link, aim.link(), clock::now_ticks())?;
+            Some((link, Some(target)))
+        }
+        Relative::Miss => None,
+    }
+}
+
+fn link_target(link: &EntryRef) -> Option<Name> {
+    match link.record(0)? {
+        RecordView::Cname(target) => Name::from_text(target),
+        _ => None,
+    }
+}
+
+/// True for addresses: they are looked for in both families.
+pub(super) fn is_either(qtype: RecordType, flags: u32) -> bool {
+    Aim::of(qtype, flags).is_either()
+}
