@@ -158,15 +158,16 @@ impl NameHash {
     }
 }
 
-/// One octet that tells entries of a bucket apart by name and type, given the high half of a name's hash;
-/// never 0.
+/// One octet that tells entries of a bucket apart by name and type, given the high half of a name's hash.
+///
+/// It may be what a place has that was never used: that place has no block.
 ///
 /// The bucket is chosen by the bits at the other end of the hash, of which a table has use for 20 at most.
 #[inline]
 pub(crate) fn tag_of(high: u32, rtype: u16) -> u8 {
     // The two lowest bits say nothing of the name. The types in use differ in their low octet, so entries of one
     // name have tags of their own.
-    ((high >> 2) as u8 ^ rtype as u8).max(1)
+    (high >> 2) as u8 ^ rtype as u8
 }
 
 #[cfg(test)]

@@ -449,6 +449,7 @@ impl Cache {
             cache.set_for_tests(Setting::NegativeShare(100));
         }
         cache.size_table(cache.limit());
+        cache.put_in_force(None);
         ALL.write().push(cache);
         Ok(cache)
     }

@@ -10,7 +10,7 @@ use crate::rr::RecordType;
 use crate::shm::sync::{AtomicU32, Ordering};
 
 use super::hash::tag_of;
-use super::view::{ASKED, HEAD, note_use, same_folded, same_spelling, stamp_use};
+use super::view::{HEAD, note_use, same_folded, same_spelling, stamp_use};
 use super::{Cache, HashedName, NegativeKind, TableWord, layout};
 
 /// Result of [`Cache::peek_ipv4`].
@@ -53,10 +53,10 @@ impl Cache {
             return Peek::Miss;
         };
         let word = |offset: usize| load(&head[offset / 4]);
-        let (mask, value) = qname.wanted();
-        let asked = u64::from(RecordType::A.0) | (name.len() as u64) << 24 | u64::from(value);
-        if word(layout::HASH) != hash || u64::from(word(layout::IDENTITY) & (ASKED | mask)) != asked
-        {
+        let scope = qname.scope();
+        let asked = u64::from(RecordType::A.0) | (name.len() as u64) << 24 | u64::from(scope.value);
+        let identity = word(layout::IDENTITY);
+        if word(layout::HASH) != hash || u64::from(identity & scope.mask) != asked {
             return Peek::Miss;
         }
         // The words of the name end in a NUL at least, the data is behind them.
@@ -67,7 +67,7 @@ impl Cache {
         if !as_asked && !self.is_spelled_otherwise(head, name) {
             return Peek::Miss;
         }
-        let flags = word(layout::IDENTITY) >> 16;
+        let flags = identity >> 16;
         let is_permanent = flags & u32::from(layout::FLAG_PERMANENT) != 0;
         let is_negative = flags & u32::from(layout::FLAG_NEGATIVE) != 0;
         // An entry lives as long as the longest of its records.

@@ -102,19 +102,72 @@ impl Place {
     }
 }
 
-/// What a word of [`Scopes`] asks of an entry: bits of the word at [`layout::IDENTITY`], and their values.
-fn scope(marks: u8, flags: u8) -> u64 {
-    let mask = u32::from(layout::MARKS & !EITHER | flags | marks & EITHER) << FLAGS_SHIFT;
-    let value = u32::from(marks) << FLAGS_SHIFT;
-    u64::from(mask) | u64::from(value) << 32
+/// Of the word at [`layout::IDENTITY`], what belongs to every question: type and length of the name.
+const ASKED: u32 = 0xff00_ffff;
+
+/// What is asked of an entry: the bits of its word at [`layout::IDENTITY`] that count, and the values of those that are
+/// neither type nor length.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Scope {
+    pub(super) mask: u32,
+    pub(super) value: u32,
+}
+
+impl Scope {
+    /// An absolute name.
+    const ABSOLUTE: Self = Self {
+        mask: ASKED,
+        value: 0,
+    };
+
+    /// Entries with these marks, and without these flags.
+    fn marked(mark: Mark, without: u8) -> Self {
+        let bits = layout::MARKS & !EITHER | without | mark.0 & EITHER;
+        Self {
+            mask: ASKED | u32::from(bits) << FLAGS_SHIFT,
+            value: u32::from(mark.0) << FLAGS_SHIFT,
+        }
+    }
+
+    /// Entries that speak for a relative name under a list. An absence speaks for lookups of either address family
+    /// alone.
+    fn of_list(list: ListId, either: bool) -> Self {
+        let without = if either { 0 } else { layout::FLAG_NEGATIVE };
+        Self::marked(Mark::under(list, either), without)
+    }
+}
+
+/// A [`Scope`] in the control block. Its words are read one after the other: who reads while they change finds nothing,
+/// or what was right a moment ago.
+#[repr(C)]
+struct SharedScope {
+    mask: AtomicU32,
+    value: AtomicU32,
+}
+
+impl SharedScope {
+    #[inline(always)]
+    fn load(&self) -> Scope {
+        Scope {
+            mask: self.mask.load(Ordering::Relaxed),
+            value: self.value.load(Ordering::Relaxed),
+        }
+    }
+
+    fn store(&self, scope: Scope) {
+        // No entry has these values while the mask changes.
+        self.value.store(u32::MAX, Ordering::Relaxed);
+        self.mask.store(scope.mask, Ordering::Relaxed);
+        self.value.store(scope.value, Ordering::Relaxed);
+    }
 }
 
 /// The list in force, in the control block.
 #[repr(C)]
 pub(super) struct Scopes {
-    /// What a look for a relative name asks of an entry, see [`scope`]: first for lookups of both address families,
-    /// then for lookups of one type, which an absence says nothing to; 0 = no list is in force.
-    wanted: [AtomicU64; 2],
+    /// What a look for a relative name asks of an entry: first for lookups of both address families, then for lookups
+    /// of one type.
+    wanted: [SharedScope; 2],
     /// Digests of the lists with numbers, in the order of those; 0 = free.
     lists: [AtomicU64; LISTS],
 }
@@ -125,9 +178,7 @@ pub struct HashedName<'a> {
     name: &'a [u8],
     /// As [`super::hash::NameHash::high`].
     hash: u32,
-    /// Bits of the word at [`layout::IDENTITY`] that count for this name, and their values.
-    mask: u32,
-    value: u32,
+    scope: Scope,
 }
 
 impl<'a> HashedName<'a> {
@@ -144,8 +195,7 @@ impl<'a> HashedName<'a> {
         Self {
             name,
             hash,
-            mask: 0,
-            value: 0,
+            scope: Scope::ABSOLUTE,
         }
     }
 
@@ -160,14 +210,13 @@ impl<'a> HashedName<'a> {
     #[must_use]
     #[inline]
     pub fn is_relative(&self) -> bool {
-        self.mask != 0
+        self.scope != Scope::ABSOLUTE
     }
 
-    /// What is asked of an entry besides type and length of the name: bits of the word at [`layout::IDENTITY`], and
-    /// their values.
+    /// What is asked of an entry besides type and length of the name.
     #[inline(always)]
-    pub(super) fn wanted(&self) -> (u32, u32) {
-        (self.mask, self.value)
+    pub(super) fn scope(&self) -> Scope {
+        self.scope
     }
 
     /// The absolute name of the same spelling.
@@ -176,11 +225,9 @@ impl<'a> HashedName<'a> {
         Self::with_kept_hash(self.name, self.hash | ABSOLUTE)
     }
 
-    fn marked(&self, marks: u8) -> Self {
-        let scope = scope(marks, 0);
+    fn marked(&self, mark: Mark) -> Self {
         Self {
-            mask: scope as u32,
-            value: (scope >> 32) as u32,
+            scope: Scope::marked(mark, 0),
             ..self.absolute()
         }
     }
@@ -188,7 +235,7 @@ impl<'a> HashedName<'a> {
     /// The absolute name, for entries that an operator made for the relative one, too.
     #[must_use]
     pub fn edited(&self) -> Self {
-        self.marked(Mark::edited().0)
+        self.marked(Mark::edited())
     }
 
     /// The relative name, for what is known of that alone under a list.
@@ -196,7 +243,7 @@ impl<'a> HashedName<'a> {
     pub fn related(&self, list: ListId) -> Self {
         Self {
             hash: self.hash & !ABSOLUTE,
-            ..self.marked(Mark::under(list, false).0)
+            ..self.marked(Mark::under(list, false))
         }
     }
 
@@ -214,11 +261,8 @@ impl<'a> HashedName<'a> {
     /// family alone.
     #[must_use]
     pub fn as_written_under(&self, list: ListId, either: bool) -> Self {
-        let flags = if either { 0 } else { layout::FLAG_NEGATIVE };
-        let scope = scope(Mark::under(list, either).0, flags);
         Self {
-            mask: scope as u32,
-            value: (scope >> 32) as u32,
+            scope: Scope::of_list(list, either),
             ..self.absolute()
         }
     }
@@ -244,38 +288,31 @@ impl Cache {
     #[must_use]
     #[inline(always)]
     pub fn as_written<'a>(&self, name: &'a [u8], either: bool) -> HashedName<'a> {
-        let wanted = match either {
-            true => &self.header.scopes.wanted[0],
-            false => &self.header.scopes.wanted[1],
-        };
-        let wanted = wanted.load(Ordering::Relaxed);
+        // First, for it needs all registers.
+        let hashed = self.hashed(name);
+        let [of_either, of_one] = &self.header.scopes.wanted;
+        let scope = if either { of_either } else { of_one };
         HashedName {
-            mask: wanted as u32,
-            value: (wanted >> 32) as u32,
-            ..self.hashed(name)
+            scope: scope.load(),
+            ..hashed
         }
     }
 
     /// The list in force.
     #[must_use]
     pub fn list_in_force(&self) -> Option<ListId> {
-        let wanted = self.header.scopes.wanted[1].load(Ordering::Relaxed);
-        let number = (wanted >> (32 + FLAGS_SHIFT + LIST_SHIFT)) as u8 & 0xf;
-        (number != 0).then_some(ListId(number))
+        let scope = self.header.scopes.wanted[1].load();
+        let number = (scope.value >> (FLAGS_SHIFT + LIST_SHIFT)) as u8 & 0xf;
+        (number != 0 && scope.value != u32::MAX).then_some(ListId(number))
     }
 
     /// Puts a list in force for all processes, given its digest; `None` = there is none.
     pub fn put_in_force(&self, digest: Option<u64>) {
-        let (either, single) = match digest.map(|digest| self.list_id(digest)) {
-            Some(list) => (
-                scope(Mark::under(list, true).0, 0),
-                scope(Mark::under(list, false).0, layout::FLAG_NEGATIVE),
-            ),
-            None => (0, 0),
-        };
+        let list = digest.map(|digest| self.list_id(digest));
+        let scope = |either| list.map_or(Scope::ABSOLUTE, |list| Scope::of_list(list, either));
         let [of_either, of_one] = &self.header.scopes.wanted;
-        of_either.store(either, Ordering::Relaxed);
-        of_one.store(single, Ordering::Relaxed);
+        of_either.store(scope(true));
+        of_one.store(scope(false));
     }
 
     /// The number of a list, given its digest. One that is new gets a number; when there is none left, all lists

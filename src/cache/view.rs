@@ -15,10 +15,6 @@ use super::{HashedName, layout};
 
 /// Words in front of the name.
 pub(super) const HEAD: usize = layout::NAME / 4;
-/// What of the identity word belongs to every question: type and name length. A name adds what
-/// [`HashedName::wanted`] says.
-pub(super) const ASKED: u32 = 0xff00_ffff;
-
 /// A block that looked like the entry that is searched.
 #[derive(Clone, Copy)]
 pub(super) struct View {
@@ -52,9 +48,9 @@ impl View {
         if view.word(layout::HASH) != qname.hash() {
             return None;
         }
-        let (mask, value) = qname.wanted();
-        let asked = u64::from(rtype) | (name.len() as u64) << 24 | u64::from(value);
-        let same = u64::from(view.identity & (ASKED | mask)) == asked && same_name(tail, name);
+        let scope = qname.scope();
+        let asked = u64::from(rtype) | (name.len() as u64) << 24 | u64::from(scope.value);
+        let same = u64::from(view.identity & scope.mask) == asked && same_name(tail, name);
         same.then_some(view)
     }
 
