@@ -11,13 +11,6 @@
 
 #if defined(USE_DNS_CACHE)
 /*
- What an entry says of the relative name of its spelling.
- */
-struct Mark;
-#endif
-
-#if defined(USE_DNS_CACHE)
-/*
  Failover state of one request, and why its current target was chosen. Opaque in C.
  */
 struct dns_handle;
