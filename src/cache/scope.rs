@@ -406,3 +406,192 @@ impl EntryRef {
         });
     }
 }
+
+#[cfg(all(test, not(loom)))]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::super::{Conflict, Draft, DraftData, DraftRecord, NegativeKind, Setting};
+    use super::*;
+    use crate::rr::{Name, RData};
+
+    const NOW: u32 = 500;
+    const LIST: u64 = 0x1234;
+    const OTHER: u64 = 0x5678;
+
+    fn put(cache: &Cache, name: &[u8], last: u8, place: Place) -> EntryRef {
+        let rdata = RData::A(Ipv4Addr::new(192, 0, 2, last));
+        let records = [DraftRecord {
+            ttl: 60,
+            rdata: &rdata,
+        }];
+        let draft = Draft {
+            name,
+            rtype: RecordType::A,
+            data: DraftData::Records(&records),
+            permanent: false,
+            negative_ttl: 0,
+        };
+        cache
+            .insert_at(&draft, place, Conflict::Replace, NOW)
+            .unwrap()
+    }
+
+    fn put_absence(cache: &Cache, name: &[u8], place: Place) -> EntryRef {
+        let draft = Draft {
+            name,
+            rtype: RecordType::A,
+            data: DraftData::Negative(NegativeKind::NoData),
+            permanent: false,
+            negative_ttl: 60,
+        };
+        cache
+            .insert_at(&draft, place, Conflict::Replace, NOW)
+            .unwrap()
+    }
+
+    /// What a look for a name finds: whether there is an entry.
+    fn finds(cache: &Cache, name: &HashedName<'_>) -> bool {
+        cache.acquire_exact(name, RecordType::A, NOW).is_some()
+    }
+
+    #[test]
+    fn without_a_list_both_kinds_are_one() {
+        let cache = Cache::for_tests(1 << 20, false).unwrap();
+        put(cache, b"a.b", 1, Place::Absolute);
+        assert_eq!(cache.list_in_force(), None);
+        for either in [false, true] {
+            assert_eq!(cache.as_written(b"a.b", either), cache.hashed(b"a.b"));
+            assert!(finds(cache, &cache.as_written(b"a.b", either)));
+        }
+    }
+
+    #[test]
+    fn under_a_list_an_entry_speaks_for_the_relative_name_when_it_says_so() {
+        let cache = Cache::for_tests(1 << 20, false).unwrap();
+        cache.put_in_force(Some(LIST));
+        let list = cache.list_in_force().unwrap();
+        let entry = put(cache, b"a.b", 1, Place::Absolute);
+        let relative = |either| finds(cache, &cache.as_written(b"a.b", either));
+        assert!(finds(cache, &cache.hashed(b"a.b")) && !relative(false) && !relative(true));
+        entry.set_mark(Mark::under(list, false));
+        assert!(relative(false) && !relative(true));
+        entry.set_mark(Mark::under(list, true));
+        assert!(relative(false) && relative(true));
+        assert_eq!(entry.flags(), 0);
+        // Another list says nothing of it, and the first one is known again.
+        cache.put_in_force(Some(OTHER));
+        assert!(!relative(false) && !relative(true) && finds(cache, &cache.hashed(b"a.b")));
+        cache.put_in_force(Some(LIST));
+        assert_eq!(cache.list_in_force(), Some(list));
+        assert!(relative(false));
+        cache.put_in_force(None);
+        assert!(relative(false));
+    }
+
+    #[test]
+    fn an_absence_as_written_speaks_for_lookups_of_either_family_alone() {
+        let cache = Cache::for_tests(1 << 20, false).unwrap();
+        cache.put_in_force(Some(LIST));
+        let list = cache.list_in_force().unwrap();
+        put_absence(cache, b"a.b", Place::Both(Mark::under(list, true)));
+        assert!(!finds(cache, &cache.as_written(b"a.b", false)));
+        assert!(finds(cache, &cache.as_written(b"a.b", true)));
+    }
+
+    #[test]
+    fn what_is_known_of_a_relative_name_alone_stands_apart() {
+        let cache = Cache::for_tests(1 << 20, false).unwrap();
+        cache.put_in_force(Some(LIST));
+        let list = cache.list_in_force().unwrap();
+        let absolute = put(cache, b"a.b", 1, Place::Absolute);
+        let relative = put_absence(cache, b"A.b", Place::Relative(Mark::under(list, false)));
+        let (name, none) = (cache.hashed(b"a.b"), cache.list_id(OTHER));
+        let found = cache.acquire_exact(&name.related(list), RecordType::A, NOW);
+        assert_eq!(found.unwrap().as_raw(), relative.as_raw());
+        assert!(!finds(cache, &name.related(none)));
+        let found = cache.acquire_exact(&name, RecordType::A, NOW).unwrap();
+        assert_eq!(found.as_raw(), absolute.as_raw());
+        assert!(relative.is_relative() && !absolute.is_relative());
+        assert_eq!(cache.usage().entries, 2);
+        assert!(cache.remove(&relative) && !cache.remove(&relative));
+        assert!(finds(cache, &name));
+    }
+
+    #[test]
+    fn what_an_operator_said_holds_under_every_list() {
+        let cache = Cache::for_tests(1 << 20, false).unwrap();
+        let entry = put(cache, b"a.b", 1, Place::Both(Mark::edited()));
+        for digest in [LIST, OTHER] {
+            cache.put_in_force(Some(digest));
+            assert!(finds(cache, &cache.hashed(b"a.b").edited()));
+            let list = cache.list_in_force().unwrap();
+            entry.set_mark(Mark::under(list, true));
+            assert_eq!(entry.mark(), Some(Mark::edited()));
+        }
+    }
+
+    #[test]
+    fn after_many_lists_what_was_known_is_forgotten_and_not_mistaken() {
+        let cache = Cache::for_tests(1 << 20, false).unwrap();
+        for number in 1..=200u64 {
+            let digest = number * 77;
+            cache.put_in_force(Some(digest));
+            let list = cache.list_in_force().unwrap();
+            assert!(!finds(cache, &cache.as_written(b"a.b", false)), "{number}");
+            let link = RData::Cname(Name::from_text(b"a.b.test").unwrap());
+            let records = [DraftRecord {
+                ttl: 60,
+                rdata: &link,
+            }];
+            let draft = Draft {
+                name: b"r",
+                rtype: RecordType::A.link(true),
+                data: DraftData::Records(&records),
+                permanent: false,
+                negative_ttl: 0,
+            };
+            let name = cache.hashed(b"r").related(list);
+            let known = cache.acquire_exact(&name, draft.rtype, NOW);
+            assert!(known.is_none(), "{number}");
+            let place = Place::Relative(Mark::under(list, false));
+            cache
+                .insert_at(&draft, place, Conflict::Replace, NOW)
+                .unwrap();
+            put(cache, b"a.b", 1, Place::Both(Mark::under(list, true)));
+            assert!(finds(cache, &cache.as_written(b"a.b", false)), "{number}");
+        }
+        let kept = put(cache, b"kept", 1, Place::Both(Mark::edited()));
+        for number in 300..=330 {
+            let _id = cache.list_id(number);
+        }
+        assert_eq!(kept.mark(), Some(Mark::edited()));
+    }
+
+    /// Every step that computes a hash from an entry's name: growth and shrinking of the table, repair.
+    #[test]
+    fn both_kinds_survive_a_change_of_the_table() {
+        let cache = Cache::for_tests(4 << 20, true).unwrap();
+        cache.put_in_force(Some(LIST));
+        let list = cache.list_in_force().unwrap();
+        let names: Vec<Vec<u8>> = (0..500).map(|i| format!("n{i}.test").into()).collect();
+        for name in &names {
+            put(cache, name, 1, Place::Absolute);
+            put_absence(cache, name, Place::Relative(Mark::under(list, false)));
+        }
+        for limit in [1 << 20, 8 << 20] {
+            cache.set_for_tests(Setting::Limit(limit));
+            cache.collect_garbage(NOW);
+            for step in 0..2000u32 {
+                put(cache, format!("s{step}").as_bytes(), 2, Place::Absolute);
+            }
+            for name in &names {
+                let name = cache.hashed(name);
+                assert!(finds(cache, &name) && finds(cache, &name.related(list)));
+            }
+        }
+        #[cfg(feature = "fault_injection")]
+        cache.audit(true).unwrap();
+    }
+}
