@@ -234,9 +234,10 @@ proptest! {
         let one = [DraftRecord { ttl: 60, rdata: &rdata }];
         let draft = Draft { name: b"fixed", rtype: RecordType::A, data: DraftData::Records(&one), permanent: true, negative_ttl: 0 };
         cache.insert(&draft, Conflict::Replace, START).unwrap();
+        let addresses: Vec<_> = (0..60).map(|i| RData::A(Ipv4Addr::new(10, 0, 0, i))).collect();
         for (i, (name_length, count)) in sizes.into_iter().enumerate() {
             let name = format!("{i}-{}", "n".repeat(name_length));
-            let records = vec![DraftRecord { ttl: 60, rdata: &rdata }; count];
+            let records: Vec<_> = addresses.iter().take(count).map(|rdata| DraftRecord { ttl: 60, rdata }).collect();
             let draft = Draft { name: name.as_bytes(), rtype: RecordType::A, data: DraftData::Records(&records), permanent: false, negative_ttl: 0 };
             match cache.insert(&draft, Conflict::Replace, START.wrapping_add(i as u32)) {
                 Ok(_) | Err(InsertError::Full) => {}

@@ -135,13 +135,18 @@ impl Cache {
     ) -> Option<T> {
         let mut words: SrvWords = [[0; 4]; SRV_WORDS];
         let seen = self.look(qname, RecordType::SRV, |view| {
-            let live = !view.is_expired(now) && !view.is_negative() && view.is_record_0_live(now);
+            // The entry lives as long as the longest of its records.
+            let live = !view.is_negative() && view.is_record_0_live(now);
             live.then(|| {
                 view.stamp(now);
                 view.copy_srv(&mut words)
             })
         });
         let (port, length, hash) = seen.flatten()?;
+        // Without port it is no record of use, or the root, which leads nowhere.
+        if port == 0 {
+            return None;
+        }
         let target = words
             .as_flattened()
             .get(SRV_HEAD..SRV_HEAD + usize::from(length))?;

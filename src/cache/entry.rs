@@ -215,10 +215,18 @@ impl EntryRef {
         !self.is_permanent() && clock::is_past(self.expire(), now)
     }
 
-    /// Number of records, 0 for negative entries.
+    /// Number of records that can be used, 0 for negative entries.
     #[must_use]
     pub fn record_count(&self) -> usize {
-        usize::from(self.at::<u32>(layout::COUNTS) as u16)
+        usize::from(layout::split_counts(self.at(layout::COUNTS)).0)
+    }
+
+    /// Number of records, those included that cannot be used: SRV records without port, behind all others. They
+    /// are for people to look at, and to edit.
+    #[must_use]
+    pub fn listed_count(&self) -> usize {
+        let (of_use, left_out) = layout::split_counts(self.at(layout::COUNTS));
+        usize::from(of_use) + usize::from(left_out)
     }
 
     /// Offset of the `struct dns_rr` of a record.
@@ -243,6 +251,26 @@ impl EntryRef {
         Some(offset)
     }
 
+    /// As [`Self::node`], up to [`Self::listed_count`].
+    fn any_node(&self, index: usize) -> Option<usize> {
+        self.node(index).or_else(|| self.node_behind(index))
+    }
+
+    /// As [`Self::node`], for SRV records that no list leads to.
+    #[cold]
+    fn node_behind(&self, index: usize) -> Option<usize> {
+        if self.rtype() != RecordType::SRV || index >= self.listed_count() {
+            return None;
+        }
+        let mut node = 0;
+        for _ in 0..index {
+            let data = self.data_of(node);
+            let target_len = self.at::<u8>(data + layout::SRV_TARGET);
+            node = layout::node_behind_srv(data, usize::from(target_len));
+        }
+        Some(node)
+    }
+
     /// Offset of the `struct dns_rr` that follows the one at an offset.
     #[inline]
     pub(super) fn next_node(&self, node: usize) -> Option<usize> {
@@ -263,10 +291,10 @@ impl EntryRef {
         (self.at::<u64>(node + 8) - self.raw.as_ptr() as u64) as usize
     }
 
-    /// A record by its position.
+    /// A record by its position, from 0 to [`Self::listed_count`].
     #[must_use]
     pub fn record(&self, index: usize) -> Option<RecordView<'_>> {
-        self.record_at(self.node(index)?)
+        self.record_at(self.any_node(index)?)
     }
 
     /// The record whose `struct dns_rr` is at an offset.
@@ -302,7 +330,7 @@ impl EntryRef {
         })
     }
 
-    /// The records in stored order; one pass, where [`Self::record`] walks to each from the start.
+    /// The records that can be used, in stored order; one pass, where [`Self::record`] walks to each from the start.
     pub fn records(&self) -> impl Iterator<Item = RecordView<'_>> + '_ {
         let mut node = (self.record_count() > 0).then_some(0);
         std::iter::from_fn(move || {
@@ -326,7 +354,7 @@ impl EntryRef {
     /// Tick at which a record expires.
     #[must_use]
     pub fn record_expire(&self, index: usize) -> Option<u32> {
-        Some(self.at(self.node(index)? + layout::RR_EXPIRE))
+        Some(self.at(self.any_node(index)? + layout::RR_EXPIRE))
     }
 
     /// True when a record of a held entry may be used: it is not expired, or the whole entry is, for then
@@ -370,6 +398,32 @@ impl EntryRef {
     pub fn usable_ipv4(&self, index: usize, now: u32) -> Option<u32> {
         let node = self.usable_node(RecordType::A, index, now)?;
         Some(self.at(self.data_of(node)))
+    }
+
+    /// The position of the smallest address: where the set begins if the beginning of the latest answer does not
+    /// count. 0 for other types.
+    #[must_use]
+    pub fn least_address(&self) -> usize {
+        let size = match self.rtype() {
+            RecordType::A => 4,
+            RecordType::AAAA => 16,
+            _ => return 0,
+        };
+        let octets = |index: usize| {
+            let node = self.node(index).unwrap_or(0);
+            self.octets(self.data_of(node), size)
+        };
+        // A circle: from the first record on addresses grow, and behind the greatest come those below the first.
+        let (mut low, mut high) = (0, self.record_count());
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if octets(middle) < octets(0) {
+                high = middle;
+            } else {
+                low = middle + 1;
+            }
+        }
+        if low < self.record_count() { low } else { 0 }
     }
 
     /// The addresses of all usable records.

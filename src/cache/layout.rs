@@ -7,7 +7,8 @@
 //!   0  struct dns_rr of record 0 (next, rdata, expire)        20 octets
 //!  20  hash of the name that record 0 leads to (SRV, NAPTR)   4
 //!  24  hash of the name, high half                             4
-//!  28  number of records (16 bits), NegativeKind (8), life (8) 4
+//!  28  number of records (8 bits), of SRV records without
+//!      port behind them (8), NegativeKind (8), life (8)       4
 //!  32  rr_lst: address of octet 0, or NULL                     8
 //!  40  refcnt: see shm::refword                                4
 //!  44  last_used, tick                                         4
@@ -18,15 +19,17 @@
 //!      data of record 0, then struct dns_rr and data of each further record
 //! ```
 //!
-//! Octets 20 to 23 of `struct dns_rr` are padding in C, and serve as they do in record 0 in all records.
+//! Octets 20 to 23 of `struct dns_rr` are padding in C, and serve as they do in record 0 in all records. The octet
+//! behind the NUL of an SRV target says where the record stands that comes in this place if the latest answer's
+//! beginning does not count (see [`super::order`]). The list that C sees ends before SRV records without port: these
+//! are for people to look at.
 //!
 //! Readers without a reference look at 32-bit words only, so all words are stored as such.
 
-use smallvec::SmallVec;
-
-use crate::rr::{RData, Srv};
+use crate::rr::RData;
 
 use super::hash::hash_name;
+use super::order::{Order, Placed};
 use super::{Draft, DraftData, DraftRecord, NegativeKind};
 
 pub(crate) const RR_EXPIRE: usize = 16;
@@ -122,8 +125,11 @@ pub(crate) fn address_expire(name_len: usize, size: usize, index: usize) -> usiz
 
 /// Size up to which an entry is put together on the stack, octets.
 pub(crate) const SMALL_OCTETS: usize = 256;
-/// Records in the order in which they are stored.
-pub(crate) type Order<'a> = SmallVec<[&'a DraftRecord<'a>; 4]>;
+/// Offsets in the C struct of an SRV record.
+pub(crate) const SRV_PORT: usize = 4;
+pub(crate) const SRV_TARGET: usize = 6;
+/// Octets of that struct before the target's text.
+const SRV_TEXT: usize = 7;
 
 /// An entry being put together in private memory, for a block at a known address.
 pub(crate) struct Image<'b> {
@@ -140,37 +146,27 @@ pub(crate) struct Stamp<'k> {
     pub(crate) key: &'k [u64; 4],
 }
 
-/// The records of a draft in the order in which they are stored.
-///
-/// SRV records by priority, heavier first, equal ones in arrival order (behaviour of the C cache).
-pub(crate) fn stored_order<'a>(records: &'a [DraftRecord<'a>]) -> Order<'a> {
-    let mut order: Order<'a> = records.iter().take(crate::rr::MAX_RRSET_RECORDS).collect();
-    order.sort_by_key(|record| match record.rdata {
-        RData::Srv(Srv {
-            priority, weight, ..
-        }) => (*priority, u16::MAX - *weight),
-        _ => (0, 0),
-    });
-    order
+/// The records of a draft in the order in which they are stored, as many as fit into `limit` octets.
+pub(crate) fn stored_order<'a>(
+    name_len: usize,
+    records: &'a [DraftRecord<'a>],
+    limit: usize,
+) -> Order<'a> {
+    // What fits must not depend on the place in which it stands, so no place is counted on that would need less
+    // padding.
+    let room = limit.saturating_sub(first_data(name_len).next_multiple_of(8));
+    Order::new(records, room, |rdata| {
+        RR_BYTES + data_size(rdata).next_multiple_of(8)
+    })
 }
 
-/// Size of the entry in octets and how many of the records fit into `limit` octets.
-pub(crate) fn measure(
-    name_len: usize,
-    records: &[&DraftRecord<'_>],
-    limit: usize,
-) -> (usize, usize) {
+/// Size of the entry in octets.
+pub(crate) fn measure(name_len: usize, records: &Order<'_>) -> usize {
     let mut end = first_data(name_len);
-    let mut count = 0;
-    for (index, record) in records.iter().enumerate() {
-        let next = record_end(end, index, record.rdata);
-        if next > limit {
-            break;
-        }
-        end = next;
-        count = index + 1;
+    for (index, placed) in records.iter().enumerate() {
+        end = record_end(end, index, placed.record.rdata);
     }
-    (end, count)
+    end
 }
 
 /// Where a record's `struct dns_rr` (but for the first) and data begin, given the end of what is before.
@@ -197,7 +193,7 @@ fn data_size(rdata: &RData) -> usize {
         RData::A(_) => 4,
         RData::Aaaa(_) => 16,
         RData::Cname(name) | RData::Ptr(name) => 2 + name.len(),
-        RData::Srv(srv) => 8 + srv.target.len(),
+        RData::Srv(srv) => srv_order_octet(srv.target.len()) + 1,
         RData::Naptr(n) => {
             42 + n.flags.len() + n.services.len() + n.regexp.len() + n.replacement.len()
         }
@@ -209,13 +205,25 @@ fn data_size(rdata: &RData) -> usize {
     }
 }
 
+/// Where the octet about the order stands in the data of an SRV record, given the octets of its target.
+#[inline]
+pub(crate) fn srv_order_octet(target_len: usize) -> usize {
+    SRV_TEXT + target_len + 1
+}
+
+/// Where the `struct dns_rr` stands that follows an SRV record whose data is at an offset, whether or not it is in
+/// the list.
+pub(crate) fn node_behind_srv(data: usize, target_len: usize) -> usize {
+    (data + srv_order_octet(target_len) + 1).next_multiple_of(8)
+}
+
 impl<'b> Image<'b> {
-    /// Puts an entry together in `bytes`, which are zero, for a block at `address`; `records` are those that
-    /// [`measure`] counted, `size` is what it gave.
+    /// Puts an entry together in `bytes`, which are zero, for a block at `address`; `size` is what [`measure`]
+    /// gave for the records.
     pub(crate) fn build(
         bytes: &'b mut [u8],
         draft: &Draft<'_>,
-        records: &[&DraftRecord<'_>],
+        records: &Order<'_>,
         size: usize,
         address: usize,
         stamp: Stamp<'_>,
@@ -234,7 +242,13 @@ impl<'b> Image<'b> {
         let mut end = first_data(draft.name.len());
         let mut longest = None;
         let mut previous_node = 0;
-        for (index, record) in records.iter().enumerate() {
+        for (
+            index,
+            &Placed {
+                record, in_order, ..
+            },
+        ) in records.iter().enumerate()
+        {
             let (node, data) = record_places(end, index, record.rdata);
             let ttl = record.ttl.min(crate::rr::MAX_TTL_S);
             image.put_u64(node + 8, image.pointer(data));
@@ -245,21 +259,27 @@ impl<'b> Image<'b> {
             if let Some(name) = next_name(record.rdata) {
                 image.put_u32(node + RR_LINK, hash_name(name, stamp.key).high);
             }
-            if index > 0 {
+            if index > 0 && index != records.of_use() {
                 image.put_u64(previous_node, image.pointer(node));
             }
             image.put_rdata(data, record.rdata);
+            if let RData::Srv(srv) = record.rdata {
+                image.put_u8(data + srv_order_octet(srv.target.len()), in_order);
+            }
             longest = longest.max(Some(ttl));
             previous_node = node;
             end = data + data_size(record.rdata);
         }
         if let Some(ttl) = longest {
             expire = crate::host::clock::after_seconds(stamp.now, ttl);
+        }
+        if records.of_use() > 0 {
             image.put_u64(RR_LST, image.pointer(0));
         }
         image.put_u32(HASH, stamp.hash);
         let life = u32::from(encode_life(longest.unwrap_or(draft.negative_ttl)));
-        let counts = records.len() as u32 | u32::from(kind) << 16 | life << 24;
+        let (of_use, left_out) = (records.of_use() as u32, records.left_out() as u32);
+        let counts = of_use | left_out << 8 | u32::from(kind) << 16 | life << 24;
         image.put_u32(COUNTS, counts);
         image.put_u32(LAST_USED, fresh_stamp(stamp.now));
         image.put_u32(EXPIRE, expire);
@@ -317,9 +337,9 @@ impl<'b> Image<'b> {
             RData::Srv(srv) => {
                 self.put_u16(at, srv.priority);
                 self.put_u16(at + 2, srv.weight);
-                self.put_u16(at + 4, srv.port);
-                self.put_u8(at + 6, srv.target.len() as u8);
-                self.put(at + 7, srv.target.as_bytes());
+                self.put_u16(at + SRV_PORT, srv.port);
+                self.put_u8(at + SRV_TARGET, srv.target.len() as u8);
+                self.put(at + SRV_TEXT, srv.target.as_bytes());
             }
             RData::Naptr(naptr) => {
                 self.put_u16(at + 32, naptr.order);
@@ -376,6 +396,12 @@ fn next_name(rdata: &RData) -> Option<&[u8]> {
         RData::Naptr(naptr) => Some(naptr.replacement.as_bytes()),
         _ => None,
     }
+}
+
+/// Records of use, and SRV records without port behind them, from the word at [`COUNTS`].
+#[inline]
+pub(crate) fn split_counts(counts: u32) -> (u8, u8) {
+    (counts as u8, (counts >> 8) as u8)
 }
 
 fn encode_kind(kind: NegativeKind) -> u8 {

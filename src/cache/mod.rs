@@ -25,6 +25,7 @@ mod loom_overflow;
 #[cfg(all(test, loom))]
 mod loom_tests;
 mod naptr;
+mod order;
 mod peek;
 mod presence;
 mod read;
@@ -83,8 +84,9 @@ pub struct Draft<'a> {
 /// Content of a [`Draft`].
 #[derive(Clone, Copy, Debug)]
 pub enum DraftData<'a> {
-    /// At least one. At most [`crate::rr::MAX_RRSET_RECORDS`] are kept, and no more than fit into
-    /// 64 KiB. SRV records are put into priority order, heavier first; all others keep their order.
+    /// At least one, in the order of arrival. Identical ones are kept once, at most
+    /// [`crate::rr::MAX_RRSET_RECORDS`], and no more than fit into 64 KiB: the first in the order of
+    /// [`crate::rr::order`]. The arrival only says where those begin between which nothing else decides.
     Records(&'a [DraftRecord<'a>]),
     /// No records.
     Negative(NegativeKind),

@@ -21,6 +21,9 @@ impl SrvPlace {
     /// Numbers are below this.
     pub const NUMBERS: u16 = (crate::shm::pages::MAX_BLOCK / UNIT) as u16;
 
+    /// The place of the first record.
+    pub const FIRST: Self = Self(0);
+
     /// A number for the place; 0 for the first record and for no other.
     #[must_use]
     #[inline]
@@ -57,20 +60,34 @@ impl EntryRef {
         self.node(index).map(SrvPlace::at_node)
     }
 
-    /// Writes priority and weight of the records in stored order, as many as there is room for; gives their
-    /// number, 0 for other types than SRV.
+    /// Writes priority, weight and place of the records in stored order, as many as there is room for in both; gives
+    /// their number, 0 for other types than SRV.
     #[inline]
-    pub fn rank_srv(&self, ranked: &mut [(u16, u16)]) -> usize {
-        let mut place = self.srv_place(0);
-        let mut count = 0;
-        for (priority, weight) in ranked {
-            let Some(here) = place else { break };
-            let data = self.data_of(here.node());
+    pub fn rank_srv(&self, ranked: &mut [(u16, u16)], places: &mut [SrvPlace]) -> usize {
+        if self.rtype() != RecordType::SRV {
+            return 0;
+        }
+        let count = self.record_count().min(ranked.len()).min(places.len());
+        let mut node = 0;
+        for ((priority, weight), place) in ranked.iter_mut().zip(places).take(count) {
+            let data = self.data_of(node);
             (*priority, *weight) = (self.at(data), self.at(data + 2));
-            place = self.next_srv_place(here);
-            count += 1;
+            *place = SrvPlace::at_node(node);
+            // Behind the last record there is none to go on with.
+            node = self.next_node(node).unwrap_or(0);
         }
         count
+    }
+
+    /// The position of the record that comes in a place where the beginning of the latest answer does not count: the
+    /// order then depends on the records alone.
+    #[must_use]
+    #[inline]
+    pub fn srv_in_order(&self, place: SrvPlace) -> u8 {
+        let data = self.data_of(place.node());
+        let target_len = self.at::<u8>(data + layout::SRV_TARGET);
+        let octet = data + layout::srv_order_octet(usize::from(target_len));
+        self.at(octet)
     }
 
     /// The place of the record that follows in stored order.
@@ -85,7 +102,7 @@ impl EntryRef {
     #[inline]
     pub fn srv_target(&self, place: SrvPlace) -> HashedName<'_> {
         let node = place.node();
-        let target = self.counted(self.data_of(node) + 6);
+        let target = self.counted(self.data_of(node) + layout::SRV_TARGET);
         HashedName::with_kept_hash(target, self.at(node + layout::RR_LINK))
     }
 
@@ -98,7 +115,8 @@ impl EntryRef {
         if !live && !self.is_permanent() && !self.is_expired(now) {
             return None;
         }
-        Some((self.at(self.data_of(node) + 4), self.srv_target(place)))
+        let port = self.at(self.data_of(node) + layout::SRV_PORT);
+        Some((port, self.srv_target(place)))
     }
 }
 
@@ -158,8 +176,11 @@ mod tests {
                 place = entry.next_srv_place(here);
             }
             let mut ranked = [(9, 9); 100];
+            let mut places = [SrvPlace::FIRST; 100];
             let few = usize::from(count).min(ranked.len());
-            assert_eq!(entry.rank_srv(&mut ranked), few);
+            assert_eq!(entry.rank_srv(&mut ranked, &mut places), few);
+            let stand = (0..few).map(|index| entry.srv_place(index).unwrap());
+            assert!(places.iter().take(few).copied().eq(stand));
             assert!(
                 ranked
                     .iter()

@@ -112,10 +112,10 @@ impl View {
         layout::decode_kind(self.word(layout::COUNTS))
     }
 
-    /// Number of records.
+    /// Number of records of use.
     #[inline]
     pub(super) fn count(&self) -> usize {
-        usize::from(self.word(layout::COUNTS) as u16).min(MAX_RRSET_RECORDS)
+        usize::from(layout::split_counts(self.word(layout::COUNTS)).0).min(MAX_RRSET_RECORDS)
     }
 
     /// Notes a use, see [`stamp_use`].

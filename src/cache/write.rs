@@ -14,6 +14,7 @@ use crate::shm::sync::Ordering;
 
 use super::hash::NameHash;
 use super::layout::{self, Image, Stamp};
+use super::order::Order;
 use super::{
     Cache, Conflict, Draft, DraftData, EntryRef, InsertError, PRIVATE_FLOOR, Place, TableWord,
     buckets_for,
@@ -308,11 +309,12 @@ impl Writer<'_> {
         linked: bool,
     ) -> Result<BlockId, InsertError> {
         let records = match draft.data {
-            DraftData::Records(records) => layout::stored_order(records),
-            DraftData::Negative(_) => layout::Order::new(),
+            DraftData::Records(records) => {
+                layout::stored_order(draft.name.len(), records, pages::MAX_BLOCK)
+            }
+            DraftData::Negative(_) => Order::default(),
         };
-        let (size, count) = layout::measure(draft.name.len(), &records, pages::MAX_BLOCK);
-        let records = records.get(..count).unwrap_or(&[]);
+        let size = layout::measure(draft.name.len(), &records);
         if records.is_empty() && matches!(draft.data, DraftData::Records(_)) {
             return Err(InsertError::BadDraft);
         }
@@ -338,7 +340,7 @@ impl Writer<'_> {
                 large.as_mut_slice()
             }
         };
-        let image = Image::build(bytes, draft, records, size, address, stamp);
+        let image = Image::build(bytes, draft, &records, size, address, stamp);
         let place = self.cache.pages.words(block, 0, size.div_ceil(8) * 2);
         let holders = u32::from(!linked);
         refword::fill(place, layout::REFCNT / 4, image.words(), linked, holders);

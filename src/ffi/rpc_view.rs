@@ -128,11 +128,11 @@ fn describe(call: &Call, entry: &EntryRef, references: i32) -> Result<(), ReplyF
     if let Some(relative) = relative_state(entry) {
         call.field_text(part, c"relative_name", &relative)?;
     }
-    if entry.record_count() == 0 {
+    if entry.listed_count() == 0 {
         return Ok(());
     }
     let records = call.field_array(part, c"records")?;
-    for index in 0..entry.record_count() {
+    for index in 0..entry.listed_count() {
         let record = call.array_struct(records)?;
         call.field_int(record, c"rr_idx", index as i32)?;
         record_fields(call, record, entry, index)?;
@@ -264,7 +264,7 @@ pub(crate) fn debug_all(
     let whole = call.add_struct()?;
     let list = call.field_array(whole, c"records")?;
     for entry in entries {
-        for index in 0..entry.record_count() {
+        for index in 0..entry.listed_count() {
             let part = call.array_struct(list)?;
             numbers(call, part, &entry, now)?;
             call.field_int(part, c"rr_idx", index as i32)?;

@@ -442,5 +442,5 @@ fn read_records(entry: &EntryRef, now: u32) -> Vec<(u32, RData)> {
         };
         Some((ttl.min(MAX_TTL_S), rdata))
     };
-    (0..entry.record_count()).filter_map(read).collect()
+    (0..entry.listed_count()).filter_map(read).collect()
 }

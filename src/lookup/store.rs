@@ -13,7 +13,7 @@ use crate::error::{Failure, LookupError};
 use crate::host::clock;
 use crate::host::options::{self, Opt};
 use crate::resolver::{Answer, Outcome};
-use crate::rr::{MAX_RRSET_RECORDS, Name, RData, Record, RecordType, eq_ignore_case};
+use crate::rr::{Name, RData, Record, RecordType, eq_ignore_case};
 
 use super::answer::{self, Alias, Trust};
 use super::backoff;
@@ -208,8 +208,8 @@ fn publish(
 
 fn drafts<'a>(records: &[&'a Record]) -> SmallVec<[DraftRecord<'a>; 4]> {
     let ttl = ttl::of_set(records.iter().map(|record| record.ttl));
-    let records = records.iter().take(MAX_RRSET_RECORDS);
     records
+        .iter()
         .map(|record| DraftRecord {
             ttl,
             rdata: &record.rdata,

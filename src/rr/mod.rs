@@ -2,6 +2,7 @@
 
 mod literal;
 mod name;
+pub mod order;
 mod plain_ip;
 mod rdata;
 

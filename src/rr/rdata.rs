@@ -80,6 +80,15 @@ pub struct Srv {
     pub target: Name,
 }
 
+impl Srv {
+    /// True when it names a host and no port to call it at. Such a record is of no use; the root as target needs
+    /// no port to say what it says.
+    #[must_use]
+    pub fn has_no_port(&self) -> bool {
+        self.port == 0 && !self.target.is_root()
+    }
+}
+
 /// Data of a NAPTR record (RFC 3403). The strings are raw octets, at most 255 each.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Naptr {

@@ -26,7 +26,8 @@ pub struct Position {
     pub port: u16,
     /// Position in the SRV order of the next record to use, 0 to 250.
     pub srv_no: u8,
-    /// Position in the address entry of the next address to use; the caller's `next` adds one.
+    /// Position of the next address to use in the order in which the addresses of the entry are used; the caller's
+    /// `next` adds one.
     pub ip_no: u8,
     /// Bits 0-2: transport. Bits 3-7: position of the NAPTR candidate in use, 0 to 31.
     pub proto: u8,

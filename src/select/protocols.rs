@@ -74,6 +74,28 @@ pub fn supported(transport: Transport) -> bool {
     available(transport) && configured_preference(transport) >= 0
 }
 
+/// The transports of SIP; of equally preferred ones the first counts.
+const ALL: [Transport; 4] = [
+    Transport::Udp,
+    Transport::Tcp,
+    Transport::Tls,
+    Transport::Sctp,
+];
+
+/// The first of [`list`], without making it.
+#[must_use]
+pub fn most_preferred() -> Option<Transport> {
+    let mut best: Option<(i32, Transport)> = None;
+    for transport in ALL {
+        let preference = configured_preference(transport);
+        let is_better = best.is_none_or(|(most, _)| preference > most);
+        if preference >= 0 && is_better && available(transport) {
+            best = Some((preference, transport));
+        }
+    }
+    best.map(|(_, transport)| transport)
+}
+
 /// All supported transports, most preferred first; equal ones in the order UDP, TCP, TLS, SCTP.
 #[must_use]
 pub fn list() -> TransportList {
@@ -81,12 +103,7 @@ pub fn list() -> TransportList {
         list: [Transport::Udp; 4],
         count: 0,
     };
-    for transport in [
-        Transport::Udp,
-        Transport::Tcp,
-        Transport::Tls,
-        Transport::Sctp,
-    ] {
+    for transport in ALL {
         if !supported(transport) {
             continue;
         }

@@ -290,7 +290,7 @@ impl Uncached<'_, '_> {
         let mut srvs: Vec<_> = records
             .iter()
             .filter_map(|record| match &record.rdata {
-                RData::Srv(srv) => Some(srv),
+                RData::Srv(srv) if !srv.has_no_port() => Some(srv),
                 _ => None,
             })
             .collect();

@@ -12,7 +12,7 @@ pub type Ranked = (u16, u16);
 
 /// The position in the set of the record that is used as number `step` (from 0).
 ///
-/// `records` are in stored order: by priority. With seed 0 they are used in that order; otherwise records
+/// `records` are sorted by priority. With seed 0 they are used in that order; otherwise records
 /// of one priority are drawn by weight, without replacement. At most [`MAX_RRSET_RECORDS`] count. The weights
 /// are the call's to change.
 #[must_use]
@@ -36,6 +36,14 @@ pub fn nth(records: &mut [Ranked], step: usize, seed: u32) -> Option<usize> {
     Group::new(group)
         .draw_nth(drawn_before, &mut state)
         .map(|index| start + index)
+}
+
+/// Where a call with this seed begins in a set of addresses of a type: a position from 0 to `count - 1`.
+#[must_use]
+pub fn first_address(count: usize, seed: u32, rtype: u16) -> usize {
+    // Apart from the draws among SRV records, whose priorities have 16 bits.
+    let mut state = u64::from(seed) << 32 | 1 << 16 | u64::from(rtype);
+    below(&mut state, count as u64) as usize
 }
 
 /// The records of a group that are used already, a bit for each.

@@ -16,7 +16,10 @@ use crate::host::{clock, random};
 use crate::lookup::{self, family_allowed, family_order};
 use crate::rr::{RecordType, parse_literal};
 
-use super::handle::{self, candidates_of, leads_alike, record_at_step, usable_seed};
+use super::handle::{
+    self, address_at_step, candidates_of, leads_alike, record_at_step, says_not_offered,
+    usable_seed,
+};
 use super::sip_uri::Destination;
 use super::{Cursor, SelectError, Transport, flags, protocols};
 use text::{
@@ -362,8 +365,8 @@ impl Walk {
             Ok(entry) => entry,
             Err(error) => return self.without(depth + 1, error),
         };
-        let empty = |record| matches!(record, RecordView::Srv { target: b"", .. });
-        if entry.records().all(empty) {
+        self.without_port(depth + 1, &entry);
+        if says_not_offered(&entry) {
             let line = "target '.': the service is not offered over this transport";
             self.say(depth + 1, Subject::Srv, line.to_owned());
             return Branch::Refused;
@@ -425,6 +428,26 @@ impl Walk {
         }
     }
 
+    /// SRV records that are left out of the choice.
+    fn without_port(&mut self, depth: usize, entry: &EntryRef) {
+        for index in entry.record_count()..entry.listed_count() {
+            if let Some(RecordView::Srv {
+                priority,
+                weight,
+                target,
+                ..
+            }) = entry.record(index)
+            {
+                let head = format!(
+                    "-  priority {priority} weight {weight} -> {}:0",
+                    text(target)
+                );
+                let line = format!("{head}: not used, port 0 is no port to send to");
+                self.say(depth, Subject::Srv, line);
+            }
+        }
+    }
+
     // Addresses
 
     fn addresses(&mut self, depth: usize, host: &[u8], named: Named) -> Branch {
@@ -443,8 +466,9 @@ impl Walk {
             let (mut line, found) = self.look_up(host, family, named);
             match found {
                 Ok(entry) => {
-                    let list: Vec<_> = entry
-                        .usable_addresses(now)
+                    let list: Vec<_> = (0..entry.record_count())
+                        .filter_map(|step| address_at_step(&entry, step, self.seed))
+                        .filter_map(|index| entry.usable_address(index, now))
                         .map(|address| address.to_string())
                         .collect();
                     let _ = write!(line, " -> {}", list.join(", "));

@@ -108,7 +108,7 @@ pub(super) fn type_text(rtype: RecordType) -> &'static str {
 }
 
 pub(super) fn found_text(name: &[u8], named: Named, entry: &EntryRef, source: Source) -> String {
-    let count = entry.record_count();
+    let count = entry.listed_count();
     let mut line = format!("{count} record{}", if count == 1 { "" } else { "s" });
     let asked = name.strip_suffix(b".").unwrap_or(name);
     if !entry.name().eq_ignore_ascii_case(asked) {

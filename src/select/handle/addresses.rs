@@ -8,7 +8,7 @@
 use std::net::IpAddr;
 
 use super::reasons::seconds_left;
-use super::{LookUp, Nothing, Search, record_at_step};
+use super::{LookUp, Nothing, Search, address_at_step, record_at_step};
 use crate::cache::RecordView;
 use crate::host::clock;
 use crate::lookup::{self, Peeked, Source, family_allowed, family_order};
@@ -104,11 +104,14 @@ impl Search<'_> {
     fn address_from_entry(&mut self, source: Source) -> Option<IpAddr> {
         let entry = self.cursor.a.as_ref()?;
         let now = clock::now_ticks();
+        let seed = self.cursor.seed();
         let first = usize::from(self.cursor.ip_no);
-        let (index, address) = (first..entry.record_count())
-            .find_map(|index| Some((index, entry.usable_address(index, now)?)))?;
+        let (step, index, address) = (first..entry.record_count()).find_map(|step| {
+            let index = address_at_step(entry, step, seed)?;
+            Some((step, index, entry.usable_address(index, now)?))
+        })?;
         // Sets are capped below 255, so the caller's addition cannot wrap.
-        self.cursor.ip_no = index as u8;
+        self.cursor.ip_no = step as u8;
         if self.reason.is_some() {
             let (owner, ttl) = (entry.name().to_vec(), seconds_left(entry, index));
             self.note_address(&owner, address, ttl, source);

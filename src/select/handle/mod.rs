@@ -12,7 +12,7 @@ mod reasons;
 
 use std::net::IpAddr;
 
-use crate::cache::{Cache, EntryRef, RecordView};
+use crate::cache::{Cache, EntryRef, RecordView, SrvPlace};
 use crate::error::LookupError;
 use crate::host::options::{self, ExtraOpt};
 use crate::host::{clock, random};
@@ -423,10 +423,7 @@ impl Search<'_> {
     ) -> Result<IpAddr, Nothing> {
         let (entry, source) =
             look_up(srv_name, RecordType::SRV, self.flags).map_err(Nothing::from_error)?;
-        let refused = entry
-            .records()
-            .all(|r| matches!(r, RecordView::Srv { target: b"", .. }));
-        if refused {
+        if says_not_offered(&entry) {
             return Err(Nothing::Refused);
         }
         self.cursor.srv = Some(entry);
@@ -541,14 +538,46 @@ pub(super) fn leads_alike(
         && eq_ignore_case(replacement(one.index), replacement(other.index))
 }
 
+/// True when all SRV records that can be used say that the service is not offered (target "."). Where none can be
+/// used, nothing is said.
+pub(super) fn says_not_offered(entry: &EntryRef) -> bool {
+    let root = |record| matches!(record, RecordView::Srv { target: b"", .. });
+    entry.record_count() > 0 && entry.records().all(root)
+}
+
 /// Position of the SRV record that is used as number `step`.
 #[inline]
 pub(super) fn record_at_step(entry: &EntryRef, step: usize, seed: u32) -> Option<usize> {
     match (seed, entry.record_count()) {
         (_, count) if step >= count => None,
         (0, _) | (_, 1) => Some(step),
+        (_, count) => drawn_of(entry, count, step, seed).map(|drawn| drawn.index.into()),
+    }
+}
+
+/// As [`record_at_step`], the place of the record.
+#[inline]
+fn place_at_step(entry: &EntryRef, step: usize, seed: u32) -> Option<SrvPlace> {
+    match (seed, entry.record_count()) {
+        (_, count) if step >= count => None,
+        (0, _) | (_, 1) => entry.srv_place(step),
+        (_, count) => drawn_of(entry, count, step, seed).map(|drawn| drawn.place),
+    }
+}
+
+/// A record that was drawn, by its position and its place.
+#[derive(Clone, Copy)]
+struct Drawn {
+    index: u8,
+    place: SrvPlace,
+}
+
+/// The record of a set of `count` that is used as number `step`.
+#[inline]
+fn drawn_of(entry: &EntryRef, count: usize, step: usize, seed: u32) -> Option<Drawn> {
+    match count {
         // Most sets are small, and clearing the room for a large one would cost more than the draw.
-        (_, ..=SMALL_SET) => drawn::<SMALL_SET>(entry, step, seed),
+        ..=SMALL_SET => drawn::<SMALL_SET>(entry, step, seed),
         _ => drawn::<MAX_RRSET_RECORDS>(entry, step, seed),
     }
 }
@@ -556,10 +585,32 @@ pub(super) fn record_at_step(entry: &EntryRef, step: usize, seed: u32) -> Option
 /// Records of a set that is drawn from in little room.
 const SMALL_SET: usize = 8;
 
-/// As [`record_at_step`], for a set of at most `ROOM` records.
+/// As [`drawn_of`], for a set of at most `ROOM` records.
 #[inline(never)]
-fn drawn<const ROOM: usize>(entry: &EntryRef, step: usize, seed: u32) -> Option<usize> {
+fn drawn<const ROOM: usize>(entry: &EntryRef, step: usize, seed: u32) -> Option<Drawn> {
     let mut ranked = [(0, 0); ROOM];
-    let count = entry.rank_srv(&mut ranked);
-    srv::nth(ranked.get_mut(..count)?, step, seed)
+    let mut places = [SrvPlace::FIRST; ROOM];
+    let count = entry.rank_srv(&mut ranked, &mut places);
+    let drawn = srv::nth(ranked.get_mut(..count)?, step, seed)?;
+    // The draw is one in the order of the set, wherever the latest answer began.
+    let index = entry.srv_in_order(*places.get(drawn)?);
+    let place = *places.get(usize::from(index))?;
+    Some(Drawn { index, place })
+}
+
+/// Position of the address that is used as number `step`.
+#[inline(never)]
+pub(super) fn address_at_step(entry: &EntryRef, step: usize, seed: u32) -> Option<usize> {
+    match (seed, entry.record_count()) {
+        (_, count) if step >= count => None,
+        (0, _) | (_, 1) => Some(step),
+        (_, count) => Some(turned(entry, step, seed, count)),
+    }
+}
+
+/// As [`address_at_step`], for several addresses and a seed. The seed stands for the same address wherever the
+/// latest answer began.
+fn turned(entry: &EntryRef, step: usize, seed: u32, count: usize) -> usize {
+    let first = srv::first_address(count, seed, entry.rtype().0);
+    (entry.least_address() + first + step) % count
 }

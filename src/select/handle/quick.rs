@@ -6,7 +6,7 @@
 
 use super::addresses::{AFTER_FIRST_FAMILY, AFTER_LAST_FAMILY, given_mark};
 use super::place::Progress;
-use super::{TRANSPORT_MASK, record_at_step};
+use super::{TRANSPORT_MASK, address_at_step, place_at_step};
 use crate::cache::{EntryRef, HashedName, RecordView};
 use crate::host::clock;
 use crate::lookup::{self, family_order};
@@ -92,7 +92,11 @@ fn first_of_host(
     } as u8;
     let host = lookup::written_name(name, Some(request_flags))?;
     let entry = lookup::quick_entry(&host, RecordType::A)?;
-    let address = entry.usable_ipv4(0, clock::now_ticks())?;
+    let now = clock::now_ticks();
+    let address = match seed {
+        0 => entry.usable_ipv4(0, now),
+        seed => entry.usable_ipv4(address_at_step(&entry, 0, seed)?, now),
+    }?;
     lookup::count_quick_entry();
     *cursor = Position {
         a: Some(entry),
@@ -163,7 +167,7 @@ fn first_by_srv(
     request_flags: u32,
 ) -> Option<QuickTarget> {
     let transport = match proto {
-        0 => *protocols::list().iter().next()?,
+        0 => protocols::most_preferred()?,
         number => Transport::from_number(number)?,
     };
     let mut room = protocols::SRV_NAME_ROOM;
@@ -182,7 +186,7 @@ fn first_of_srv(
     request_flags: u32,
 ) -> Option<QuickTarget> {
     let entry = lookup::quick_entry(srv_name, RecordType::SRV)?;
-    let place = entry.srv_place(record_at_step(&entry, 0, seed)?)?;
+    let place = place_at_step(&entry, 0, seed)?;
     let (port, target) = entry.usable_srv(place, clock::now_ticks())?;
     if may_be_literal(target.name()) {
         return None;
@@ -225,8 +229,12 @@ fn next_address(cursor: &mut Position, request_flags: u32) -> Quick {
     let Some(entry) = cursor.a.as_ref() else {
         return Quick::Look;
     };
-    let index = usize::from(cursor.ip_no);
-    if index < entry.record_count() {
+    let step = usize::from(cursor.ip_no);
+    let index = match cursor.seed() {
+        0 => Some(step).filter(|&step| step < entry.record_count()),
+        seed => address_at_step(entry, step, seed),
+    };
+    if let Some(index) = index {
         return match entry.usable_ipv4(index, clock::now_ticks()) {
             Some(address) => Quick::Target(QuickTarget {
                 address,
@@ -265,8 +273,7 @@ fn next_of_srv(cursor: &mut Position, request_flags: u32) -> Quick {
     }
     let place = match cursor.progress() {
         Some(progress) => progress.next,
-        None => record_at_step(entry, usize::from(step), cursor.seed())
-            .and_then(|index| entry.srv_place(index)),
+        None => place_at_step(entry, usize::from(step), cursor.seed()),
     };
     let Some(place) = place else {
         // Through NAPTR there may be others.
@@ -308,7 +315,7 @@ fn lacks(cursor: &Position, family: RecordType) -> bool {
     };
     let place = match cursor.progress() {
         Some(progress) => Some(progress.current),
-        None => record_at_step(entry, step, cursor.seed()).and_then(|index| entry.srv_place(index)),
+        None => place_at_step(entry, step, cursor.seed()),
     };
     place.is_some_and(|place| lookup::is_known_absent(&entry.srv_target(place), family))
 }
