@@ -102,6 +102,14 @@ fn zone(server: &Server) {
             5072,
             "gone.e.example",
         ))
+        .add(Rr::srv(
+            "_sip._udp.e.example",
+            300,
+            5,
+            9,
+            0,
+            "portless.e.example",
+        ))
         .add(Rr::srv("_sip._tcp.e.example", 300, 0, 0, 0, "."))
         .add(Rr::a("h1.e.example", 300, "192.0.2.1"))
         .add(Rr::a("h1.e.example", 300, "192.0.2.11"))
@@ -147,6 +155,12 @@ fn every_record_of_a_naptr_tree_has_its_reason() {
         Subject::Srv,
         &["3. priority 20 weight 0 -> gone.e.example:5072"],
     );
+    assert_says(
+        &tree,
+        Subject::Srv,
+        &["priority 5 weight 9 -> portless.e.example:0: not used, port 0"],
+    );
+    assert_says(&tree, Subject::Srv, &["4 records from the network"]);
     assert_says(&tree, Subject::Srv, &["target '.'", "not offered"]);
     assert_says(&tree, Subject::Option, &["dns_srv_lb=no"]);
     assert_says(&tree, Subject::Option, &["no AAAA: dns_try_ipv6"]);

@@ -206,12 +206,48 @@ fn srv_records_stay_in_order() {
         assert_eq!(add_srv(target, priority, weight), Ok(()));
     }
     assert_eq!(targets(), ["a", "a2", "b", "c"]);
-    // The target is what a record is known by; a changed one goes behind its equals.
+    // The target is what a record is known by; the beginning stays with those that were not changed.
     assert_eq!(add_srv("C", 1, 9), Ok(()));
     assert_eq!(targets(), ["a", "a2", "C", "b"]);
     let gone = delete_single_record(RecordType::SRV, b"_sip._udp.X.test", b"A2", false, false);
     assert_eq!(gone, Ok(()));
     assert_eq!(targets(), ["a", "C", "b"]);
+}
+
+/// What cannot be used is not lost by an edit, and can be edited.
+#[test]
+fn srv_records_without_port_stay() {
+    let _s = setup();
+    let portless = RecordEdit {
+        priority: 1,
+        ..edit("_sip._udp.x.test", "nowhere")
+    };
+    let listed = || entry("_sip._udp.x.test", SRV).map_or(0, |entry| entry.listed_count());
+    assert_eq!(add_record(RecordType::SRV, &portless), Ok(()));
+    assert_eq!((targets(), listed()), (vec![], 1));
+    assert_eq!(add_srv("a", 2, 1), Ok(()));
+    assert_eq!(add_srv("b", 3, 1), Ok(()));
+    assert_eq!(
+        (targets(), listed()),
+        (vec!["a".to_owned(), "b".to_owned()], 3)
+    );
+    // With a port it is as good as any.
+    assert_eq!(add_srv("NOWHERE", 1, 1), Ok(()));
+    assert_eq!(
+        (targets(), listed()),
+        (
+            vec!["NOWHERE".to_owned(), "a".to_owned(), "b".to_owned()],
+            3
+        )
+    );
+    assert_eq!(add_record(RecordType::SRV, &portless), Ok(()));
+    let single = |target: &[u8]| {
+        delete_single_record(RecordType::SRV, b"_sip._udp.x.test", target, false, false)
+    };
+    assert_eq!((single(b"a"), single(b"b")), (Ok(()), Ok(())));
+    assert_eq!((targets(), listed()), (vec![], 1));
+    assert_eq!(single(b"nowhere"), Ok(()));
+    assert!(entry("_sip._udp.x.test", SRV).is_none());
 }
 
 /// B26: edits concern the name that is given, not what it is an alias of.

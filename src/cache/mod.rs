@@ -26,6 +26,7 @@ mod loom_overflow;
 mod loom_tests;
 mod naptr;
 mod order;
+pub mod owners;
 mod peek;
 mod presence;
 mod read;

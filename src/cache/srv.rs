@@ -22,7 +22,11 @@ impl SrvPlace {
     pub const NUMBERS: u16 = (crate::shm::pages::MAX_BLOCK / UNIT) as u16;
 
     /// The place of the first record.
-    pub const FIRST: Self = Self(0);
+    #[must_use]
+    #[inline]
+    pub const fn first() -> Self {
+        Self(0)
+    }
 
     /// A number for the place; 0 for the first record and for no other.
     #[must_use]
@@ -176,7 +180,7 @@ mod tests {
                 place = entry.next_srv_place(here);
             }
             let mut ranked = [(9, 9); 100];
-            let mut places = [SrvPlace::FIRST; 100];
+            let mut places = [SrvPlace::first(); 100];
             let few = usize::from(count).min(ranked.len());
             assert_eq!(entry.rank_srv(&mut ranked, &mut places), few);
             let stand = (0..few).map(|index| entry.srv_place(index).unwrap());

@@ -15,6 +15,7 @@ use crate::shm::sync::Ordering;
 use super::hash::NameHash;
 use super::layout::{self, Image, Stamp};
 use super::order::Order;
+use super::owners;
 use super::{
     Cache, Conflict, Draft, DraftData, EntryRef, InsertError, PRIVATE_FLOOR, Place, TableWord,
     buckets_for,
@@ -340,6 +341,9 @@ impl Writer<'_> {
                 large.as_mut_slice()
             }
         };
+        if draft.rtype == RecordType::NAPTR && !records.is_empty() {
+            owners::note(hash.high, draft.name);
+        }
         let image = Image::build(bytes, draft, &records, size, address, stamp);
         let place = self.cache.pages.words(block, 0, size.div_ceil(8) * 2);
         let holders = u32::from(!linked);

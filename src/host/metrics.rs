@@ -47,10 +47,12 @@ pub enum Metric {
     ServerError,
     /// Datagram that was no answer to the question (wrong id, server, question, cookie).
     Discarded,
+    /// Call that ended because nothing led back to the NAPTR records that it came through.
+    NaptrLost,
 }
 
 /// Number of metrics.
-pub const METRICS: usize = Metric::Discarded as usize + 1;
+pub const METRICS: usize = Metric::NaptrLost as usize + 1;
 
 /// Names and one-line descriptions, in the order of [`Metric`].
 const TEXTS: [(&CStr, &CStr); METRICS] = [
@@ -84,6 +86,10 @@ const TEXTS: [(&CStr, &CStr); METRICS] = [
     (
         c"discarded",
         c"datagrams that were no answer to the question",
+    ),
+    (
+        c"naptr_lost",
+        c"calls that ended because nothing led back to their NAPTR records",
     ),
 ];
 

@@ -66,4 +66,5 @@ pub fn prepare() {
     flight::prepare();
     backoff::prepare();
     crate::cache::due::prepare();
+    crate::cache::owners::prepare();
 }

@@ -14,6 +14,7 @@ use std::net::IpAddr;
 
 use crate::cache::{Cache, EntryRef, RecordView, SrvPlace};
 use crate::error::LookupError;
+use crate::host::metrics::{self, Metric};
 use crate::host::options::{self, ExtraOpt};
 use crate::host::{clock, random};
 use crate::lookup::{self, Source, family_allowed};
@@ -351,8 +352,8 @@ impl Search<'_> {
 
     /// The NAPTR entry through which the current SRV records were found.
     ///
-    /// Up to Kamailio 6.1 the handle has no place for it; the hash of the owner's name leads back to it,
-    /// whatever name the caller passes meanwhile (B14).
+    /// Most handles have no place for it; the hash of the owner's name leads back to it, whatever name the caller
+    /// passes meanwhile (B14). What the cache does not have any more is asked for again.
     fn naptr_origin(&mut self, name: &[u8]) -> Option<EntryRef> {
         let hash = self.cursor.naptr_hash();
         if hash == 0 {
@@ -368,11 +369,32 @@ impl Search<'_> {
         cache
             .acquire_by_hash(hash, RecordType::NAPTR, &accept)
             .or_else(|| {
-                let same_name = cache.name_hash(name) == hash;
-                let again =
-                    same_name.then(|| lookup::entry(name, RecordType::NAPTR, self.flags).ok());
-                again.flatten().map(|(entry, _)| entry)
+                let Some(owner) = self.naptr_owner(cache, hash, name) else {
+                    metrics::count(Metric::NaptrLost);
+                    return None;
+                };
+                let found = lookup::absolute_entry(&owner, RecordType::NAPTR, self.flags);
+                found.ok().map(|(entry, _)| entry)
             })
+    }
+
+    /// The name that has the NAPTR records of this call: the one that is asked for if it has the hash, one above
+    /// that of the SRV records in use, or one that is remembered.
+    fn naptr_owner(&self, cache: &Cache, hash: u32, name: &[u8]) -> Option<Vec<u8>> {
+        let asked = name.strip_suffix(b".").unwrap_or(name);
+        if cache.has_hash(asked, hash) {
+            return Some(asked.to_vec());
+        }
+        let srv_name = self.cursor.srv.as_ref().map_or(&b""[..], EntryRef::name);
+        let dots = srv_name
+            .iter()
+            .enumerate()
+            .filter(|(_, octet)| **octet == b'.');
+        let mut above = dots.filter_map(|(dot, _)| srv_name.get(dot + 1..));
+        above
+            .find(|name| cache.has_hash(name, hash))
+            .map(<[u8]>::to_vec)
+            .or_else(|| cache.naptr_owner(hash))
     }
 
     // SRV
@@ -589,7 +611,7 @@ const SMALL_SET: usize = 8;
 #[inline(never)]
 fn drawn<const ROOM: usize>(entry: &EntryRef, step: usize, seed: u32) -> Option<Drawn> {
     let mut ranked = [(0, 0); ROOM];
-    let mut places = [SrvPlace::FIRST; ROOM];
+    let mut places = [SrvPlace::first(); ROOM];
     let count = entry.rank_srv(&mut ranked, &mut places);
     let drawn = srv::nth(ranked.get_mut(..count)?, step, seed)?;
     // The draw is one in the order of the set, wherever the latest answer began.
