@@ -121,8 +121,8 @@ impl Cache {
         }
     }
 
-    /// Offers port and target (empty for the root) of the SRV record that comes first in stored order, if it
-    /// is live.
+    /// Offers port and target of the SRV record that comes first in stored order, if it is live. The target is empty
+    /// for a record that leads nowhere: the root, or no port.
     ///
     /// The copy stays where it is made: moving it on at once would cost more than making it, for processors
     /// wait when they load more at a time than they have just stored.
@@ -143,10 +143,6 @@ impl Cache {
             })
         });
         let (port, length, hash) = seen.flatten()?;
-        // Without port it is no record of use, or the root, which leads nowhere.
-        if port == 0 {
-            return None;
-        }
         let target = words
             .as_flattened()
             .get(SRV_HEAD..SRV_HEAD + usize::from(length))?;
@@ -174,6 +170,8 @@ impl View {
             *place = self.data(from + 4 * word).to_ne_bytes();
         }
         let port = u16::from_ne_bytes([first, second]);
+        // Without port it is no record of use.
+        let length = if port == 0 { 0 } else { length };
         (port, length, self.word(layout::RR_LINK))
     }
 }
