@@ -29,7 +29,7 @@
 use crate::rr::RData;
 
 use super::hash::hash_name;
-use super::order::{Order, Placed};
+use super::order::Order;
 use super::{Draft, DraftData, DraftRecord, NegativeKind};
 
 pub(crate) const RR_EXPIRE: usize = 16;
@@ -242,13 +242,8 @@ impl<'b> Image<'b> {
         let mut end = first_data(draft.name.len());
         let mut longest = None;
         let mut previous_node = 0;
-        for (
-            index,
-            &Placed {
-                record, in_order, ..
-            },
-        ) in records.iter().enumerate()
-        {
+        for (index, placed) in records.iter().enumerate() {
+            let record = placed.record;
             let (node, data) = record_places(end, index, record.rdata);
             let ttl = record.ttl.min(crate::rr::MAX_TTL_S);
             image.put_u64(node + 8, image.pointer(data));
@@ -264,7 +259,7 @@ impl<'b> Image<'b> {
             }
             image.put_rdata(data, record.rdata);
             if let RData::Srv(srv) = record.rdata {
-                image.put_u8(data + srv_order_octet(srv.target.len()), in_order);
+                image.put_u8(data + srv_order_octet(srv.target.len()), placed.in_order);
             }
             longest = longest.max(Some(ttl));
             previous_node = node;

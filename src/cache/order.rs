@@ -1,69 +1,30 @@
 //! Which records of a draft are kept, and in which place.
 //!
-//! The records of a set stand in the order of [`crate::rr::order`], which says nothing about how they arrived. Only
-//! where a set begins is the latest answer's: a server that rotates its answers spreads the load of those who take
-//! the first record. So records between which nothing else decides (addresses; SRV records of one priority and
-//! weight) form a circle in that order, and the circle is opened where the answer began with it. Record 0 is then
-//! what such a server wants to be used first, and whoever has to begin elsewhere finds each record's place in the
-//! order.
+//! See [`crate::rr::order`]. The circles are opened when the entry is made, so record 0 is the one that the server put
+//! first, and whoever reads no more than that has nothing to do for it.
 
-use smallvec::SmallVec;
-
-use crate::rr::order::{are_equals, compare, has_no_port};
-use crate::rr::{MAX_RRSET_RECORDS, RData};
+use crate::rr::RData;
+use crate::rr::order::{Placed, Row, has_no_port, open_circles, sorted};
 
 use super::DraftRecord;
-
-/// A record of an entry that is being made.
-#[derive(Clone, Copy)]
-pub(crate) struct Placed<'a> {
-    pub(crate) record: &'a DraftRecord<'a>,
-    /// Position in the draft.
-    arrival: usize,
-    /// Position in the entry of the record that stands here where the answer's beginning does not count. Records
-    /// are fewer than 256.
-    pub(crate) in_order: u8,
-}
 
 /// The records of an entry in the order in which they are stored.
 #[derive(Default)]
 pub(crate) struct Order<'a> {
-    records: SmallVec<[Placed<'a>; 4]>,
+    records: Row<&'a DraftRecord<'a>>,
     /// Records in front that can be used; behind them are SRV records without port.
     of_use: usize,
 }
 
 impl<'a> Order<'a> {
-    /// Orders the records of a draft. Identical ones are kept once (RFC 2181 section 5), and of more than
-    /// [`MAX_RRSET_RECORDS`], or than fit into `room` octets, the first in order; `octets` gives the most that a
-    /// record needs.
+    /// Orders the records of a draft. Of more than fit into `room` octets the first in order are kept; `octets` gives
+    /// the most that a record needs.
     pub(crate) fn new(
         records: &'a [DraftRecord<'a>],
         room: usize,
         octets: impl Fn(&RData) -> usize,
     ) -> Self {
-        let mut kept: SmallVec<[Placed<'a>; 4]> = records
-            .iter()
-            .enumerate()
-            .map(|(arrival, record)| Placed {
-                record,
-                arrival,
-                in_order: 0,
-            })
-            .collect();
-        if kept.len() > 1 {
-            kept.sort_unstable_by(|a, b| {
-                compare(a.record.rdata, b.record.rdata).then(a.arrival.cmp(&b.arrival))
-            });
-            kept.dedup_by(|later, first| {
-                let same = later.record.rdata == first.record.rdata;
-                if same {
-                    first.arrival = first.arrival.min(later.arrival);
-                }
-                same
-            });
-            kept.truncate(MAX_RRSET_RECORDS);
-        }
+        let mut kept = sorted(records, |record| record.rdata);
         let mut left = room;
         let fitting = kept.iter().take_while(|placed| {
             let needed = octets(placed.record.rdata);
@@ -73,7 +34,7 @@ impl<'a> Order<'a> {
         });
         let fitting = fitting.count();
         kept.truncate(fitting);
-        open_circles(&mut kept);
+        open_circles(&mut kept, |record| record.rdata);
         let unusable = kept
             .iter()
             .rev()
@@ -85,7 +46,7 @@ impl<'a> Order<'a> {
         }
     }
 
-    pub(crate) fn iter(&self) -> std::slice::Iter<'_, Placed<'a>> {
+    pub(crate) fn iter(&self) -> std::slice::Iter<'_, Placed<&'a DraftRecord<'a>>> {
         self.records.iter()
     }
 
@@ -101,22 +62,6 @@ impl<'a> Order<'a> {
     /// SRV records without port behind them.
     pub(crate) fn left_out(&self) -> usize {
         self.records.len() - self.of_use
-    }
-}
-
-/// Turns each circle so that it begins with the record that arrived first.
-fn open_circles(records: &mut [Placed<'_>]) {
-    let mut start = 0;
-    let same_circle = |a: &Placed<'_>, b: &Placed<'_>| are_equals(a.record.rdata, b.record.rdata);
-    for circle in records.chunk_by_mut(same_circle) {
-        let length = circle.len();
-        let first = (0..length).min_by_key(|&place| circle.get(place).map(|p| p.arrival));
-        let begin = first.unwrap_or(0);
-        circle.rotate_left(begin);
-        for (place, placed) in circle.iter_mut().enumerate() {
-            placed.in_order = (start + (place + length - begin) % length) as u8;
-        }
-        start += length;
     }
 }
 

@@ -2,10 +2,87 @@
 //!
 //! Two answers with the same records in other places are one set (RFC 2181 section 5): they give the same list.
 //! The order is total, so nothing of the arrival is left in it.
+//!
+//! Only where a set begins is the latest answer's: a server that rotates its answers spreads the load of those who
+//! take the first record. So records between which nothing else decides (addresses; SRV records of one priority and
+//! weight) form a circle in that order, and the circle is opened where the answer began with it.
 
 use std::cmp::Ordering;
 
-use super::{Naptr, RData, Srv};
+use smallvec::SmallVec;
+
+use super::{MAX_RRSET_RECORDS, Naptr, RData, Srv};
+
+/// Records on their way into the order.
+pub(crate) type Row<T> = SmallVec<[Placed<T>; 4]>;
+
+/// A record on its way into the order.
+#[derive(Clone, Copy)]
+pub(crate) struct Placed<T> {
+    pub(crate) record: T,
+    /// Position in the answer.
+    arrival: usize,
+    /// Position of the record that stands here where the answer's beginning does not count. Records are fewer than
+    /// 256.
+    pub(crate) in_order: u8,
+}
+
+/// Orders the records of a set. Identical ones are kept once (RFC 2181 section 5), and of more than
+/// [`MAX_RRSET_RECORDS`] the first in order.
+pub(crate) fn sorted<T>(
+    records: impl IntoIterator<Item = T>,
+    data: impl Fn(&T) -> &RData,
+) -> Row<T> {
+    let mut row: Row<T> = records
+        .into_iter()
+        .enumerate()
+        .map(|(arrival, record)| Placed {
+            record,
+            arrival,
+            in_order: 0,
+        })
+        .collect();
+    if row.len() > 1 {
+        row.sort_unstable_by(|a, b| {
+            compare(data(&a.record), data(&b.record)).then(a.arrival.cmp(&b.arrival))
+        });
+        row.dedup_by(|later, first| {
+            let same = data(&later.record) == data(&first.record);
+            if same {
+                first.arrival = first.arrival.min(later.arrival);
+            }
+            same
+        });
+        row.truncate(MAX_RRSET_RECORDS);
+    }
+    row
+}
+
+/// Turns each circle of a row so that it begins with the record that arrived first.
+pub(crate) fn open_circles<T>(row: &mut [Placed<T>], data: impl Fn(&T) -> &RData) {
+    let same_circle = |a: &Placed<T>, b: &Placed<T>| are_equals(data(&a.record), data(&b.record));
+    let mut start = 0;
+    for circle in row.chunk_by_mut(same_circle) {
+        let length = circle.len();
+        let first = (0..length).min_by_key(|&place| circle.get(place).map(|p| p.arrival));
+        let begin = first.unwrap_or(0);
+        circle.rotate_left(begin);
+        for (place, placed) in circle.iter_mut().enumerate() {
+            placed.in_order = (start + (place + length - begin) % length) as u8;
+        }
+        start += length;
+    }
+}
+
+/// The records of a set as the cache would keep them, for who does without it.
+pub(crate) fn arranged<T>(
+    records: impl IntoIterator<Item = T>,
+    data: impl Fn(&T) -> &RData,
+) -> impl Iterator<Item = T> {
+    let mut row = sorted(records, &data);
+    open_circles(&mut row, &data);
+    row.into_iter().map(|placed| placed.record)
+}
 
 /// Compares the data of two records of one set: what comes first is used first.
 ///

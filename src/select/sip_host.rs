@@ -5,7 +5,8 @@ use std::net::IpAddr;
 use crate::error::LookupError;
 use crate::host::options::{self, ExtraOpt};
 use crate::lookup::uncached;
-use crate::rr::{MAX_RRSET_RECORDS, RData, Record, RecordType, parse_literal};
+use crate::rr::order::arranged;
+use crate::rr::{RData, Record, RecordType, parse_literal};
 
 use super::Transport;
 use super::naptr::Candidates;
@@ -287,7 +288,7 @@ impl Uncached<'_, '_> {
 
     fn by_srv(&mut self, srv_name: &[u8]) -> Option<Found> {
         let records = self.query(srv_name, RecordType::SRV);
-        let mut srvs: Vec<_> = records
+        let srvs: Vec<_> = records
             .iter()
             .filter_map(|record| match &record.rdata {
                 RData::Srv(srv) if !srv.has_no_port() => Some(srv),
@@ -295,16 +296,14 @@ impl Uncached<'_, '_> {
             })
             .collect();
         self.refused |= !srvs.is_empty() && srvs.iter().all(|srv| srv.target.is_root());
-        srvs.sort_by_key(|srv| (srv.priority, u16::MAX - srv.weight));
-        let used = srvs.iter().take(MAX_RRSET_RECORDS);
-        let mut named = used.filter(|srv| !srv.target.is_root());
+        let mut named = srvs.into_iter().filter(|srv| !srv.target.is_root());
         named.find_map(|srv| self.by_address(srv.target.as_bytes(), srv.port))
     }
 
     fn by_address(&mut self, host: &[u8], port: u16) -> Option<Found> {
         let addresses = match parse_literal(host) {
             Some(address) => vec![address],
-            None => (self.resolve_host)(host),
+            None => in_order((self.resolve_host)(host)),
         };
         (!addresses.is_empty()).then(|| Found {
             name: host.to_vec(),
@@ -313,16 +312,31 @@ impl Uncached<'_, '_> {
         })
     }
 
-    /// The records of a name; an unanswered query is noted.
+    /// The records of a name in the order in which the cache would have them; an unanswered query is noted.
     fn query(&mut self, name: &[u8], rtype: RecordType) -> Vec<Record> {
         match uncached::record_list(name, rtype, true, false) {
-            Ok(records) => records,
+            Ok(records) => arranged(records, |record| &record.rdata).collect(),
             Err(error) => {
                 self.failed |= matches!(error, LookupError::Failed(_)) && !lenient();
                 Vec::new()
             }
         }
     }
+}
+
+/// Addresses in the order in which the cache would have them.
+fn in_order(addresses: Vec<IpAddr>) -> Vec<IpAddr> {
+    let data: Vec<_> = addresses
+        .iter()
+        .map(|address| match address {
+            IpAddr::V4(address) => RData::A(*address),
+            IpAddr::V6(address) => RData::Aaaa(*address),
+        })
+        .collect();
+    let pairs = addresses.iter().zip(&data);
+    arranged(pairs, |(_, rdata)| *rdata)
+        .map(|(address, _)| *address)
+        .collect()
 }
 
 fn lenient() -> bool {
