@@ -979,7 +979,7 @@ int dns_handle_resolve(struct dns_handle *h,
 
 #if defined(USE_DNS_CACHE)
 /*
- Fixes the order among SRV records of one priority, as `dns_srv_handle_seed()`.
+ Fixes the order of targets, as `dns_srv_handle_seed()`.
 
  # Safety
  `h` is NULL or a handle.
@@ -1400,10 +1400,10 @@ void dns_srv_handle_reset(struct dns_srv_handle *h);
 
 #if defined(USE_DNS_CACHE)
 /*
- Fixes the order among SRV records of one priority for a new search: the same seed gives the same
- order as long as the records stay the same (a stateless proxy has to send all requests of a
- transaction to one server, RFC 3263 section 4.4). Seed 0 means: draw one. Of others the highest bit is
- ignored.
+ Fixes the order among SRV records of one priority, and where a search begins among several addresses, for a
+ new search: the same seed gives the same list of targets as long as the records stay the same, whatever order
+ they arrive in (a stateless proxy has to send all requests of a transaction to one server, RFC 3263 section
+ 4.4). Seed 0 means: draw one. Of others the highest bit is ignored.
 
  To be called on an empty handle, before the first resolve. Needs the flag `DNS_SRV_RR_LB`.
 

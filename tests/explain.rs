@@ -211,12 +211,14 @@ fn a_drawn_order_is_the_same_in_tree_and_list() {
         setup
             .server
             .add(Rr::srv("_sip._udp.lb.example", 300, 10, 25, 5060, &host))
-            .add(Rr::a(&host, 300, &format!("192.0.2.{number}")));
+            .add(Rr::a(&host, 300, &format!("192.0.2.{number}")))
+            .add(Rr::a(&host, 300, &format!("192.0.2.{}", number + 100)))
+            .add(Rr::a(&host, 300, &format!("192.0.2.{}", number + 50)));
     }
     for _ in 0..40 {
         let tree = explained("sip:lb.example;transport=udp", LB | IPV4_ONLY);
         assert_eq!(tree_addresses(&tree), target_addresses(&tree));
-        assert_eq!(tree.targets, 4);
+        assert_eq!(tree.targets, 12);
         assert_says(&tree, Subject::Option, &["dns_srv_lb=yes"]);
         firsts.insert(target_addresses(&tree).remove(0));
     }

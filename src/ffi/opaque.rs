@@ -246,7 +246,7 @@ pub unsafe extern "C" fn dns_handle_reason(h: *const dns_handle, out: *mut dns_r
     })
 }
 
-/// Fixes the order among SRV records of one priority, as `dns_srv_handle_seed()`.
+/// Fixes the order of targets, as `dns_srv_handle_seed()`.
 ///
 /// # Safety
 /// `h` is NULL or a handle.
