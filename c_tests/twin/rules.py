@@ -235,8 +235,20 @@ def renamed(_, row):
     """The replacement of NAPTR records under a name of its own."""
     text = re.sub(r"rr_regexp=([^,]*), rr_regexp=", r"rr_regexp=\1, rr_replacement=", row.original)
     text = text.replace(", rr_flags=", ", rr_skip_record=no, rr_flags=")
+    # in the order of the cache, not of the packet
+    head, records, tail = re.fullmatch(r"(.*records=\[\{)(.*)(\}\].*)", text).groups()
+    records = sorted((re.sub(r"^rr_idx=\d+, ", "", record) for record in records.split("}, {")), key=naptr_order)
+    text = head + "}, {".join(f"rr_idx={index}, {record}" for index, record in enumerate(records)) + tail
     # and without the references that the original has lost (B17)
     return re.sub(r"^(size_bytes=N, )reference_counter=\d+", r"\1reference_counter=1", text)
+
+
+def naptr_order(record):
+    """NAPTR records go by order and preference, then by what they say."""
+    order, preference, flags, service, regexp, replacement = (
+        re.search(rf"rr_{name}=([^,]*)", record)[1]
+        for name in ("order", "preference", "flags", "service", "regexp", "replacement"))
+    return int(order), int(preference), service, flags, regexp, replacement.lower()
 
 
 Rule("B37", r" rpc dns\.(view: \S+ NAPTR|lookup ([tT]_)?(NAPTR|naptr) @)$", renamed, original="rr_regexp=.*rr_regexp=")
@@ -444,7 +456,13 @@ Rule(ONCE, r"^held n_\w+-ttls_10_\d+_\d+ .* h-resolve ", lambda m, row: row.othe
 Rule(ONCE, r"^held n_\w+-ttls_10_\d+_\d+ .* asked @$", re.compile("NAPTR( SRV)?( address)?"), original="^NAPTR$", optional=True)
 Rule(ONCE, r"^held n_two \[\] 1000 s .* #11 .* h-resolve ", "-1", original=r"^10\.0\.70\.1")
 Rule(ONCE, r"^held n_two \[\] 1000 s .* dns\.view: ", "(none)", original="expires=300", optional=True)
-Rule("B19", r"^held s_dead-a_four \[\] sip @ 0 1 (8|9|12)$", "10.1.0.1:5060/1 10.1.0.2:5060/1 -1")
+# With weights the first of several addresses is drawn, too.
+EITHER = "COMPAT: With a seed (`dns_srv_lb`, or given by the caller) the first of several addresses depends on the seed, too"
+Rule("B19", r"^held s_dead-a_four \[\] sip @ 0 1 (8|9|12)$",
+     re.compile(r"(10\.1\.0\.1:5060/1 10\.1\.0\.2:5060/1|10\.1\.0\.2:5060/1 10\.1\.0\.1:5060/1) -1"))
+Rule(EITHER, r"^held s_prio-a_four \[\] sip @ 0 1 (8|9|12)$",
+     lambda m, row: re.compile(re.sub(r"(10\\\.0\\\.81\\\.1:5081/1)(\\? )(10\\\.0\\\.81\\\.2:5081/1)", r"(\1 \3|\3 \1)",
+                                      re.escape(row.original))), loose=True)
 
 # --- before there is a cache
 

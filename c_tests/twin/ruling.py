@@ -19,7 +19,7 @@ class Rule:
               expression; or a function of (match, row) that gives one of these, see Row
     original  regular expression for what the original gives; rows where it does not match are not selected
     when      function of (match, row): True if the row is selected
-    loose     the original reads memory that nobody wrote: it may by chance give the right result
+    loose     chance decides: the original reads memory that nobody wrote, or ours draws; both may give the same
     where_different  only rows where the original gives something else than `ours`
     optional  not every row that it selects differs
     versions  the Kamailio versions it is about
