@@ -149,7 +149,7 @@ fn sorted(targets: &[Target]) -> Vec<Target> {
 }
 
 /// Walks over a set that arrives in every order, refreshed in another before each step: each target once, with a
-/// seed always in one order, without one as the first arrival says.
+/// seed always in one order. The largest sets come in every order for one layout, and in a seventh for the others.
 fn every_arrival(
     owner: &str,
     rtype: RecordType,
@@ -158,11 +158,18 @@ fn every_arrival(
     flags: u32,
 ) {
     let orders = permutations(records.len());
+    // Of the largest sets there are many orders, and one seed is enough.
+    let seeds = SEEDS.get(..if records.len() < 5 { 3 } else { 1 }).unwrap();
     for layout in &LAYOUTS {
         let _layout = LayoutGuard::new(layout);
         let mut expected: Vec<Vec<Target>> = Vec::new();
-        for (number, order) in orders.iter().enumerate() {
-            for (place, seed) in SEEDS.map(Some).into_iter().chain([None]).enumerate() {
+        let is_sample = records.len() == 5 && *layout != LAYOUTS[0];
+        let tried = orders
+            .iter()
+            .enumerate()
+            .step_by(if is_sample { 7 } else { 1 });
+        for (number, order) in tried {
+            for (place, seed) in seeds.iter().copied().map(Some).chain([None]).enumerate() {
                 let context = || format!("{layout:?} {records:?} {order:?} {seed:?}");
                 arrive(owner, rtype, records, order);
                 let refresh = |step: usize| {
@@ -455,7 +462,7 @@ fn the_way_back_inside_a_zone() {
 
 /// Has the table of owners forget all others.
 fn overwrite_owners() {
-    for number in 0..20_000 {
+    for number in 0..14_000 {
         if number % 500 == 0 {
             empty();
         }
