@@ -3,6 +3,8 @@
 //! All of it works on exactly the name that is given: aliases are never followed (B26). An entry is
 //! never changed in place: the new content is a new entry.
 
+use smallvec::{SmallVec, smallvec};
+
 use crate::cache::{
     Cache, Conflict, Draft, DraftData, DraftRecord, EntryRef, InsertError, Mark, NegativeKind,
     Place, RecordView,
@@ -14,6 +16,7 @@ use crate::rr::{
     parse_ipv4, parse_ipv6,
 };
 
+use super::relative::list_in_force;
 use super::request::split_absolute;
 
 /// Others may change the same entry at the same time; after so many lost races an edit is refused.
@@ -55,22 +58,56 @@ pub struct RecordEdit<'a> {
     pub permanent: bool,
 }
 
-/// The entries that an edit of a name concerns: those of the absolute name and, unless the name is written with a final
-/// dot, what is known of the relative one.
-fn places(cache: &Cache, name: &[u8], rtype: RecordType, dotted: bool) -> Vec<Place> {
-    let mut places = vec![if dotted {
-        Place::Absolute
-    } else {
-        Place::Both(Mark::edited())
-    }];
-    let is_apart = || {
-        let relative = cache.hashed(name).related_edited();
-        cache.acquire_exact_any_age(&relative, rtype).is_some()
-    };
-    if !dotted && is_apart() {
-        places.push(Place::Relative(Mark::edited()));
+/// Whether a name was written with a final dot: then an edit concerns the absolute name alone, else both kinds of names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Written {
+    WithDot,
+    WithoutDot,
+}
+
+fn written(name: &[u8]) -> (&[u8], Written) {
+    match split_absolute(name) {
+        (name, true) => (name, Written::WithDot),
+        (name, false) => (name, Written::WithoutDot),
     }
-    places
+}
+
+/// Where the entries stand that an edit of a name concerns: one for both kinds of names, as long as there is nothing
+/// that concerns one kind alone.
+fn places(
+    cache: &Cache,
+    name: &[u8],
+    rtype: RecordType,
+    written: Written,
+    now: u32,
+) -> SmallVec<[Place; 2]> {
+    let both = Place::Both(Mark::edited());
+    let list = list_in_force(cache);
+    let hashed = cache.hashed(name);
+    let absolute = cache.acquire_exact(&hashed, rtype, now);
+    let is_edited = |entry: &EntryRef| entry.mark().is_some_and(Mark::is_edited);
+    if written == Written::WithDot {
+        // Without a list there is but one kind, of which an operator may have said something before.
+        return match absolute {
+            Some(entry) if list.is_none() && is_edited(&entry) => smallvec![both],
+            _ => smallvec![Place::Absolute],
+        };
+    }
+    // What DNS says of the absolute name is no part of what the operator says of the relative one.
+    let is_of_absolute_alone = absolute.is_some_and(|entry| {
+        let mark = entry.mark();
+        let speaks = |list| mark.is_some_and(|mark| mark.is_edited() || mark.is_of(list));
+        entry.negative().is_none() && list.is_some_and(|list| !speaks(list))
+    });
+    let is_apart = || {
+        let relative = cache.acquire_exact(&hashed.related_edited(), rtype, now);
+        relative.is_some()
+    };
+    if is_of_absolute_alone || is_apart() {
+        smallvec![Place::Absolute, Place::Relative(Mark::edited())]
+    } else {
+        smallvec![both]
+    }
 }
 
 /// The entry at a place, live or expired.
@@ -84,12 +121,11 @@ fn entry_at(cache: &Cache, name: &[u8], rtype: RecordType, place: Place) -> Opti
 
 /// Before the absolute name alone is edited: what an operator said of both kinds goes on for the relative one.
 fn split(cache: &Cache, name: &[u8], rtype: RecordType, now: u32) {
-    let Some(old) = cache.acquire_any_age(name, rtype) else {
+    let edited = cache.hashed(name).edited();
+    let old = cache.acquire_exact(&edited, rtype, now);
+    let Some(old) = old.filter(|_| list_in_force(cache).is_some()) else {
         return;
     };
-    if !old.mark().is_some_and(Mark::is_edited) {
-        return;
-    }
     let records = read_records(&old, now);
     let content = Content {
         name: old.name(),
@@ -120,20 +156,23 @@ fn forget_walks(cache: &Cache, name: &[u8], rtype: RecordType) -> bool {
 /// `NotFound`, `Permanent` (those are only dropped by a forced flush), `NoCache`.
 pub fn delete(name: &[u8], rtype: RecordType) -> Result<(), EditError> {
     let cache = Cache::instance().ok_or(EditError::NoCache)?;
-    let (name, dotted) = split_absolute(name);
+    let (name, written) = written(name);
     let now = clock::now_ticks();
-    let places = places(cache, name, rtype, dotted);
-    let entries: Vec<EntryRef> = places
+    let places = places(cache, name, rtype, written, now);
+    let entries: SmallVec<[EntryRef; 2]> = places
         .into_iter()
         .filter_map(|place| entry_at(cache, name, rtype, place))
         .collect();
     if entries.iter().any(EntryRef::is_permanent) {
         return Err(EditError::Permanent);
     }
-    if dotted {
-        split(cache, name, rtype, now);
-    }
-    let mut done = !dotted && forget_walks(cache, name, rtype);
+    let mut done = match written {
+        Written::WithDot => {
+            split(cache, name, rtype, now);
+            false
+        }
+        Written::WithoutDot => forget_walks(cache, name, rtype),
+    };
     for entry in entries {
         let expired = entry.is_expired(now);
         done |= cache.remove(&entry) && !expired;
@@ -158,7 +197,7 @@ pub fn delete(name: &[u8], rtype: RecordType) -> Result<(), EditError> {
 /// # Errors
 /// Why nothing was changed.
 pub fn add_record(rtype: RecordType, edit: &RecordEdit<'_>) -> Result<(), EditError> {
-    let (name, dotted) = split_absolute(edit.name);
+    let (name, written) = written(edit.name);
     if name.is_empty() || name.len() > MAX_NAME_OCTETS || name.contains(&0) {
         return Err(EditError::Invalid);
     }
@@ -167,10 +206,11 @@ pub fn add_record(rtype: RecordType, edit: &RecordEdit<'_>) -> Result<(), EditEr
     let cache = Cache::instance()
         .filter(|_| options::on(Opt::UseCache))
         .ok_or(EditError::NoCache)?;
-    if dotted {
-        split(cache, name, rtype, clock::now_ticks());
-    }
-    for place in places(cache, name, rtype, dotted) {
+    let now = clock::now_ticks();
+    for place in places(cache, name, rtype, written, now) {
+        if place == Place::Absolute {
+            split(cache, name, rtype, now);
+        }
         add_at(cache, rtype, name, place, edit, rdata.as_ref())?;
     }
     Ok(())
@@ -247,7 +287,7 @@ pub fn delete_single_record(
     negative: bool,
     permanent: bool,
 ) -> Result<(), EditError> {
-    let (name, dotted) = split_absolute(name);
+    let (name, written) = written(name);
     let wanted = if negative {
         None
     } else {
@@ -264,11 +304,8 @@ pub fn delete_single_record(
         read_value(rtype, &edit)?
     };
     let cache = Cache::instance().ok_or(EditError::NoCache)?;
-    if dotted {
-        split(cache, name, rtype, clock::now_ticks());
-    }
     let mut result = Err(EditError::NotFound);
-    for place in places(cache, name, rtype, dotted) {
+    for place in places(cache, name, rtype, written, clock::now_ticks()) {
         let kind = (negative, permanent);
         let here = delete_at(cache, rtype, name, place, wanted.as_ref(), kind);
         result = result.or(here);
@@ -299,6 +336,14 @@ fn delete_at(
                 return Err(EditError::NotFound);
             }
         }
+        if place == Place::Absolute {
+            split(cache, name, rtype, now);
+        }
+        // What is left says no more of the other kind of name than before.
+        let kept = match place {
+            Place::Both(_) => entry.place(),
+            alone => alone,
+        };
         let done = if records.is_empty() {
             cache.remove(&entry)
         } else {
@@ -309,7 +354,7 @@ fn delete_at(
                 permanent,
                 negative_ttl: 0,
             };
-            content.publish(cache, Some(&entry), entry.place(), now)?
+            content.publish(cache, Some(&entry), kept, now)?
         };
         if done {
             return Ok(());
