@@ -199,7 +199,9 @@ fn address_of_family(
     family: RecordType,
     flags: u32,
 ) -> Result<PlainIp, LookupError> {
-    if !qname.is_relative() && !cache.may_know(qname, family) {
+    // A list that this process has just read is not in force yet.
+    let has_no_list = || absolute || relative::list_in_force(cache).is_none();
+    if !qname.is_relative() && !cache.may_know(qname, family) && has_no_list() {
         stats::count(Stat::Request);
         let lookup = Lookup::new(cache, family, flags, None);
         return address_of(&lookup.run_unknown(qname, absolute)?.0);
