@@ -40,6 +40,8 @@ pub(super) struct Lookup<'a> {
     hops: usize,
     /// A query was sent.
     asked: bool,
+    /// A candidate of a walk could not be asked for, whatever was served instead.
+    met_failure: bool,
     /// When the first question was asked or waited for, ms of [`resolver::now_ms`].
     started_ms: Option<u64>,
     /// Time for everything from then on, ms; `None` = the longest that is documented.
@@ -93,6 +95,7 @@ impl<'a> Lookup<'a> {
             flags,
             hops: MAX_CNAME_HOPS,
             asked: false,
+            met_failure: false,
             started_ms: None,
             patience_ms: None,
             others,
@@ -128,7 +131,15 @@ impl<'a> Lookup<'a> {
                     Attempt::Claimed(claim) => Some(claim),
                     Attempt::Busy(_) | Attempt::Alone => None,
                 };
-                lookup.walk(name, aim)
+                let result = lookup.walk(name, aim);
+                // The walk as a whole is not tried again while a question of it is not: what is stale is served
+                // at once.
+                if lookup.met_failure {
+                    backoff::failed(key, clock::now_ticks());
+                } else {
+                    backoff::answered(key);
+                }
+                result
             });
         }
         metrics::count(Metric::Miss);
@@ -180,6 +191,7 @@ impl<'a> Lookup<'a> {
         match result {
             // Nothing better can be had.
             Err(LookupError::Failed(failure)) => {
+                self.met_failure = true;
                 stale::find(self.cache, name, qtype, MAX_CNAME_HOPS)
                     .map(|stale| serve(stale).0)
                     .ok_or(LookupError::Failed(failure))
