@@ -307,3 +307,52 @@ fn stale_records_are_called_so() {
     );
     assert_eq!(lines(&stale, Subject::Target), ["1. udp 192.0.2.8:5060"]);
 }
+
+/// A relative name is shown with the name under which the search list found it, an absolute one never.
+#[test]
+fn relative_names_are_shown_with_the_name_that_they_were_found_as() {
+    let mut s = Setup::patient();
+    s.options.resolv_conf("search corp.example\n");
+    s.server
+        .add(Rr::cname("pbx.corp.example", 300, "host.example"))
+        .add(Rr::a("host.example", 300, "192.0.2.1"))
+        .add(Rr::a("brief.corp.example", 0, "192.0.2.2"))
+        // An alias that reads as if a domain had been appended.
+        .add(Rr::cname("www.example", 300, "www.example.cdn.example"))
+        .add(Rr::a("www.example.cdn.example", 300, "192.0.2.3"));
+    let address = |uri: &str| explained(uri, IPV4_ONLY);
+    let first = address("sip:pbx:5060");
+    assert_says(
+        &first,
+        Subject::Address,
+        &["pbx: 1 record, relative, found as pbx.corp.example of host.example"],
+    );
+    let again = address("sip:pbx:5060");
+    assert_says(
+        &again,
+        Subject::Address,
+        &["before: cached, relative, found as pbx.corp.example"],
+    );
+    let full = address("sip:pbx.corp.example.:5060");
+    assert_says(&full, Subject::Address, &["1 record of host.example"]);
+    for of in [address("sip:brief:5060"), address("sip:brief:5060")] {
+        let found = ["brief: 1 record, relative, found as brief.corp.example"];
+        assert_says(&of, Subject::Address, &found);
+    }
+    for of in [
+        address("sip:www.example:5060"),
+        address("sip:www.example:5060"),
+    ] {
+        assert_says(
+            &of,
+            Subject::Address,
+            &["1 record of www.example.cdn.example"],
+        );
+    }
+    let shown = [&first, &again, &full].map(|of| format!("{:?}", lines(of, Subject::Address)));
+    assert!(
+        shown
+            .iter()
+            .all(|text| !text.contains("example. ") && !text.contains("example.;"))
+    );
+}

@@ -152,6 +152,9 @@ fn relative_state(entry: &EntryRef) -> Option<Vec<u8>> {
         _ if !holds => b"under another search list".to_vec(),
         (true, true) => b"alone, edited".to_vec(),
         (true, false) => match entry.record(0) {
+            Some(RecordView::Cname(target)) if target.eq_ignore_ascii_case(entry.name()) => {
+                b"found as written".to_vec()
+            }
             Some(RecordView::Cname(target)) => [b"found as ", target].concat(),
             _ => b"not found".to_vec(),
         },

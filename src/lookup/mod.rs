@@ -46,7 +46,7 @@ pub use edit::*;
 #[cfg(feature = "use_dns_cache")]
 pub use fetch::Others;
 #[cfg(feature = "use_dns_cache")]
-pub use relative::{cached_relative, sync_search_list};
+pub use relative::{cached_relative, found_as, sync_search_list};
 pub use request::{family_allowed, family_order};
 pub use service::sip_transport;
 #[cfg(feature = "use_dns_cache")]

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::cache::{Cache, EntryRef, HashedName, ListId, RecordView};
 use crate::host::clock;
 use crate::resolver;
-use crate::rr::{Name, RecordType};
+use crate::rr::{Name, RecordType, eq_ignore_case};
 
 use super::request::split_absolute;
 use super::walk::Aim;
@@ -111,6 +111,25 @@ pub fn cached_relative(
         }
         Relative::Miss => None,
     }
+}
+
+/// The longer name under which the search list found the records of an entry for a relative name; `None` where the name
+/// as it is written has them, or where the name is absolute.
+#[must_use]
+pub fn found_as(name: &[u8], qtype: RecordType, flags: u32, entry: &EntryRef) -> Option<Name> {
+    let (short, absolute) = split_absolute(name);
+    if absolute || resolver::search_digest().is_none() {
+        return None;
+    }
+    if let Some((_, winner)) = cached_relative(name, qtype, flags) {
+        return winner.filter(|winner| !eq_ignore_case(winner.as_bytes(), short));
+    }
+    // What is not kept leaves no trace but its owner's name.
+    let owner = entry.name();
+    let (head, tail) = owner.split_at_checked(short.len())?;
+    let suffix = tail.strip_prefix(b".")?;
+    let is_longer = eq_ignore_case(head, short) && resolver::is_search_suffix(suffix);
+    is_longer.then(|| Name::from_text(owner)).flatten()
 }
 
 fn link_target(link: &EntryRef) -> Option<Name> {

@@ -507,7 +507,13 @@ impl Walk {
         let before = cached_state(name, rtype, named, self.flags);
         let result = named.look_up()(name, rtype, self.flags);
         let outcome = match &result {
-            Ok((entry, source)) => found_text(name, named, entry, *source),
+            Ok((entry, source)) => {
+                let found_as = match named {
+                    Named::ByCaller => lookup::found_as(name, rtype, self.flags, entry),
+                    Named::ByRecord => None,
+                };
+                found_text(name, found_as.as_ref(), entry, *source)
+            }
             Err(error) => error_text(*error).to_owned(),
         };
         let line = format!("{} {}: {outcome}; {before}", type_text(rtype), text(name));

@@ -6,7 +6,7 @@ use crate::cache::{Cache, EntryRef, NegativeKind, RecordView};
 use crate::error::{Failure, LookupError};
 use crate::host::clock;
 use crate::lookup::{self, Source};
-use crate::rr::RecordType;
+use crate::rr::{Name, RecordType};
 
 use super::super::naptr::transport_of;
 use super::super::{SelectError, protocols};
@@ -107,21 +107,21 @@ pub(super) fn type_text(rtype: RecordType) -> &'static str {
     }
 }
 
-pub(super) fn found_text(name: &[u8], named: Named, entry: &EntryRef, source: Source) -> String {
+pub(super) fn found_text(
+    name: &[u8],
+    found_as: Option<&Name>,
+    entry: &EntryRef,
+    source: Source,
+) -> String {
     let count = entry.listed_count();
     let mut line = format!("{count} record{}", if count == 1 { "" } else { "s" });
-    let asked = name.strip_suffix(b".").unwrap_or(name);
+    let mut asked = name.strip_suffix(b".").unwrap_or(name);
+    if let Some(found_as) = found_as {
+        asked = found_as.as_bytes();
+        let _ = write!(line, ", relative, found as {}", text(asked));
+    }
     if !entry.name().eq_ignore_ascii_case(asked) {
-        let by_list = named == Named::ByCaller
-            && asked.len() == name.len()
-            && Cache::instance().is_some_and(|cache| cache.list_in_force().is_some())
-            && is_subdomain_text(entry.name(), asked);
-        let how = if by_list {
-            ", relative, found as"
-        } else {
-            " of"
-        };
-        let _ = write!(line, "{how} {}", text(entry.name()));
+        let _ = write!(line, " of {}", text(entry.name()));
     }
     let from = match source {
         // RFC 8767: better than nothing, or good enough while it is fetched anew.
@@ -132,12 +132,6 @@ pub(super) fn found_text(name: &[u8], named: Named, entry: &EntryRef, source: So
     };
     let _ = write!(line, " {from}, {}", left_text(entry));
     line
-}
-
-/// True when `name` is `head`, a dot and something more.
-fn is_subdomain_text(name: &[u8], head: &[u8]) -> bool {
-    name.split_at_checked(head.len())
-        .is_some_and(|(start, rest)| start.eq_ignore_ascii_case(head) && rest.starts_with(b"."))
 }
 
 fn left_text(entry: &EntryRef) -> String {
@@ -158,9 +152,15 @@ pub(super) fn cached_state(name: &[u8], rtype: RecordType, named: Named, flags: 
         && let Some((entry, found_as)) = lookup::cached_relative(name, rtype, flags)
     {
         let what = match (found_as, entry.negative()) {
-            (Some(name), _) => format!("cached, relative, found as {name}"),
-            (None, Some(_)) => "cached: not found by the search list".to_owned(),
-            (None, None) => "cached".to_owned(),
+            (Some(winner), _) if !winner.as_bytes().eq_ignore_ascii_case(name) => {
+                format!("cached, relative, found as {}", text(winner.as_bytes()))
+            }
+            (_, None) => "cached".to_owned(),
+            (_, Some(_)) if entry.is_relative() => {
+                "cached: not found by the search list".to_owned()
+            }
+            (_, Some(NegativeKind::NxDomain)) => "cached: no such name".to_owned(),
+            (_, Some(_)) => "cached: no such record".to_owned(),
         };
         return format!("before: {what}, {}", left_text(&entry));
     }
