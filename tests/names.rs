@@ -20,6 +20,7 @@ use kamailio_dns::host::clock::{advance_for_tests, now_ticks};
 use kamailio_dns::lookup::{self, RecordEdit, refresh::Refresher};
 use kamailio_dns::rr::RecordType;
 use kamailio_dns::select::{Cursor, SelectError, handle};
+use support::children::{all_end_well, spawn};
 use support::{A, AAAA, NAPTR, Reply, Rr, SRV, Setup};
 
 const IPV4_ONLY: u32 = 1;
@@ -385,6 +386,26 @@ fn single_labels_are_kept_from_the_root_where_that_is_asked_for() {
     assert_eq!(ipv4("pbx"), Err(LookupError::NxDomain));
 }
 
+/// A name of the hosts file stands for itself; a candidate of the search list may stand there, too.
+#[test]
+fn the_hosts_file_goes_before_the_search_list() {
+    let mut s = world(CORP);
+    let file = s.options.resolv_conf_path().with_extension("hosts");
+    std::fs::write(&file, "10.5.5.5 pbx\n10.6.6.6 long.corp.example\n").unwrap();
+    s.options.set("dns_hosts_file", file.to_str().unwrap());
+    kamailio_dns::resolver::config::look_again();
+    wildcard(&s, "pbx", true);
+    wildcard(&s, "long", true);
+    for flags in [IPV4_ONLY, 0, IPV6_FIRST] {
+        for name in ["pbx", "pbx."] {
+            assert_eq!(first(name, flags), ok("10.5.5.5"), "{name} {flags}");
+        }
+        assert_eq!(first("long", flags), ok("10.6.6.6"), "{flags}");
+    }
+    assert!(ipv4("long.").is_err());
+    std::fs::remove_file(&file).unwrap();
+}
+
 #[test]
 fn srv_records_of_a_single_label_have_a_walk_of_their_own() {
     let s = world(CORP);
@@ -400,6 +421,27 @@ fn srv_records_of_a_single_label_have_a_walk_of_their_own() {
         assert_eq!(targets("pbx", 0, TRY_NAPTR).unwrap(), [right]);
     }
     assert_eq!(s.server.count("host.office.corp.example", A), 0);
+}
+
+/// Processes share what was found for either kind of name, and ask for it once.
+#[test]
+fn processes_share_both_kinds() {
+    let s = world(KUBERNETES);
+    only_ipv4(&s, "redis.dev.svc.cluster.local", 300, "10.1.1.1");
+    only_ipv4(&s, "redis.dev", 300, "203.0.113.66");
+    let work = |number: usize| {
+        for step in 0..50 {
+            if (step + number).is_multiple_of(2) {
+                assert_eq!(first("redis.dev", 0), ok("10.1.1.1"));
+            } else {
+                assert_eq!(first("redis.dev.", 0), ok("203.0.113.66"));
+            }
+        }
+    };
+    let children: Vec<_> = (0..4).map(|number| spawn(move || work(number))).collect();
+    all_end_well(children);
+    assert_eq!(s.server.count("redis.dev.svc.cluster.local", A), 1);
+    assert_eq!(s.server.count("redis.dev", A), 1);
 }
 
 // The list changes

@@ -3,7 +3,8 @@
 //! Its functions are not variadic, as those of `rpc_t` are; the calling conventions of 64-bit Linux
 //! allow that for arguments like these.
 
-use std::ffi::{CStr, c_char, c_int, c_void};
+use std::collections::VecDeque;
+use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicI32, Ordering};
 
@@ -12,12 +13,16 @@ use kamailio_dns::ffi::types::{_str, rpc_t};
 type Fault = unsafe extern "C" fn(*mut c_void, c_int, *mut c_char);
 type Add = unsafe extern "C" fn(*mut c_void, *mut c_char, *mut *mut c_void) -> c_int;
 type StructAdd = unsafe extern "C" fn(*mut c_void, *mut c_char, *const c_char, usize) -> c_int;
+type Scan = unsafe extern "C" fn(*mut c_void, *mut c_char, *mut c_void) -> c_int;
 type AnyFault = unsafe extern "C" fn(*mut c_void, c_int, *mut c_char, ...);
 type AnyAdd = unsafe extern "C" fn(*mut c_void, *mut c_char, ...) -> c_int;
 
 static ADDS_LEFT: AtomicI32 = AtomicI32::new(0);
 static FAULTS: AtomicI32 = AtomicI32::new(0);
 static FIELDS: Mutex<Vec<(String, String)>> = Mutex::new(Vec::new());
+/// Arguments that are still to be read; those that were are kept for as long as the call takes.
+static ARGUMENTS: Mutex<(VecDeque<CString>, Vec<CString>)> =
+    Mutex::new((VecDeque::new(), Vec::new()));
 
 /// A table of functions that refuse after `adds` additions; forgets what was noted.
 pub fn transport(adds: i32) -> rpc_t {
@@ -33,6 +38,16 @@ pub fn transport(adds: i32) -> rpc_t {
     rpc.array_add = rpc.add;
     // SAFETY: as above.
     rpc.struct_add = Some(unsafe { std::mem::transmute::<StructAdd, AnyAdd>(struct_add) });
+    rpc
+}
+
+/// As [`transport`], for a command with these arguments that refuses nothing.
+pub fn call(arguments: &[&str]) -> rpc_t {
+    let mut rpc = transport(i32::MAX);
+    let texts = arguments.iter().map(|text| CString::new(*text).unwrap());
+    *ARGUMENTS.lock().unwrap() = (texts.collect(), Vec::new());
+    // SAFETY: as in `transport`.
+    rpc.scan = Some(unsafe { std::mem::transmute::<Scan, AnyAdd>(scan) });
     rpc
 }
 
@@ -75,6 +90,28 @@ unsafe extern "C" fn add(_: *mut c_void, format: *mut c_char, place: *mut *mut c
         unsafe { place.write(std::ptr::dangling_mut()) };
     }
     one_add()
+}
+
+/// Gives the next argument to a format of one letter; a `*` before it says that it may be missing.
+unsafe extern "C" fn scan(_: *mut c_void, format: *mut c_char, place: *mut c_void) -> c_int {
+    let mut arguments = ARGUMENTS.lock().unwrap();
+    let Some(argument) = arguments.0.pop_front() else {
+        return 0;
+    };
+    if text(format).trim_start_matches('*') == "d" {
+        let number = argument.to_str().unwrap().parse::<c_int>().unwrap();
+        // SAFETY: `d` comes with a place for an int.
+        unsafe { place.cast::<c_int>().write(number) };
+        return 1;
+    }
+    let counted = _str {
+        s: argument.as_ptr().cast_mut(),
+        len: argument.as_bytes().len() as c_int,
+    };
+    arguments.1.push(argument);
+    // SAFETY: `S` comes with a place for a counted text.
+    unsafe { place.cast::<_str>().write(counted) };
+    1
 }
 
 unsafe extern "C" fn struct_add(
