@@ -333,6 +333,16 @@ ABSOLUTE = "COMPAT: Targets of aliases, SRV and NAPTR records are absolute"
 Rule(ABSOLUTE, r"^search \S+ \S+ sip short 0 0 16: #5 .* asked c0\.search$", "nothing", original="^SRV$")
 Rule(ABSOLUTE, r"^search \S+ \S+ sip short 0 0 16: .* dns\.view: _sip\._udp\.short CNAME$", "(none)")
 Rule("B33", r"^search .* dns\.view: short\. (A|AAAA)$", "(none)", original="negative_entry=yes")
+Rule("COMPAT: Names in entries, records and RPC replies have no final dot", r"^search .* host short\.: .* dns\.view: short A$",
+     re.compile(".*expires=60, .*negative_entry=yes"), original=r"^\(none\)$")
+# What the search list found is no alias; it stands with the type that was looked for.
+WALKED = "COMPAT: What a walk found is kept for the relative name"
+Rule(WALKED, r"^search .* dns\.view: [^@ ]+ CNAME$", "(none)", original=r"rr_name=\S+\.@,")
+Rule(WALKED, r"^search .* dns\.view: ([^@ ]+) (A\+AAAA|NAPTR|SRV again)$",
+     lambda m, row: re.compile(rf".*negative_entry=no, relative_name=found as {m[1]}\.@, records=\[{{rr_idx=0, rr_name={m[1]}\.@, .*"),
+     original=r"^\(none\)$", when=lambda m, row: "host nothing" not in row.title)
+Rule("COMPAT: A walk without result is one absence of the relative name", r"^search .* dns\.view: nothing A\+AAAA$",
+     re.compile(".*negative_entry=yes, relative_name=not found"), original=r"^\(none\)$")
 
 # --- what is asked for, and what the cache has then (family asked)
 
