@@ -8,6 +8,7 @@ INSTALL    ?= install
 PREFIX     ?= /usr/local
 LIBDIR     ?= $(PREFIX)/lib
 INCLUDEDIR ?= $(PREFIX)/include/kamailio-dns
+DATADIR    ?= $(PREFIX)/share/kamailio-dns
 PKGCONFIGDIR ?= $(LIBDIR)/pkgconfig
 DESTDIR    ?=
 V          ?= 0
@@ -17,6 +18,8 @@ SOMAJOR := 0
 BUILD   := build
 SO      := libkamailio_dns.so
 SOFILE  := $(SO).$(VERSION)
+# What a core of Kamailio is linked with, besides the library.
+LINKING := library.mk library.cmake kamailio_dns_layout.c
 HEADERS := kamailio_dns.h kamailio_dns_types.h kamailio_dns_cache_defs.h resolve.h dns_cache.h dns_func.h dns_wrappers.h
 RELEASE := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)/release
 
@@ -84,6 +87,8 @@ install: lib
 	$(INSTALL) -m 644 $(BUILD)/include/host/kamailio_host.h $(BUILD)/include/host/kamailio_flags.h \
 		$(DESTDIR)$(INCLUDEDIR)/host/
 	$(INSTALL) -m 644 $(BUILD)/kamailio-dns.pc $(DESTDIR)$(PKGCONFIGDIR)/kamailio-dns.pc
+	$(INSTALL) -d $(DESTDIR)$(DATADIR)
+	$(INSTALL) -m 644 $(addprefix kamailio/,$(LINKING)) $(DESTDIR)$(DATADIR)/
 
 uninstall:
 	rm -f $(DESTDIR)$(LIBDIR)/$(SO) $(DESTDIR)$(LIBDIR)/$(SO).$(SOMAJOR) \
@@ -92,6 +97,8 @@ uninstall:
 	rm -f $(addprefix $(DESTDIR)$(INCLUDEDIR)/,$(HEADERS)) \
 		$(DESTDIR)$(INCLUDEDIR)/host/kamailio_host.h $(DESTDIR)$(INCLUDEDIR)/host/kamailio_flags.h
 	-rmdir $(DESTDIR)$(INCLUDEDIR)/host $(DESTDIR)$(INCLUDEDIR)
+	rm -f $(addprefix $(DESTDIR)$(DATADIR)/,$(LINKING))
+	-rmdir $(DESTDIR)$(DATADIR)
 
 # --- showing it
 
@@ -159,6 +166,17 @@ SUITE ?= bookworm
 e2e: setup lib
 	$(Q)BUILD=$(BUILD) sh kamailio/e2e/run.sh $(SUITE)
 
+# Everything about the layouts of handles: refusals, both build systems, the archive, and all calls through a core
+# and modules whose handle is that of 6.1.5. CI has most of it.
+.PHONY: layouts
+layouts: setup lib
+	$(CARGO) test $(CARGOFLAGS) --test handle_layouts --test select_quick
+	$(Q)BUILD=$(BUILD) WHOLE=1 CHECKS=layout sh kamailio/check.sh trixie
+	$(Q)BUILD=$(BUILD) CHECKS=layout sh kamailio/check.sh bookworm
+	$(Q)BUILD=$(BUILD) CHECKS="lookup options lifecycle modules" sh kamailio/check.sh trixie-handle48
+	$(Q)BUILD=$(BUILD) sh kamailio/e2e/run.sh trixie-handle48
+	$(Q)BUILD=$(BUILD) SECONDS_=$(SECONDS) VALGRIND_SECONDS=$(VALGRIND_SECONDS) sh kamailio/soak/run.sh trixie-handle48
+
 # The same under load while everything changes: SECONDS=60, VALGRIND_SECONDS=20 under valgrind
 SECONDS ?= 60
 VALGRIND_SECONDS ?= 20
@@ -211,6 +229,7 @@ help:
 	@echo 'check-c    the C tests; valgrind, asan: the same under those'
 	@echo 'twin       ours and the C original side by side, see c_tests/twin/README.md'
 	@echo 'e2e        calls through real Kamailio; SUITE="bookworm trixie"'
+	@echo 'layouts    the layouts of handles: refusals, build systems, calls through a Kamailio with that of 6.1.5'
 	@echo 'bench-kamailio  speed beside the C original, writes docs/performance.md; bench-kamailio-quick: a look'
 	@echo 'failures   how Kamailio behaves when DNS fails, in short; failure-table: in full, OUTAGE=300 s,'
 	@echo '           writes docs/behaviour-under-failure.md'

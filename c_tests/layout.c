@@ -80,7 +80,18 @@ int main(void)
 	SIZE(rpc_t, 96);
 	SIZE(atomic_t, 4);
 
-#ifdef DNS_HANDLE_HAS_NAPTR
+#ifdef DNS_HANDLE_HAS_NAPTR_COUNT
+	SIZE(struct dns_srv_handle, 48);
+	AT(struct dns_srv_handle, naptr, 0);
+	AT(struct dns_srv_handle, srv, 8);
+	AT(struct dns_srv_handle, a, 16);
+	AT(struct dns_srv_handle, naptr_count, 24);
+	AT(struct dns_srv_handle, srv_tried_rrs, 32);
+	AT(struct dns_srv_handle, port, 40);
+	AT(struct dns_srv_handle, srv_no, 42);
+	AT(struct dns_srv_handle, ip_no, 43);
+	AT(struct dns_srv_handle, proto, 44);
+#elif defined DNS_HANDLE_HAS_NAPTR
 	SIZE(struct dns_srv_handle, 40);
 	AT(struct dns_srv_handle, naptr, 0);
 	AT(struct dns_srv_handle, srv, 8);

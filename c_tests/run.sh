@@ -61,11 +61,13 @@ for header in kamailio_dns.h kamailio_dns_types.h kamailio_dns_cache_defs.h reso
 	check "$header as C++" $CXX -x c++ $warnings $includes -fsyntax-only "$out/one.c"
 done
 
-# The layout that Kamailio 6.2 has.
-# shellcheck disable=SC2086
-check "long handle, build" $compile -DDNS_HANDLE_HAS_NAPTR -o "$out/layout62" "$here/layout.c" \
-	-L"$BUILD" -lkamailio_dns -Wl,-rpath,"$BUILD"
-check "long handle" "$out/layout62"
+# The other layouts of handles.
+for member in DNS_HANDLE_HAS_NAPTR DNS_HANDLE_HAS_NAPTR_COUNT; do
+	# shellcheck disable=SC2086
+	check "$member, build" $compile -D$member -o "$out/$member" "$here/layout.c" \
+		-L"$BUILD" -lkamailio_dns -Wl,-rpath,"$BUILD"
+	check "$member" "$out/$member"
+done
 
 programs="layout null statics options inlines"
 if has USE_DNS_CACHE; then

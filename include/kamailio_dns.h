@@ -999,7 +999,7 @@ void dns_hash_put(struct dns_hash_entry *e);
 
 #if defined(USE_DNS_CACHE)
 /*
- `dns_hash_put()` as Kamailio 6.2 calls it; the place of the call is not used.
+ `dns_hash_put()` as Kamailio 6.1 and later call it; the place of the call is not used.
 
  # Safety
  As `dns_hash_put()`.
@@ -1009,7 +1009,7 @@ void dns_hash_put_entry(struct dns_hash_entry *e, const char *_file, unsigned in
 
 #if defined(USE_DNS_CACHE)
 /*
- `dns_hash_put_shm_unsafe()` as Kamailio 6.2 calls it; the place of the call is not used.
+ `dns_hash_put_shm_unsafe()` as Kamailio 6.1 and later call it; the place of the call is not used.
 
  # Safety
  As `dns_hash_put()`.
@@ -1510,8 +1510,8 @@ struct rdata *get_record(char *name,
 #if defined(USE_DNS_CACHE)
 /*
  Sets the cache up, in memory that processes forked later share. 0 on success, also when
- `dns_cache_init` is 0 (then there is no cache); negative when there is no memory. A second call
- changes nothing.
+ `dns_cache_init` is 0 (then there is no cache); negative when there is no memory, and in a Kamailio
+ whose structures are unknown. A second call changes nothing.
 
  # Safety
  Before fork, not from several threads at once.
@@ -1650,7 +1650,8 @@ int register_resolv_reinit_cb(void (*cb)(str*));
 void reinit_proto_prefs(str *_gname, str *_name);
 
 /*
- Sets the resolver up; may be called more than once. 0 on success.
+ Sets the resolver up; may be called more than once. 0 on success; negative in a Kamailio whose structures the
+ library does not know, and then the cache cannot be set up either.
 
  # Safety
  Not from several threads at once.

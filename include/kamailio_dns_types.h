@@ -108,11 +108,15 @@ extern "C" {
 
 /*
  * Failover state of one request. The members are the library's business: use dns_srv_handle_init(),
- * _next(), _put() and so on. Kamailio 6.2 and later have the first member; define
- * DNS_HANDLE_HAS_NAPTR when building such a tree with these headers (dns_handle_layout() tells what
- * the library expects).
+ * _next(), _put() and so on. Versions of Kamailio differ in two members. These headers in a tree give
+ * it the struct without them, which the library learns from the tree, as any other; to have the one of
+ * the version define DNS_HANDLE_HAS_NAPTR_COUNT (6.1.5: 48 octets) or DNS_HANDLE_HAS_NAPTR (40 octets).
+ * dns_handle_layout() tells what the library expects.
  */
 struct dns_hash_entry;
+#ifdef DNS_HANDLE_HAS_NAPTR_COUNT
+#define DNS_HANDLE_HAS_NAPTR
+#endif
 struct dns_srv_handle
 {
 #ifdef DNS_HANDLE_HAS_NAPTR
@@ -120,6 +124,9 @@ struct dns_srv_handle
 #endif
 	struct dns_hash_entry *srv;		  /* SRV entry in use */
 	struct dns_hash_entry *a;		  /* A or AAAA entry in use */
+#ifdef DNS_HANDLE_HAS_NAPTR_COUNT
+	int naptr_count; /* not used by the library */
+#endif
 	unsigned long long srv_tried_rrs; /* progress among the SRV records */
 	unsigned short port;			  /* of the current target */
 	unsigned char srv_no;			  /* position in the SRV order */

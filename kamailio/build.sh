@@ -2,6 +2,7 @@
 # build.sh SUITE|DIR [LIBDIR] - builds Kamailio with Debian's flags, in a copy of its sources.
 #
 #   SUITE    bookworm (5.6.3) or trixie (6.0.1): Debian's source package, see fetch.sh
+#   trixie-handle48, trixie-handle56   trixie with another struct dns_srv_handle, see change_handle.sh
 #   DIR      any Kamailio source tree; it is copied, nothing is written into it
 #   LIBDIR   folder with libkamailio_dns.so; without it only the stock executable and the modules are built
 #
@@ -10,7 +11,9 @@
 # and that only when the library is newer. Everything is kept in $KAMAILIO_CACHE, default build/kamailio.
 #
 # KAMAILIO_BUILD=make|cmake chooses the build system of a tree that has both (default make),
-# KAMAILIO_MODULES="tm sl ..." the modules (default: the file modules; "none": no module).
+# KAMAILIO_MODULES="tm sl ..." the modules (default: the file modules; "none": no module),
+# KAMAILIO_LINK=shared|static whether ours is linked with the shared object or with the archive (default shared).
+# KAMAILIO_LINK=bare leaves out the object that describes the tree; the library refuses such an executable.
 #
 # Prints shell assignments, for  eval "$(sh kamailio/build.sh bookworm build)":
 #   KAM_TREE      the copy, configured and built
@@ -35,6 +38,13 @@ case $what in
 bookworm | trixie)
 	KAMAILIO_CACHE=$cache sh "$here/fetch.sh" "$what" >/dev/null
 	source=$cache/src-$what
+	name=$what
+	;;
+trixie-handle??)
+	# A copy of what is built already: only what depends on the struct is compiled again.
+	base=${what%-handle*}
+	KAMAILIO_CACHE=$cache sh "$here/build.sh" "$base" >/dev/null
+	source=$cache/$base
 	name=$what
 	;;
 *)
@@ -69,13 +79,47 @@ ldflags=$(dpkg-buildflags --get LDFLAGS)
 # Where the sources lie is of no interest to anybody.
 cflags=$(echo "$cflags" | sed 's/-ff[a-z]*-prefix-map=[^ ]*//')
 
-if [ ! -f "$tree/.copied" ] || [ "$name" != "${name#tree-}" ]; then
+if [ -n "${base:-}" ]; then
+	if [ ! -f "$tree/.copied" ]; then
+		rm -rf "$tree"
+		flock "$cache/build-$base.lock" cp -a "$source" "$tree"
+		rm -f "$tree/kamailio.stock" "$tree"/modules/*.so
+		sh "$here/change_handle.sh" "$tree/src/core/dns_cache.h" "${what##*-handle}"
+		touch "$tree/.copied"
+	fi
+elif [ ! -f "$tree/.copied" ] || [ "$name" != "${name#tree-}" ]; then
 	mkdir -p "$tree"
 	# Only what is newer: a tree that somebody works on is built again where it changed.
 	(cd "$source" && tar -cf - --exclude=.git --exclude='*.o' --exclude='*.d' --exclude='*.so' .) |
 		(cd "$tree" && tar -xf - --keep-newer-files 2>/dev/null)
 	touch "$tree/.copied"
 fi
+
+# What ours is linked with. An archive makes an executable that needs no library.
+case ${KAMAILIO_LINK:-shared} in
+shared)
+	linked=$libdir/libkamailio_dns.so
+	flavour=
+	;;
+static)
+	linked=$libdir/libkamailio_dns.a
+	flavour=-static
+	;;
+bare)
+	linked=$libdir/libkamailio_dns.so
+	flavour=-bare
+	;;
+*)
+	echo "build.sh: KAMAILIO_LINK is shared, static or bare" >&2
+	exit 1
+	;;
+esac
+is_newest() { # executable: newer than all that it is made of
+	[ -f "$1" ] || return 1
+	for part in "$linked" "$tree/kamailio.stock" "$here/kamailio_dns_layout.c" "$here/library.mk" "$here/library.cmake"; do
+		[ "$1" -nt "$part" ] || return 1
+	done
+}
 
 . "$here/build_$system.sh"
 

@@ -49,9 +49,8 @@ build_kamcmd() {
 }
 
 build_ours() {
-	library=$libdir/libkamailio_dns.so
-	ours=$libdir/kamailio-$name
-	[ -f "$ours" ] && [ "$ours" -nt "$library" ] && [ "$ours" -nt "$tree/kamailio.stock" ] && return
-	set_up -DCMAKE_PROJECT_kamailio_INCLUDE="$here/library.cmake" -DKAMAILIO_DNS_LIBRARY="$library"
+	ours=$libdir/kamailio-$name$flavour
+	is_newest "$ours" && return
+	set_up -DCMAKE_PROJECT_kamailio_INCLUDE="$here/library.cmake" -DKAMAILIO_DNS_LIBRARY="$linked"
 	executable "$ours"
 }

@@ -42,13 +42,15 @@ build_kamcmd() {
 
 # Our executable: the objects that are there, without three of them, and the library.
 build_ours() {
-	library=$libdir/libkamailio_dns.so
-	ours=$libdir/kamailio-$name
-	[ -f "$ours" ] && [ "$ours" -nt "$library" ] && [ "$ours" -nt "$tree/kamailio.stock" ] && return
+	ours=$libdir/kamailio-$name$flavour
+	is_newest "$ours" && return
 	rm -f "$tree/src/kamailio"
+	if [ "$flavour" = -bare ]; then
+		set -- 'objs=$(filter-out core/resolve.o core/dns_cache.o core/dns_func.o,$(sources:.c=.o))' extra_objs="$linked"
+	else
+		set -- -f "$here/library.mk" -f Makefile KAMAILIO_DNS_LIBRARY="$linked"
+	fi
 	# The run path is for those who start it by hand; LD_LIBRARY_PATH goes before it.
-	LD_RUN_PATH=$libdir make -C "$tree/src" \
-		'objs=$(filter-out core/resolve.o core/dns_cache.o core/dns_func.o,$(sources:.c=.o))' \
-		extra_objs="$library" kamailio >"$tree/ours.log" 2>&1 || fail ours
+	LD_RUN_PATH=$libdir make -C "$tree/src" "$@" kamailio >"$tree/ours.log" 2>&1 || fail ours
 	mv "$tree/src/kamailio" "$ours"
 }

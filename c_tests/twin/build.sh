@@ -34,6 +34,9 @@ for name in driver commands reply host; do
 		"-Wall -Wextra -Werror -Wno-cast-align -isystem '$src' -isystem '$src/core' -I'$here'"
 done
 
+# What the library learns the structures from.
+compile "$here/../../kamailio/kamailio_dns_layout.c" "$out/objects/layout.o" "-Wall -I'$src/core'"
+
 # The core without its main() and without the clock, which host.c has.
 objcopy --redefine-sym main=kamailio_main "$src/main.o" "$out/objects/main.o"
 objcopy --weaken-symbol=get_ticks_raw "$src/core/timer.o" "$out/objects/timer.o"
@@ -41,5 +44,5 @@ find "$src/core" -name '*.o' | grep -v -e '/core/resolve\.o$' -e '/core/dns_cach
 	-e '/core/dns_func\.o$' -e '/core/timer\.o$' >"$out/core_objects"
 # shellcheck disable=SC2046
 $cc -rdynamic -o "$out/driver" "$out/objects/driver.o" "$out/objects/commands.o" \
-	"$out/objects/reply.o" "$out/objects/host.o" "$out/objects/main.o" "$out/objects/timer.o" \
+	"$out/objects/reply.o" "$out/objects/host.o" "$out/objects/layout.o" "$out/objects/main.o" "$out/objects/timer.o" \
 	$(cat "$out/core_objects") "$out/original/libkamailio_dns.so.0" -ldl -lresolv -lm -lpthread

@@ -60,6 +60,7 @@ unsafe fn naptr_place<'a>(h: *mut dns_srv_handle, layout: &Layout) -> NaptrPlace
 ///
 /// # Safety
 /// `h` points to an initialised handle of that layout. The references still belong to it.
+#[inline(always)]
 unsafe fn gather(h: *const dns_srv_handle, layout: &Layout) -> ManuallyDrop<Position> {
     let mut position = MaybeUninit::<Position>::uninit();
     let to = position.as_mut_ptr().cast::<u8>();
@@ -81,6 +82,7 @@ unsafe fn gather(h: *const dns_srv_handle, layout: &Layout) -> ManuallyDrop<Posi
 ///
 /// # Safety
 /// `h` points to a writable handle of that layout; the references belong to it from here on.
+#[inline(always)]
 unsafe fn scatter(position: &Position, h: *mut dns_srv_handle, layout: &Layout) {
     let from = std::ptr::from_ref(position).cast::<u8>();
     // SAFETY: where the layout has them.
@@ -98,7 +100,7 @@ unsafe fn scatter(position: &Position, h: *mut dns_srv_handle, layout: &Layout) 
 /// A handle of the library's own, with the position in one piece.
 #[repr(C)]
 struct Whole {
-    naptr: Option<EntryRef>,
+    naptr: ManuallyDrop<Option<EntryRef>>,
     at: ManuallyDrop<Position>,
 }
 
@@ -111,34 +113,49 @@ pub(crate) static WHOLE: Layout = Layout {
     numbers: (offset_of!(Whole, at) + Position::POINTERS) as u8,
 };
 
-/// What is worked on instead of a handle that has its position in two pieces. At the end, also when that is a
-/// panic, it is put back.
-struct Gathered<'a> {
-    whole: Whole,
+impl Whole {
+    /// What is worked on instead of a handle that has its position in two pieces. The references are here until
+    /// it is put back; what is left in the handle is not looked at.
+    ///
+    /// # Safety
+    /// As for [`with_position`]; the handle is not used meanwhile.
+    #[inline(always)]
+    unsafe fn take(h: *mut dns_srv_handle, layout: &Layout) -> Self {
+        let naptr = layout.naptr.and_then(|offset| {
+            // SAFETY: where the layout has it.
+            let place = unsafe { part::<Option<EntryRef>>(h, offset) };
+            // SAFETY: a pointer of an initialised handle: NULL, or it owns a reference, which is taken over.
+            unsafe { place.read() }
+        });
+        Self {
+            naptr: ManuallyDrop::new(naptr),
+            // SAFETY: the contract is the caller's.
+            at: unsafe { gather(h, layout) },
+        }
+    }
+}
+
+/// Puts a [`Whole`] back into its handle at the end of a step, also when that is a panic.
+struct PutBack<'a> {
+    whole: *mut Whole,
     h: *mut dns_srv_handle,
     layout: &'a Layout,
 }
 
-impl<'a> Gathered<'a> {
-    /// # Safety
-    /// As for [`with_position`]; the handle is not used while the value exists.
-    unsafe fn new(h: *mut dns_srv_handle, layout: &'a Layout) -> Self {
-        // SAFETY: the contract is the caller's.
-        let naptr = unsafe { naptr_place(h, layout) }.and_then(Option::take);
-        // SAFETY: as above.
-        let at = unsafe { gather(h, layout) };
-        let whole = Whole { naptr, at };
-        Self { whole, h, layout }
-    }
-}
-
-impl Drop for Gathered<'_> {
+impl Drop for PutBack<'_> {
+    #[inline(always)]
     fn drop(&mut self) {
+        // SAFETY: a value of the function that made this one; the step is over.
+        let whole = unsafe { &mut *self.whole };
         // SAFETY: the handle that it was taken from.
-        unsafe { scatter(&self.whole.at, self.h, self.layout) };
-        // SAFETY: as above.
-        if let Some(place) = unsafe { naptr_place(self.h, self.layout) } {
-            *place = self.whole.naptr.take();
+        unsafe { scatter(&whole.at, self.h, self.layout) };
+        // SAFETY: taken once: the value is not used any more.
+        let naptr = unsafe { ManuallyDrop::take(&mut whole.naptr) };
+        if let Some(offset) = self.layout.naptr {
+            // SAFETY: where the layout has it.
+            let place = unsafe { part::<Option<EntryRef>>(self.h, offset) };
+            // SAFETY: as above; what is written over was taken over.
+            unsafe { place.write(naptr) };
         }
     }
 }
@@ -147,14 +164,17 @@ impl Drop for Gathered<'_> {
 ///
 /// # Safety
 /// As for [`with_position`].
+#[inline(always)]
 pub(crate) unsafe fn with_whole<T>(
     h: *mut dns_srv_handle,
     layout: &Layout,
     step: impl FnOnce(*mut dns_srv_handle) -> T,
 ) -> T {
     // SAFETY: the contract is the caller's.
-    let mut gathered = unsafe { Gathered::new(h, layout) };
-    step((&raw mut gathered.whole).cast())
+    let mut whole = unsafe { Whole::take(h, layout) };
+    let whole = &raw mut whole;
+    let _back = PutBack { whole, h, layout };
+    step(whole.cast())
 }
 
 /// Has a step work on a handle.

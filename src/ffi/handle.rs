@@ -10,7 +10,7 @@ use super::layout_choice::{self, chosen, working};
 use super::ptr;
 use super::types::{_str, dns_hash_entry, dns_srv_handle, ip_addr, sockaddr_union};
 use crate::cache::EntryRef;
-use crate::select::cursor::Layout;
+use crate::select::cursor::{LAYOUTS, Layout};
 use crate::select::handle::quick::{self, Quick};
 use crate::select::handle::{self, usable_seed};
 use crate::select::{Position, SelectError};
@@ -218,11 +218,12 @@ pub(crate) type Resolve = unsafe extern "C" fn(
     c_int,
 ) -> c_int;
 
-/// [`dns_sip_resolve`] for handles whose position is not in one piece.
+/// [`dns_sip_resolve`] for handles of the layout of that number, whose position is not in one piece. The number is a
+/// constant, so that moving the parts takes a few instructions.
 ///
 /// # Safety
-/// As [`dns_sip_resolve`]; such a layout is chosen.
-pub(crate) unsafe extern "C" fn resolve_gathered(
+/// As [`dns_sip_resolve`].
+pub(crate) unsafe extern "C" fn resolve_gathered<const LAYOUT: usize>(
     h: *mut dns_srv_handle,
     name: *mut _str,
     ip: *mut ip_addr,
@@ -231,9 +232,10 @@ pub(crate) unsafe extern "C" fn resolve_gathered(
     flags: c_int,
 ) -> c_int {
     guard!(-E_DNS_INTERNAL_ERR, {
-        let Some(layout) = layout_of(h) else {
+        if h.is_null() {
             return -E_DNS_UNKNOWN;
-        };
+        }
+        let layout = &LAYOUTS[LAYOUT];
         // SAFETY: the contract is the caller's; the step gets a handle in the layout that it works on.
         let step = |h| unsafe { resolve_in_place(h, name, ip, port, proto, flags) };
         // SAFETY: non-NULL, initialised by contract, the caller's alone.
@@ -388,7 +390,7 @@ pub unsafe extern "C" fn dns_hash_put_shm_unsafe(e: *mut dns_hash_entry) {
     })
 }
 
-/// `dns_hash_put()` as Kamailio 6.2 calls it; the place of the call is not used.
+/// `dns_hash_put()` as Kamailio 6.1 and later call it; the place of the call is not used.
 ///
 /// # Safety
 /// As `dns_hash_put()`.
@@ -404,7 +406,7 @@ pub unsafe extern "C" fn dns_hash_put_entry(
     })
 }
 
-/// `dns_hash_put_shm_unsafe()` as Kamailio 6.2 calls it; the place of the call is not used.
+/// `dns_hash_put_shm_unsafe()` as Kamailio 6.1 and later call it; the place of the call is not used.
 ///
 /// # Safety
 /// As `dns_hash_put()`.

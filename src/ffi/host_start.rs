@@ -68,6 +68,7 @@ pub(crate) use with_cache::*;
 mod with_cache {
     use std::ffi::c_uint;
 
+    use super::super::types::timer_ln;
     use super::*;
     use crate::cache::Cache;
     use crate::host::options::{self, Opt};
@@ -102,22 +103,6 @@ mod with_cache {
             );
         }
     }
-
-    /// The part of `struct timer_ln` that its owner fills.
-    #[repr(C)]
-    struct TimerLink {
-        next: *mut c_void,
-        prev: *mut c_void,
-        expire: c_uint,
-        initial_timeout: c_uint,
-        data: *mut c_void,
-        handler: Option<unsafe extern "C" fn(c_uint, *mut c_void, *mut c_void) -> c_uint>,
-        flags: c_uint,
-        slow_index: c_uint,
-    }
-
-    #[cfg(target_pointer_width = "64")]
-    const _: () = assert!(size_of::<TimerLink>() == 48);
 
     /// "Again after the same interval."
     const PERIODIC: c_uint = c_uint::MAX;
@@ -169,8 +154,8 @@ mod with_cache {
         let (Some(alloc), Some(add)) = functions else {
             return false;
         };
-        type Alloc = unsafe extern "C" fn() -> *mut TimerLink;
-        type Add = unsafe extern "C" fn(*mut TimerLink, c_uint) -> c_int;
+        type Alloc = unsafe extern "C" fn() -> *mut timer_ln;
+        type Add = unsafe extern "C" fn(*mut timer_ln, c_uint) -> c_int;
         // SAFETY: the host's function of that name has this type.
         let alloc = unsafe { std::mem::transmute::<*mut c_void, Alloc>(alloc) };
         // SAFETY: as above.
@@ -180,15 +165,15 @@ mod with_cache {
         if link.is_null() {
             return false;
         }
-        let filled = TimerLink {
+        let filled = timer_ln {
             next: std::ptr::null_mut(),
             prev: std::ptr::null_mut(),
             expire: 0,
             initial_timeout: 0,
             data: std::ptr::null_mut(),
-            handler: Some(handler),
+            f: Some(handler),
             flags: 0,
-            slow_index: 0,
+            slow_idx: 0,
         };
         // SAFETY: memory of at least that size, given out for this purpose.
         unsafe { link.write(filled) };

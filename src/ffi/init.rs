@@ -5,19 +5,23 @@ use std::ffi::c_int;
 
 use super::guard::guard;
 use super::ptr;
-use super::{host_group, host_start};
+use super::{host_group, host_layout, host_start};
 use crate::host::hooks::{self, dns_func_t};
 
 /// Result of an init function that met a defect.
 const E_BUG: c_int = -5;
 
-/// Sets the resolver up; may be called more than once. 0 on success.
+/// Sets the resolver up; may be called more than once. 0 on success; negative in a Kamailio whose structures the
+/// library does not know, and then the cache cannot be set up either.
 ///
 /// # Safety
 /// Not from several threads at once.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn resolv_init() -> c_int {
     guard!(E_BUG, {
+        if !host_layout::is_known() {
+            return E_BUG;
+        }
         host_start::register_counters();
         host_start::map_shared_state();
         // Wrong values are reported here, so that a check of the configuration shows them, too.
@@ -61,8 +65,8 @@ mod with_cache {
     use crate::host::{clock, kamailio};
 
     /// Sets the cache up, in memory that processes forked later share. 0 on success, also when
-    /// `dns_cache_init` is 0 (then there is no cache); negative when there is no memory. A second call
-    /// changes nothing.
+    /// `dns_cache_init` is 0 (then there is no cache); negative when there is no memory, and in a Kamailio
+    /// whose structures are unknown. A second call changes nothing.
     ///
     /// # Safety
     /// Before fork, not from several threads at once.
@@ -70,6 +74,9 @@ mod with_cache {
     pub unsafe extern "C" fn init_dns_cache() -> c_int {
         guard!(E_BUG, {
             static CONVERTED: AtomicBool = AtomicBool::new(false);
+            if !host_layout::is_known() {
+                return E_BUG;
+            }
             kamailio::set_timer_ready();
             host_start::map_shared_state();
             if !host_group::read_script(host_group::Report::Quiet) || !host_group::declare() {

@@ -3,6 +3,17 @@
 use std::mem::{align_of, offset_of, size_of};
 
 use super::types::*;
+use crate::host::hooks::dns_func_t;
+
+/// A struct that C code shares with the library.
+pub(super) struct Shared {
+    /// Its C name; Rust's keywords have their `r#`.
+    pub(super) name: &'static str,
+    /// Octets.
+    pub(super) size: usize,
+    /// Members and their offsets.
+    pub(super) members: &'static [(&'static str, usize)],
+}
 
 /// `layout!(type: size, align; member = offset, ...)`
 macro_rules! layout {
@@ -18,13 +29,40 @@ macro_rules! layout {
     };
 }
 
+/// As `layout!`, for structs that code of the host uses as well.
+macro_rules! shared {
+    ($($type:ident: $size:literal, $align:literal; $($member:ident = $offset:literal),* $(,)?;)*) => {
+        layout! { $($type: $size, $align; $($member = $offset),*;)* }
+
+        /// All of them, for a comparison with what the host says.
+        pub(super) static SHARED: &[Shared] = &[$(Shared {
+            name: stringify!($type),
+            size: $size,
+            members: &[$((stringify!($member), $offset)),*],
+        }),*];
+    };
+}
+
+// Only the three replaced files of Kamailio know the members of these.
 #[cfg(target_pointer_width = "64")]
 layout! {
+    dns_lu_lst: 16, 8; next = 0, prev = 8;
+    dns_srv_proto: 8, 4; proto = 0, proto_pref = 4;
+    dns_counters_h: 4, 2; failed_dns_req = 0, slow_dns_req = 2;
+    t_dns_cache_stats: 32, 8; dns_req_cnt = 0, dc_hits_cnt = 8, dc_neg_hits_cnt = 16,
+        dc_lru_cnt = 24;
+}
+
+/// On other machines nothing is compared: no Kamailio with these structures is known there.
+#[cfg(not(target_pointer_width = "64"))]
+pub(super) static SHARED: &[Shared] = &[];
+
+#[cfg(target_pointer_width = "64")]
+shared! {
     _str: 16, 8; s = 0, len = 8;
     ip_addr: 24, 8; af = 0, len = 4, u = 8;
-    sockaddr_union: 128, 8; sin = 0, sin6 = 0, sas = 0;
+    sockaddr_union: 128, 8; sin = 0, sin6 = 0;
     atomic_t: 4, 4; val = 0;
-    dns_lu_lst: 16, 8; next = 0, prev = 8;
     dns_rr: 24, 8; next = 0, rdata = 8, expire = 16;
     dns_hash_entry: 64, 8; next = 0, prev = 8, last_used_lst = 16, rr_lst = 32, refcnt = 40,
         last_used = 44, expire = 48, total_size = 52, r#type = 56, ent_flags = 58, name_len = 59,
@@ -42,23 +80,19 @@ layout! {
     ebl_rdata: 24, 8; separator = 0, apex = 8, separator_len = 16, apex_len = 17, position = 18,
         str_table = 19;
     ptr_rdata: 2, 1; ptrdname_len = 0, ptrdname = 1;
-    dns_srv_proto: 8, 4; proto = 0, proto_pref = 4;
     counter_handle_t: 2, 2; id = 0;
-    dns_counters_h: 4, 2; failed_dns_req = 0, slow_dns_req = 2;
     counter_def_t: 48, 8; handle = 0, name = 8, flags = 16, get_cbk = 24, get_cbk_param = 32,
         descr = 40;
-    t_dns_cache_stats: 32, 8; dns_req_cnt = 0, dc_hits_cnt = 8, dc_neg_hits_cnt = 16,
-        dc_lru_cnt = 24;
     rpc_t: 96, 8; fault = 0, send = 8, add = 16, scan = 24, rpl_printf = 32, struct_add = 40,
         array_add = 48, struct_scan = 56, struct_printf = 64, capabilities = 72,
         delayed_ctx_new = 80, delayed_ctx_close = 88;
+    timer_ln: 48, 8; next = 0, prev = 8, expire = 16, initial_timeout = 20, data = 24, f = 32, flags = 40,
+        slow_idx = 44;
+    dns_func_t: 32, 8; sr_res_init = 0, sr_res_search = 8, sr_gethostbyname = 16, sr_gethostbyname2 = 24;
 }
 
 #[cfg(target_pointer_width = "64")]
 const _: () = {
-    use crate::host::hooks::dns_func_t;
-    assert!(size_of::<dns_func_t>() == 32);
-    assert!(offset_of!(dns_func_t, sr_gethostbyname2) == 24);
     assert!(offset_of!(__res_state, dnsrch) == 72);
     assert!(size_of::<libc::hostent>() == 32);
 };

@@ -39,6 +39,7 @@ mod guard;
 #[cfg(feature = "use_dns_cache")]
 pub mod handle;
 mod host_group;
+mod host_layout;
 mod host_start;
 mod hostent;
 pub mod init;

@@ -289,6 +289,10 @@ pub(crate) fn list(records: &[Record]) -> *mut rdata {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn get_record(name: *mut c_char, r#type: c_int, flags: c_int) -> *mut rdata {
     guard!(null_mut(), {
+        // Records in a form that the caller does not have would do more harm than none.
+        if !super::host_layout::is_known() {
+            return null_mut();
+        }
         super::settings::sync();
         // SAFETY: NULL or NUL-terminated by contract.
         let name = unsafe { ptr::c_text(name) };

@@ -1,7 +1,7 @@
 //! The C structs, under their C names.
 //!
 //! Layouts are those of Kamailio 5.5 to 6.2 on 64-bit machines and are checked at compile time in
-//! `super::layout`. Types that belong to the host (`str`, `ip_addr`, `rpc_t`, ...) are not put into
+//! `super::layout`; what the Kamailio around the library has is compared at start (`super::host_layout`). Types that belong to the host (`str`, `ip_addr`, `rpc_t`, ...) are not put into
 //! the generated header: a Kamailio tree has its own, others get those in `include/host`.
 #![allow(non_camel_case_types, reason = "names fixed by the C interface")]
 
@@ -293,7 +293,7 @@ pub struct dns_counters_h {
 
 /// Description of a host counter.
 #[repr(C)]
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct counter_def_t {
     /// Where its number is stored.
     pub handle: *mut counter_handle_t,
@@ -361,4 +361,26 @@ pub struct rpc_t {
     pub delayed_ctx_new: Option<unsafe extern "C" fn(*mut c_void) -> *mut c_void>,
     /// Ends a delayed reply.
     pub delayed_ctx_close: Option<unsafe extern "C" fn(*mut c_void)>,
+}
+
+/// A timer of the host; the part that its owner fills.
+#[repr(C)]
+#[derive(Debug)]
+pub struct timer_ln {
+    /// Private.
+    pub next: *mut timer_ln,
+    /// Private.
+    pub prev: *mut timer_ln,
+    /// Private.
+    pub expire: c_uint,
+    /// Private.
+    pub initial_timeout: c_uint,
+    /// Handed to the handler.
+    pub data: *mut c_void,
+    /// The handler; gives the ticks until its next call, -1 = the same again.
+    pub f: Option<unsafe extern "C" fn(c_uint, *mut c_void, *mut c_void) -> c_uint>,
+    /// Flags of the host.
+    pub flags: c_uint,
+    /// Private.
+    pub slow_idx: c_uint,
 }

@@ -3,7 +3,7 @@
 //! Between calls a position is in the caller's `struct dns_srv_handle`. Kamailio has changed that struct several
 //! times, and callers keep it in their own memory. In all layouts the pointers `srv` and `a` are adjacent, and so
 //! are the numbers behind them; a [`Layout`] says where the two groups are. A new layout is one more element of
-//! [`LAYOUTS`].
+//! [`LAYOUTS`]; the compiler then asks for its number in `ffi::layout_choice`.
 
 use std::mem::offset_of;
 

@@ -9,6 +9,7 @@
 
 mod core_options;
 mod counters;
+pub mod described;
 mod log;
 
 use std::ffi::{CStr, c_int, c_uint, c_void};
@@ -141,6 +142,12 @@ pub fn core_option(opt: Opt) -> Option<u32> {
     let symbols = symbols()?;
     let offset = symbols.offsets.options.get(opt as usize).copied()??;
     core_word(symbols, offset)
+}
+
+/// Where `latency_log` lies in a `struct cfg_group_core`; `None` as for [`core_offset`].
+#[must_use]
+pub fn latency_log_offset() -> Option<usize> {
+    symbols()?.offsets.latency_log
 }
 
 /// `latency_log`: the level at which slow queries are logged; `None` outside Kamailio.
