@@ -4,27 +4,13 @@
 # cache is destroyed; with the cache, without one, and daemonized. probe.c makes the calls.
 
 . "$(dirname "$0")/lib.sh"
+. "$checks/build_probe.sh"
 
 start_dns "$checks/example.zone"
 port=15095
 export PROBE_FILE="$scratch/probe"
 
-# The flags that the tree's modules are built with: version strings have to agree.
-if [ -f "$src/config.mak" ]; then
-	printf 'include config.mak\np:;@:\n$(info @C $(CC) $(CFLAGS) $(C_DEFS))\n' >"$scratch/flags.mak"
-	compile=$(make -s --no-print-directory -C "$src" -f "$scratch/flags.mak" p | sed -n 's/^@C //p')
-else
-	flags=$(find "$KAM_TREE" -path '*/kamailio.dir/flags.make' | head -n 1)
-	compile="cc $(sed -n 's/^C_DEFINES = //p; s/^C_FLAGS = //p; s/^C_INCLUDES = //p' "$flags" | tr '\n' ' ')"
-fi
-mkdir "$scratch/modules"
-for module in "$KAM_MODULES"/*.so; do
-	ln -s "$(readlink -f "$module")" "$scratch/modules/"
-done
-eval "$compile -fPIC -shared -DMOD_NAME='\"probe\"' -DMOD_NAMEID=probe -I'$src' -o '$scratch/modules/probe.so' '$checks/probe.c'" \
-	>"$scratch/out" 2>&1 || bad "probe.c does not compile" "$scratch/out"
-hasnt "probe.c compiles without a warning" 'warning' "$scratch/out"
-KAM_MODULES=$scratch/modules
+build_probe
 
 probe() { # line of kamailio.cfg: a server with the probe in it
 	: >"$PROBE_FILE"
@@ -81,6 +67,7 @@ if start_kamailio "$scratch/cfg"; then
 	hasnt "$title: every reference was given back" 'reference_counter: ([2-9]|1[0-9])' "$scratch/out"
 	same "$title: the counters are there once" 1 "$(rpc cnt.grps_list | grep -c '^dns$')"
 	same "$title: they count" 1 "$([ "$(rpc cnt.get dns failed_dns_request)" -ge 1 ] && echo 1)"
+	same "$title: all queries are counted, too" 1 "$([ "$(rpc cnt.get dns total_dns_request)" -ge 1 ] && echo 1)"
 	sound "$title"
 	# What mod_init asked for is there in a process that was forked later.
 	asked=$(grep -c . "$scratch/queries")

@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 
 use super::guard::guard;
 use super::types::{counter_def_t, counter_handle_t};
-use crate::host::metrics::{self, METRICS};
+use crate::host::metrics::{self, METRICS, Metric};
 use crate::resolver::servers::{self, LATENCY_BUCKETS};
 
 /// Number of counters; their positions go from 0 to one less. Later versions may have more, at the end.
@@ -91,6 +91,14 @@ unsafe extern "C" fn read_counter(_handle: counter_handle_t, param: *mut c_void)
     })
 }
 
+/// `total_dns_request`, as the development version of Kamailio has it beside the two of `dns_cnt_defs`.
+unsafe extern "C" fn read_total(_handle: counter_handle_t, _param: *mut c_void) -> c_long {
+    guard!(0, {
+        let total = metrics::value(Metric::QueryUdp) + metrics::value(Metric::QueryTcp);
+        c_long::try_from(total).unwrap_or(c_long::MAX)
+    })
+}
+
 /// A list that stays where it is.
 struct Definitions(Vec<counter_def_t>);
 
@@ -128,7 +136,13 @@ fn definitions() -> Vec<counter_def_t> {
         get_cbk_param: std::ptr::null_mut(),
         descr: null(),
     };
-    metrics.chain([end]).collect()
+    let total = counter_def_t {
+        name: c"total_dns_request".as_ptr(),
+        get_cbk: Some(read_total),
+        descr: c"queries sent".as_ptr(),
+        ..end
+    };
+    metrics.chain([total, end]).collect()
 }
 
 const _: () = assert!(METRICS < c_int::MAX as usize);
