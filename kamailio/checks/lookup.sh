@@ -13,11 +13,19 @@ start_dns "$checks/example.zone"
 if kamailio -c -f "$scratch/cfg" >"$scratch/out" 2>&1; then ok; else bad "kamailio -c" "$scratch/out"; fi
 hasnt "kamailio -c" 'ERROR|CRITICAL' "$scratch/out"
 
-# Which library it is: the one in BUILD, and none of the objects that it replaces.
-LD_LIBRARY_PATH=$KAM_LIBS ldd "$server" >"$scratch/out" 2>&1
-has "the library of the build folder is loaded" "libkamailio_dns.so.* => $BUILD/" "$scratch/out"
-nm --defined-only "$server" >"$scratch/out" 2>/dev/null
-hasnt "the core's own DNS functions are not linked in" ' [Tt] (get_record|dns_sip_resolve|init_dns_cache)$' "$scratch/out"
+# Which library it is: the one in BUILD, and none of the objects that it replaces; or the archive, and no library.
+LD_LIBRARY_PATH=$KAM_LIBS ldd "$server" >"$scratch/libraries" 2>&1
+nm --defined-only "$server" >"$scratch/symbols" 2>/dev/null
+if [ "${KAMAILIO_LINK:-shared}" = static ]; then
+	hasnt "no library is loaded" 'libkamailio_dns' "$scratch/libraries"
+	has "functions that only modules use are linked in" ' T dns_set_local_ttl$' "$scratch/symbols"
+	has "functions of the library's own are linked in" ' T dns_handle_new$' "$scratch/symbols"
+else
+	has "the library of the build folder is loaded" "libkamailio_dns.so.* => $BUILD/" "$scratch/libraries"
+	hasnt "the core's own DNS functions are not linked in" ' [Tt] (get_record|dns_sip_resolve|init_dns_cache)$' \
+		"$scratch/symbols"
+fi
+has "the executable describes its structures" ' [DR] kamailio_dns_layout$' "$scratch/symbols"
 
 if start_kamailio "$scratch/cfg"; then
 	rpc dns.lookup A sip1.example.org >"$scratch/out" 2>&1

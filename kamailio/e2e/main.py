@@ -45,7 +45,7 @@ def arguments():
     parser.add_argument("--libs", default="", help="folders for LD_LIBRARY_PATH")
     parser.add_argument("--out", required=True, help="folder for logs")
     parser.add_argument("--jobs", type=int, default=6, help="scenarios at the same time; most of them wait")
-    parser.add_argument("--match", default="", help="only scenarios whose name contains this")
+    parser.add_argument("--match", default="", help="only scenarios whose name contains this, or one of several: a|b")
     parser.add_argument("--selftest", action="store_true", help="turn expectations round: every scenario must fail")
     parser.add_argument("--list", action="store_true")
     parser.add_argument("--one", help=argparse.SUPPRESS)
@@ -108,7 +108,8 @@ def main():
     os.environ["PATH"] += ":/usr/sbin:/sbin"
     if args.one:
         run_one(args)
-    names = [(name, defect) for name, _, defect in table(args.suite) if args.match in name]
+    names = [(name, defect) for name, _, defect in table(args.suite)
+             if any(text in name for text in args.match.split("|"))]
     if args.list:
         print("\n".join(name for name, _ in names))
         return 0

@@ -24,7 +24,7 @@ for suite in $suites; do
 	server=$KAM_OURS
 	[ -z "${STOCK:-}" ] || server=$KAM_STOCK
 	echo "--- $suite: $("$server" -v 2>/dev/null | head -n 1 || true)"
-	tally python3 "$here/main.py" --suite "$suite" --server "$server" --modules "$KAM_MODULES" --kamcmd "$KAM_CMD" \
+	tally python3 "$here/main.py" --suite "${suite%%-handle*}" --server "$server" --modules "$KAM_MODULES" --kamcmd "$KAM_CMD" \
 		--libs "$KAM_LIBS" --out "$build/e2e/$suite" "$@"
 done
 tally_end "all suites"
