@@ -23,12 +23,12 @@ other() {
 	server=$KAM_OURS
 }
 
-# lookups VARIABLE: the running check of an executable that is linked otherwise
+# lookups VARIABLE...: the running check of an executable that is linked otherwise
 lookups() {
-	if env "$1" sh "$checks/lookup.sh" "$suite" >"$scratch/lookup" 2>&1; then
+	if env "$@" sh "$checks/lookup.sh" "$suite" >"$scratch/lookup" 2>&1; then
 		ok
 	else
-		bad "lookups, $1" "$scratch/lookup"
+		bad "lookups, $*" "$scratch/lookup"
 	fi
 }
 
@@ -69,6 +69,7 @@ refused() {
 lookups KAMAILIO_LINK=static
 if [ -n "${WHOLE:-}" ] && [ -f "$KAM_TREE/CMakeLists.txt" ]; then
 	lookups KAMAILIO_BUILD=cmake
+	lookups KAMAILIO_BUILD=cmake KAMAILIO_LINK=static
 fi
 if [ -f "$src/Makefile.defs" ]; then
 	other "$suite" KAMAILIO_LINK=bare && refused "without the description" \
