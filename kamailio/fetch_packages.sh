@@ -18,7 +18,7 @@ if [ "$(cat "$dest/.complete" 2>/dev/null)" = "$*" ]; then
 	exit 0
 fi
 
-. "$here/archive.sh"
+. "$here/../ci/fetch/apt.sh"
 
 work=$cache/fetch-packages-$suite
 rm -rf "$work" "$dest"

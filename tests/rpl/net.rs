@@ -21,6 +21,7 @@ pub struct OutQuery {
     id: u16,
     pub name: String,
     pub qtype: u16,
+    pub tcp: bool,
     arrived: VecDeque<Event>,
     /// Nothing more happens to it: it was replied to, failed, or its time is over.
     pub settled: bool,
@@ -188,7 +189,7 @@ impl Transport for ClientTransport {
         self.net.now_ms()
     }
 
-    fn open(&mut self, server: SocketAddr, _: Protocol, query: &[u8]) -> Option<Handle> {
+    fn open(&mut self, server: SocketAddr, protocol: Protocol, query: &[u8]) -> Option<Handle> {
         let mut state = self.net.lock();
         if state.closed {
             return None;
@@ -204,6 +205,7 @@ impl Transport for ClientTransport {
             id: u16::from_be_bytes([query[0], query[1]]),
             name,
             qtype,
+            tcp: protocol == Protocol::Tcp,
             arrived: VecDeque::new(),
             settled: false,
         });

@@ -55,7 +55,7 @@ pub enum Action {
     CheckOutQuery(Entry),
     /// A query under way gets this reply.
     Reply(Entry),
-    /// The clock goes on, s.
+    /// The clock goes on, ms.
     TimePasses(u64),
     /// A query under way gets no reply in time.
     Timeout,
@@ -82,12 +82,18 @@ impl Entry {
         self.flags & 15
     }
 
+    /// The entry only says whom else to ask.
+    pub fn is_referral(&self) -> bool {
+        let has = |rtype| self.authorities.iter().any(|rr| rr.rtype == rtype);
+        self.rcode() == 0 && self.answers.is_empty() && has(NS) && !has(SOA)
+    }
+
     pub fn has_match(&self, word: &str) -> bool {
         self.matches.iter().any(|m| m == word)
     }
 
     /// The entry is about this question, by the rules of its MATCH line.
-    pub fn fits(&self, name: &str, qtype: u16) -> bool {
+    pub fn fits(&self, name: &str, qtype: u16, tcp: bool) -> bool {
         let Some((own_name, own_type)) = &self.question else {
             return false;
         };
@@ -100,17 +106,21 @@ impl Entry {
             "qtype" => *own_type == qtype,
             "subdomain" => same_name || below,
             "all" => same_name && *own_type == qtype,
+            "TCP" => tcp,
+            "UDP" => !tcp,
             _ => true,
         })
     }
 }
 
-const MATCH_WORDS: [&str; 7] = [
+const MATCH_WORDS: [&str; 9] = [
     "opcode",
     "qname",
     "qtype",
     "subdomain",
     "all",
+    "TCP",
+    "UDP",
     "ttl",
     "ede=3",
 ];
@@ -239,7 +249,7 @@ fn parse_action(lines: &mut Lines<'_>, words: &[&str]) -> Result<Action, String>
         (["CHECK_ANSWER"], Some(entry)) => Action::CheckAnswer(entry),
         (["CHECK_OUT_QUERY"], Some(entry)) => Action::CheckOutQuery(entry),
         (["REPLY"], Some(entry)) => Action::Reply(entry),
-        (["TIME_PASSES", "ELAPSE", seconds], None) => Action::TimePasses(number(seconds)?.into()),
+        (["TIME_PASSES", "ELAPSE", seconds], None) => Action::TimePasses(milliseconds(seconds)?),
         (["TIMEOUT"], None) => Action::Timeout,
         (["ERROR"], None) => Action::Error,
         (["NOTHING" | "TRAFFIC"], None) => Action::Nothing,
@@ -292,14 +302,18 @@ fn flag(word: &str) -> Result<u16, String> {
         "DO" | "NOERROR" => 0,
         "SERVFAIL" => 2,
         "NXDOMAIN" => 3,
+        "FORMERR" => 1,
+        "NOTIMPL" | "NOTIMP" => 4,
         "REFUSED" => 5,
+        "YXDOMAIN" => 6,
+        "NOTAUTH" => 9,
         _ => return Err(format!("REPLY {word} is not known")),
     })
 }
 
 fn question(words: &[&str]) -> Result<(String, u16), String> {
     match words {
-        [name, "IN", rtype] => Ok((absolute(name), record_type(rtype)?)),
+        [name, "IN", rtype] | [name, rtype] => Ok((absolute(name), record_type(rtype)?)),
         _ => Err(format!("not a question: {words:?}")),
     }
 }
@@ -319,11 +333,21 @@ fn record(words: &[&str]) -> Result<Rr, String> {
         return Err(format!("not a record: {words:?}"));
     };
     Ok(match (record_type(rtype)?, data) {
+        (rtype, ["\\#", length, octets @ ..]) => {
+            let octets = hex(&octets.concat())?;
+            if octets.len() != number(length)? as usize {
+                return Err(format!("not {length} octets: {words:?}"));
+            }
+            Rr::raw(&owner, rtype, ttl, &octets)
+        }
         (A, [address]) => Rr::a(&owner, ttl, address),
         (AAAA, [address]) => Rr::aaaa(&owner, ttl, address),
         (NS, [target]) => Rr::ns(&owner, ttl, &absolute(target)),
         (CNAME, [target]) => Rr::cname(&owner, ttl, &absolute(target)),
-        (SOA, [_, _, _, _, _, _, minimum]) => Rr::soa(&owner, ttl, number(minimum)?),
+        (SOA, [_, _, _, _, _, _, minimum, ..]) => Rr::soa(&owner, ttl, number(minimum)?),
+        (rtype, data) if OTHER_TYPES.iter().any(|(_, number)| *number == rtype) => {
+            Rr::raw(&owner, rtype, ttl, data.join(" ").as_bytes())
+        }
         _ => return Err(format!("not a record: {words:?}")),
     })
 }
@@ -334,14 +358,53 @@ fn absolute(name: &str) -> String {
 }
 
 fn record_type(text: &str) -> Result<u16, String> {
-    Ok(match text {
+    Ok(match text.to_ascii_uppercase().as_str() {
         "A" => A,
         "AAAA" => AAAA,
         "NS" => NS,
         "CNAME" => CNAME,
         "SOA" => SOA,
-        _ => return Err(format!("type {text} is not known")),
+        other => {
+            let known = OTHER_TYPES.iter().find(|(name, _)| *name == other);
+            known
+                .ok_or(format!("type {text} is not known"))
+                .map(|(_, number)| *number)?
+        }
     })
+}
+
+/// Types of which a client here makes nothing; their records travel with the others.
+const OTHER_TYPES: [(&str, u16); 17] = [
+    ("PTR", 12),
+    ("HINFO", 13),
+    ("MX", 15),
+    ("TXT", 16),
+    ("SRV", 33),
+    ("NAPTR", 35),
+    ("DNAME", 39),
+    ("DS", 43),
+    ("RRSIG", 46),
+    ("NSEC", 47),
+    ("DNSKEY", 48),
+    ("NSEC3", 50),
+    ("NSEC3PARAM", 51),
+    ("SVCB", 64),
+    ("HTTPS", 65),
+    ("SPF", 99),
+    ("ANY", 255),
+];
+
+fn hex(text: &str) -> Result<Vec<u8>, String> {
+    let pairs = text.as_bytes().chunks(2);
+    let octet = |pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
+    let octets: Option<Vec<u8>> = pairs.map(octet).collect();
+    octets.ok_or(format!("not octets: {text}"))
+}
+
+fn milliseconds(seconds: &str) -> Result<u64, String> {
+    let (whole, part) = seconds.split_once('.').unwrap_or((seconds, "0"));
+    let part: String = part.chars().chain("000".chars()).take(3).collect();
+    Ok(u64::from(number(whole)?) * 1000 + u64::from(number(&part)?))
 }
 
 fn number(text: &str) -> Result<u32, String> {
@@ -360,10 +423,11 @@ fn a_file_is_read() {
     assert_eq!(value("cache-max-ttl").1, "10");
     assert_eq!(value("name").1, ".");
     let entry = &scenario.ranges[0].entries[0];
+    let fits = |name, qtype| entry.fits(name, qtype, false);
     assert_eq!((entry.rcode(), entry.flags & 0x8400), (3, 0x8400));
-    assert!(entry.fits("a.B.org", AAAA) && entry.fits("b.org", A) && !entry.fits("ab.org", A));
+    assert!(fits("a.B.org", AAAA) && fits("b.org", A) && !fits("ab.org", A));
     assert_eq!(entry.authorities[0], Rr::soa("b.org", DEFAULT_TTL, 5));
-    assert!(matches!(scenario.steps[0].action, Action::TimePasses(7)));
+    assert!(matches!(scenario.steps[0].action, Action::TimePasses(7000)));
     assert!(matches!(scenario.steps[1].action, Action::Timeout));
     for (from, to) in [
         ("subdomain", "sub"),

@@ -22,52 +22,40 @@ use super::settings::{FAILURE_TTL_S, Settings};
 const STALE_TTL_S: u32 = 30;
 
 /// How a scenario is played by a stub resolver.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Plan {
     /// Number of queries that must go out.
     pub queries: usize,
     /// Its nameservers; empty = those of the file.
-    pub servers: &'static [&'static str],
+    pub servers: Vec<String>,
+    /// Its one nameserver knows what all servers of the file know, and gives no referrals.
+    pub recursor: bool,
+    /// Expired data is given out before the server is asked, unless the file says otherwise: so it was in unbound
+    /// up to 1.19.
+    pub answers_at_once: bool,
     /// Last step that is played.
     pub until: u32,
     /// First and last of the steps that are left out.
     pub skip: Option<(u32, u32)>,
     /// Checks that want expired data without saying so.
-    pub stale_checks: &'static [u32],
+    pub stale_checks: Vec<u32>,
 }
 
-/// A plan without adaptations.
-pub const fn plan(queries: usize) -> Plan {
-    Plan {
-        queries,
-        servers: &[],
-        until: u32::MAX,
-        skip: None,
-        stale_checks: &[],
+impl Default for Plan {
+    fn default() -> Self {
+        Self {
+            queries: 0,
+            servers: Vec::new(),
+            recursor: false,
+            answers_at_once: false,
+            until: u32::MAX,
+            skip: None,
+            stale_checks: Vec::new(),
+        }
     }
 }
 
 impl Plan {
-    pub const fn servers(mut self, servers: &'static [&'static str]) -> Self {
-        self.servers = servers;
-        self
-    }
-
-    pub const fn until(mut self, step: u32) -> Self {
-        self.until = step;
-        self
-    }
-
-    pub const fn skip(mut self, first: u32, last: u32) -> Self {
-        self.skip = Some((first, last));
-        self
-    }
-
-    pub const fn stale_checks(mut self, steps: &'static [u32]) -> Self {
-        self.stale_checks = steps;
-        self
-    }
-
     /// True when the check wants data that unbound serves although it has expired.
     pub fn wants_stale(&self, step: u32, entry: &Entry) -> bool {
         entry.has_match("ede=3") || self.stale_checks.contains(&step)
@@ -201,10 +189,10 @@ impl Run<'_> {
     fn act(&mut self, action: &Action) -> Result<(), String> {
         match action {
             Action::Nothing => {}
-            Action::TimePasses(seconds) => self.net.pass(seconds * 1000),
+            Action::TimePasses(ms) => self.net.pass(*ms),
             Action::Query(entry) => self.start_client(entry)?,
             Action::CheckOutQuery(entry) => {
-                if !self.net.has_open(|q| entry.fits(&q.name, q.qtype)) {
+                if !self.net.has_open(|q| entry.fits(&q.name, q.qtype, q.tcp)) {
                     return Err(format!("no query for {:?} is under way", entry.question));
                 }
             }
@@ -297,8 +285,13 @@ impl Run<'_> {
         };
         loop {
             let answered = ranges().any(|range| {
-                let at = |q: &OutQuery| range.address.is_none_or(|address| address == q.server);
-                range.entries.iter().any(|entry| self.reply(entry, at))
+                let recursor = self.plan.recursor;
+                let at = |q: &OutQuery| {
+                    recursor || range.address.is_none_or(|address| address == q.server)
+                };
+                let entries = range.entries.iter();
+                let mut usable = entries.filter(|entry| !(recursor && entry.is_referral()));
+                usable.any(|entry| self.reply(entry, at))
             });
             if !answered {
                 return;
@@ -311,7 +304,7 @@ impl Run<'_> {
     fn reply(&mut self, entry: &Entry, at: impl Fn(&OutQuery) -> bool) -> bool {
         let question = std::cell::OnceCell::new();
         let sent = self.net.deliver(|query| {
-            if !at(query) || !entry.fits(&query.name, query.qtype) {
+            if !at(query) || !entry.fits(&query.name, query.qtype, query.tcp) {
                 return None;
             }
             let asked = question.get_or_init(|| (query.name.clone(), query.qtype));

@@ -8,6 +8,8 @@ use super::runner::Plan;
 
 /// How long a failure is remembered in these scenarios (unbound's `NORR_TTL`), s.
 pub const FAILURE_TTL_S: u64 = 5;
+/// Address of a nameserver that no file names.
+const RECURSOR: &str = "192.0.2.53";
 /// Unbound's default of `outbound-msg-retry`.
 const RETRIES: &str = "5";
 
@@ -51,10 +53,16 @@ const LONG: &str = "604800";
 impl Settings {
     /// Reads the settings of a file; one that is not known is an error.
     pub fn read(scenario: &Scenario, plan: &Plan) -> Result<Self, String> {
-        let mut servers: Vec<String> = plan.servers.iter().map(|s| (*s).to_owned()).collect();
+        let mut servers = plan.servers.clone();
+        if plan.recursor {
+            servers.push(RECURSOR.to_owned());
+        }
         let mut retries = RETRIES.to_owned();
         let mut manner = Manner::Cached;
-        let mut expired = Expired::default();
+        let mut expired = Expired {
+            at_once: plan.answers_at_once,
+            ..Expired::default()
+        };
         let mut prefetch = false;
         let mut options: Vec<(&'static str, String)> = vec![
             ("dns_failure_ttl", FAILURE_TTL_S.to_string()),
@@ -79,7 +87,9 @@ impl Settings {
                 "prefetch" => prefetch = value == "yes",
                 "outbound-msg-retry" => retries = value,
                 "forward-no-cache" if value == "yes" => manner = Manner::Uncached,
-                "forward-addr" | "stub-addr" if plan.servers.is_empty() => servers.push(value),
+                "forward-addr" | "stub-addr" if plan.servers.is_empty() && !plan.recursor => {
+                    servers.push(value.split('@').next().unwrap_or_default().to_owned());
+                }
                 key if NO_COUNTERPART.contains(&key) => {}
                 _ => return Err(format!("setting {key}: {value} is not known")),
             }
@@ -111,7 +121,7 @@ impl Settings {
 }
 
 /// Settings of unbound's that change nothing of what a stub's client sees.
-const NO_COUNTERPART: [&str; 23] = [
+const NO_COUNTERPART: [&str; 35] = [
     "server",
     "forward-zone",
     "stub-zone",
@@ -140,4 +150,16 @@ const NO_COUNTERPART: [&str; 23] = [
     // No lower bound for absences; only its scenario has it, and that is not played.
     "cache-min-negative-ttl",
     "forward-no-cache",
+    "stub-prime",
+    "stub-first",
+    "forward-first",
+    "harden-glue",
+    "iter-scrub-ns",
+    "max-query-restarts",
+    "do-ip6",
+    "log-servfail",
+    "log-time-ascii",
+    "aggressive-nsec",
+    "harden-unverified-glue",
+    "iter-scrub-cname",
 ];

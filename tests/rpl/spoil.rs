@@ -41,7 +41,8 @@ pub fn wrong_copies(scenario: &Scenario, plan: &Plan) -> Vec<(Scenario, u32, &'s
         if has_ttl && entry.has_match("ttl") && !wants_stale {
             let mut wrong = entry.clone();
             for record in wrong.answers.iter_mut().chain(&mut wrong.authorities) {
-                record.ttl += 1;
+                // Down, for what is above a SOA record's MINIMUM changes nothing.
+                record.ttl = record.ttl.checked_sub(1).unwrap_or(1);
             }
             add(wrong, "ttl");
         }

@@ -39,13 +39,17 @@ pub use setup::Setup;
 pub use watchdog::Watchdog;
 pub use wire::{A, AAAA, CNAME, EBL, NAPTR, NS, OPT, PTR, Rr, SOA, SRV, TXT};
 
-/// Folder of the shared corpora: `$KAMAILIO_DNS_SHARED`, else `../shared` beside the repository.
-///
-/// `None` when it is not there: a source tree on its own has no corpora.
-pub fn shared_folder() -> Option<std::path::PathBuf> {
-    let folder = std::env::var_os("KAMAILIO_DNS_SHARED").map_or_else(
-        || std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared"),
+/// Folder of a corpus: what another DNS program tests itself with, see ci/fetch/corpora.sh. `None` when it is not there.
+pub fn corpus_folder(name: &str) -> Option<std::path::PathBuf> {
+    let corpora = std::env::var_os("KAMAILIO_DNS_CORPORA").map_or_else(
+        || std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("build/corpora"),
         Into::into,
     );
-    folder.is_dir().then_some(folder)
+    let folder = corpora.join(name);
+    folder.join(".complete").is_file().then_some(folder)
+}
+
+/// The same for a test that was asked for by name, and fails without its corpus.
+pub fn corpus(name: &str) -> std::path::PathBuf {
+    corpus_folder(name).unwrap_or_else(|| panic!("the corpus {name} is missing: make fetch"))
 }

@@ -1,4 +1,5 @@
-# Read by fetch.sh and fetch_packages.sh: apt with a Debian suite of their choice.
+# Read by what fetches or installs packages: apt with a Debian suite of one's choice. No host is named here: the
+# archive, and the keys it is signed with, are those that this machine's own apt uses. apt's own lists stay as they are.
 
 # The first archive with the component main among apt's sources, deb822 or one line each:
 # "URI keyring", the keyring empty when apt is not told one.
@@ -27,7 +28,9 @@ archive() {
 			print $2, key
 		}'
 }
-# own_apt FOLDER SUITE TYPE: apt's settings for that suite, deb or deb-src, in a folder of their own.
+
+# own_apt FOLDER SUITE TYPE: apt's settings for that suite, deb or deb-src, in a folder of their own. SUITE may be one
+# of security updates: their archive stands beside the other one.
 own_apt() {
 	archive | head -n 1 >"$1/archive"
 	read -r uri key <"$1/archive" || true
@@ -35,6 +38,9 @@ own_apt() {
 		echo "no Debian archive among this machine's apt sources" >&2
 		return 1
 	}
+	case $2 in
+	*-security) uri=${uri%/}-security ;;
+	esac
 	mkdir -p "$1/lists/partial" "$1/cache/archives/partial"
 	{
 		echo "Types: $3"
@@ -48,5 +54,12 @@ own_apt() {
 
 apt() {
 	apt-get -q -o Dir::Etc::sourcelist="$apt_folder/apt.sources" -o Dir::Etc::sourceparts=/dev/null \
-		-o Dir::State::lists="$apt_folder/lists" -o Dir::Cache="$apt_folder/cache" -o APT::Sandbox::User=root "$@"
+		-o Dir::State::lists="$apt_folder/lists" -o Dir::Cache="$apt_folder/cache" -o APT::Sandbox::User=root \
+		-o Acquire::Retries=2 -o Acquire::http::Timeout=20 "$@"
+}
+
+# has_network: the archive answers. One question with a short time-out, so that a machine without a network is not
+# kept waiting by each package.
+has_network() { # FOLDER, see own_apt
+	apt -o Acquire::Retries=0 -o Acquire::http::Timeout=10 update
 }
