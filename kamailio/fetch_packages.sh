@@ -1,10 +1,11 @@
 #!/bin/sh
-# fetch_packages.sh SUITE PACKAGE... - gets Debian's binary packages and unpacks them, without installing
-# anything, to $KAMAILIO_CACHE/packages-SUITE. Prints the folder. Does nothing when they are there.
+# fetch_packages.sh SUITE - gets Debian's binary packages of Kamailio that the checks use, and unpacks them, without
+# installing anything, to $KAMAILIO_CACHE/packages-SUITE. Prints the folder. Does nothing when they are there.
 set -eu
 
-suite=${1:?usage: fetch_packages.sh SUITE PACKAGE...}
-shift
+suite=${1:?usage: fetch_packages.sh SUITE}
+set -- kamailio kamailio-json-modules kamailio-utils-modules kamailio-tls-modules kamailio-extra-modules \
+	kamailio-xml-modules
 here=$(cd "$(dirname "$0")" && pwd)
 cache=${KAMAILIO_CACHE:-$(dirname "$here")/build/kamailio}
 mkdir -p "$cache"

@@ -55,11 +55,5 @@ own_apt() {
 apt() {
 	apt-get -q -o Dir::Etc::sourcelist="$apt_folder/apt.sources" -o Dir::Etc::sourceparts=/dev/null \
 		-o Dir::State::lists="$apt_folder/lists" -o Dir::Cache="$apt_folder/cache" -o APT::Sandbox::User=root \
-		-o Acquire::Retries=2 -o Acquire::http::Timeout=20 "$@"
-}
-
-# has_network: the archive answers. One question with a short time-out, so that a machine without a network is not
-# kept waiting by each package.
-has_network() { # FOLDER, see own_apt
-	apt -o Acquire::Retries=0 -o Acquire::http::Timeout=10 update
+		-o Acquire::Retries=2 -o Acquire::http::Timeout=20 -o APT::Update::Error-Mode=any "$@"
 }

@@ -2,9 +2,9 @@
 # corpora.sh - gets what other DNS programs test themselves with, from Debian's source packages: unbound's scenarios
 # and packets, the packets and names of c-ares, BIND's packets. None of it is in the repository.
 #
-# Each goes to a folder of its own in $KAMAILIO_DNS_CORPORA, default build/corpora, as its package has it; NAMES are
-# those of the folders. Does nothing for one that is there. Later releases have scenarios that earlier ones lack, and
-# an archive may not have the newest parts yet; so unbound's are taken from each release that has them.
+# Each goes to a folder of its own in $KAMAILIO_DNS_CORPORA, default build/corpora, as its package has it. Does nothing
+# for one that is there. Later releases have scenarios that earlier ones lack, but an archive may list a package that it
+# does not have: trixie's are welcome, not needed.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -26,7 +26,7 @@ corpus() {
 		echo "fetched: $name, from $package of $suite"
 	else
 		rm -rf "$work"
-		missing=$((missing + 1))
+		[ "$name" = unbound-trixie ] || missing=$((missing + 1))
 		echo "not fetched: $name: $(tail -n 1 "$corpora/$name.log")" >&2
 	fi
 }

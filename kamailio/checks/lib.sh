@@ -9,6 +9,7 @@ BUILD=$(cd "${BUILD:-$root/build}" && pwd) || exit 1
 suite=${1:?usage: $(basename "$0") bookworm|trixie|DIR}
 passed=0
 failed=0
+skipped=
 kamailio_pid=
 dns_pid=
 
@@ -172,7 +173,7 @@ sound() { # what
 }
 
 finish() {
-	echo "$(basename "$0" .sh) $suite: $passed passed, $failed failed"
+	echo "$(basename "$0" .sh) $suite: $passed passed, $failed failed${skipped:+, $skipped skipped}"
 	[ "$failed" -eq 0 ]
 	exit
 }

@@ -30,8 +30,8 @@ pub struct Plan {
     pub servers: Vec<String>,
     /// Its one nameserver knows what all servers of the file know, and gives no referrals.
     pub recursor: bool,
-    /// Expired data is given out before the server is asked, unless the file says otherwise: so it was in unbound
-    /// up to 1.19.
+    /// Expired data is given out before the server is asked, unless the file says otherwise: so it is in
+    /// bookworm's unbound.
     pub answers_at_once: bool,
     /// Last step that is played.
     pub until: u32,
