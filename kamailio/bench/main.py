@@ -26,7 +26,6 @@ SIDES = ("stock", "ours")
 
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--perf", required=True, help="folder of the measuring module's scripts")
     parser.add_argument("--work", required=True, help="folder for zones, plans and results")
     parser.add_argument("--module", required=True, help="folder of dnsbench.so")
     parser.add_argument("--stock", required=True, help="Kamailio as it is")
@@ -62,14 +61,17 @@ class Bench:
         if os.path.exists(asked):
             os.remove(asked)
         for path, text in ((plan, "\n".join(lines)), (extra, config)):
-            for name, value in places.items():
-                text = text.replace(name, value)
+            for place, value in places.items():
+                text = text.replace(place, value)
             with open(path, "w") as file:
                 file.write(text + "\n")
         environment.setdefault("WORKERS", str(plans.WORKERS))
-        env = dict(os.environ, WORK=work, LD_LIBRARY_PATH=self.args.libs, LIMIT=str(seconds), **environment)
-        command = ["bash", f"{self.args.perf}/one.sh", self.binary[side], self.args.module, side, plan, out, "nsd", extra]
+        env = dict(os.environ, WORK=work, PROGRAMS=self.args.programs, LD_LIBRARY_PATH=self.args.libs, LIMIT=str(seconds),
+                   **environment)
+        command = ["sh", f"{HERE}/once.sh", self.binary[side], self.args.module, plan, out, extra]
         subprocess.run(command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
+        if not os.path.exists(out):
+            sys.exit(f"bench: {name} of {side} could not be started; see {out}.log")
         with open(out) as file:
             return [parsed for parsed in map(_parsed, file) if parsed] + _asked(asked)
 

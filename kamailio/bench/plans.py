@@ -1,6 +1,6 @@
 """What is run: suites, each a configuration and a plan for the module dnsbench.
 
-A plan is text, one command a line; its syntax is described at the head of dnsbench.c. Every suite runs in a
+A plan is text, one command a line; its syntax is described at the head of module/plan.c. Every suite runs in a
 Kamailio of its own, the C original and this library in turn.
 """
 
