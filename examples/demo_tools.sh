@@ -1,9 +1,9 @@
-# Sourced by run.sh and check.sh: builds the two programs and keeps the DNS server.
+# Sourced by run.sh, full.sh and check.sh: builds the programs and keeps the nameserver.
 #
 #   BUILD        folder with libkamailio_dns.so (required)
 #   CC, RUSTC    compilers (cc, rustc)
 #   CFLAGS       further flags for the C program
-#   ZONE_SERVER  a zone_server that is built already
+#   ZONE_SERVER  a zone_server that is built already; else it is built to BUILD
 
 examples=$(cd "$(dirname "$0")" && pwd) || exit 1
 CC=${CC:-cc}
@@ -34,21 +34,31 @@ build_demo() {
 	trap 'exit 130' INT
 	trap 'exit 143' TERM
 	siptargets=$scratch/siptargets
+	outage=$scratch/outage
+	build_program siptargets
+	build_program outage
+}
+
+build_program() { # folder
 	# CC and CFLAGS may hold several words.
 	# shellcheck disable=SC2086
 	$CC -std=c99 -D_GNU_SOURCE -Wall -Wextra -Werror -O2 ${CFLAGS:-} \
-		-I"$examples/../include" -o "$siptargets" "$examples"/siptargets/*.c \
+		-I"$BUILD/include" -o "$scratch/$1" "$examples/$1"/*.c \
 		-L"$BUILD" -lkamailio_dns -Wl,-rpath,"$BUILD" ||
-		die "siptargets could not be built"
+		die "$1 could not be built"
+}
+
+is_built() { # file, folder of its sources
+	[ -x "$1" ] && [ -z "$(find "$2" -newer "$1")" ]
 }
 
 # Starts the server on a free loopback port; sets $server to its address, $log to its query log.
 start_zone_server() {
-	zone_server=${ZONE_SERVER:-}
-	if [ -z "$zone_server" ]; then
-		zone_server=$scratch/zone_server
-		"$RUSTC" --edition 2024 -O -o "$zone_server" "$examples/zone_server/main.rs" ||
-			die "the DNS server of the demonstration could not be built"
+	zone_server=${ZONE_SERVER:-$BUILD/zone_server}
+	if [ -z "${ZONE_SERVER:-}" ] && ! is_built "$zone_server" "$examples/zone_server"; then
+		"$RUSTC" --edition 2024 -O -o "$zone_server.new.$$" "$examples/zone_server/main.rs" &&
+			mv "$zone_server.new.$$" "$zone_server" ||
+			die "the nameserver of the demonstration could not be built"
 	fi
 	log=$scratch/queries.log
 	: >"$log"
@@ -58,5 +68,5 @@ start_zone_server() {
 	server_pid=$!
 	exec 8>"$scratch/stdin"
 	server=
-	read -r server <"$scratch/stdout" || die "the DNS server did not start"
+	read -r server <"$scratch/stdout" || die "the nameserver did not start"
 }

@@ -1,13 +1,22 @@
 #!/bin/sh
 # The main job: where does a SIP request go, and why?
 #
-#   BUILD=target/release sh examples/run.sh             a guided tour against an embedded DNS server
-#   BUILD=... URI=sip:example.org sh examples/run.sh    that URI, asked for in the real DNS
+#   BUILD=build sh examples/run.sh                        a short demonstration with a nameserver of our own
+#   BUILD=build DEMO=full sh examples/run.sh              the long one, see full.sh
+#   BUILD=build URI=sip:example.org sh examples/run.sh    that URI, asked for in the real DNS
 #
 # BUILD, CC, RUSTC, CFLAGS and ZONE_SERVER are described in demo_tools.sh; ARGS holds further options
 # for siptargets when URI is given.
 
 . "$(dirname "$0")/demo_tools.sh"
+
+case ${DEMO:-short} in
+short) ;;
+full)
+	[ -n "${URI:-}" ] || exec sh "$examples/full.sh"
+	;;
+*) die "DEMO=$DEMO: it is short or full" ;;
+esac
 
 build_demo
 
@@ -18,105 +27,33 @@ if [ -n "${URI:-}" ]; then
 fi
 
 start_zone_server
-
-number=0
-step() {
-	number=$((number + 1))
-	printf '\n=== %d. %s\n' "$number" "$1"
-	shift
-	for line in "$@"; do
-		printf '    %s\n' "$line"
-	done
-	printf '\n'
+trouble() {
+	die "$1: exit status $?"
 }
 
-# Prints the command as a user would type it.
-print_command() {
-	printf '$ siptargets'
-	for word in "$@"; do
-		case $word in
-		"$log") printf ' queries.log' ;;
-		*[!A-Za-z0-9:@./=_-]*) printf " '%s'" "$word" ;;
-		*) printf ' %s' "$word" ;;
-		esac
-	done
-	printf '\n'
-}
+echo '1. Where does a request for sip:alice@example.org go, from a proxy that speaks TLS alone? NAPTR, SRV, then A and'
+echo '   AAAA lead there (RFC 3263), and stand beside each target.'
+"$siptargets" --server "$server" --naptr --set dns_udp_pref=-1 --set dns_tcp_pref=-1 sip:alice@example.org ||
+	trouble siptargets
 
-# Runs a command against the server.
-show() {
-	print_command "$@"
-	"$siptargets" --server "$server" "$@" || die "siptargets failed with exit status $?"
-}
+echo
+echo '2. Failover: the first two targets over TCP are dead. The rest of their group is next, then the backup.'
+"$siptargets" --server "$server" --fail 2 'sip:alice@example.org;transport=tcp' || trouble siptargets
 
-# The same for one that must find no target.
-show_no_target() {
-	print_command "$@"
-	"$siptargets" --server "$server" --query-log "$log" "$@" 2>&1
-	status=$?
-	[ "$status" -eq 1 ] || die "siptargets: exit status $status, not 1"
-	printf '(exit status %d)\n' "$status"
-}
+echo
+echo '3. Workers are forked before anybody asks, and share one cache: the first asks, the second finds it all.'
+"$siptargets" --server "$server" --workers 2 --query-log "$log" sip:www.example.org || trouble siptargets
 
-cat <<END
-A SIP proxy has a request for sip:someone@somewhere. Which machine gets it, over which transport?
-DNS holds the answer, in up to three steps: NAPTR names the transports, SRV the servers with their
-priorities and weights, A and AAAA their addresses. The library walks these steps, keeps what it
-learns in a cache that all processes of the proxy share, and hands out the next target when one
-is dead. siptargets, a C program of this folder, shows that walk.
+echo
+echo '4. Four workers look up a name that may be kept for 2 s. Then the nameserver is killed.'
+"$outage" "$server" brief.example.org 6 &
+lookups=$!
+sleep 2.5
+kill -9 "$server_pid"
+wait "$server_pid" 2>/dev/null
+server_pid=
+echo '  ------ the nameserver is killed, the calls go on ------'
+wait "$lookups" || trouble outage
 
-A DNS server with zones of our own (examples/*.zone) now listens on $server;
-each command below also gets --server $server.
-END
-
-step "All the targets of a domain" \
-	"NAPTR records offer TLS, TCP and UDP; the library prefers UDP unless told otherwise." \
-	"Order: by priority, then by weight; the backup (priority 20) comes after its group." \
-	"TTL: for how many seconds the record may be kept. FROM: where it came from."
-show --naptr sip:alice@example.org
-
-step "The same domain, with the order that its owner wishes" \
-	"dns_naptr_ignore_rfc=no lets the owner's NAPTR order decide: TLS first (RFC 3263)."
-show --naptr --set dns_naptr_ignore_rfc=no sip:alice@example.org
-
-step "Failover" \
-	"The first two servers do not answer. The list goes on: first the rest of the group, then" \
-	"the backup."
-show --fail 2 'sip:alice@example.org;transport=udp'
-
-step "A shared cache" \
-	"Three worker processes, forked before anybody asked anything. The first one sends the DNS" \
-	"queries; the others find the records in the shared cache and send none."
-show --workers 3 --query-log "$log" 'sip:alice@example.org;transport=tcp'
-
-step "Load balancing" \
-	"With --lb servers of one priority are drawn at random, in proportion to their weights" \
-	"(60 to 30 to 0). Two draws, which may differ:"
-show --lb 'sip:alice@example.org;transport=udp'
-show --lb 'sip:alice@example.org;transport=udp'
-
-step "No NAPTR, no SRV: only an address" \
-	"www is an alias of an alias; the table names the host at the end of the chain."
-show sip:www.example.org
-
-step "An address, or a port, in the URI" \
-	"An address needs no DNS. A port rules out NAPTR and SRV."
-show 'sips:[2001:db8::7]'
-show sip:plain.example.org:5080
-
-step "A service that is not offered" \
-	"The SRV target '.' says: no SIP here. The A record (a web server) must not be used then."
-show_no_target sip:no-sip.example.org
-
-step "A name that does not exist, and a name that nobody can tell about" \
-	"The first is known to be absent. For the second the server refuses to answer: that is a" \
-	"failure, not an absence, and the library keeps the two apart."
-show_no_target sip:nobody.example.org
-show_no_target sip:example.com
-
-step "For programs: JSON"
-show --json sip:plain.example.org
-
-queries=$(wc -l <"$log")
-printf '\nThe DNS server answered %d queries. Try a domain of the real DNS: make run URI=sip:...\n' \
-	"$queries"
+echo
+echo 'More: make run DEMO=full; a domain of the real DNS: make run URI=sip:...; all targets: make help'
