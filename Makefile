@@ -12,6 +12,8 @@ DATADIR    ?= $(PREFIX)/share/kamailio-dns
 PKGCONFIGDIR ?= $(LIBDIR)/pkgconfig
 DESTDIR    ?=
 V          ?= 0
+SETUP      ?= yes
+DEMO       ?= short
 
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 SOMAJOR := 0
@@ -59,34 +61,50 @@ Q := $(if $(filter 0,$(V)),@)
 
 # --- building
 
-.PHONY: soak tsan kamailio features loom all lib install uninstall run test check-c lint header valgrind asan e2e e2e-selftest failures failure-table bench-kamailio bench-kamailio-quick clean help setup
+.PHONY: soak tsan kamailio features loom all lib built install uninstall run test check-c lint header valgrind asan e2e e2e-selftest failures failure-table bench-kamailio bench-kamailio-quick clean help setup try-setup fetch ready
+# cargo and Kamailio's build use all CPUs by themselves, and what is installed has to be there before the rest.
+.NOTPARALLEL:
 
 all: lib
 
-lib:
-	$(Q)$(CARGO) build --release $(CARGOFLAGS) $(CARGO_FEATURES)
+# Rust is new enough, and the crates are there or can be had.
+ready:
+	$(Q)CARGO="$(CARGO)" sh ci/ready.sh
+
+# Programs may have the library mapped: a file is put into place by a rename, and only when it has changed.
+lib: ready
+	$(Q)$(CARGO) build --release $(CARGOFLAGS) $(CARGO_QUIET) $(CARGO_FEATURES)
 	$(Q)mkdir -p $(BUILD)/include/host
-	$(Q)cp $(RELEASE)/$(SO) $(BUILD)/$(SOFILE)
-	$(Q)ln -sf $(SOFILE) $(BUILD)/$(SO).$(SOMAJOR)
-	$(Q)ln -sf $(SO).$(SOMAJOR) $(BUILD)/$(SO)
-	$(Q)cp $(RELEASE)/libkamailio_dns.a $(BUILD)/libkamailio_dns.a
-	$(Q)cp $(addprefix include/,$(HEADERS)) $(BUILD)/include/
-	$(Q)cp include/host/kamailio_host.h $(BUILD)/include/host/
-	$(Q)sh ci/flags_header.sh $(FLAGS) > $(BUILD)/include/host/kamailio_flags.h
-	$(Q)sed -e 's|@PREFIX@|$(PREFIX)|; s|@LIBDIR@|$(LIBDIR)|; s|@INCLUDEDIR@|$(INCLUDEDIR)|' \
-		-e 's|@VERSION@|$(VERSION)|' kamailio-dns.pc.in > $(BUILD)/kamailio-dns.pc
+	$(Q)sh ci/place.sh $(RELEASE)/$(SO) $(BUILD)/$(SOFILE)
+	$(Q)sh ci/place.sh --link $(SOFILE) $(BUILD)/$(SO).$(SOMAJOR)
+	$(Q)sh ci/place.sh --link $(SO).$(SOMAJOR) $(BUILD)/$(SO)
+	$(Q)sh ci/place.sh $(RELEASE)/libkamailio_dns.a $(BUILD)/libkamailio_dns.a
+	$(Q)for header in $(HEADERS) host/kamailio_host.h; do \
+		sh ci/place.sh include/$$header $(BUILD)/include/$$header || exit 1; done
+	$(Q)sh ci/flags_header.sh $(FLAGS) > $(BUILD)/flags.new
+	$(Q)sh ci/place.sh $(BUILD)/flags.new $(BUILD)/include/host/kamailio_flags.h && rm -f $(BUILD)/flags.new
+	$(Q)$(call pkg_config,$(PREFIX)) > $(BUILD)/kamailio-dns.pc
+	$(Q)echo "$(FLAGS)" > $(BUILD)/.built
 	@echo "built $(BUILD)/$(SO), $(BUILD)/libkamailio_dns.a with: $(if $(FLAGS),$(FLAGS),no flags)"
 
-install: lib
+pkg_config = sed -e 's|@PREFIX@|$(1)|; s|@LIBDIR@|$(LIBDIR)|; s|@INCLUDEDIR@|$(INCLUDEDIR)|' \
+	-e 's|@VERSION@|$(VERSION)|' kamailio-dns.pc.in
+
+# The same without cargo when the library was built from these sources with these flags: root may have no Rust.
+built:
+	$(Q)sh ci/is_built.sh $(BUILD) "$(FLAGS)" || $(MAKE) --no-print-directory lib
+
+install: built
 	$(INSTALL) -d $(DESTDIR)$(LIBDIR) $(DESTDIR)$(INCLUDEDIR)/host $(DESTDIR)$(PKGCONFIGDIR)
-	$(INSTALL) -m 755 $(BUILD)/$(SOFILE) $(DESTDIR)$(LIBDIR)/$(SOFILE)
-	ln -sf $(SOFILE) $(DESTDIR)$(LIBDIR)/$(SO).$(SOMAJOR)
-	ln -sf $(SO).$(SOMAJOR) $(DESTDIR)$(LIBDIR)/$(SO)
-	$(INSTALL) -m 644 $(BUILD)/libkamailio_dns.a $(DESTDIR)$(LIBDIR)/libkamailio_dns.a
+	sh ci/place.sh $(BUILD)/$(SOFILE) $(DESTDIR)$(LIBDIR)/$(SOFILE) 755
+	sh ci/place.sh --link $(SOFILE) $(DESTDIR)$(LIBDIR)/$(SO).$(SOMAJOR)
+	sh ci/place.sh --link $(SO).$(SOMAJOR) $(DESTDIR)$(LIBDIR)/$(SO)
+	sh ci/place.sh $(BUILD)/libkamailio_dns.a $(DESTDIR)$(LIBDIR)/libkamailio_dns.a 644
 	$(INSTALL) -m 644 $(addprefix $(BUILD)/include/,$(HEADERS)) $(DESTDIR)$(INCLUDEDIR)/
 	$(INSTALL) -m 644 $(BUILD)/include/host/kamailio_host.h $(BUILD)/include/host/kamailio_flags.h \
 		$(DESTDIR)$(INCLUDEDIR)/host/
-	$(INSTALL) -m 644 $(BUILD)/kamailio-dns.pc $(DESTDIR)$(PKGCONFIGDIR)/kamailio-dns.pc
+	$(call pkg_config,$(PREFIX)) > $(DESTDIR)$(PKGCONFIGDIR)/kamailio-dns.pc
+	chmod 644 $(DESTDIR)$(PKGCONFIGDIR)/kamailio-dns.pc
 	$(INSTALL) -d $(DESTDIR)$(DATADIR)
 	$(INSTALL) -m 644 $(addprefix kamailio/,$(LINKING)) $(DESTDIR)$(DATADIR)/
 
@@ -102,27 +120,38 @@ uninstall:
 
 # --- showing it
 
-run: setup lib
-	$(Q)BUILD=$(BUILD) URI="$(URI)" CC="$(CC)" sh examples/run.sh
+# Needs cargo, cc and make, installs nothing.
+run: CARGO_QUIET = $(if $(filter 0,$(V)),--quiet)
+run: lib
+	$(Q)BUILD=$(BUILD) DEMO="$(DEMO)" URI="$(URI)" CC="$(CC)" sh examples/run.sh
 
 # Kamailio with the library in place of its own DNS files: Debian's source package of SUITE (bookworm or
 # trixie), or the tree KAMAILIO_SRC. docs/drop-in.md has the steps by hand.
 SUITE ?= bookworm
-kamailio: setup lib
+kamailio: try-setup lib
 	$(Q)BUILD=$(BUILD) sh kamailio/build.sh "$(or $(KAMAILIO_SRC),$(SUITE))" $(BUILD)
 	$(Q)BUILD=$(BUILD) CHECKS=lookup sh kamailio/check.sh "$(or $(KAMAILIO_SRC),$(SUITE))"
 
 # --- checking it
 
+# Packages, after saying which. SETUP=no: none are installed, by no target.
 setup:
-	$(Q)sh ci/setup.sh
+	$(Q)SETUP="$(SETUP)" sh ci/setup.sh
+
+# The same where it can be done; else it says what will be missing.
+try-setup:
+	$(Q)SETUP="$(SETUP)" sh ci/setup.sh --try
+
+# All that comes from the network, once: packages, crates, sources of Kamailio, scenarios of others.
+fetch: try-setup
+	$(Q)CARGO="$(CARGO)" sh ci/fetch/all.sh
 
 # The cargo features that the flags select, for scripts.
 features:
 	@echo '$(FEATURES)'
 
 # The files that run, in a package of their own, so that little more than loom is built.
-loom:
+loom: ready
 	RUSTFLAGS="--cfg loom" LOOM_MAX_PREEMPTIONS=3 CARGO_TARGET_DIR=target/loom \
 		$(CARGO) test $(CARGOFLAGS) --manifest-path ci/loom/Cargo.toml --release --lib
 
@@ -139,7 +168,7 @@ soak:
 	SOAK_SECONDS=$(SECONDS) SOAK_RECORD=$(CURDIR)/docs/soak.md $(CARGO) test $(CARGOFLAGS) --release \
 		--features fault_injection --test soak -- --nocapture
 
-test: setup lib
+test: try-setup lib
 	$(Q)CARGO="$(CARGO)" CARGOFLAGS="$(CARGOFLAGS)" FEATURES="$(FEATURES)" BUILD=$(BUILD) \
 		CC="$(CC)" CXX="$(CXX)" sh ci/test.sh
 
@@ -148,10 +177,10 @@ check-c: lib
 
 # Kamailio's own three files and this library, side by side, case by case.
 .PHONY: twin
-twin: setup lib
+twin: try-setup lib
 	$(Q)BUILD=$(BUILD) sh c_tests/twin/run.sh
 
-valgrind: setup lib
+valgrind: try-setup lib
 	$(Q)BUILD=$(BUILD) CC="$(CC)" CXX="$(CXX)" \
 		VALGRIND="valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite" \
 		sh c_tests/run.sh
@@ -163,13 +192,13 @@ asan: lib
 
 # Real Kamailio on the library, with name servers and sipp: SUITE="bookworm trixie"
 SUITE ?= bookworm
-e2e: setup lib
+e2e: try-setup lib
 	$(Q)BUILD=$(BUILD) sh kamailio/e2e/run.sh $(SUITE)
 
 # Everything about the layouts of handles: refusals, both build systems, the archive, and all calls through a core
 # and modules whose handle is that of 6.1.5. CI has most of it.
 .PHONY: layouts
-layouts: setup lib
+layouts: try-setup lib
 	$(CARGO) test $(CARGOFLAGS) --test handle_layouts --test select_quick
 	$(Q)BUILD=$(BUILD) WHOLE=1 CHECKS=layout sh kamailio/check.sh trixie
 	$(Q)BUILD=$(BUILD) CHECKS=layout sh kamailio/check.sh bookworm
@@ -180,30 +209,30 @@ layouts: setup lib
 # The same under load while everything changes: SECONDS=60, VALGRIND_SECONDS=20 under valgrind
 SECONDS ?= 60
 VALGRIND_SECONDS ?= 20
-soak-kamailio: setup lib
+soak-kamailio: try-setup lib
 	$(Q)BUILD=$(BUILD) SECONDS_=$(SECONDS) VALGRIND_SECONDS=$(VALGRIND_SECONDS) sh kamailio/soak/run.sh $(SUITE)
 
 # The proof that each end-to-end scenario can fail.
-e2e-selftest: setup lib
+e2e-selftest: try-setup lib
 	$(Q)BUILD=$(BUILD) sh kamailio/e2e/run.sh $(SUITE) -- --selftest
 
 # Behaviour under failure, the C original beside the library: short, or in full with the document.
 OUTAGE ?= 300
-failures: setup lib
+failures: try-setup lib
 	$(Q)BUILD=$(BUILD) sh kamailio/failures/run.sh $(SUITE)
 
-failure-table: setup lib
+failure-table: try-setup lib
 	$(Q)BUILD=$(BUILD) sh kamailio/failures/run.sh bookworm trixie -- --full --outage $(OUTAGE) \
 		--table docs/behaviour-under-failure.md
 
 # Speed, the C original beside the library, in turn: the whole table with the document, or a look at it.
-bench-kamailio: setup lib
+bench-kamailio: try-setup lib
 	$(Q)BUILD=$(BUILD) sh kamailio/bench/run.sh --out docs
 
-bench-kamailio-quick: setup lib
+bench-kamailio-quick: try-setup lib
 	$(Q)BUILD=$(BUILD) sh kamailio/bench/run.sh --quick
 
-lint:
+lint: ready
 	$(CARGO) fmt --check
 	$(CARGO) clippy $(CARGOFLAGS) --all-targets -- -D warnings
 	$(CARGO) test $(CARGOFLAGS) --quiet --test header --test layering
@@ -220,9 +249,10 @@ help:
 	@echo 'all        shared object, static archive, headers, pkg-config file into $(BUILD)/'
 	@echo 'install    into PREFIX ($(PREFIX)); also DESTDIR, LIBDIR, INCLUDEDIR'
 	@echo 'uninstall  the reverse'
-	@echo 'run        shows the library at work; URI=sip:example.org for a URI of yours'
+	@echo 'run        shows the library at work; DEMO=full for the long tour, URI=sip:example.org for a URI of yours'
+	@echo 'fetch      gets everything from the network, once: packages, crates, sources and scenarios of others'
 	@echo 'kamailio   Kamailio with the library; SUITE=bookworm (5.6.3) or trixie (6.0.1), or KAMAILIO_SRC=dir'
-	@echo 'test       all tests, Rust and C'
+	@echo 'test       all tests, Rust, C and Kamailio; SETUP=no installs nothing and runs what can be run'
 	@echo 'loom       the lock-free protocol in a model, and every seeded mistake caught'
 	@echo 'tsan       cache and shared memory under ThreadSanitizer'
 	@echo 'soak       the cache under everything at once for SECONDS=600; writes docs/soak.md'
@@ -236,6 +266,6 @@ help:
 	@echo 'soak-kamailio  Kamailio under load while everything changes; SECONDS, VALGRIND_SECONDS'
 	@echo 'lint       formatting, clippy, header, layers, documentation'
 	@echo 'header     refreshes include/kamailio_dns.h'
-	@echo 'clean      removes what was built'
+	@echo 'clean      removes what was built, and what was fetched'
 	@echo 'flags      make extra_defs="-DUSE_DNS_CACHE_STATS", make DEFS_RM="-DUSE_NAPTR",'
 	@echo '           or edit Makefile.defs'

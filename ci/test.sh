@@ -3,15 +3,39 @@
 #
 # CARGO, CARGOFLAGS, FEATURES, BUILD, CC, CXX come from the Makefile. What makes calls and waits for timers runs
 # beside what computes: two lanes, each with its output in a file that is shown when both have come to their ends.
+# What lacks something here is said to be skipped, with what it lacks, and is counted as skipped.
+
+here=$(cd "$(dirname "$0")" && pwd) || exit 1
+cd "$here/.." || exit 1
+. "$here/packages.sh"
 
 scratch=$(mktemp -d "${TMPDIR:-/tmp}/kamailio-dns.XXXXXX") || exit 1
 trap 'rm -rf "$scratch"' EXIT
 BUILD=${BUILD:-build}
 export BUILD
 
-# done_with TITLE PASSED FAILED SINCE: a line of the sum
+# done_with TITLE PASSED FAILED SINCE [SKIPPED]: a line of the sum
 done_with() {
-	echo "$1: $2 passed, $3 failed ($(($(date +%s) - $4)) s)" | tee -a "$scratch/sum"
+	skipped=
+	[ "${5:-0}" = 0 ] || skipped=", $5 skipped"
+	echo "$1: $2 passed, $3 failed$skipped ($(($(date +%s) - $4)) s)" | tee -a "$scratch/sum"
+}
+
+# skip TITLE WHY: it was not run, and counts as one that was skipped
+skip() {
+	echo "$1: 0 passed, 0 failed, 1 skipped: $2" | tee -a "$scratch/sum"
+}
+
+# lacks TITLE WHAT...: true, and skips TITLE, when packages for these are missing
+lacks() {
+	title=$1
+	shift
+	missing=$(missing_packages "$@")
+	[ -n "$missing" ] && skip "$title" "packages are missing: $missing"
+}
+
+number() { # word: the number before it in the line on standard input
+	sed -n "s/.*\\(^\\|[^0-9]\\)\\([0-9][0-9]*\\) $1.*/\\2/p"
 }
 
 # run TITLE command...: runs it and adds its closing line "N passed, N failed" to the sum
@@ -22,28 +46,59 @@ run() {
 	log=$scratch/$(echo "$title" | tr -c 'a-zA-Z0-9\n' '_').log
 	echo "--- $title"
 	"$@" 2>&1 | tee "$log"
-	line=$(grep -E '(^|[^0-9])[0-9]+ passed, [0-9]+ failed$' "$log" | tail -n 1)
-	passed=$(echo "$line" | awk '{ for (i = 2; i <= NF; i++) if ($i == "passed,") print $(i - 1) }')
-	failed=$(echo "$line" | awk '{ for (i = 2; i <= NF; i++) if ($i == "failed") print $(i - 1) }')
+	line=$(grep -E '(^|[^0-9])[0-9]+ passed, [0-9]+ failed(, [0-9]+ skipped)?$' "$log" | tail -n 1)
+	passed=$(echo "$line" | number passed)
+	failed=$(echo "$line" | number failed)
 	# No closing line: it did not get to its end.
 	[ -n "$failed" ] || failed=1
-	done_with "$title" "${passed:-0}" "$failed" "$since"
+	done_with "$title" "${passed:-0}" "$failed" "$since" "$(echo "$line" | number skipped)"
 }
 
-# The Rust tests go through a pipe, so the status travels in a file.
-since=$(date +%s)
-log=$scratch/rust.log
-{
-	# shellcheck disable=SC2086
-	${CARGO:-cargo} test ${CARGOFLAGS:-} --no-default-features --features "${FEATURES:-} fault_injection" --no-fail-fast --lib --tests --examples 2>&1
-	echo "cargo status $?"
-} | tee "$log"
-rust_status=$(sed -n 's/^cargo status //p' "$log")
-rust_passed=$(awk '/^test result:/ { n += $4 } END { print n + 0 }' "$log")
-rust_failed=$(awk '/^test result:/ { n += $6 } END { print n + 0 }' "$log")
-# A test program that does not even build, or dies, has no result line.
-[ "$rust_status" = 0 ] || [ "$rust_failed" -gt 0 ] || rust_failed=1
-done_with Rust "$rust_passed" "$rust_failed" "$since"
+# --- Rust
+
+# rust_tests TITLE argument...: the Rust tests with these arguments of cargo test. They go through a pipe, so the status
+# travels in a file.
+rust_tests() {
+	title=$1
+	shift
+	since=$(date +%s)
+	log=$scratch/rust.log
+	{
+		# shellcheck disable=SC2086
+		${CARGO:-cargo} test ${CARGOFLAGS:-} --no-default-features --features "${FEATURES:-} fault_injection" \
+			--no-fail-fast "$@" 2>&1
+		echo "cargo status $?"
+	} | tee "$log"
+	status=$(sed -n 's/^cargo status //p' "$log")
+	passed=$(awk '/^test result:/ { n += $4 } END { print n + 0 }' "$log")
+	failed=$(awk '/^test result:/ { n += $6 } END { print n + 0 }' "$log")
+	# A test program that does not even build, or dies, has no result line.
+	[ "$status" = 0 ] || [ "$failed" -gt 0 ] || failed=1
+	done_with "$title" "$passed" "$failed" "$since" "$(rust_skipped)"
+}
+
+# Scenarios that only a package has which is not here, when the tests said so.
+rust_skipped() {
+	awk '/ scenarios skipped: / { n += $1 } END { print n + 0 }' "$log"
+}
+
+rust_tests Rust --lib --tests --examples
+
+# Tests that need what others test themselves with are ignored unless they are asked for, by their names.
+corpus_tests() { # corpus, how the names of its tests begin
+	if [ -f "${KAMAILIO_DNS_CORPORA:-build/corpora}/$1/.complete" ]; then
+		rust_tests "Rust, corpus of $2" --test rpl --test corpora --test resolver_replay -- --ignored --nocapture "$2"
+	else
+		skip "Rust, corpus of $2" "it is not here: make fetch"
+	fi
+}
+
+sh ci/fetch/corpora.sh 2>&1 | sed 's/^/corpora: /'
+corpus_tests unbound-bookworm unbound
+corpus_tests c-ares c_ares
+corpus_tests bind bind
+
+# --- Kamailio
 
 # The original has these on; a library without them has less to compare than the cases ask for.
 whole=yes
@@ -53,37 +108,68 @@ for feature in use_dns_cache use_dns_failover use_naptr dns_srv_lb cache_relevan
 	*) whole=no ;;
 	esac
 done
-SUITES=${SUITES:-bookworm trixie}
 
-# Kamailio's cores and modules, for all that follows.
+# Kamailio's cores and modules, for all that follows; suites: those that can be built here.
 build_kamailio() {
-	for suite in $SUITES; do
-		if sh kamailio/build.sh "$suite" "$BUILD" >/dev/null; then
-			echo "$suite: 1 passed, 0 failed"
+	suites=
+	for suite in ${SUITES:-bookworm trixie}; do
+		title="kamailio of $suite is built"
+		if lacks "$title" sources kamailio "$suite"; then
+			:
+		elif ! sh kamailio/fetch.sh "$suite" >/dev/null 2>"$scratch/fetch"; then
+			skip "$title" "its sources are not here: make fetch ($(tail -n 1 "$scratch/fetch"))"
 		else
-			echo "$suite: 0 passed, 1 failed"
-			return
+			run "$title" build_suite "$suite"
+			[ "$failed" != 0 ] || suites="$suites $suite"
 		fi
 	done
 }
 
+build_suite() {
+	if sh kamailio/build.sh "$1" "$BUILD" >/dev/null; then
+		echo "1 passed, 0 failed"
+	else
+		echo "0 passed, 1 failed"
+	fi
+}
+
+# Whether a process can have a network, and mounts, of its own.
+has_namespaces() {
+	if [ "$(id -u)" -eq 0 ]; then
+		unshare --mount --net true
+	else
+		unshare --map-root-user --mount --net true
+	fi 2>/dev/null
+}
+
 calls() {
+	! lacks "failures, end to end, soak" calls || return 0
+	has_namespaces || {
+		skip "failures, end to end, soak" "no network namespaces here"
+		return
+	}
 	# Where DNS fails, the original is beside ours, too. `make failure-table` is the long version.
 	# shellcheck disable=SC2086
-	run "failures" sh kamailio/failures/run.sh ${FAILURE_SUITES:-bookworm} -- --jobs 14
-	# Both versions of Kamailio, whole: calls, then calls while everything changes.
+	set -- $suites
 	# shellcheck disable=SC2086
-	run "end to end" sh kamailio/e2e/run.sh $SUITES
+	run "failures" sh kamailio/failures/run.sh ${FAILURE_SUITES:-$1} -- --jobs 14
+	# Each version of Kamailio, whole: calls, then calls while everything changes.
+	# shellcheck disable=SC2086
+	run "end to end" sh kamailio/e2e/run.sh $suites
 	# The handle of Kamailio 6.1.5, and the modules that calls need. `make layouts` runs everything on it.
 	modules=$(sed -n '/^# what the tests run/,/^$/p' kamailio/modules | sed 's/#.*//')
-	case " $SUITES " in
+	case " $suites " in
 	*" trixie "*)
 		run "end to end, handle of 48 octets" env KAMAILIO_MODULES="$modules" \
 			sh kamailio/e2e/run.sh trixie-handle48 -- --match "flow: |balance: "
 		;;
 	esac
+	if lacks "soak, under valgrind" valgrind; then
+		VALGRIND_SECONDS=0
+		export VALGRIND_SECONDS
+	fi
 	# shellcheck disable=SC2086
-	run "soak" sh kamailio/soak/run.sh $SUITES
+	run "soak" sh kamailio/soak/run.sh $suites
 }
 
 # Rows of the flag table for each suite: one of the two that compile all of the core, the others on one suite
@@ -97,39 +183,59 @@ flag_rows() {
 }
 
 computing() {
-	run "C" sh c_tests/run.sh
-	if command -v valgrind >/dev/null 2>&1; then
-		run "C under valgrind" env \
+	if ! lacks "C" c; then
+		run "C" sh c_tests/run.sh
+		lacks "C under valgrind" valgrind || run "C under valgrind" env \
 			VALGRIND="valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite" \
 			sh c_tests/run.sh
-	else
-		echo "valgrind is missing: ci/setup.sh installs it"
-		done_with "C under valgrind" 0 1 "$(date +%s)"
+		run "C with sanitizers" env \
+			SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=all" sh c_tests/run.sh
 	fi
-	run "C with sanitizers" env \
-		SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=all" sh c_tests/run.sh
 	run "siptargets" sh examples/check.sh
+	run "install, documented commands" sh ci/commands.sh
 	run "flags" sh ci/flags.sh
-	[ "$whole" = yes ] || return 0
-	run "twin" sh c_tests/twin/run.sh
-	for suite in $SUITES; do
+	[ -n "$suites" ] || return 0
+	if lacks "twin" calls; then
+		:
+	elif has_namespaces; then
+		# shellcheck disable=SC2086
+		run "twin" sh c_tests/twin/run.sh $suites
+	else
+		skip "twin" "no network namespaces here"
+	fi
+	for suite in $suites; do
 		run "kamailio of $suite" env ROWS="$(flag_rows "$suite")" sh kamailio/check.sh "$suite"
 	done
 }
 
 if [ "$whole" = yes ]; then
-	run "kamailio is built" build_kamailio
+	build_kamailio
+else
+	suites=
+	skip "twin, kamailio, calls" "a flag of the original is off"
+fi
+if [ -n "$suites" ]; then
 	calls >"$scratch/calls" 2>&1 &
 	lane=$!
 	computing
 	wait "$lane"
 	cat "$scratch/calls"
 else
-	echo "a flag of the original is off: no twin tests, no calls"
+	[ "$whole" = no ] || skip "twin, kamailio, calls" "no Kamailio could be built"
 	computing
 fi
 
 echo
 cat "$scratch/sum"
-awk -F': ' '{ split($NF, n, " "); passed += n[1]; failed += n[3] }
-	END { print passed + 0 " passed, " failed + 0 " failed"; exit failed > 0 }' "$scratch/sum"
+awk '{
+	for (i = 2; i <= NF; i++) {
+		if ($i ~ /^passed,$/) passed += $(i - 1)
+		if ($i ~ /^failed,?$/) failed += $(i - 1)
+		if ($i ~ /^skipped:?$/) skipped += $(i - 1)
+	}
+} END {
+	printf "%d passed, %d failed", passed, failed
+	if (skipped) printf ", %d skipped", skipped
+	print ""
+	exit failed > 0
+}' "$scratch/sum"
