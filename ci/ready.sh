@@ -2,8 +2,9 @@
 # Before cargo is called: Rust is new enough, and the crates are there or can be fetched. Else one line says what is
 # to be done.
 
-. "$(dirname "$0")/rust.sh"
-cd "$(dirname "$0")/.." || exit 1
+root=$(cd "$(dirname "$0")/.." && pwd) || exit 1
+. "$root/ci/rust.sh"
+cd "$root" || exit 1
 
 trouble=$(rust_trouble)
 [ -z "$trouble" ] || {

@@ -1,6 +1,7 @@
-# Read by setup.sh and ready.sh: which Rust is there, and whether it is new enough.
+# Read by setup.sh, ready.sh and fetch/all.sh, which set root to the project's folder: which Rust is there, and whether
+# it is new enough.
 
-rust_wanted=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' "$(dirname "$0")/../Cargo.toml")
+rust_wanted=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' "$root/Cargo.toml")
 
 # rust_trouble: one line about what is wrong with Rust; nothing when it will do. Cargo is not asked to read anything:
 # an old one does not understand these files, and would complain about them.

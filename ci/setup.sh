@@ -7,6 +7,7 @@
 set -u
 
 here=$(cd "$(dirname "$0")" && pwd) || exit 1
+root=$(dirname "$here")
 . "$here/rust.sh"
 . "$here/packages.sh"
 . "$here/fetch/apt.sh"
