@@ -134,7 +134,7 @@ fn work(cache: &Cache, limits: [usize; 2], seed: u64, steps: u32) {
                     permanent: false,
                     negative_ttl: 0,
                 };
-                let _changed_meanwhile = cache.replace_if_current(&old, &draft, now);
+                let _changed_meanwhile = cache.replace_if_current(&old, &draft, old.place(), now);
             }
             _ => put(cache, i, draw.next(u32::MAX), false, now),
         }

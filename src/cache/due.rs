@@ -106,8 +106,8 @@ fn window(life_s: u32) -> u32 {
 }
 
 impl Cache {
-    /// As [`note_use`]: for an alias or a link that was followed for the sake of a type, or for an entry of the type
-    /// that was reached in this way.
+    /// Notes an entry that was just used if it is in the last part of its life: an alias or a link that was followed for
+    /// the sake of a type, or an entry of the type that was reached in this way.
     #[cold]
     pub fn note_followed(&self, entry: &EntryRef, qtype: RecordType, now: u32) {
         if !entry.is_permanent() {

@@ -29,7 +29,7 @@ const EDITED: u8 = 15;
 /// Where the flags stand in the word at [`layout::IDENTITY`].
 const FLAGS_SHIFT: u32 = 16;
 
-/// The number of a search list, 1 to [`LISTS`].
+/// The number of a search list, 1 to 14.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ListId(u8);
 
