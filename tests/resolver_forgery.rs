@@ -15,7 +15,7 @@ use kamailio_dns::error::Failure;
 use kamailio_dns::resolver::servers::{ServerStatus, snapshot};
 use kamailio_dns::resolver::{Answer, Outcome, Protocol};
 use support::OptionsGuard;
-use support::network::{Network, ask, question_end, reply};
+use support::network::{Manner, Network, ask, question_end, reply};
 
 const SERVER: &str = "192.0.2.61:53";
 const NAME: &str = "host.Example.org";
@@ -292,4 +292,191 @@ fn a_server_without_edns_is_asked_without_cookie() {
     let sent = network.take_queries();
     let octets: Vec<bool> = sent.iter().map(|s| cookie(&s.octets).is_some()).collect();
     assert_eq!(octets, [true, false, false]);
+}
+
+/// The header alone, with these flags: an error that does not repeat the question.
+fn without_question(query: &[u8], flags: u16) -> Vec<u8> {
+    let mut message = query[..12].to_vec();
+    message[2..4].copy_from_slice(&flags.to_be_bytes());
+    message[4..].fill(0);
+    message
+}
+
+fn has_opt(query: &[u8]) -> bool {
+    query.len() > question_end(query)
+}
+
+const FORMERR: u16 = 0x8181;
+const SERVFAIL: u16 = 0x8182;
+const REFUSED: u16 = 0x8185;
+
+#[test]
+fn an_error_without_question_proves_nothing() {
+    for (option, flags) in [
+        ("dns_0x20", FORMERR),
+        ("dns_0x20", SERVFAIL),
+        ("dns_0x20", REFUSED),
+        ("dns_cookies", FORMERR),
+        ("dns_cookies", SERVFAIL),
+    ] {
+        let _options = options(option);
+        let network = Network::default();
+        // Forged over UDP; the server itself answers over TCP.
+        network.script(SERVER, move |query, protocol| {
+            Some(match protocol {
+                Udp => without_question(query, flags),
+                Tcp => reply(query, 0x8180, true),
+            })
+        });
+        network.run(|| {
+            for _ in 0..2 {
+                good();
+                let sent = network.take_queries();
+                let ways: Vec<Protocol> = sent.iter().map(|s| s.protocol).collect();
+                assert_eq!(ways, [Udp, Tcp], "{option} {flags:x}");
+                assert!(sent.iter().all(|s| has_opt(&s.octets)));
+            }
+        });
+    }
+}
+
+#[test]
+fn the_reply_behind_an_error_without_question_is_still_heard() {
+    for option in ["dns_0x20", "dns_cookies"] {
+        let _options = options(option);
+        let network = Network::default();
+        network.script(SERVER, |query, protocol| {
+            (protocol == Udp).then(|| without_question(query, SERVFAIL))
+        });
+        network.also(SERVER, 20, |query, protocol| {
+            (protocol == Udp).then(|| reply(query, 0x8180, true))
+        });
+        network.run(good);
+        assert_eq!(network.now_ms(), 20, "{option}");
+        assert_eq!(protocols(&network), [Udp, Tcp]);
+    }
+}
+
+#[test]
+fn a_server_that_means_its_error_without_question_is_asked_without_edns() {
+    // It says so over TCP, too: from then on everybody knows.
+    let _options = options("dns_0x20");
+    let network = Network::default();
+    network.script(SERVER, |query, _| {
+        Some(if has_opt(query) {
+            without_question(query, FORMERR)
+        } else {
+            reply(query, 0x8180, true)
+        })
+    });
+    network.run(|| {
+        good();
+        assert_eq!(protocols(&network), [Udp, Tcp, Tcp]);
+        good();
+        let sent = network.take_queries();
+        assert!(sent.len() == 1 && !has_opt(&sent[0].octets));
+    });
+}
+
+#[test]
+fn without_tcp_the_question_is_repeated_without_edns_and_nothing_is_learnt() {
+    for option in ["dns_0x20", "dns_cookies"] {
+        let _options = options(option);
+        let network = Network::default();
+        network.closes_tcp(SERVER);
+        network.script(SERVER, |query, _| {
+            Some(if has_opt(query) {
+                without_question(query, FORMERR)
+            } else {
+                reply(query, 0x8180, true)
+            })
+        });
+        network.run(|| {
+            for _ in 0..2 {
+                good();
+                let sent = network.take_queries();
+                let opts: Vec<bool> = sent.iter().map(|s| has_opt(&s.octets)).collect();
+                assert_eq!(opts, [true, true, false], "{option}");
+            }
+        });
+        // Nothing but such errors: no more than that is sent.
+        network.script(SERVER, |query, _| Some(without_question(query, FORMERR)));
+        network.run(|| {
+            assert!(matches!(ask(NAME), Outcome::Failed(_)));
+            assert_eq!(protocols(&network), [Udp, Tcp, Udp], "{option}");
+        });
+    }
+}
+
+#[test]
+fn a_known_cookie_is_not_given_up_for_an_error_without_question() {
+    let _options = options("dns_cookies");
+    let network = Network::default();
+    network.closes_tcp(SERVER);
+    let attacked = Rc::new(Cell::new(false));
+    let state = Rc::clone(&attacked);
+    network.script(SERVER, move |query, _| {
+        if state.get() {
+            return Some(without_question(query, FORMERR));
+        }
+        let mut data = cookie(query).expect("a cookie");
+        data.truncate(8);
+        data.extend([5; 16]);
+        Some(with_cookie(reply(query, 0x8180, true), 0, &data))
+    });
+    network.run(|| {
+        good();
+        network.take_queries();
+        attacked.set(true);
+        assert!(matches!(ask(NAME), Outcome::Failed(Failure::Timeout)));
+        let sent = network.take_queries();
+        assert!(sent.iter().all(|s| cookie(&s.octets).is_some()));
+        assert!(status().has_cookie);
+    });
+}
+
+#[test]
+fn a_notice_that_the_port_is_closed_costs_one_attempt() {
+    let mut options = options("dns_0x20");
+    options.set("dns_retr_no", "3");
+    let network = Network::new(&[(SERVER, Manner::Closed(1))]);
+    network.run(|| {
+        // The one that was sent by somebody else: the next attempt has its whole time.
+        let later = network.clone();
+        network.interrupt(0, move || later.set(SERVER, Manner::Answers(4900)));
+        good();
+        assert_eq!(network.take_sent(), [(0, 61), (1, 61)]);
+        assert!(status().up);
+        // A port that is closed indeed.
+        network.set(SERVER, Manner::Closed(1));
+        assert!(matches!(ask(NAME), Outcome::Failed(Failure::Network)));
+        assert_eq!(network.take_sent().len(), 3);
+        assert!(status().up, "only silence says that");
+        assert_eq!(status().failures, 3);
+    });
+}
+
+#[test]
+fn addresses_of_another_length_and_records_of_another_class_are_no_answers() {
+    let _options = options("dns_0x20");
+    for (class, data) in [
+        (1, &[192, 0, 2, 1, 0][..]),
+        (1, &[192, 0, 2]),
+        (3, &[192, 0, 2, 1]),
+        (255, &[192, 0, 2, 1]),
+    ] {
+        let network = Network::default();
+        network.script(SERVER, move |query, _| {
+            let mut message = reply(query, 0x8180, false);
+            message[7] = 1;
+            message.extend([0xC0, 12, 0, 1, 0, class, 0, 0, 0, 60, 0, data.len() as u8]);
+            message.extend(data);
+            Some(message)
+        });
+        let outcome = network.run(|| ask(NAME));
+        assert!(
+            matches!(outcome, Outcome::Failed(Failure::Malformed)),
+            "{class} {data:?}: {outcome:?}"
+        );
+    }
 }

@@ -2,7 +2,8 @@
 //!
 //! Order of things for one candidate name: each server in turn, `attempts` times round, `timeout`
 //! for each; servers that are down come only when those that are up have had all their attempts. A
-//! server that said it cannot help, or that cannot be reached, is not asked again for this name. One
+//! server that said it cannot help, or to which nothing can be sent, is not asked again for this name. A notice
+//! that the port is closed, and a connection that ends, cost an attempt. A server
 //! that was slow may still answer while the next is being asked. One candidate takes at most timeout *
 //! attempts * servers, TCP and repetitions without EDNS included, and a question that times the number
 //! of candidates. The caller's deadline can only shorten it.
@@ -50,6 +51,26 @@ struct Flight {
     spelled: Option<Octets>,
     strays: u32,
     sent_us: u64,
+    /// Number of the attempt at the server that it is part of; 0 for a copy.
+    attempt: u32,
+    /// An error came that anybody can have sent, and TCP is to tell.
+    doubt: Option<Doubt>,
+}
+
+impl Flight {
+    /// The server says, as far as one can tell, that it cannot read the query, and it never gave a cookie that
+    /// could be lost with the OPT record.
+    fn may_do_without_edns(&self) -> bool {
+        let has_cookie = self.cookie.is_some_and(|c| !c.server().is_empty());
+        self.edns && !has_cookie && self.doubt.is_some_and(|doubt| doubt.unreadable)
+    }
+}
+
+/// An error that anybody can have sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Doubt {
+    /// It says that the query could not be read.
+    unreadable: bool,
 }
 
 /// How far the attempts at one server have got, for one candidate.
@@ -285,9 +306,25 @@ impl<'s> Exchange<'s> {
         protocol: Protocol,
         session: &mut Session,
     ) -> Option<u64> {
+        let now_ms = session.transport.now_ms();
+        let edns = !server.lacks(Ability::Edns, now_ms);
+        self.launch_with(edns, (place, server), protocol, session)
+    }
+
+    /// Sends the query without EDNS, whatever is known of the server.
+    fn launch_plain(&mut self, place: usize, server: &Server, session: &mut Session) {
+        self.launch_with(false, (place, server), Protocol::Udp, session);
+    }
+
+    fn launch_with(
+        &mut self,
+        edns: bool,
+        (place, server): (usize, &Server),
+        protocol: Protocol,
+        session: &mut Session,
+    ) -> Option<u64> {
         let sent_us = session.transport.now_us();
         let now_ms = sent_us / 1000;
-        let edns = !server.lacks(Ability::Edns, now_ms);
         let id = random::secure_u16();
         let values = &self.settings.values;
         let cookie = (edns && values.cookies).then(|| server.cookie(now_ms));
@@ -328,6 +365,8 @@ impl<'s> Exchange<'s> {
             spelled,
             strays: 0,
             sent_us,
+            attempt: self.attempts.get(place).map_or(0, |a| a.made),
+            doubt: None,
         });
         Some(now_ms)
     }
@@ -374,15 +413,7 @@ impl<'s> Exchange<'s> {
         self.now_ms = now_us / 1000;
         let message = match event {
             Event::Message(message) => message,
-            Event::Failed => {
-                // A server without TCP is not down.
-                if protocol == Protocol::Udp || self.settings.values.use_vc {
-                    server.note_unreachable(now_us / 1000);
-                } else {
-                    server.note_error();
-                }
-                return self.server_failed(place, Failure::Network, session);
-            }
+            Event::Failed => return self.query_lost(handle, session),
         };
         let Some(candidate) = self.candidates.names.get(self.position) else {
             return;
@@ -400,7 +431,11 @@ impl<'s> Exchange<'s> {
         };
         let (verdict, manners) = judge(&message, &asked);
         session.transport.recycle(message);
-        if !matches!(verdict, Verdict::Ignore(_) | Verdict::Doubtful) {
+        let proven = !matches!(
+            verdict,
+            Verdict::Ignore(_) | Verdict::Doubtful | Verdict::Unproven { .. }
+        );
+        if proven {
             note_manners(&server, &manners, now_us / 1000);
             // A connection takes a round trip of its own.
             let is_datagram = protocol == Protocol::Udp;
@@ -429,6 +464,13 @@ impl<'s> Exchange<'s> {
                 metrics::count(Metric::Discarded);
                 trace!("reply for {} is doubtful", candidate.name);
                 self.ask_again(handle, Protocol::Tcp, session);
+            }
+            Verdict::Unproven { unreadable } => {
+                metrics::count(Metric::Discarded);
+                trace!("reply for {} has no question", candidate.name);
+                flight.strays += 1;
+                flight.doubt.get_or_insert(Doubt { unreadable });
+                self.ask_whether_proven(place, &server, session);
             }
             Verdict::BadCookie => {
                 let protocol = if self.cookie_refused {
@@ -460,6 +502,47 @@ impl<'s> Exchange<'s> {
         session.transport.close(handle);
         if !self.send(place, &server, protocol, session) {
             self.server_failed(place, Failure::Network, session);
+        }
+    }
+
+    /// The network reports that nothing will come of a query: that ends the attempt, and not more.
+    fn query_lost(&mut self, handle: Handle, session: &mut Session) {
+        let Some(index) = self.flights.iter().position(|f| f.handle == handle) else {
+            return;
+        };
+        let lost = self.flights.remove(index);
+        session.transport.close(handle);
+        lost.server.note_lost();
+        trace!("server {} of the list: query lost", lost.place);
+        self.last_error.get_or_insert(Failure::Network);
+        let is_under_way = |f: &&mut Flight| f.place == lost.place && f.attempt == lost.attempt;
+        match self.flights.iter_mut().find(is_under_way) {
+            // It could not be asked over TCP whether it sent the error. Without the OPT record there is nothing
+            // left that it may not be able to read, and the letters guard the query as before.
+            Some(flight) if lost.protocol == Protocol::Tcp && flight.may_do_without_edns() => {
+                flight.doubt = Some(Doubt { unreadable: false });
+                self.launch_plain(lost.place, &lost.server, session);
+            }
+            Some(_) => {}
+            None if lost.place == self.current_place => self.try_next_server(session),
+            None => {}
+        }
+    }
+
+    /// An error came that anybody can have sent: asks over TCP, once in an attempt.
+    fn ask_whether_proven(&mut self, place: usize, server: &Server, session: &mut Session) {
+        let is_of_attempt = |f: &&Flight| {
+            self.attempts
+                .get(place)
+                .is_some_and(|a| f.place == place && f.attempt == a.made)
+        };
+        let doubts = self
+            .flights
+            .iter()
+            .filter(is_of_attempt)
+            .filter(|f| f.doubt.is_some());
+        if doubts.count() == 1 && !self.settings.values.use_vc {
+            self.launch(place, server, Protocol::Tcp, session);
         }
     }
 

@@ -98,6 +98,7 @@ fn from_reply(message: &[u8], question: &Question<'_>, qname: &Name) -> Outcome 
         | Verdict::Truncated
         | Verdict::WithoutEdns
         | Verdict::Doubtful
+        | Verdict::Unproven { .. }
         | Verdict::BadCookie => Outcome::Failed(Failure::Malformed),
     }
 }

@@ -188,7 +188,7 @@ pub(super) struct Body {
     pub(super) soas: Vec<(Name, u32)>,
     /// The authority section has NS records.
     pub(super) has_ns: bool,
-    /// Answer records of the type asked, or CNAME, that could not be decoded.
+    /// Answer records of the type asked, or CNAME, that could not be decoded or are of another class.
     pub(super) unusable_answers: u32,
     /// Every record of the answer section lies within the message.
     pub(super) answers_complete: bool,
@@ -208,10 +208,14 @@ impl Body {
     ) -> Option<()> {
         for _ in 0..count {
             let frame = Frame::read(reader)?;
-            if frame.class != CLASS_IN || self.answers.len() >= MAX_SECTION_RECORDS {
+            if self.answers.len() >= MAX_SECTION_RECORDS {
                 continue;
             }
-            match frame.decode(budget, qname) {
+            let is_asked_class = frame.class == CLASS_IN;
+            match is_asked_class
+                .then(|| frame.decode(budget, qname))
+                .flatten()
+            {
                 Some(record) => self.answers.push(record),
                 None if frame.rtype == qtype || frame.rtype == RecordType::CNAME => {
                     self.unusable_answers += 1;

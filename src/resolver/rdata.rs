@@ -6,16 +6,16 @@ use crate::rr::{Naptr, RData, RecordType, Srv};
 /// Decodes RDATA; `rdata` is a reader of exactly its octets.
 ///
 /// `None` if it does not have the form of its type. Names must end where the data ends: a reader
-/// that goes on into the next record would take that for a name. Addresses may be followed by
-/// octets that are ignored, as the callers of `get_record()` know it.
+/// that goes on into the next record would take that for a name. Addresses have their four or sixteen octets
+/// and no more: whoever sends others did not mean an address.
 pub(super) fn decode(
     rtype: RecordType,
     mut rdata: Reader<'_>,
     budget: &mut Budget,
 ) -> Option<RData> {
     match rtype {
-        RecordType::A => rdata.array::<4>().map(|octets| RData::A(octets.into())),
-        RecordType::AAAA => rdata.array::<16>().map(|octets| RData::Aaaa(octets.into())),
+        RecordType::A => whole::<4>(rdata).map(|octets| RData::A(octets.into())),
+        RecordType::AAAA => whole::<16>(rdata).map(|octets| RData::Aaaa(octets.into())),
         RecordType::TXT => txt(rdata),
         RecordType::CNAME
         | RecordType::PTR
@@ -33,6 +33,11 @@ pub(super) fn decode(
         }
         _ => Some(RData::Other),
     }
+}
+
+/// The octets, when there are just so many.
+fn whole<const N: usize>(mut rdata: Reader<'_>) -> Option<[u8; N]> {
+    rdata.array().filter(|_| rdata.is_at_end())
 }
 
 fn srv(rdata: &mut Reader<'_>, budget: &mut Budget) -> Option<RData> {
@@ -92,7 +97,9 @@ mod tests {
     fn bad_data_is_refused() {
         for (rtype, octets) in [
             (RecordType::A, &b"\x01\x02\x03"[..]),
+            (RecordType::A, b"\x01\x02\x03\x04\x05"),
             (RecordType::AAAA, b"\x01\x02\x03\x04"),
+            (RecordType::AAAA, &[1; 17]),
             (RecordType::CNAME, b""),
             (RecordType::CNAME, b"\x01a\x00\x00"),
             (RecordType::PTR, b"\x01a"),
@@ -128,10 +135,6 @@ mod tests {
             panic!("not decoded");
         };
         assert_eq!(strings.len(), 3);
-        assert_eq!(
-            decode_octets(RecordType::A, b"\x01\x02\x03\x04\x05"),
-            Some(RData::A([1, 2, 3, 4].into()))
-        );
         assert_eq!(decode_octets(RecordType(99), b""), Some(RData::Other));
     }
 }

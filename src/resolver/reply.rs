@@ -63,6 +63,12 @@ pub(super) enum Verdict {
     /// It lacks what only the server itself could know to send, or the server has changed: ask again over
     /// TCP, where nobody can put in a word.
     Doubtful,
+    /// An error without the question, and so without the letters or the cookie that were sent: anybody can have
+    /// sent it. Ask over TCP, and go on waiting here.
+    Unproven {
+        /// It says that the query could not be read: that may be its OPT record.
+        unreadable: bool,
+    },
     /// The server wants another cookie than it got (RFC 7873 section 5.3): ask again with the one it sent.
     BadCookie,
     /// This server has nothing to say about the name: try the next one.
@@ -92,6 +98,11 @@ fn judge_with(message: &[u8], asked: &Asked<'_>, manners: &mut Manners) -> Verdi
             Ok(body_at) => body_at,
             Err(reason) => return Verdict::Ignore(reason),
         };
+    let guarded = asked.exact_case || asked.cookie.is_some();
+    if body_at.is_none() && guarded && asked.tcp_left {
+        let unreadable = matches!(head.rcode, FORMERR | NOTIMP);
+        return Verdict::Unproven { unreadable };
+    }
     manners.case_lost = asked.exact_case && body_at.is_some() && !keeps_case(message, asked);
     if manners.case_lost && asked.tcp_left {
         return Verdict::Doubtful;

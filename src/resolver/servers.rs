@@ -1,7 +1,8 @@
 //! What is known of each nameserver, in memory that all forked processes share.
 //!
 //! A server is up or down. It goes down when a query got no answer in its time and nobody else got one
-//! from it meanwhile either, or when it cannot be reached. Any answer brings it up again. While it is
+//! from it meanwhile either, or when nothing can be sent to it. That the network says so is not enough: anybody
+//! can send such a notice, it holds nothing of the query but its ports. Any answer brings it up again. While it is
 //! down it is asked only when nothing better is left, and now and then with a copy of a real query: at
 //! once after it went down, so that one lost packet costs little, and from then on every
 //! `dns_server_retry` seconds. One process wins the right to send such a copy, by one compare-and-swap.
@@ -167,7 +168,14 @@ impl Server {
         }
     }
 
-    /// The network says that the server cannot be reached.
+    /// The network says that a query did not reach the server, or a connection ended without an answer.
+    pub(super) fn note_lost(&self) {
+        let slot = self.slot();
+        slot.errors.fetch_add(1, Ordering::Relaxed);
+        slot.failures.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// This host knows no way to the server.
     pub(super) fn note_unreachable(&self, now_ms: u64) {
         let slot = self.slot();
         slot.errors.fetch_add(1, Ordering::Relaxed);

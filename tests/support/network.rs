@@ -48,6 +48,9 @@ struct World {
     now_ms: u64,
     servers: HashMap<SocketAddr, Manner>,
     scripts: HashMap<SocketAddr, Script>,
+    /// Replies that come besides those of `scripts`, after so many ms.
+    seconds: HashMap<SocketAddr, (u64, Script)>,
+    without_tcp: Vec<SocketAddr>,
     sent: Vec<Sent>,
     open: Vec<Handle>,
     coming: Vec<(u64, Handle, Event)>,
@@ -83,6 +86,24 @@ impl Network {
         let address = address.parse().expect("address and port");
         let scripts = &mut self.0.borrow_mut().scripts;
         scripts.insert(address, Box::new(script));
+    }
+
+    /// Makes a server reply once more to each query, after so many ms.
+    pub fn also(
+        &self,
+        address: &str,
+        after_ms: u64,
+        script: impl FnMut(&[u8], Protocol) -> Option<Vec<u8>> + 'static,
+    ) {
+        let address = address.parse().expect("address and port");
+        let seconds = &mut self.0.borrow_mut().seconds;
+        seconds.insert(address, (after_ms, Box::new(script)));
+    }
+
+    /// Makes a server end each TCP connection without a word.
+    pub fn closes_tcp(&self, address: &str) {
+        let address = address.parse().expect("address and port");
+        self.0.borrow_mut().without_tcp.push(address);
     }
 
     /// Lets time pass.
@@ -211,7 +232,15 @@ impl Transport for Network {
             Manner::NoTcp(ms) => (ms, Some(Event::Failed)),
             Manner::Silent | Manner::SilentForSlow(_) => (0, None),
         };
+        let closes = protocol == Protocol::Tcp && world.without_tcp.contains(&server);
+        if let Some((after_ms, script)) = world.seconds.get_mut(&server)
+            && let Some(message) = script(query, protocol)
+        {
+            let coming = (at_ms + *after_ms, handle, Event::Message(message));
+            world.coming.push(coming);
+        }
         let (after_ms, event) = match world.scripts.get_mut(&server) {
+            _ if closes => (1, Some(Event::Failed)),
             Some(script) => (1, script(query, protocol).map(Event::Message)),
             None => (after_ms, event),
         };
