@@ -21,6 +21,12 @@ use crate::host::clock;
 /// Largest DNS message.
 const MAX_MESSAGE_OCTETS: usize = 65_535;
 
+/// Messages read of one TCP connection. One is asked for; a few more are borne with, as over UDP.
+const MAX_TCP_MESSAGES: u32 = 16;
+/// Octets read of one TCP connection: the longest reply, with its length, and once more as much that is none. Whoever
+/// sends more is not answering, and must not keep anybody reading.
+const MAX_TCP_OCTETS: usize = 2 * (MAX_MESSAGE_OCTETS + 2);
+
 /// How a query travels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Protocol {
@@ -109,6 +115,9 @@ struct Connection {
     outgoing: Vec<u8>,
     sent: usize,
     incoming: Vec<u8>,
+    /// Messages and octets that came so far.
+    messages: u32,
+    octets: usize,
 }
 
 impl Transport for SystemTransport {
@@ -256,6 +265,8 @@ impl Connection {
             outgoing: [&length.to_be_bytes(), query].concat(),
             sent: 0,
             incoming: Vec::new(),
+            messages: 0,
+            octets: 0,
         })
     }
 
@@ -275,11 +286,21 @@ impl Connection {
             // One message and its length is all that is ever kept: a longer one cannot exist.
             while let Some(message) = self.take_message() {
                 report(message);
+                self.messages += 1;
+                if self.messages >= MAX_TCP_MESSAGES {
+                    return Err(ErrorKind::InvalidData.into());
+                }
             }
-            match self.stream.read(&mut buffer)? {
+            if self.octets >= MAX_TCP_OCTETS {
+                return Err(ErrorKind::InvalidData.into());
+            }
+            let length = match self.stream.read(&mut buffer)? {
                 0 => return Err(ErrorKind::UnexpectedEof.into()),
-                length => self.incoming.extend(buffer.iter().take(length)),
-            }
+                length => length,
+            };
+            self.octets += length;
+            self.incoming
+                .extend_from_slice(buffer.get(..length).unwrap_or_default());
         }
     }
 
@@ -410,6 +431,36 @@ mod tests {
             let (from, event) = transport.wait(until).expect("an event");
             assert_eq!(from, handle);
             assert!(matches!(event, Event::Failed));
+        }
+    }
+
+    /// A server that sends this over and over to whoever connects; gives its address.
+    fn flooding(payload: Vec<u8>) -> SocketAddr {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            while stream.write_all(&payload).is_ok() {}
+        });
+        address
+    }
+
+    #[test]
+    fn a_flood_over_tcp_ends() {
+        let small = b"\0\x0C\x01\x02\x81\x80\0\0\0\0\0\0\0\0".repeat(1000);
+        let large = [&b"\xFF\xFF"[..], &[7; MAX_MESSAGE_OCTETS]].concat();
+        for (payload, messages) in [(vec![0; 10_000], 16), (small, 16), (large, 2)] {
+            let address = flooding(payload);
+            let mut transport = SystemTransport::default();
+            let handle = transport.open(address, Protocol::Tcp, b"query").unwrap();
+            let until_ms = transport.now_ms() + 60_000;
+            let mut seen = 0;
+            while let Some((from, Event::Message(_))) = transport.wait(until_ms) {
+                assert_eq!(from, handle);
+                seen += 1;
+            }
+            assert_eq!(seen, messages);
+            assert!(transport.channels.is_empty(), "the connection has ended");
         }
     }
 
