@@ -439,6 +439,7 @@ fn a_known_cookie_is_not_given_up_for_an_error_without_question() {
 fn a_notice_that_the_port_is_closed_costs_one_attempt() {
     let mut options = options("dns_0x20");
     options.set("dns_retr_no", "3");
+    options.set("dns_edns", "yes");
     let network = Network::new(&[(SERVER, Manner::Closed(1))]);
     network.run(|| {
         // The one that was sent by somebody else: the next attempt has its whole time.

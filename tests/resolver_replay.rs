@@ -147,6 +147,8 @@ fn options(servers: &str, timeout_s: u32, attempts: u32) -> OptionsGuard {
     options.set("dns_nameservers", servers);
     options.set("dns_retr_time", &timeout_s.to_string());
     options.set("dns_retr_no", &attempts.to_string());
+    // Nothing is asked once more without EDNS (see tests/resolver_edns.rs).
+    options.set("dns_edns", "yes");
     options
 }
 

@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use super::edns;
 use super::hosts::Hosts;
 pub use super::resolv_conf::{RESOLV_CONF_OPTIONS, Use, parse_for_tests};
 use super::resolv_conf::{ResolvConf, Stamp};
@@ -65,6 +66,8 @@ pub(super) struct Values {
     pub(super) no_tld_query: bool,
     /// Answer AAAA questions with NODATA without asking.
     pub(super) no_aaaa: bool,
+    /// Which queries have an OPT record.
+    pub(super) edns: edns::Policy,
     /// Send DNS cookies.
     pub(super) cookies: bool,
     /// Ask with random letter case.
@@ -114,6 +117,7 @@ struct FromOptions {
     path: PathBuf,
     hosts_path: Option<PathBuf>,
     servers: Vec<SocketAddr>,
+    edns: edns::Policy,
 }
 
 /// Everything that values are made of besides the file and the text options; when any of it changes
@@ -249,6 +253,7 @@ impl State {
             path,
             hosts_path,
             servers,
+            edns: edns::Policy::of_text(&options::text(StrOpt::Edns)),
         };
         let old = self.options.as_ref();
         if old.is_none_or(|old| old.path != fresh.path) {
@@ -345,6 +350,10 @@ impl State {
             trust_ad: config.is_some_and(|c| c.trust_ad),
             no_tld_query: config.is_some_and(|c| c.no_tld_query),
             no_aaaa: config.is_some_and(|c| c.no_aaaa),
+            edns: self
+                .options
+                .as_ref()
+                .map_or_else(Default::default, |o| o.edns),
             cookies: cookies != 0,
             random_case: random_case != 0,
             hosts: self.hosts.as_ref().map(|(_, hosts)| Arc::clone(hosts)),

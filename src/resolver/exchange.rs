@@ -14,9 +14,10 @@ use smallvec::SmallVec;
 
 use super::config::{MAX_SERVERS, Settings};
 use super::cookie::Cookie;
+use super::edns::{self, Policy, Trouble};
 use super::findings::Findings;
 use super::message::{QueryFlags, encode_query};
-use super::reply::{Asked, Manners, Verdict, judge};
+use super::reply::{Asked, EdnsQuery, Manners, Verdict, judge};
 use super::search::Candidates;
 use super::servers::{Ability, Server};
 use super::session::{Late, Session};
@@ -46,6 +47,8 @@ struct Flight {
     protocol: Protocol,
     id: u16,
     edns: bool,
+    /// It repeats one that had an OPT record, for that reason.
+    plain_for: Option<Trouble>,
     cookie: Option<Cookie>,
     /// The question with the letters that it was sent with, where they are random.
     spelled: Option<Octets>,
@@ -61,9 +64,24 @@ impl Flight {
     /// The server says, as far as one can tell, that it cannot read the query, and it never gave a cookie that
     /// could be lost with the OPT record.
     fn may_do_without_edns(&self) -> bool {
-        let has_cookie = self.cookie.is_some_and(|c| !c.server().is_empty());
-        self.edns && !has_cookie && self.doubt.is_some_and(|doubt| doubt.unreadable)
+        self.could_go_plain() && self.doubt.is_some_and(|doubt| doubt.unreadable)
     }
+
+    /// It has an OPT record and no cookie of the server's in it, which would be given up with the record.
+    fn could_go_plain(&self) -> bool {
+        let has_cookie = self.cookie.is_some_and(|c| !c.server().is_empty());
+        self.edns && !has_cookie
+    }
+}
+
+/// How a query goes out.
+#[derive(Clone, Copy, Debug)]
+struct Way {
+    protocol: Protocol,
+    /// With an OPT record.
+    edns: bool,
+    /// It repeats one that had such a record, for that reason.
+    plain_for: Option<Trouble>,
 }
 
 /// An error that anybody can have sent.
@@ -94,6 +112,8 @@ pub(super) struct Exchange<'s> {
     flights: SmallVec<[Flight; 1]>,
     /// When the current server has had its time, ms.
     deadline_ms: u64,
+    /// When to ask the current server once more without EDNS, ms; `u64::MAX` = not at all.
+    plain_at_ms: u64,
     /// When the candidate has had its time, ms.
     limit_ms: u64,
     /// When the caller's patience ends, ms.
@@ -129,6 +149,7 @@ impl<'s> Exchange<'s> {
             current_place: 0,
             flights: SmallVec::new(),
             deadline_ms: 0,
+            plain_at_ms: u64::MAX,
             limit_ms: 0,
             end_ms: deadline_ms.unwrap_or(u64::MAX),
             last_error: None,
@@ -231,7 +252,8 @@ impl<'s> Exchange<'s> {
             } else {
                 Protocol::Udp
             };
-            if self.send(place, &server, protocol, session) {
+            let way = self.way_of_attempt(place, &server, protocol, session);
+            if self.send(place, &server, way, session) {
                 return self.send_copies(protocol, session);
             }
             server.note_unreachable(session.transport.now_ms());
@@ -276,26 +298,94 @@ impl<'s> Exchange<'s> {
             }
             let now_ms = session.transport.now_ms();
             if server.claim_retry(now_ms, self.settings.values.retry_ms) {
-                self.launch(place, &server, protocol, session);
+                // Nobody would ask once more without EDNS.
+                let way = Way {
+                    protocol,
+                    edns: self.answers_edns(&server, now_ms) && self.edns_suits(&server, now_ms),
+                    plain_for: None,
+                };
+                self.launch(place, &server, way, session);
             }
         }
     }
 
     /// Sends to a server and makes it the one that is waited for.
-    fn send(
-        &mut self,
-        place: usize,
-        server: &Server,
-        protocol: Protocol,
-        session: &mut Session,
-    ) -> bool {
-        let Some(sent_ms) = self.launch(place, server, protocol, session) else {
+    fn send(&mut self, place: usize, server: &Server, way: Way, session: &mut Session) -> bool {
+        let Some(sent_ms) = self.launch(place, server, way, session) else {
             return false;
         };
         self.current_place = place;
         let deadline_ms = sent_ms.saturating_add(self.settings.values.timeout_ms);
         self.deadline_ms = deadline_ms.min(self.limit_ms);
+        let may_be_dropped =
+            way.edns && way.protocol == Protocol::Udp && !self.answers_edns(server, sent_ms);
+        self.plain_at_ms = if may_be_dropped {
+            sent_ms.saturating_add(edns::PATIENCE_MS)
+        } else {
+            u64::MAX
+        };
         true
+    }
+
+    /// True when the question may go to the server with an OPT record.
+    fn edns_suits(&self, server: &Server, now_ms: u64) -> bool {
+        let zone = || {
+            self.zone()
+                .is_some_and(|zone| server.edns_suits(zone, now_ms))
+        };
+        match self.settings.values.edns {
+            Policy::Always => true,
+            Policy::Never => false,
+            Policy::Auto => zone(),
+        }
+    }
+
+    /// True when silence of the server cannot be due to the OPT record.
+    fn answers_edns(&self, server: &Server, now_ms: u64) -> bool {
+        let has_cookie = || !server.cookie(now_ms).server().is_empty();
+        let values = &self.settings.values;
+        values.edns != Policy::Auto || server.knows_edns(now_ms) || (values.cookies && has_cookie())
+    }
+
+    /// How the query of an attempt goes out: after the first one was not answered, without EDNS, unless the server
+    /// is known to answer such queries.
+    fn way_of_attempt(
+        &self,
+        place: usize,
+        server: &Server,
+        protocol: Protocol,
+        session: &Session,
+    ) -> Way {
+        let now_ms = session.transport.now_ms();
+        let suits = self.edns_suits(server, now_ms);
+        let is_first = self.attempts.get(place).is_none_or(|a| a.made <= 1);
+        let edns = suits && (is_first || self.answers_edns(server, now_ms));
+        Way {
+            protocol,
+            edns,
+            plain_for: (suits && !edns).then_some(Trouble::Sign),
+        }
+    }
+
+    /// Stands for the zone of the name under way.
+    fn zone(&self) -> Option<u64> {
+        let candidate = self.candidates.names.get(self.position)?;
+        Some(edns::zone_of(&candidate.question))
+    }
+
+    /// Sends the query once more, without EDNS, while the first one stays open. The letters guard it as before.
+    fn launch_plain(
+        &mut self,
+        (place, plain_for): (usize, Option<Trouble>),
+        server: &Server,
+        session: &mut Session,
+    ) {
+        let way = Way {
+            protocol: Protocol::Udp,
+            edns: false,
+            plain_for,
+        };
+        self.launch(place, server, way, session);
     }
 
     /// Sends the query; gives the time, in ms.
@@ -303,26 +393,14 @@ impl<'s> Exchange<'s> {
         &mut self,
         place: usize,
         server: &Server,
-        protocol: Protocol,
+        way: Way,
         session: &mut Session,
     ) -> Option<u64> {
-        let now_ms = session.transport.now_ms();
-        let edns = !server.lacks(Ability::Edns, now_ms);
-        self.launch_with(edns, (place, server), protocol, session)
-    }
-
-    /// Sends the query without EDNS, whatever is known of the server.
-    fn launch_plain(&mut self, place: usize, server: &Server, session: &mut Session) {
-        self.launch_with(false, (place, server), Protocol::Udp, session);
-    }
-
-    fn launch_with(
-        &mut self,
-        edns: bool,
-        (place, server): (usize, &Server),
-        protocol: Protocol,
-        session: &mut Session,
-    ) -> Option<u64> {
+        let Way {
+            protocol,
+            edns,
+            plain_for,
+        } = way;
         let sent_us = session.transport.now_us();
         let now_ms = sent_us / 1000;
         let id = random::secure_u16();
@@ -347,6 +425,7 @@ impl<'s> Exchange<'s> {
             Protocol::Tcp => Metric::QueryTcp,
         });
         server.note_query(now_ms, self.settings.values.retry_ms);
+        server.say_changes();
         trace!(
             "asking {} by {protocol:?} for {} type {}",
             server.address, candidate.name, self.qtype.0
@@ -361,6 +440,7 @@ impl<'s> Exchange<'s> {
             protocol,
             id,
             edns,
+            plain_for,
             cookie,
             spelled,
             strays: 0,
@@ -373,11 +453,11 @@ impl<'s> Exchange<'s> {
 
     /// When [`look`](Self::look) is to be called again at the latest, ms.
     pub(super) fn next_look_ms(&self, now_ms: u64) -> u64 {
+        let next_ms = self.deadline_ms.min(self.plain_at_ms);
         if self.better_one_left() {
-            self.deadline_ms
-                .min(now_ms.saturating_add(LOOK_INTERVAL_MS))
+            next_ms.min(now_ms.saturating_add(LOOK_INTERVAL_MS))
         } else {
-            self.deadline_ms
+            next_ms
         }
     }
 
@@ -400,7 +480,20 @@ impl<'s> Exchange<'s> {
         if current.is_some_and(|server| !server.is_up()) && self.better_one_left() {
             // Others waited for it in vain already.
             self.timed_out = true;
-            self.try_next_server(session);
+            return self.try_next_server(session);
+        }
+        if self.plain_at_ms <= now_ms {
+            self.plain_at_ms = u64::MAX;
+            self.ask_silent_one_plainly(session);
+        }
+    }
+
+    /// The current server may be silent because a gateway drops queries with an OPT record.
+    fn ask_silent_one_plainly(&mut self, session: &mut Session) {
+        let place = self.current_place;
+        let is_silent = |f: &&Flight| f.place == place && f.could_go_plain() && f.strays == 0;
+        if let Some(server) = self.flights.iter().find(is_silent).map(|f| f.server) {
+            self.launch_plain((place, Some(Trouble::Sign)), &server, session);
         }
     }
 
@@ -409,6 +502,7 @@ impl<'s> Exchange<'s> {
             return;
         };
         let (place, server, protocol) = (flight.place, flight.server, flight.protocol);
+        let plain_for = flight.plain_for;
         let now_us = session.transport.now_us();
         self.now_ms = now_us / 1000;
         let message = match event {
@@ -424,7 +518,10 @@ impl<'s> Exchange<'s> {
             question: Some(flight.spelled.as_ref().unwrap_or(&candidate.question)),
             qtype: self.qtype,
             exact_case: flight.spelled.is_some(),
-            edns: flight.edns,
+            edns: flight.edns.then(|| EdnsQuery {
+                may_go: self.settings.values.edns == Policy::Auto,
+                known: server.knows_edns(now_us / 1000),
+            }),
             cookie: flight.cookie.as_ref(),
             tcp_left: protocol == Protocol::Udp,
             additional: self.additional,
@@ -444,6 +541,10 @@ impl<'s> Exchange<'s> {
         }
         match verdict {
             Verdict::Answer(answer) => {
+                if let Some(trouble) = plain_for {
+                    let zone = edns::zone_of(&candidate.question);
+                    server.note_edns_trouble(trouble, zone, now_us / 1000);
+                }
                 if flight.strays == 0 {
                     session.transport.finish(handle);
                     self.flights.retain(|flight| flight.handle != handle);
@@ -481,9 +582,8 @@ impl<'s> Exchange<'s> {
                 self.cookie_refused = true;
                 self.ask_again(handle, protocol, session);
             }
-            Verdict::WithoutEdns => {
-                server.note_lack(Ability::Edns, now_us / 1000);
-                self.ask_again(handle, protocol, session);
+            Verdict::WithoutEdns(trouble) => {
+                self.ask_without_edns(handle, trouble, session);
             }
             Verdict::NextServer(failure) => {
                 metrics::count(Metric::ServerError);
@@ -495,13 +595,30 @@ impl<'s> Exchange<'s> {
 
     /// Puts the query to the same server once more, in place of an earlier one.
     fn ask_again(&mut self, handle: Handle, protocol: Protocol, session: &mut Session) {
+        self.replace(handle, session, |flight| Way {
+            protocol,
+            edns: flight.edns,
+            plain_for: flight.plain_for,
+        });
+    }
+
+    /// As [`ask_again`](Self::ask_again), for a query that had an OPT record.
+    fn ask_without_edns(&mut self, handle: Handle, trouble: Trouble, session: &mut Session) {
+        self.replace(handle, session, |flight| Way {
+            protocol: flight.protocol,
+            edns: false,
+            plain_for: Some(trouble),
+        });
+    }
+
+    fn replace(&mut self, handle: Handle, session: &mut Session, way: impl FnOnce(&Flight) -> Way) {
         let Some(index) = self.flights.iter().position(|f| f.handle == handle) else {
             return;
         };
-        let Flight { place, server, .. } = self.flights.remove(index);
+        let flight = self.flights.remove(index);
         session.transport.close(handle);
-        if !self.send(place, &server, protocol, session) {
-            self.server_failed(place, Failure::Network, session);
+        if !self.send(flight.place, &flight.server, way(&flight), session) {
+            self.server_failed(flight.place, Failure::Network, session);
         }
     }
 
@@ -521,7 +638,7 @@ impl<'s> Exchange<'s> {
             // left that it may not be able to read, and the letters guard the query as before.
             Some(flight) if lost.protocol == Protocol::Tcp && flight.may_do_without_edns() => {
                 flight.doubt = Some(Doubt { unreadable: false });
-                self.launch_plain(lost.place, &lost.server, session);
+                self.launch_plain((lost.place, None), &lost.server, session);
             }
             Some(_) => {}
             None if lost.place == self.current_place => self.try_next_server(session),
@@ -542,7 +659,12 @@ impl<'s> Exchange<'s> {
             .filter(is_of_attempt)
             .filter(|f| f.doubt.is_some());
         if doubts.count() == 1 && !self.settings.values.use_vc {
-            self.launch(place, server, Protocol::Tcp, session);
+            let way = Way {
+                protocol: Protocol::Tcp,
+                edns: self.edns_suits(server, self.now_ms),
+                plain_for: None,
+            };
+            self.launch(place, server, way, session);
         }
     }
 
@@ -587,8 +709,15 @@ impl<'s> Exchange<'s> {
 
     /// Tells the server state that the current server did not answer.
     fn note_silence(&self, now_ms: u64) {
+        // The first query of the attempt; the others are there to find out why nothing comes.
+        let made = self.attempts.get(self.current_place).map_or(0, |a| a.made);
         let is_current = |flight: &&Flight| flight.place == self.current_place;
-        let Some(flight) = self.flights.iter().rev().find(is_current) else {
+        let is_latest = |flight: &&Flight| is_current(flight) && flight.attempt == made;
+        let mut flights = self.flights.iter();
+        let Some(flight) = flights
+            .find(is_latest)
+            .or_else(|| self.flights.iter().rev().find(is_current))
+        else {
             return;
         };
         let sent_ms = flight.sent_us / 1000;
@@ -682,6 +811,9 @@ impl<'s> Exchange<'s> {
 
 /// Remembers what a reply that nobody can have forged shows of the server.
 fn note_manners(server: &Server, manners: &Manners, now_ms: u64) {
+    if manners.edns {
+        server.note_edns(now_ms);
+    }
     if manners.case_lost {
         server.note_lack(Ability::CaseEcho, now_ms);
     }

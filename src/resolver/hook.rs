@@ -86,7 +86,7 @@ fn from_reply(message: &[u8], question: &Question<'_>, qname: &Name) -> Outcome 
         question: None,
         qtype: question.qtype,
         exact_case: false,
-        edns: false,
+        edns: None,
         cookie: None,
         tcp_left: false,
         additional: true,
@@ -96,7 +96,7 @@ fn from_reply(message: &[u8], question: &Question<'_>, qname: &Name) -> Outcome 
         Verdict::NextServer(failure) => Outcome::Failed(failure),
         Verdict::Ignore(_)
         | Verdict::Truncated
-        | Verdict::WithoutEdns
+        | Verdict::WithoutEdns(_)
         | Verdict::Doubtful
         | Verdict::Unproven { .. }
         | Verdict::BadCookie => Outcome::Failed(Failure::Malformed),

@@ -160,6 +160,7 @@ impl Head {
                 body.read_authorities(&mut reader, &mut budget, authorities)
             })
             .and_then(|()| {
+                body.authorities_complete = true;
                 let wanted = additional_too.then_some(qname);
                 body.read_additional(&mut reader, &mut budget, additional, wanted)
             });
@@ -178,6 +179,10 @@ pub(super) struct Malformed;
 pub(super) struct Body {
     /// Response code, with the upper bits of the OPT record if there is one.
     pub(super) rcode: u16,
+    /// The additional section has an OPT record.
+    pub(super) has_opt: bool,
+    /// Another section has one: whoever sent it copied the query.
+    pub(super) opt_misplaced: bool,
     /// COOKIE option of the OPT record, if it has one: `Err` if that is malformed.
     pub(super) cookie: Option<Result<Cookie, Malformed>>,
     /// Answer section.
@@ -192,6 +197,8 @@ pub(super) struct Body {
     pub(super) unusable_answers: u32,
     /// Every record of the answer section lies within the message.
     pub(super) answers_complete: bool,
+    /// Every record of the answer and authority sections lies within the message.
+    pub(super) authorities_complete: bool,
     /// Every record lies within the message.
     pub(super) complete: bool,
     /// Labels and pointers read: a measure of the work.
@@ -208,6 +215,7 @@ impl Body {
     ) -> Option<()> {
         for _ in 0..count {
             let frame = Frame::read(reader)?;
+            self.opt_misplaced |= frame.rtype == RecordType::OPT;
             if self.answers.len() >= MAX_SECTION_RECORDS {
                 continue;
             }
@@ -234,6 +242,7 @@ impl Body {
     ) -> Option<()> {
         for _ in 0..count {
             let mut frame = Frame::read(reader)?;
+            self.opt_misplaced |= frame.rtype == RecordType::OPT;
             if frame.class != CLASS_IN {
                 continue;
             }
@@ -259,6 +268,7 @@ impl Body {
         for _ in 0..count {
             let frame = Frame::read(reader)?;
             if frame.rtype == RecordType::OPT {
+                self.has_opt = true;
                 // RFC 6891 section 6.1.3: the top octet of the TTL extends the RCODE.
                 self.rcode = (self.rcode & 15) | ((frame.raw_ttl >> 24) as u16) << 4;
                 self.read_options(frame.rdata);

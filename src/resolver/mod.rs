@@ -11,6 +11,7 @@ mod trace;
 pub mod config;
 mod cookie;
 mod datagrams;
+mod edns;
 mod exchange;
 mod findings;
 mod hook;

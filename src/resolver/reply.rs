@@ -1,12 +1,14 @@
 //! Says what a message means for a query that is under way.
 
 use super::cookie::Cookie;
+use super::edns::Trouble;
 use super::message::{Body, CLASS_IN, HEADER_OCTETS, Head};
 use super::{Answer, Negative};
 use crate::error::Failure;
 use crate::rr::{MAX_CNAME_HOPS, Name, RData, Record, RecordType, eq_ignore_case, is_subdomain};
 
 const FORMERR: u16 = 1;
+const SERVFAIL: u16 = 2;
 const NXDOMAIN: u16 = 3;
 const NOTIMP: u16 = 4;
 const REFUSED: u16 = 5;
@@ -28,8 +30,8 @@ pub(super) struct Asked<'a> {
     pub(super) qtype: RecordType,
     /// The letters of `question` are random: the reply must have them as they are.
     pub(super) exact_case: bool,
-    /// The query had an OPT record.
-    pub(super) edns: bool,
+    /// The query had an OPT record, and may be repeated without.
+    pub(super) edns: Option<EdnsQuery>,
     /// The query had this cookie.
     pub(super) cookie: Option<&'a Cookie>,
     /// A truncated reply can be asked for again over TCP.
@@ -38,9 +40,20 @@ pub(super) struct Asked<'a> {
     pub(super) additional: bool,
 }
 
+/// A query with an OPT record.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct EdnsQuery {
+    /// It may be repeated without.
+    pub(super) may_go: bool,
+    /// The server has shown of late that it knows EDNS.
+    pub(super) known: bool,
+}
+
 /// What a reply shows of the server, besides what it says.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Manners {
+    /// It knows EDNS.
+    pub(super) edns: bool,
     /// The question came back with other letters than it was asked with.
     pub(super) case_lost: bool,
     /// The cookie in the reply, with ours.
@@ -58,8 +71,8 @@ pub(super) enum Verdict {
     Ignore(&'static str),
     /// TC is set: ask again over TCP (RFC 7766 section 5).
     Truncated,
-    /// The server does not speak EDNS: ask again without (RFC 6891 section 7).
-    WithoutEdns,
+    /// That may be due to the OPT record: ask again without (RFC 6891 section 7).
+    WithoutEdns(Trouble),
     /// It lacks what only the server itself could know to send, or the server has changed: ask again over
     /// TCP, where nobody can put in a word.
     Doubtful,
@@ -132,12 +145,31 @@ fn judge_with(message: &[u8], asked: &Asked<'_>, manners: &mut Manners) -> Verdi
     if let Some(verdict) = judge_cookie(&body, asked, manners) {
         return verdict;
     }
+    // An error may repeat the query with its OPT record, whoever sends it.
+    manners.edns = body.has_opt && matches!(body.rcode, 0 | NXDOMAIN);
+    if let Some(trouble) = edns_trouble(&body, asked) {
+        return Verdict::WithoutEdns(trouble);
+    }
     match body.rcode {
         0 => judge_no_error(&head, body, asked),
         NXDOMAIN => absent(body, asked, true),
-        FORMERR | NOTIMP | BADVERS if asked.edns => Verdict::WithoutEdns,
         REFUSED => Verdict::NextServer(Failure::Refused),
         _ => Verdict::NextServer(Failure::ServFail),
+    }
+}
+
+/// What may be due to the OPT record of the query.
+fn edns_trouble(body: &Body, asked: &Asked<'_>) -> Option<Trouble> {
+    let query = asked.edns.filter(|query| query.may_go)?;
+    match body.rcode {
+        0 if body.opt_misplaced && !Chain::follow(&body.answers, asked).found => {
+            Some(Trouble::Proof)
+        }
+        FORMERR if !body.has_opt => Some(Trouble::Proof),
+        FORMERR | BADVERS => Some(Trouble::Sign),
+        // With an OPT record of its own it is not the query's that the server means.
+        SERVFAIL | NOTIMP if !body.has_opt && !query.known => Some(Trouble::Sign),
+        _ => None,
     }
 }
 
@@ -258,7 +290,8 @@ fn judge_no_error(head: &Head, body: Body, asked: &Asked<'_>) -> Verdict {
     if body.answers.iter().any(|r| r.owner == *asked.qname) {
         return absent(body, asked, false);
     }
-    if !body.answers.is_empty() || !body.complete {
+    // Of the additional section nothing is needed for this. Some servers take its count over from the query.
+    if !body.answers.is_empty() || !body.authorities_complete {
         return Verdict::NextServer(Failure::Malformed);
     }
     if body.has_ns && !head.authoritative && !head.recursion_available {

@@ -30,10 +30,7 @@ pub const RESOLV_CONF_OPTIONS: &[(&str, Use)] = &[
     ("timeout", Use::Honoured),
     ("attempts", Use::Honoured),
     ("rotate", Use::Honoured),
-    (
-        "edns0",
-        Use::NoEffect("always on, but for servers that turn out not to know it"),
-    ),
+    ("edns0", Use::NoEffect("dns_edns decides")),
     ("use-vc", Use::Honoured),
     ("trust-ad", Use::Honoured),
     ("no-aaaa", Use::Honoured),

@@ -13,6 +13,9 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use super::cookie::{Cookie, CookieCell};
+use super::edns::Trouble;
+use super::trace;
+use crate::host::log::Level;
 use crate::host::shared::{Shared, shared_struct};
 use crate::host::{clock, random};
 
@@ -27,6 +30,9 @@ const MIN_RTO_MS: u64 = 500;
 /// How long a server is taken not to have an ability, ms: it may have been replaced since.
 const DISABILITY_MS: u64 = 900_000;
 
+/// How often it is noted that a server knows EDNS, ms.
+const EDNS_NOTE_MS: u64 = 1000;
+
 /// Something that a server may turn out not to be able to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(usize)]
@@ -35,6 +41,13 @@ pub(super) enum Ability {
     Edns,
     /// Repeats the question with its letters as they were.
     CaseEcho,
+}
+
+impl Ability {
+    /// The bit of [`Slot::unsaid`] for having lost it; the next one is for having it again.
+    const fn bit(self) -> u32 {
+        1 << (2 * self as u32)
+    }
 }
 
 const ABILITIES: usize = Ability::CaseEcho as usize + 1;
@@ -62,6 +75,13 @@ struct Slot {
     errors: AtomicU64,
     /// Until when each ability is taken to be missing, ms.
     disabled_ms: [AtomicU64; ABILITIES],
+    /// Last sound reply with an OPT record, ms; 0 = none.
+    edns_seen_ms: AtomicU64,
+    /// The zone of a question that fared better without EDNS, 0 = none, and how long that counts, ms.
+    suspect_zone: AtomicU64,
+    suspect_until_ms: AtomicU64,
+    /// Changes of abilities that no line of the log tells yet, see [`Ability::bit`].
+    unsaid: AtomicU32,
     latency: [AtomicU32; LATENCY_BUCKETS],
     cookies: CookieCell,
 }
@@ -237,8 +257,88 @@ impl Server {
 
     /// Remembers for a quarter of an hour that the server does not have the ability.
     pub(super) fn note_lack(&self, ability: Ability, now_ms: u64) {
-        if let Some(until_ms) = self.slot().disabled_ms.get(ability as usize) {
-            until_ms.store(now_ms.saturating_add(DISABILITY_MS), Ordering::Relaxed);
+        let slot = self.slot();
+        if let Some(until_ms) = slot.disabled_ms.get(ability as usize) {
+            let until = now_ms.saturating_add(DISABILITY_MS);
+            if until_ms.swap(until, Ordering::Relaxed) == 0 {
+                slot.unsaid.fetch_or(ability.bit(), Ordering::Relaxed);
+            }
+        }
+        self.say_changes();
+    }
+
+    /// True when it has shown of late that it knows EDNS.
+    pub(super) fn knows_edns(&self, now_ms: u64) -> bool {
+        self.slot().knows_edns(now_ms)
+    }
+
+    /// True when a question of the zone may have an OPT record.
+    pub(super) fn edns_suits(&self, zone: u64, now_ms: u64) -> bool {
+        let slot = self.slot();
+        !slot.lacks(Ability::Edns, now_ms) && slot.suspect(now_ms) != Some(zone)
+    }
+
+    /// A sound reply had an OPT record.
+    pub(super) fn note_edns(&self, now_ms: u64) {
+        let slot = self.slot();
+        // One word that all processes read is not written for each reply.
+        let seen_ms = slot.edns_seen_ms.load(Ordering::Relaxed);
+        if seen_ms != 0 && now_ms.saturating_sub(seen_ms) < EDNS_NOTE_MS {
+            return;
+        }
+        slot.edns_seen_ms.store(now_ms.max(1), Ordering::Relaxed);
+        let ability = Ability::Edns;
+        if let Some(until_ms) = slot.disabled_ms.get(ability as usize)
+            && until_ms.load(Ordering::Relaxed) != 0
+            && until_ms.swap(0, Ordering::Relaxed) != 0
+        {
+            slot.unsaid.fetch_or(ability.bit() << 1, Ordering::Relaxed);
+        }
+        self.say_changes();
+    }
+
+    /// A question of the zone fared better without EDNS. What that means is said in [`super::edns`].
+    pub(super) fn note_edns_trouble(&self, trouble: Trouble, zone: u64, now_ms: u64) {
+        let slot = self.slot();
+        let known = slot.knows_edns(now_ms);
+        // It was so before, and nothing has shown anything else since.
+        let again = slot
+            .disabled_ms
+            .get(Ability::Edns as usize)
+            .is_some_and(|until_ms| until_ms.load(Ordering::Relaxed) != 0);
+        let elsewhere = slot.suspect(now_ms).is_some_and(|other| other != zone);
+        if !known && (trouble == Trouble::Proof || again || elsewhere) {
+            return self.note_lack(Ability::Edns, now_ms);
+        }
+        let until_ms = now_ms.saturating_add(DISABILITY_MS);
+        slot.suspect_zone.store(zone, Ordering::Relaxed);
+        slot.suspect_until_ms.store(until_ms, Ordering::Relaxed);
+    }
+
+    /// Tells the log what was learnt of the server; a thread that must not call the host leaves that to others.
+    pub(super) fn say_changes(&self) {
+        let slot = self.slot();
+        if slot.unsaid.load(Ordering::Relaxed) == 0 || !trace::allowed() {
+            return;
+        }
+        let changes = slot.unsaid.swap(0, Ordering::Relaxed);
+        let address = self.address;
+        for (ability, what) in [
+            (Ability::Edns, "EDNS"),
+            (Ability::CaseEcho, "random letter case"),
+        ] {
+            if changes & ability.bit() != 0 {
+                crate::log!(
+                    Level::Notice,
+                    "nameserver {address} is asked without {what} for now"
+                );
+            }
+            if changes & ability.bit() << 1 != 0 {
+                crate::log!(
+                    Level::Notice,
+                    "nameserver {address} is asked with {what} again"
+                );
+            }
         }
     }
 }
@@ -313,6 +413,27 @@ fn find_or_take(address: &SocketAddr, key: u64) -> usize {
 }
 
 impl Slot {
+    fn knows_edns(&self, now_ms: u64) -> bool {
+        let seen_ms = self.edns_seen_ms.load(Ordering::Relaxed);
+        seen_ms != 0 && now_ms.saturating_sub(seen_ms) < DISABILITY_MS
+    }
+
+    /// The zone whose questions fared better without EDNS lately.
+    fn suspect(&self, now_ms: u64) -> Option<u64> {
+        let zone = self.suspect_zone.load(Ordering::Relaxed);
+        let counts = zone != 0 && self.suspect_until_ms.load(Ordering::Relaxed) > now_ms;
+        counts.then_some(zone)
+    }
+
+    fn forget_abilities(&self) {
+        for until_ms in &self.disabled_ms {
+            until_ms.store(0, Ordering::Relaxed);
+        }
+        self.edns_seen_ms.store(0, Ordering::Relaxed);
+        self.suspect_zone.store(0, Ordering::Relaxed);
+        self.unsaid.store(0, Ordering::Relaxed);
+    }
+
     fn lacks(&self, ability: Ability, now_ms: u64) -> bool {
         self.disabled_ms
             .get(ability as usize)
@@ -336,9 +457,7 @@ impl Slot {
         for word in [&self.retry_ms, &self.round_trip, &self.answered_ms] {
             word.store(0, Ordering::Relaxed);
         }
-        for until_ms in &self.disabled_ms {
-            until_ms.store(0, Ordering::Relaxed);
-        }
+        self.forget_abilities();
         self.failures.store(0, Ordering::Relaxed);
         self.cookies.forget();
     }
@@ -377,8 +496,8 @@ pub fn forget_all() {
 
 /// Forgets that servers lack abilities.
 pub(super) fn forget_abilities() {
-    for until_ms in SERVERS.get().iter().flat_map(|slot| &slot.disabled_ms) {
-        until_ms.store(0, Ordering::Relaxed);
+    for slot in SERVERS.get() {
+        slot.forget_abilities();
     }
 }
 

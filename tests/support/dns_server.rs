@@ -208,6 +208,7 @@ impl Reply {
             flags |= 0x0200;
         }
         let name = self.wrong_question.as_deref().unwrap_or(&query.name);
+        let additional = self.with_opt(query);
         let mut out = if self.no_question {
             wire::header(id, flags, [0; 4])
         } else if formerr || truncate {
@@ -217,13 +218,25 @@ impl Reply {
                 id,
                 flags,
                 (name, query.qtype),
-                [&self.answers, &self.authorities, &self.additional],
+                [&self.answers, &self.authorities, &additional],
             )
         };
         if let Some(cut) = self.cut {
             out.truncate(cut);
         }
         Some(out)
+    }
+}
+
+impl Reply {
+    /// The additional section, with an OPT record where the query has one and the reply none of its own.
+    fn with_opt(&self, query: &Query) -> Vec<Rr> {
+        let mut additional = self.additional.clone();
+        let has_one = additional.iter().any(|rr| rr.rtype == wire::OPT);
+        if query.edns.is_some() && !has_one {
+            additional.push(Rr::raw("", wire::OPT, 0, b"").with_class(1232));
+        }
+        additional
     }
 }
 

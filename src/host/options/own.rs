@@ -94,10 +94,12 @@ pub enum StrOpt {
     ResolvConf,
     /// `dns_hosts_file`: path of a hosts file that is read before the DNS is asked. Empty = none.
     HostsFile,
+    /// `dns_edns`: whether queries have an OPT record: `auto` (also empty), `yes`, `no`.
+    Edns,
 }
 
 /// Number of text options of our own.
-pub(crate) const STRING_OPTIONS: usize = StrOpt::HostsFile as usize + 1;
+pub(crate) const STRING_OPTIONS: usize = StrOpt::Edns as usize + 1;
 
 const fn number(
     name: &'static str,
@@ -258,5 +260,10 @@ pub(super) static OWN: &[Descriptor] = &[
         "dns_hosts_file",
         StrOpt::HostsFile,
         "hosts file to read before the DNS is asked, empty = none",
+    ),
+    text(
+        "dns_edns",
+        StrOpt::Edns,
+        "OPT record in queries (RFC 6891): auto = not to servers that it does not suit, yes, no",
     ),
 ];

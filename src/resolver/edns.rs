@@ -1,0 +1,97 @@
+//! Which queries carry an OPT record (RFC 6891).
+//!
+//! Some servers refuse such queries, some make nonsense of them, some gateways drop them. All of that shows in
+//! the answers to questions about somebody's zone, and a forwarder passes on what a zone's servers say. So no
+//! single zone may decide for all: a reply has to prove by itself that the server does not know EDNS, or the
+//! same has to be seen with two zones that have nothing to do with each other; each time the question has to
+//! fare better without the record; and a server that has shown of late that it knows EDNS is not suspected at
+//! all, but asked without for that zone. A server that never sends an OPT record loses nothing by it: EDNS does
+//! nothing for its answers.
+
+use super::wire::Octets;
+use crate::host::random;
+
+/// How long a server is waited for that has not shown that it knows EDNS, before the question is put once more
+/// without, ms. Short enough that nobody notices it, and longer than nearly every answer takes.
+pub(super) const PATIENCE_MS: u64 = 400;
+
+/// What the option `dns_edns` says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Policy {
+    /// Whom it does not suit is asked without.
+    #[default]
+    Auto,
+    /// Every query has the record, and no question is repeated without.
+    Always,
+    /// No query has it.
+    Never,
+}
+
+impl Policy {
+    /// Reads the option; it was checked when it was set.
+    pub(super) fn of_text(text: &[u8]) -> Self {
+        match text.trim_ascii().to_ascii_lowercase().as_slice() {
+            b"yes" => Self::Always,
+            b"no" => Self::Never,
+            _ => Self::Auto,
+        }
+    }
+}
+
+/// Why a question is put once more without the record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Trouble {
+    /// The reply shows by itself that the server does not know EDNS.
+    Proof,
+    /// It may be due to the zone as well as to the server.
+    Sign,
+}
+
+/// Stands for the zone of a question: its name's last two labels. Never 0.
+pub(super) fn zone_of(question: &[u8]) -> u64 {
+    let mut starts = [0, 0];
+    let mut at = 0;
+    while let Some(&length @ 1..=63) = question.get(at) {
+        let [_, second] = starts;
+        starts = [second, at];
+        at += usize::from(length) + 1;
+    }
+    let [start, _] = starts;
+    let zone: Octets = question
+        .get(start..at)
+        .unwrap_or_default()
+        .iter()
+        .map(u8::to_ascii_lowercase)
+        .collect();
+    let mix = |hash: u64, octet: &u8| random::split_mix(&mut (hash ^ u64::from(*octet)));
+    zone.iter().fold(1, mix).max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn zone(name: &str) -> u64 {
+        let mut question = super::super::wire::name_of_text(name.as_bytes()).unwrap();
+        question.extend_from_slice(&[0, 1, 0, 1]);
+        zone_of(&question)
+    }
+
+    #[test]
+    fn a_zone_is_two_labels() {
+        for name in ["a.example.net", "_sip._udp.Example.NET", "example.net."] {
+            assert_eq!(zone(name), zone("example.net"), "{name}");
+        }
+        let all = ["example.net", "example.org", "net", "org", ".", "a.org"];
+        let distinct: std::collections::HashSet<u64> = all.iter().map(|n| zone(n)).collect();
+        assert_eq!(distinct.len(), all.len());
+    }
+
+    #[test]
+    fn texts_of_the_option() {
+        assert_eq!(Policy::of_text(b""), Policy::Auto);
+        assert_eq!(Policy::of_text(b"auto"), Policy::Auto);
+        assert_eq!(Policy::of_text(b" YES "), Policy::Always);
+        assert_eq!(Policy::of_text(b"no"), Policy::Never);
+    }
+}
