@@ -119,6 +119,8 @@ pub(super) struct Exchange<'s> {
     /// When the caller's patience ends, ms.
     end_ms: u64,
     last_error: Option<Failure>,
+    /// A server has no such records, which counts unless another one says something about the name.
+    nothing_here: Option<Answer>,
     timed_out: bool,
     /// A server refused the cookie it got, for this candidate.
     cookie_refused: bool,
@@ -153,6 +155,7 @@ impl<'s> Exchange<'s> {
             limit_ms: 0,
             end_ms: deadline_ms.unwrap_or(u64::MAX),
             last_error: None,
+            nothing_here: None,
             timed_out: false,
             cookie_refused: false,
             findings: Findings::default(),
@@ -212,6 +215,7 @@ impl<'s> Exchange<'s> {
     fn start_candidate(&mut self, now_ms: u64, session: &mut Session) {
         self.attempts = [Attempts::default(); MAX_SERVERS];
         self.last_error = None;
+        self.nothing_here = None;
         self.timed_out = false;
         self.cookie_refused = false;
         if now_ms >= self.end_ms {
@@ -236,6 +240,7 @@ impl<'s> Exchange<'s> {
     /// Whom to ask next: servers that are up first, and each as often as the others.
     fn choose(&self) -> Option<(usize, Server)> {
         self.askable()
+            .filter(|(_, server, _)| self.is_worth_waiting_for(server))
             .min_by_key(|(place, server, made)| (!server.is_up(), *made, *place))
             .map(|(place, server, _)| (place, *server))
     }
@@ -257,10 +262,19 @@ impl<'s> Exchange<'s> {
                 return self.send_copies(protocol, session);
             }
             server.note_unreachable(session.transport.now_ms());
-            self.mark_spent(place, Failure::Network, session);
+            self.note_failure(Failure::Network);
+            self.mark_spent(place, session);
         }
         if self.wait_for_open_query(session.transport.now_ms()) {
             return;
+        }
+        // Who could not answer may still know the name: that is no absence. Silence says nothing of the name.
+        let is_in_doubt = matches!(
+            self.last_error,
+            Some(Failure::ServFail | Failure::Malformed)
+        );
+        if let Some(answer) = self.nothing_here.take().filter(|_| !is_in_doubt) {
+            return self.candidate_answered(answer, session);
         }
         let timeout = self.timed_out.then_some(Failure::Timeout);
         let failure = match self.last_error {
@@ -271,12 +285,19 @@ impl<'s> Exchange<'s> {
         self.candidate_failed(failure.unwrap_or(Failure::Network), session);
     }
 
+    /// False for servers that are down, when another one has said that it has no such records: in most places
+    /// where the first server does not know a type there is none that does.
+    fn is_worth_waiting_for(&self, server: &Server) -> bool {
+        self.nothing_here.is_none() || server.is_up()
+    }
+
     /// Turns to the oldest query that still has time: a copy may have come to its end before the query
     /// that it is a copy of. False if there is none.
     fn wait_for_open_query(&mut self, now_ms: u64) -> bool {
         let timeout_ms = self.settings.values.timeout_ms;
         let end_ms = |flight: &Flight| (flight.sent_us / 1000).saturating_add(timeout_ms);
-        let mut open = self.flights.iter().filter(|f| end_ms(f) > now_ms);
+        let is_open = |f: &&Flight| end_ms(f) > now_ms && self.is_worth_waiting_for(&f.server);
+        let mut open = self.flights.iter().filter(is_open);
         let Some(flight) = open.next().filter(|_| self.limit_ms > now_ms) else {
             return false;
         };
@@ -585,6 +606,15 @@ impl<'s> Exchange<'s> {
             Verdict::WithoutEdns(trouble) => {
                 self.ask_without_edns(handle, trouble, session);
             }
+            Verdict::NothingHere(answer) => {
+                metrics::count(Metric::ServerError);
+                server.note_error();
+                self.nothing_here.get_or_insert(answer);
+                self.mark_spent(place, session);
+                if place == self.current_place {
+                    self.try_next_server(session);
+                }
+            }
             Verdict::NextServer(failure) => {
                 metrics::count(Metric::ServerError);
                 server.note_error();
@@ -631,7 +661,7 @@ impl<'s> Exchange<'s> {
         session.transport.close(handle);
         lost.server.note_lost();
         trace!("server {} of the list: query lost", lost.place);
-        self.last_error.get_or_insert(Failure::Network);
+        self.note_failure(Failure::Network);
         let is_under_way = |f: &&mut Flight| f.place == lost.place && f.attempt == lost.attempt;
         match self.flights.iter_mut().find(is_under_way) {
             // It could not be asked over TCP whether it sent the error. Without the OPT record there is nothing
@@ -670,19 +700,24 @@ impl<'s> Exchange<'s> {
 
     fn server_failed(&mut self, place: usize, failure: Failure, session: &mut Session) {
         trace!("server {place} of the list: {failure:?}");
-        self.mark_spent(place, failure, session);
+        self.note_failure(failure);
+        self.mark_spent(place, session);
         if place == self.current_place {
             self.try_next_server(session);
         }
     }
 
-    fn mark_spent(&mut self, place: usize, failure: Failure, session: &mut Session) {
-        if let Some(attempts) = self.attempts.get_mut(place) {
-            attempts.spent = true;
-        }
-        // What a server said tells more than one that could not be reached.
+    /// What a server said tells more than one that could not be reached.
+    fn note_failure(&mut self, failure: Failure) {
         if failure != Failure::Network || self.last_error.is_none() {
             self.last_error = Some(failure);
+        }
+    }
+
+    /// The server is not asked again for this name.
+    fn mark_spent(&mut self, place: usize, session: &mut Session) {
+        if let Some(attempts) = self.attempts.get_mut(place) {
+            attempts.spent = true;
         }
         self.flights.retain(|flight| {
             if flight.place == place {

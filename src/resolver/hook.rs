@@ -92,7 +92,7 @@ fn from_reply(message: &[u8], question: &Question<'_>, qname: &Name) -> Outcome 
         additional: true,
     };
     match judge(message, &asked).0 {
-        Verdict::Answer(answer) => Outcome::Answer(answer),
+        Verdict::Answer(answer) | Verdict::NothingHere(answer) => Outcome::Answer(answer),
         Verdict::NextServer(failure) => Outcome::Failed(failure),
         Verdict::Ignore(_)
         | Verdict::Truncated

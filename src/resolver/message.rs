@@ -191,6 +191,8 @@ pub(super) struct Body {
     pub(super) additional: Vec<Record>,
     /// Owners of the SOA records of the authority section, with min(TTL, MINIMUM) in s.
     pub(super) soas: Vec<(Name, u32)>,
+    /// There are records, of whatever kind, besides OPT.
+    pub(super) has_records: bool,
     /// The authority section has NS records.
     pub(super) has_ns: bool,
     /// Answer records of the type asked, or CNAME, that could not be decoded or are of another class.
@@ -216,6 +218,7 @@ impl Body {
         for _ in 0..count {
             let frame = Frame::read(reader)?;
             self.opt_misplaced |= frame.rtype == RecordType::OPT;
+            self.has_records |= frame.rtype != RecordType::OPT;
             if self.answers.len() >= MAX_SECTION_RECORDS {
                 continue;
             }
@@ -243,6 +246,7 @@ impl Body {
         for _ in 0..count {
             let mut frame = Frame::read(reader)?;
             self.opt_misplaced |= frame.rtype == RecordType::OPT;
+            self.has_records |= frame.rtype != RecordType::OPT;
             if frame.class != CLASS_IN {
                 continue;
             }
@@ -272,7 +276,10 @@ impl Body {
                 // RFC 6891 section 6.1.3: the top octet of the TTL extends the RCODE.
                 self.rcode = (self.rcode & 15) | ((frame.raw_ttl >> 24) as u16) << 4;
                 self.read_options(frame.rdata);
-            } else if let Some(qname) = wanted
+                continue;
+            }
+            self.has_records = true;
+            if let Some(qname) = wanted
                 && frame.class == CLASS_IN
                 && self.additional.len() < MAX_SECTION_RECORDS
             {

@@ -84,6 +84,8 @@ pub(super) enum Verdict {
     },
     /// The server wants another cookie than it got (RFC 7873 section 5.3): ask again with the one it sent.
     BadCookie,
+    /// This server has no such records, without saying that nobody has: the next one may know better.
+    NothingHere(Answer),
     /// This server has nothing to say about the name: try the next one.
     NextServer(Failure),
 }
@@ -153,6 +155,8 @@ fn judge_with(message: &[u8], asked: &Asked<'_>, manners: &mut Manners) -> Verdi
     match body.rcode {
         0 => judge_no_error(&head, body, asked),
         NXDOMAIN => absent(body, asked, true),
+        // It does not know the type. There is no server that does not know addresses.
+        NOTIMP if asked.qtype != RecordType::A && body_at.is_some() => nothing_here(body, asked),
         REFUSED => Verdict::NextServer(Failure::Refused),
         _ => Verdict::NextServer(Failure::ServFail),
     }
@@ -298,7 +302,20 @@ fn judge_no_error(head: &Head, body: Body, asked: &Asked<'_>) -> Verdict {
         // A referral (RFC 2308 section 2.2): the server does not recurse, it is of no use here.
         return Verdict::NextServer(Failure::ServFail);
     }
+    let is_empty = !body.has_records && !body.has_ns;
+    if is_empty && !head.authoritative && !head.recursion_available {
+        // Neither it knows nor anybody that it would ask. The libc goes on to the next server here.
+        return nothing_here(body, asked);
+    }
     absent(body, asked, false)
+}
+
+fn nothing_here(body: Body, asked: &Asked<'_>) -> Verdict {
+    let negative = Negative {
+        nxdomain: false,
+        ttl: None,
+    };
+    Verdict::NothingHere(answer(body, asked, Some(negative)))
 }
 
 fn absent(mut body: Body, asked: &Asked<'_>, nxdomain: bool) -> Verdict {

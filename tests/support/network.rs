@@ -51,6 +51,8 @@ struct World {
     /// Replies that come besides those of `scripts`, after so many ms.
     seconds: HashMap<SocketAddr, (u64, Script)>,
     without_tcp: Vec<SocketAddr>,
+    /// Servers that end a TCP connection on which they have nothing to say.
+    ends_tcp: Vec<SocketAddr>,
     sent: Vec<Sent>,
     open: Vec<Handle>,
     coming: Vec<(u64, Handle, Event)>,
@@ -104,6 +106,12 @@ impl Network {
     pub fn closes_tcp(&self, address: &str) {
         let address = address.parse().expect("address and port");
         self.0.borrow_mut().without_tcp.push(address);
+    }
+
+    /// Makes a server end a TCP connection when its script gives no reply.
+    pub fn ends_silent_tcp(&self, address: &str) {
+        let address = address.parse().expect("address and port");
+        self.0.borrow_mut().ends_tcp.push(address);
     }
 
     /// Lets time pass.
@@ -241,7 +249,11 @@ impl Transport for Network {
         }
         let (after_ms, event) = match world.scripts.get_mut(&server) {
             _ if closes => (1, Some(Event::Failed)),
-            Some(script) => (1, script(query, protocol).map(Event::Message)),
+            Some(script) => {
+                let event = script(query, protocol).map(Event::Message);
+                let ends = protocol == Protocol::Tcp && world.ends_tcp.contains(&server);
+                (1, event.or(ends.then_some(Event::Failed)))
+            }
             None => (after_ms, event),
         };
         if let Some(event) = event {
