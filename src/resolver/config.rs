@@ -7,15 +7,17 @@
 use std::cell::RefCell;
 use std::net::SocketAddr;
 use std::os::unix::ffi::OsStrExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::edns;
 use super::hosts::Hosts;
+use super::regular_file::{self, Stamp, Subject};
+use super::resolv_conf::ResolvConf;
 pub use super::resolv_conf::{RESOLV_CONF_OPTIONS, Use, parse_for_tests};
-use super::resolv_conf::{ResolvConf, Stamp};
 use super::servers::{self, Server};
+use crate::host::log::Level;
 use crate::host::options::{self, ExtraOpt, Opt};
 use crate::host::{StrOpt, clock, fork, hooks, random};
 
@@ -209,13 +211,18 @@ impl State {
     fn refresh(&mut self) {
         let fork_generation = fork::generation();
         let reloads = RELOADS.load(Ordering::Relaxed);
-        if self.fork_generation != fork_generation || self.reloads != reloads {
-            *self = Self {
-                fork_generation,
-                reloads,
-                turn: random::quick_u32(),
-                ..Self::default()
-            };
+        if self.reloads != reloads {
+            // The files are read anew. Until that succeeds what was read before counts.
+            self.reloads = reloads;
+            self.looked_ms = None;
+            self.made = None;
+            self.forget_stamps();
+        }
+        if self.fork_generation != fork_generation {
+            // A child may not be allowed to read what its parent read.
+            self.fork_generation = fork_generation;
+            self.looked_ms = None;
+            self.turn = random::quick_u32();
         }
         self.refresh_options();
         let (now_ms, looks) = (clock::monotonic_coarse_ms(), LOOKS.load(Ordering::Relaxed));
@@ -225,6 +232,20 @@ impl State {
             self.looked_ms = Some(now_ms);
             self.refresh_file();
             self.refresh_hosts();
+        }
+    }
+
+    /// Makes the files and the text options be read anew.
+    fn forget_stamps(&mut self) {
+        if let Some(options) = &mut self.options {
+            options.generation = options.generation.wrapping_sub(1);
+        }
+        if let Some(file) = &mut self.file {
+            file.stamp = None;
+            file.config.no_reload = false;
+        }
+        if let Some((stamp, _)) = &mut self.hosts {
+            *stamp = None;
         }
     }
 
@@ -253,7 +274,7 @@ impl State {
             path,
             hosts_path,
             servers,
-            edns: edns::Policy::of_text(&options::text(StrOpt::Edns)),
+            edns: edns_policy(),
         };
         let old = self.options.as_ref();
         if old.is_none_or(|old| old.path != fresh.path) {
@@ -279,10 +300,35 @@ impl State {
             return;
         }
         trace!("reading {}", path.display());
-        if self.file.replace(ResolvConf::read(path, stamp)).is_some() {
-            // Whoever changed the file may have changed the servers, too.
-            servers::forget_abilities();
-        }
+        let known = self.file.as_ref();
+        let servers_given = self.options.as_ref().is_some_and(|o| !o.servers.is_empty());
+        let subject = Subject::ResolvConf;
+        let fresh = match ResolvConf::read(path, stamp.clone()) {
+            Ok(fresh) => {
+                if known.is_some() && fresh.says_something {
+                    // Whoever changed the file may have changed the servers, too.
+                    servers::forget_abilities();
+                }
+                if fresh.names_server || servers_given || known.is_none() {
+                    complain_of(&fresh, path);
+                } else {
+                    let what = "it names no server, those that were read before count";
+                    say(subject, path, stamp.as_ref(), &what);
+                }
+                if fresh.names_server {
+                    fresh
+                } else {
+                    without_servers(fresh, known)
+                }
+            }
+            // Without the file there is a server on this host, as for libc, and that is nothing to speak of.
+            Err(_) if stamp.is_none() && known.is_none() => ResolvConf::missing(stamp),
+            Err(error) => {
+                say(subject, path, stamp.as_ref(), &error);
+                without_servers(ResolvConf::missing(stamp), known)
+            }
+        };
+        self.file = Some(fresh);
         self.made = None;
     }
 
@@ -295,7 +341,24 @@ impl State {
             return;
         }
         trace!("reading {}", path.display());
-        self.hosts = Some((stamp, Arc::new(Hosts::read(path))));
+        let hosts = match Hosts::read(path) {
+            Ok((hosts, is_longer)) => {
+                if is_longer {
+                    let what = "too long, the rest is left out";
+                    say(Subject::Hosts, path, stamp.as_ref(), &what);
+                } else {
+                    regular_file::forget_said(Subject::Hosts);
+                }
+                Arc::new(hosts)
+            }
+            Err(error) => {
+                say(Subject::Hosts, path, stamp.as_ref(), &error);
+                // One that is gone has no names; one that cannot be read may have them still.
+                let known = self.hosts.take().filter(|_| stamp.is_some());
+                known.map_or_else(Default::default, |(_, hosts)| hosts)
+            }
+        };
+        self.hosts = Some((stamp, hosts));
         self.made = None;
     }
 
@@ -359,6 +422,62 @@ impl State {
             hosts: self.hosts.as_ref().map(|(_, hosts)| Arc::clone(hosts)),
         }
     }
+}
+
+fn edns_policy() -> edns::Policy {
+    let text = options::text(StrOpt::Edns);
+    edns::Policy::of_text(&text).unwrap_or_else(|| {
+        let text = text.escape_ascii();
+        crate::log!(
+            Level::Warn,
+            "dns_edns: not auto, yes or no: {text}; auto counts"
+        );
+        edns::Policy::Auto
+    })
+}
+
+/// What counts when the file is not as it should be: who writes it in place is not done yet, or it cannot be read
+/// any more. The last good list of servers stays, and all of the file where it says nothing at all.
+fn without_servers(fresh: ResolvConf, known: Option<&ResolvConf>) -> ResolvConf {
+    let Some(known) = known else {
+        return fresh;
+    };
+    if fresh.says_something {
+        return ResolvConf {
+            servers: known.servers.clone(),
+            ..fresh
+        };
+    }
+    ResolvConf {
+        stamp: fresh.stamp,
+        ..known.clone()
+    }
+}
+
+/// Says, once for all processes, what is wrong with a file.
+fn say(subject: Subject, path: &Path, stamp: Option<&Stamp>, what: &dyn std::fmt::Display) {
+    if regular_file::may_say(subject, stamp) {
+        let path = path.display();
+        crate::log!(Level::Warn, "{path}: {what}");
+    }
+}
+
+/// Says, once for all processes, which lines are not understood.
+fn complain_of(file: &ResolvConf, path: &Path) {
+    if file.complaints.is_empty() {
+        return regular_file::forget_said(Subject::ResolvConf);
+    }
+    if regular_file::may_say(Subject::ResolvConf, file.stamp.as_ref()) {
+        for complaint in &file.complaints {
+            crate::log!(Level::Warn, "{}: {complaint}", path.display());
+        }
+    }
+}
+
+/// Reads the files before the host forks and gives up its privileges: afterwards they may not be readable.
+pub(super) fn prepare() {
+    regular_file::prepare();
+    STATE.with_borrow_mut(State::refresh);
 }
 
 fn positive(value: i32) -> Option<u32> {

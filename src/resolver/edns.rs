@@ -28,12 +28,13 @@ pub(super) enum Policy {
 }
 
 impl Policy {
-    /// Reads the option; it was checked when it was set.
-    pub(super) fn of_text(text: &[u8]) -> Self {
+    /// Reads the option; `None` for words that it does not have. Not every host asks when it is set.
+    pub(super) fn of_text(text: &[u8]) -> Option<Self> {
         match text.trim_ascii().to_ascii_lowercase().as_slice() {
-            b"yes" => Self::Always,
-            b"no" => Self::Never,
-            _ => Self::Auto,
+            b"" | b"auto" => Some(Self::Auto),
+            b"yes" => Some(Self::Always),
+            b"no" => Some(Self::Never),
+            _ => None,
         }
     }
 }
@@ -89,9 +90,10 @@ mod tests {
 
     #[test]
     fn texts_of_the_option() {
-        assert_eq!(Policy::of_text(b""), Policy::Auto);
-        assert_eq!(Policy::of_text(b"auto"), Policy::Auto);
-        assert_eq!(Policy::of_text(b" YES "), Policy::Always);
-        assert_eq!(Policy::of_text(b"no"), Policy::Never);
+        assert_eq!(Policy::of_text(b""), Some(Policy::Auto));
+        assert_eq!(Policy::of_text(b"auto"), Some(Policy::Auto));
+        assert_eq!(Policy::of_text(b" YES "), Some(Policy::Always));
+        assert_eq!(Policy::of_text(b"no"), Some(Policy::Never));
+        assert_eq!(Policy::of_text(b"0"), None);
     }
 }

@@ -1,12 +1,10 @@
 //! A hosts file (`dns_hosts_file`), as hosts(5) describes it: names that the DNS is not asked for.
 
 use std::collections::BTreeMap;
-use std::io::Read as _;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 
-use super::{Answer, Negative};
-use crate::host::log::Level;
+use super::{Answer, Negative, regular_file};
 use crate::rr::{MAX_NAME_OCTETS, Name, RData, Record, RecordType, is_host_name};
 
 /// Octets read of a file; more are left out, with a line in the log.
@@ -31,21 +29,18 @@ pub(super) struct Hosts {
 }
 
 impl Hosts {
-    /// Reads the file; one that cannot be read holds no names.
-    pub(super) fn read(path: &Path) -> Self {
-        let mut text = Vec::new();
-        let result = std::fs::File::open(path)
-            .and_then(|file| file.take(MAX_FILE_OCTETS).read_to_end(&mut text));
-        if let Err(error) = result {
-            crate::log!(Level::Warn, "cannot read {}: {error}", path.display());
-        }
-        if text.len() as u64 == MAX_FILE_OCTETS {
-            crate::log!(Level::Warn, "{} is too long", path.display());
+    /// Reads the file; `true` when it is longer than what is read of it.
+    ///
+    /// # Errors
+    /// As of [`regular_file::read`].
+    pub(super) fn read(path: &Path) -> std::io::Result<(Self, bool)> {
+        let (mut text, is_longer) = regular_file::read(path, MAX_FILE_OCTETS)?;
+        if is_longer {
             // The last line may be half a line.
             let whole = text.iter().rposition(|&octet| octet == b'\n');
             text.truncate(whole.unwrap_or(0));
         }
-        Self::parse(&text)
+        Ok((Self::parse(&text), is_longer))
     }
 
     /// Lines that cannot be read are left out, as libc does; the others count.

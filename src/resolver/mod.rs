@@ -18,6 +18,7 @@ mod hook;
 pub mod hosts;
 mod message;
 mod rdata;
+mod regular_file;
 mod reply;
 mod resolv_conf;
 mod search;

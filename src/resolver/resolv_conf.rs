@@ -1,19 +1,27 @@
-//! resolv.conf and the environment variables that go over it.
+//! resolv.conf and the environment variables that go over it, as glibc reads them.
+//!
+//! Octets that are no text do no harm: a line is what stands between two line feeds, and only the words that are
+//! looked at have to be of the form that they should have.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV6};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
-use resolv_conf::{Config, ScopedIp};
+use resolv_conf::Config;
 
+use super::regular_file::{self, Stamp};
 use crate::host::interface;
-use crate::host::log::Level;
 
 const DNS_PORT: u16 = 53;
 /// Servers used of the file. The libc stops at 3; more only make a failing lookup longer.
 const MAX_FILE_SERVERS: usize = 8;
+/// Octets of the file; one that is longer is not read. Ten thousand lines are below.
+const MAX_FILE_OCTETS: u64 = 1 << 20;
+/// Lines of one file that the log names.
+const MAX_COMPLAINTS: usize = 8;
+/// Octets of a word that the log shows.
+const MAX_SHOWN_OCTETS: usize = 64;
 
 /// What becomes of an option of resolv.conf.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,50 +60,43 @@ pub const RESOLV_CONF_OPTIONS: &[(&str, Use)] = &[
     ("no-ip6-dotint", Use::NoEffect("no reverse lookups")),
 ];
 
-/// What is known about a file: when any of it changes the file is read again.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Stamp {
-    device: u64,
-    inode: u64,
-    size: u64,
-    modified: (i64, i64),
-}
-
-impl Stamp {
-    pub(super) fn of(path: &Path) -> Option<Self> {
-        let metadata = std::fs::metadata(path).ok()?;
-        Some(Self {
-            device: metadata.dev(),
-            inode: metadata.ino(),
-            size: metadata.size(),
-            modified: (metadata.mtime(), metadata.mtime_nsec()),
-        })
-    }
-}
-
 /// The file as it was read.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct ResolvConf {
     pub(super) stamp: Option<Stamp>,
     pub(super) config: Config,
+    /// At least one.
     pub(super) servers: Vec<SocketAddr>,
+    /// The file names a server.
+    pub(super) names_server: bool,
+    /// There is a line in it that says something.
+    pub(super) says_something: bool,
     pub(super) search: Vec<Vec<u8>>,
     /// Of what decides on the names that are asked for a relative one; `None` = these are asked as they are.
     pub(super) search_digest: Option<u64>,
+    /// What is not understood, with the numbers of the lines.
+    pub(super) complaints: Vec<String>,
 }
 
 impl ResolvConf {
-    /// Reads the file; one that is not there means a server on this host, as for libc.
-    pub(super) fn read(path: &Path, stamp: Option<Stamp>) -> Self {
-        let text = match std::fs::read(path) {
-            Ok(text) => text,
-            Err(error) => {
-                if stamp.is_some() {
-                    crate::log!(Level::Warn, "cannot read {}: {error}", path.display());
-                }
-                Vec::new()
-            }
-        };
+    /// Reads the file.
+    ///
+    /// # Errors
+    /// As of [`regular_file::read`], and when it is too long.
+    pub(super) fn read(path: &Path, stamp: Option<Stamp>) -> std::io::Result<Self> {
+        let (text, is_longer) = regular_file::read(path, MAX_FILE_OCTETS)?;
+        if is_longer {
+            return Err(std::io::ErrorKind::FileTooLarge.into());
+        }
+        Ok(Self::of_text(&text, stamp))
+    }
+
+    /// What counts without a file: a server on this host, as for libc.
+    pub(super) fn missing(stamp: Option<Stamp>) -> Self {
+        Self::of_text(b"", stamp)
+    }
+
+    fn of_text(text: &[u8], stamp: Option<Stamp>) -> Self {
         let environment = |name| std::env::var_os(name).map(|v| v.as_bytes().to_vec());
         Self::parse(
             text,
@@ -107,25 +108,31 @@ impl ResolvConf {
 
     /// RES_OPTIONS and LOCALDOMAIN go over what the file says, as in libc.
     fn parse(
-        mut text: Vec<u8>,
+        text: &[u8],
         res_options: Option<Vec<u8>>,
         local_domain: Option<Vec<u8>>,
         stamp: Option<Stamp>,
     ) -> Self {
-        for (keyword, value) in [("options", res_options), ("search", local_domain)] {
-            if let Some(mut value) = value {
-                value.retain(|&octet| octet != b'\n');
-                text.extend([b"\n", keyword.as_bytes(), b" ", &value].concat());
-            }
+        let mut reading = Reading::new();
+        for (number, line) in (1..).zip(text.split(|&octet| octet == b'\n')) {
+            reading.line(number, line.strip_suffix(b"\r").unwrap_or(line));
         }
-        // Lines that cannot be read are left out, as libc does; the others count.
-        let (config, errors) = Config::parse_with_errors(&text);
-        for error in &errors {
-            trace!("resolv.conf: {error}");
+        if let Some(options) = res_options {
+            reading.options(&options, &"RES_OPTIONS");
         }
-        let mut servers: Vec<SocketAddr> = config.nameservers.iter().filter_map(address).collect();
+        if let Some(domains) = local_domain {
+            // Without a domain in it, it says that there is none.
+            reading.config.set_search(domains_of(&domains));
+        }
+        let Reading {
+            config,
+            mut servers,
+            says_something,
+            complaints,
+        } = reading;
         servers.truncate(MAX_FILE_SERVERS);
-        if servers.is_empty() {
+        let names_server = !servers.is_empty();
+        if !names_server {
             servers.push((Ipv4Addr::LOCALHOST, DNS_PORT).into());
         }
         let search = search_of(&config);
@@ -135,8 +142,182 @@ impl ResolvConf {
             search,
             config,
             servers,
+            names_server,
+            says_something,
+            complaints,
         }
     }
+}
+
+/// A file that is being read.
+struct Reading {
+    config: Config,
+    servers: Vec<SocketAddr>,
+    says_something: bool,
+    complaints: Vec<String>,
+}
+
+impl Reading {
+    fn new() -> Self {
+        Self {
+            config: Config::new(),
+            servers: Vec::new(),
+            says_something: false,
+            complaints: Vec::new(),
+        }
+    }
+
+    /// One line. A keyword stands at its beginning; what is not understood is left out, and the others count.
+    fn line(&mut self, number: usize, line: &[u8]) {
+        if line.trim_ascii().is_empty() || matches!(line.first(), Some(b'#' | b';')) {
+            return;
+        }
+        self.says_something = true;
+        let place = format!("line {number}");
+        let end = line.iter().position(|&octet| is_blank(octet));
+        let (keyword, rest) = line.split_at(end.unwrap_or(line.len()));
+        match keyword {
+            b"nameserver" => {
+                let text = words(rest).next().unwrap_or_default();
+                match server(text) {
+                    Some(server) => self.servers.push(server),
+                    None => self.complain(&place, "no address of a server", text),
+                }
+            }
+            // With nothing behind them these two leave things as they are.
+            b"domain" => {
+                if let Some(domain) = domains_of(rest).into_iter().next() {
+                    self.config.set_domain(domain);
+                }
+            }
+            b"search" => {
+                let domains = domains_of(rest);
+                if !domains.is_empty() {
+                    self.config.set_search(domains);
+                }
+            }
+            b"options" => self.options(rest, &place),
+            b"sortlist" => {}
+            _ => self.complain(&place, "not understood", line.trim_ascii()),
+        }
+    }
+
+    fn options(&mut self, text: &[u8], place: &dyn std::fmt::Display) {
+        for word in words(text) {
+            if self.option(word).is_none() {
+                self.complain(place, "unknown option", word);
+            }
+        }
+    }
+
+    /// One option; a `-` in front of a switch turns it off. `None` if it is not understood.
+    fn option(&mut self, word: &[u8]) -> Option<()> {
+        let config = &mut self.config;
+        if let Some(colon) = word.iter().position(|&octet| octet == b':') {
+            let (name, value) = word.split_at(colon);
+            let value = std::str::from_utf8(value.get(1..)?).ok()?.parse().ok()?;
+            match name {
+                b"ndots" => config.ndots = value,
+                b"timeout" => config.timeout = value,
+                b"attempts" => config.attempts = value,
+                _ => return None,
+            }
+            return Some(());
+        }
+        let (name, on) = match word.strip_prefix(b"-") {
+            Some(name) => (name, false),
+            None => (word, true),
+        };
+        match name {
+            b"rotate" => config.rotate = on,
+            b"use-vc" => config.use_vc = on,
+            b"trust-ad" => config.trust_ad = on,
+            b"no-aaaa" => config.no_aaaa = on,
+            b"no-tld-query" | b"no_tld_query" => config.no_tld_query = on,
+            b"no-reload" => config.no_reload = on,
+            _ => {
+                let known = |(option, _): &&(&str, Use)| option.as_bytes() == name;
+                RESOLV_CONF_OPTIONS
+                    .iter()
+                    .find(known)
+                    .filter(|(_, r#use)| *r#use != Use::Honoured)?;
+            }
+        }
+        Some(())
+    }
+
+    fn complain(&mut self, place: &dyn std::fmt::Display, what: &str, word: &[u8]) {
+        if self.complaints.len() < MAX_COMPLAINTS {
+            let shown = word.get(..MAX_SHOWN_OCTETS).unwrap_or(word).escape_ascii();
+            self.complaints.push(format!("{place}: {what}: {shown}"));
+        }
+    }
+}
+
+fn is_blank(octet: u8) -> bool {
+    matches!(octet, b' ' | b'\t')
+}
+
+/// The words of a line, up to a comment.
+fn words(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let end = text.iter().position(|octet| matches!(octet, b'#' | b';'));
+    text.get(..end.unwrap_or(text.len()))
+        .unwrap_or_default()
+        .split(|&octet| is_blank(octet))
+        .filter(|word| !word.is_empty())
+}
+
+/// The domains among the words. One that is no text is none that could be appended to a name.
+fn domains_of(text: &[u8]) -> Vec<String> {
+    words(text)
+        .filter_map(|word| String::from_utf8(word.to_vec()).ok())
+        .collect()
+}
+
+/// The address of a server as glibc reads it: IPv6 with or without scope, IPv4 in one to four numbers.
+fn server(text: &[u8]) -> Option<SocketAddr> {
+    if let Some(ip) = ipv4(text) {
+        return Some(SocketAddr::new(IpAddr::V4(ip), DNS_PORT));
+    }
+    let text = std::str::from_utf8(text).ok()?;
+    let (ip, scope) = match text.split_once('%') {
+        None => (text, 0),
+        Some((ip, scope)) => (ip, interface::index_of(scope)?),
+    };
+    let ip: Ipv6Addr = ip.parse().ok()?;
+    Some(SocketAddrV6::new(ip, DNS_PORT, 0, scope).into())
+}
+
+/// `inet_aton()`: decimal, octal (0...) and hexadecimal (0x...) numbers; the last of fewer than four fills the rest.
+fn ipv4(text: &[u8]) -> Option<Ipv4Addr> {
+    let text = std::str::from_utf8(text).ok()?;
+    let mut numbers = text.split('.').map(number);
+    let (mut address, mut count) = (0_u32, 0_u32);
+    let mut next = numbers.next()??;
+    for number in numbers {
+        // All but the last are octets.
+        address = address << 8 | u32::from(u8::try_from(next).ok()?);
+        count += 1;
+        next = number?;
+    }
+    let octets_left = 4_u32.checked_sub(count).filter(|left| *left > 0)?;
+    let room_bits = 8 * octets_left;
+    let high = u64::from(address) << room_bits;
+    let fits = u64::from(next) < 1 << room_bits;
+    fits.then(|| Ipv4Addr::from((high | u64::from(next)) as u32))
+}
+
+/// One number of an IPv4 address.
+fn number(text: &str) -> Option<u32> {
+    let hexadecimal = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X"));
+    let (digits, radix) = match (hexadecimal, text.strip_prefix('0')) {
+        (Some(digits), _) => (digits, 16),
+        (None, Some(digits)) if !digits.is_empty() => (digits, 8),
+        _ => (text, 10),
+    };
+    // A sign is no digit.
+    let is_number = digits.chars().all(|digit| digit.is_digit(radix));
+    is_number.then(|| u32::from_str_radix(digits, radix).ok())?
 }
 
 fn digest_of(search: &[Vec<u8>], config: &Config) -> Option<u64> {
@@ -170,26 +351,11 @@ fn search_of(config: &Config) -> Vec<Vec<u8>> {
         .collect()
 }
 
-fn address(server: &ScopedIp) -> Option<SocketAddr> {
-    match server {
-        ScopedIp::V4(ip) => Some(SocketAddr::new(IpAddr::V4(*ip), DNS_PORT)),
-        ScopedIp::V6(ip, scope) => {
-            let scope_id = match scope {
-                None => 0,
-                Some(scope) => interface::index_of(scope)?,
-            };
-            Some(SocketAddrV6::new(*ip, DNS_PORT, 0, scope_id).into())
-        }
-    }
-}
-
 /// Reads the text of a resolv.conf; for the fuzzer. Returns the number of servers.
 #[doc(hidden)]
 #[must_use]
 pub fn parse_for_tests(text: &[u8]) -> usize {
-    ResolvConf::parse(text.to_vec(), None, None, None)
-        .servers
-        .len()
+    ResolvConf::parse(text, None, None, None).servers.len()
 }
 
 #[cfg(test)]
@@ -197,7 +363,7 @@ mod tests {
     use super::*;
 
     fn parse(text: &str) -> ResolvConf {
-        ResolvConf::parse(text.as_bytes().to_vec(), None, None, None)
+        ResolvConf::parse(text.as_bytes(), None, None, None)
     }
 
     fn domains(file: &ResolvConf) -> Vec<String> {
@@ -250,7 +416,7 @@ mod tests {
     #[test]
     fn environment_goes_over_the_file() {
         let file = ResolvConf::parse(
-            b"search a\noptions ndots:2 timeout:4".to_vec(),
+            b"search a\noptions ndots:2 timeout:4",
             Some(b"ndots:5 rotate".to_vec()),
             Some(b"b c".to_vec()),
             None,
@@ -261,15 +427,120 @@ mod tests {
     }
 
     #[test]
-    fn every_option_the_parser_knows_is_in_the_table() {
+    fn every_option_of_the_table_is_understood() {
         for (name, _) in RESOLV_CONF_OPTIONS {
             let value = if matches!(*name, "ndots" | "timeout" | "attempts") {
-                format!("options {name}:1")
+                ":1"
             } else {
-                format!("options {name}")
+                ""
             };
-            let (_, errors) = Config::parse_with_errors(value.as_bytes());
-            assert!(errors.is_empty(), "{name}");
+            let file = parse(&format!("options {name}{value}"));
+            assert!(file.complaints.is_empty(), "{name}");
         }
+    }
+
+    fn servers(text: &[u8]) -> Vec<String> {
+        let file = ResolvConf::parse(text, None, None, None);
+        file.servers.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn addresses_as_inet_aton_reads_them() {
+        for (text, address) in [
+            ("127.0.0.002", Some("127.0.0.2")),
+            ("10.1", Some("10.0.0.1")),
+            ("10.1.2", Some("10.1.0.2")),
+            ("10.65535", Some("10.0.255.255")),
+            ("3221225985", Some("192.0.2.1")),
+            ("0xC0.0.02.0x1", Some("192.0.2.1")),
+            ("010.1", Some("8.0.0.1")),
+            ("0", Some("0.0.0.0")),
+            ("4294967296", None),
+            ("10.1.2.256", None),
+            ("10.256.1", None),
+            ("10.16777216", None),
+            ("256.1", None),
+            ("1.2.3.4.5", None),
+            ("1.2.3.08", None),
+            ("0x", None),
+            ("1..2", None),
+            ("1.2.", None),
+            ("+1.2.3.4", None),
+            ("1.2.3.-4", None),
+            ("", None),
+        ] {
+            let found = ipv4(text.as_bytes()).map(|ip| ip.to_string());
+            assert_eq!(found.as_deref(), address, "{text}");
+        }
+    }
+
+    #[test]
+    fn octets_that_are_no_text_do_no_harm() {
+        let text =
+            b"# B\xFCro\nnameserver 192.0.2.1 # Stra\xDFe\nnameserver\t192.0.2.2;x\n\xE9\xE8\n\
+            search a.example b\xFC c.example\r\noptions rotate \xFF\n";
+        assert_eq!(servers(text), ["192.0.2.1:53", "192.0.2.2:53"]);
+        let file = ResolvConf::parse(text, None, None, None);
+        assert_eq!(domains(&file), ["a.example", "c.example"]);
+        assert!(file.config.rotate);
+        assert_eq!(
+            file.complaints,
+            [
+                "line 4: not understood: \\xe9\\xe8",
+                "line 6: unknown option: \\xff"
+            ]
+        );
+    }
+
+    #[test]
+    fn search_with_nothing_behind_changes_nothing() {
+        for line in ["search", "search  ", "search\t# none", "domain", "domain "] {
+            let file = parse(&format!("search a b\n{line}\n"));
+            assert_eq!(domains(&file), ["a", "b"], "{line}");
+            assert!(file.complaints.is_empty());
+        }
+        let none = ResolvConf::parse(b"search a b", None, Some(Vec::new()), None);
+        assert!(none.search.is_empty() && none.search_digest.is_none());
+    }
+
+    #[test]
+    fn a_sign_turns_an_option_off() {
+        let file = ResolvConf::parse(
+            b"options rotate use-vc trust-ad no_tld_query",
+            Some(b"-rotate -trust-ad -single-request -nonsense".to_vec()),
+            None,
+            None,
+        );
+        assert!(!file.config.rotate && file.config.use_vc);
+        assert!(!file.config.trust_ad && file.config.no_tld_query);
+        assert_eq!(file.complaints, ["RES_OPTIONS: unknown option: -nonsense"]);
+    }
+
+    #[test]
+    fn what_is_not_understood_is_named_by_its_line() {
+        let file = parse(
+            "nameserver 192.0.2.1\n nameserver 192.0.2.2\nnameserver\nnameserver 1.2.3.400\n\
+             Search a\noptions ndots:x timeout: frob\nsortlist 10.0.0.0\n",
+        );
+        assert_eq!(
+            file.complaints,
+            [
+                "line 2: not understood: nameserver 192.0.2.2",
+                "line 3: no address of a server: ",
+                "line 4: no address of a server: 1.2.3.400",
+                "line 5: not understood: Search a",
+                "line 6: unknown option: ndots:x",
+                "line 6: unknown option: timeout:",
+                "line 6: unknown option: frob",
+            ]
+        );
+        assert_eq!(
+            servers(b"nameserver 192.0.2.1\n nameserver 192.0.2.2"),
+            ["192.0.2.1:53"]
+        );
+        assert_eq!(
+            parse(&"bogus\n".repeat(100)).complaints.len(),
+            MAX_COMPLAINTS
+        );
     }
 }

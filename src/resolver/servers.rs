@@ -89,9 +89,10 @@ struct Slot {
 
 static SERVERS: Shared<[Slot; SLOTS]> = Shared::new();
 
-/// Maps the memory; before fork.
+/// Maps the memory and reads the configuration; before fork.
 pub(crate) fn prepare() {
     SERVERS.get();
+    super::config::prepare();
 }
 
 /// One server, to be asked.

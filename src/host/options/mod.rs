@@ -286,6 +286,11 @@ pub fn check_text(opt: StrOpt, value: &str) -> Result<(), OptionError> {
     if opt == StrOpt::Nameservers && value.split_whitespace().any(|s| parse_server(s).is_none()) {
         return Err(OptionError::Malformed);
     }
+    let is_path = matches!(opt, StrOpt::ResolvConf | StrOpt::HostsFile);
+    // A file that is not there may come; a device or a FIFO is a mistake.
+    if is_path && std::fs::metadata(value).is_ok_and(|found| !found.is_file()) {
+        return Err(OptionError::Malformed);
+    }
     let is_edns_word = |word: &str| ["", "auto", "yes", "no"].contains(&word);
     if opt == StrOpt::Edns && !is_edns_word(&value.trim().to_ascii_lowercase()) {
         return Err(OptionError::Malformed);
