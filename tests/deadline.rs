@@ -31,6 +31,8 @@ fn setup(deadline_ms: &str) -> Setup {
     let watchdog = Watchdog::start(120);
     let server = Server::start();
     let mut options = use_server(&server);
+    // Nothing is asked once more without EDNS.
+    options.set("dns_edns", "yes");
     options.set("dns_retr_time", "300");
     options.set("dns_resolve_deadline", deadline_ms);
     metrics::prepare();

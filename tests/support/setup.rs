@@ -31,9 +31,11 @@ impl Setup {
         }
     }
 
-    /// With so much time that a busy machine does not look like a silent server.
+    /// With so much time that a busy machine does not look like a silent server, and without a second query for
+    /// one that may be silent to EDNS only.
     pub fn patient() -> Self {
         let mut setup = Self::new();
+        setup.options.set("dns_edns", "yes");
         setup.options.set("dns_retr_time", "20");
         setup
     }
