@@ -3,7 +3,7 @@
 //!
 //! [`config`] says whom to ask and how, `search` which names, `exchange` runs a question through
 //! servers and attempts over a [`Transport`], `reply` judges what comes back, `message`, `wire` and
-//! `rdata` read it. `session` runs exchanges side by side. `hook` replaces all of that when a module
+//! `rdata` read it, `edns` says which queries have an OPT record. `session` runs exchanges side by side. `hook` replaces all of that when a module
 //! has swapped the search function. Processes share what they know of the [`servers`], nothing else.
 
 #[macro_use]
