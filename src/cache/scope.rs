@@ -120,6 +120,12 @@ impl Scope {
         value: 0,
     };
 
+    /// No entry.
+    const NOTHING: Self = Self {
+        mask: ASKED,
+        value: u32::MAX,
+    };
+
     /// Entries with these marks, and without these flags.
     fn marked(mark: Mark, without: u8) -> Self {
         let bits = layout::MARKS & !EITHER | without | mark.0 & EITHER;
@@ -336,7 +342,10 @@ impl Cache {
     }
 
     fn forget_lists(&self) {
-        self.put_in_force(None);
+        // Meanwhile a relative name is found nowhere, so it is walked for.
+        for scope in &self.header.scopes.wanted {
+            scope.store(Scope::NOTHING);
+        }
         for entry in self.entries() {
             match entry.mark() {
                 Some(mark) if mark.is_edited() => {}

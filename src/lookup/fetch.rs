@@ -7,7 +7,7 @@ use crate::host::metrics::{self, Metric};
 use crate::host::stats::{self, Stat};
 use crate::host::{clock, hooks};
 use crate::resolver::{self, Outcome, Question, SearchList};
-use crate::rr::{MAX_CNAME_HOPS, RecordType};
+use crate::rr::{MAX_CNAME_HOPS, Name, RecordType};
 
 use super::cached::Source;
 use super::flight::{self, Attempt, Claim, Verdict, Waited};
@@ -111,7 +111,14 @@ impl<'a> Lookup<'a> {
         let Some(list) = list_in_force(self.cache) else {
             return self.run(&qname, false);
         };
-        let aim = Aim::of(self.qtype, self.flags);
+        let aim = match hooks::swapped_search() {
+            // A function of a module's walks by itself, for each type on its own.
+            Some(_) => Aim {
+                qtype: self.qtype,
+                other: None,
+            },
+            None => Aim::of(self.qtype, self.flags),
+        };
         match known_relative(self.cache, &qname, aim, list) {
             Relative::Entry(entry) => {
                 count_hit(entry.negative());
@@ -152,6 +159,9 @@ impl<'a> Lookup<'a> {
 
     /// Walks the search list for a relative name.
     fn walk(&mut self, name: &[u8], aim: Aim) -> Result<EntryRef, LookupError> {
+        if hooks::swapped_search().is_some() {
+            return self.walk_by_function(name, aim);
+        }
         let walk = SearchList::current().and_then(|domains| {
             let list = self.cache.list_id(domains.digest()?);
             Some(Walk::begin(name, aim, &domains, list))
@@ -171,6 +181,41 @@ impl<'a> Lookup<'a> {
             if let Some(result) = walk.learn(self.cache, result) {
                 return result;
             }
+        }
+    }
+
+    /// Has a search function of a module's walk: it gets the name as it is written, and says for which name it
+    /// answers.
+    fn walk_by_function(&mut self, name: &[u8], aim: Aim) -> Result<EntryRef, LookupError> {
+        may_ask()?;
+        let question = Question {
+            qname: name,
+            qtype: aim.qtype,
+        };
+        let until_ms = self.until_ms(&question);
+        let outcome = resolver::query(&question, until_ms);
+        self.asked |= !matches!(outcome, Outcome::BadName);
+        let found = match &outcome {
+            Outcome::Answer(answer) => answer.qname.clone(),
+            _ => Name::from_text(name).ok_or(LookupError::BadName)?,
+        };
+        let qname = self.cache.hashed(found.as_bytes());
+        let asked = Asked {
+            name: found.as_bytes(),
+            qtype: aim.qtype,
+            longest_life_s: u32::MAX,
+            key: flight::key_of(self.cache, &qname, aim.qtype),
+            was_unknown: false,
+            flags: self.flags,
+            renews: false,
+        };
+        let next = store::settle(self.cache, &asked, outcome, &mut self.hops);
+        let result = next.and_then(|next| self.follow(next));
+        match list_in_force(self.cache) {
+            Some(list) => Walk::over(name, aim, list, found)
+                .and_then(|mut walk| walk.learn(self.cache, result.clone()))
+                .unwrap_or(result),
+            None => result,
         }
     }
 
@@ -308,7 +353,12 @@ impl<'a> Lookup<'a> {
         absolute: bool,
         attempt: Option<Attempt>,
     ) -> Result<EntryRef, LookupError> {
-        let mut next = self.ask(name, absolute, attempt)?;
+        let next = self.ask(name, absolute, attempt)?;
+        self.follow(next)
+    }
+
+    /// Follows the aliases that come back until there is an entry.
+    fn follow(&mut self, mut next: Next) -> Result<EntryRef, LookupError> {
         loop {
             let target = match next {
                 Next::Entry(entry) => return usable(entry),
@@ -349,12 +399,7 @@ impl<'a> Lookup<'a> {
         absolute: bool,
         attempt: Option<Attempt>,
     ) -> Result<Next, LookupError> {
-        if !watchdog::servers_up() {
-            return Err(LookupError::Failed(Failure::NoServers));
-        }
-        if deadline::is_over() {
-            return Err(LookupError::Failed(Failure::Timeout));
-        }
+        may_ask()?;
         let text = question_text(name.name(), absolute);
         let question = Question {
             qname: &text,
@@ -571,6 +616,17 @@ impl<'a> Lookup<'a> {
             claim,
         })
     }
+}
+
+/// Refuses when nobody is to be asked, or there is no time left.
+fn may_ask() -> Result<(), LookupError> {
+    if !watchdog::servers_up() {
+        return Err(LookupError::Failed(Failure::NoServers));
+    }
+    if deadline::is_over() {
+        return Err(LookupError::Failed(Failure::Timeout));
+    }
+    Ok(())
 }
 
 /// The absolute name that is looked at first for a name as the caller writes it.

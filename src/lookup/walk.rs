@@ -7,7 +7,7 @@
 //!
 //! What won is remembered for the relative name alone, for the least of the times that led there.
 
-use smallvec::SmallVec;
+use smallvec::{SmallVec, smallvec};
 
 use crate::cache::{
     Cache, Conflict, Draft, DraftData, DraftRecord, EntryRef, ListId, Mark, NegativeKind, Place,
@@ -84,6 +84,24 @@ impl Walk {
             list,
             as_is: candidates.iter().position(same),
             candidates,
+            position: 0,
+            lacking: None,
+            limit_s: u32::MAX,
+            as_is_absent: None,
+            absent: None,
+            failure: None,
+        })
+    }
+
+    /// A walk that somebody else made, and that ended at a name.
+    pub(super) fn over(name: &[u8], aim: Aim, list: ListId, end: Name) -> Option<Self> {
+        let is_own = eq_ignore_case(end.as_bytes(), name);
+        Some(Self {
+            name: Name::from_text(name)?,
+            aim,
+            list,
+            as_is: is_own.then_some(0),
+            candidates: smallvec![end],
             position: 0,
             lacking: None,
             limit_s: u32::MAX,
