@@ -73,7 +73,8 @@ static void stats(void)
 	CHECK(strstr(reply, " query_times=[ ") != NULL);
 	CALL0(dns_servers_rpc);
 	CHECK_INT(last_fault, 0);
-	CHECK(strstr(reply, "{ address=127.0.0.1:1 state=down round_trip_us=0 ") == reply);
+	/* nobody listens there, which costs an attempt; only silence marks a server */
+	CHECK(strstr(reply, "{ address=127.0.0.1:1 state=up round_trip_us=0 ") == reply);
 	CHECK(strstr(reply, " failures=1 queries=") != NULL && strstr(reply, " answers=0 ") != NULL);
 	CHECK(strstr(reply, " edns=yes query_times=[ ") != NULL);
 	struct_limit = 0;
