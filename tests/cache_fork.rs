@@ -54,6 +54,14 @@ fn kill(pid: libc::pid_t) {
     unsafe { libc::kill(pid, libc::SIGKILL) };
 }
 
+/// One test at a time: a child that is forked while another thread makes a cache would wait for that thread's lock.
+fn alone() -> std::sync::MutexGuard<'static, ()> {
+    static ONE_TEST: std::sync::Mutex<()> = std::sync::Mutex::new(());
+    ONE_TEST
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
 fn name(i: u32) -> String {
     // Lengths differ, so that several block sizes are in play.
     format!("n{i}.{}example.org", "x".repeat((i % 40) as usize))
@@ -168,6 +176,7 @@ fn check_nothing_left(cache: &Cache) {
 
 #[test]
 fn writers_killed_at_random_leave_a_sound_cache() {
+    let _alone = alone();
     let cache = Cache::for_tests(300_000, true).unwrap();
     for round in 0..60_u64 {
         let readers: Vec<_> = (0..2)
@@ -201,6 +210,7 @@ fn writers_killed_at_random_leave_a_sound_cache() {
 
 #[test]
 fn processes_share_one_cache_and_leave_no_reference() {
+    let _alone = alone();
     let cache = Cache::for_tests(300_000, true).unwrap();
     let children: Vec<_> = (0..6_u64)
         .map(|child| {
