@@ -69,6 +69,8 @@ impl Settings {
             // As unbound's.
             ("dns_cache_negative_ttl", "3600".into()),
             ("dns_retr_time", "5".into()),
+            // The servers of the scenarios answer without OPT, and count queries.
+            ("dns_edns", "yes".into()),
             ("dns_resolve_deadline", "0".into()),
         ];
         for (key, value) in &scenario.config {
