@@ -16,8 +16,8 @@ use crate::select::{Transport, naptr, protocols};
 const MAX_NAPTR_RRS: usize = 32;
 /// Elements that a caller of `create_srv_pref_list()` has room for: one per transport.
 const MAX_LIST: usize = 8;
-/// `naptr_get_sip_proto()`: the record leads to no transport.
-const NO_PROTO: c_char = -1;
+/// `naptr_get_sip_proto()`: the record leads to no transport. All bits set: -1, and 255 where `char` has no sign.
+const NO_PROTO: c_char = !0;
 
 fn transport(proto: c_char) -> Option<Transport> {
     u8::try_from(proto).ok().and_then(Transport::from_number)
