@@ -72,6 +72,8 @@ done
 programs="layout null statics options inlines"
 if has USE_DNS_CACHE; then
 	programs="$programs lookup rpc rpc_stats rpc_explain fork_stress"
+	# A sanitizer or valgrind has memory of its own, which must not be locked.
+	[ -n "${SANITIZE:-}${VALGRIND:-}" ] || programs="$programs memory"
 	has USE_DNS_FAILOVER && programs="$programs failover"
 fi
 for program in $programs; do

@@ -756,12 +756,16 @@ void dns_cache_flush(int del_permanent);
 
 #if defined(USE_DNS_CACHE)
 /*
- Fixup of `dns_cache_mem`: KiB become bytes; more than fits is cut to what fits (B34).
+ Fixup of `dns_cache_mem`: KiB become bytes. More than there is room for is refused, once the cache is set
+ up; before, it is cut to what 32 bits hold (B34).
 
  # Safety
  `val` is NULL or writable.
  */
-int dns_cache_max_mem_fixup(void *_handle, str *_gname, str *_name, void **val);
+int dns_cache_max_mem_fixup(void *_handle,
+                            str *_gname,
+                            str *_name,
+                            void **val);
 #endif
 
 #if defined(USE_DNS_CACHE)

@@ -48,6 +48,7 @@ use once_cell::sync::OnceCell;
 use parking_lot::RwLock;
 
 use crate::host::clock::TICKS_PER_S;
+use crate::host::log::Level;
 use crate::host::options::{self, ExtraOpt, Opt};
 use crate::host::random;
 use crate::rr::{PlainIp, RData, RecordType};
@@ -260,8 +261,8 @@ unsafe impl ShmSafe for Header {}
 const HEADER_BYTES: usize = size_of::<Header>().next_multiple_of(PAGE_BYTES);
 /// Octets of memory limit for each place in the table: entries are hardly ever smaller.
 const BYTES_PER_PLACE: usize = 80;
-/// Up to this limit, or the one at start if that is higher, `dns_cache_mem` can be raised later.
-const RESERVED_LIMIT: usize = 512 << 20;
+/// Below this nothing is gained by asking for less memory.
+const LEAST_LIMIT: usize = 64 << 10;
 const MIN_BUCKETS: usize = 16;
 /// Longest `dns_stale_ttl`, s: with [`crate::rr::MAX_TTL_S`] it stays far from the wrap of the clock.
 const MAX_STALE_S: u32 = 604_800;
@@ -347,6 +348,8 @@ pub struct Cache {
     areas: [&'static [Bucket]; 2],
     key: [u64; 4],
     policy: Policy,
+    /// Highest limit that there is room for, octets.
+    ceiling: usize,
 }
 
 impl std::fmt::Debug for Cache {
@@ -384,7 +387,20 @@ impl Cache {
     /// # Errors
     /// Says what the kernel refused.
     pub fn init() -> Result<&'static Self, InitError> {
-        let cache = *CACHE.get_or_try_init(|| Self::create(Policy::Options))?;
+        let cache = *CACHE.get_or_try_init(|| {
+            let cache = Self::create(Policy::Options)?;
+            options::set_cache_ceiling(cache.ceiling as u64);
+            let asked = options::raw(Opt::CacheMem) as usize;
+            if asked > cache.ceiling {
+                crate::log!(
+                    Level::Warn,
+                    "{} KiB cannot be had for the DNS cache (dns_cache_mem): {} KiB are in force",
+                    asked / 1024,
+                    cache.ceiling / 1024
+                );
+            }
+            Ok(cache)
+        })?;
         let active = std::ptr::from_ref(cache).cast_mut();
         if ACTIVE.swap(active, Ordering::AcqRel).is_null() {
             cache.flush(true);
@@ -436,15 +452,19 @@ impl Cache {
 
     fn create(policy: Policy) -> Result<&'static Self, InitError> {
         let wanted = match policy {
-            Policy::Options => (options::raw(Opt::CacheMem) as usize).max(RESERVED_LIMIT),
+            Policy::Options => {
+                let most = u64::from(options::extra(ExtraOpt::CacheMemMax)) * 1024;
+                let most = usize::try_from(most).unwrap_or(usize::MAX);
+                (options::raw(Opt::CacheMem) as usize).max(most)
+            }
             Policy::Fixed(limit) => limit.max(16 << 20),
         };
-        // Address space is cheap, but a limit on it (ulimit -v, strict overcommit) may refuse much.
-        let sizes = [2 * wanted, 512 << 20, 128 << 20, 32 << 20];
-        let cache = sizes
-            .into_iter()
-            .filter(|&size| size <= 2 * wanted)
-            .find_map(|size| Self::map(size, policy));
+        // No more than was asked for is reserved: mlockall() makes memory of all that is reserved. Limits on
+        // address space or locked memory, or strict overcommit, may refuse even that.
+        let mut sizes = std::iter::successors(Some(wanted), |size| {
+            (*size > LEAST_LIMIT).then_some(size / 2)
+        });
+        let cache = sizes.find_map(|size| Self::map(size, policy));
         let cache: &'static Self = Box::leak(Box::new(cache.ok_or(InitError::OutOfMemory)?));
         cache.header.lock.init().map_err(|_| InitError::Lock)?;
         if let Policy::Fixed(limit) = policy {
@@ -457,15 +477,19 @@ impl Cache {
         Ok(cache)
     }
 
-    /// Lays out a region with `page_bytes` of page area.
-    fn map(page_bytes: usize, policy: Policy) -> Option<Self> {
-        let max_buckets = buckets_for(page_bytes / 2);
+    /// Lays out a region for limits up to that many octets.
+    fn map(most: usize, policy: Policy) -> Option<Self> {
+        // Calls in progress may use so much in any case, and then a table for it costs little.
+        let ceiling = most.max(PRIVATE_FLOOR);
+        let max_buckets = buckets_for(ceiling);
         let area_bytes = (max_buckets * size_of::<Bucket>()).next_multiple_of(PAGE_BYTES);
-        let page_count = page_bytes / PAGE_BYTES;
+        // The table counts against the limit, too.
+        let page_count = Pages::area_for((ceiling - area_bytes).max(PRIVATE_FLOOR));
+        let page_bytes = page_count.checked_mul(PAGE_BYTES)?;
         let desc_offset = HEADER_BYTES + 2 * area_bytes;
         let page_offset =
             (desc_offset + Pages::desc_bytes(page_count)).next_multiple_of(PAGE_BYTES);
-        let region = Region::reserve(page_offset + page_bytes)?;
+        let region = Region::reserve(page_offset.checked_add(page_bytes)?)?;
         let header: &'static Header = region.slice(0, 1).first()?;
         let mut key = [0; 4];
         key.fill_with(random::secure_u64);
@@ -486,16 +510,23 @@ impl Cache {
             ],
             key,
             policy,
+            ceiling,
         })
     }
 
-    /// `dns_cache_mem`, octets, as far as the reserved address space allows.
+    /// Highest `dns_cache_mem` that there is room for, octets.
+    #[must_use]
+    pub fn ceiling(&self) -> usize {
+        self.ceiling
+    }
+
+    /// `dns_cache_mem`, octets, as far as there is room.
     fn limit(&self) -> usize {
         let wanted = match self.policy {
             Policy::Options => options::raw(Opt::CacheMem) as usize,
             Policy::Fixed(_) => self.header.fixed.limit.load(Ordering::Relaxed) as usize,
         };
-        wanted.min(self.areas[0].len() * BYTES_PER_PLACE * table::PLACES)
+        wanted.min(self.ceiling)
     }
 
     /// `dns_cache_del_nonexp`.

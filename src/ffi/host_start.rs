@@ -97,10 +97,16 @@ mod with_cache {
     /// `dns_cache_mem` is written in KiB in kamailio.cfg, and stored in bytes from here on.
     pub(crate) fn convert_memory_limit() {
         if find(c"default_core_cfg").is_some() {
-            set_default(
-                Opt::CacheMem,
-                super::super::settings::kib_to_bytes(options::raw(Opt::CacheMem)),
-            );
+            let kib = options::raw(Opt::CacheMem);
+            let octets = super::super::settings::kib_to_bytes(kib);
+            if octets / 1024 < kib {
+                crate::log!(
+                    Level::Warn,
+                    "dns_cache_mem is cut from {kib} KiB to {} KiB",
+                    octets / 1024
+                );
+            }
+            set_default(Opt::CacheMem, octets);
         }
     }
 

@@ -237,10 +237,9 @@ fn naptr_fields(call: &Call, part: Part, naptr: &RecordView<'_>) -> Result<(), R
 /// `dns.mem_info`. Named fields in one struct: of several plain values some transports keep only the
 /// last (B36).
 pub(crate) fn memory(call: &Call, usage: crate::cache::Usage) -> Result<(), ReplyFailed> {
-    let octets = |value: usize| value.min(i32::MAX as usize) as i32;
     let part = call.add_struct()?;
-    call.field_int(part, c"used", octets(usage.used))?;
-    call.field_int(part, c"limit", octets(usage.limit))
+    call.field_count(part, c"used", usage.used as u64)?;
+    call.field_count(part, c"limit", usage.limit as u64)
 }
 
 /// `dns.debug`: the entries in numbers.

@@ -11,6 +11,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use super::guard::guard;
 use super::ptr;
 use super::types::_str;
+#[cfg(feature = "use_dns_cache")]
+use crate::host::log::Level;
 use crate::host::{kamailio, options};
 
 /// A fixup refuses.
@@ -183,7 +185,8 @@ pub unsafe extern "C" fn use_dns_failover_fixup(
     })
 }
 
-/// Fixup of `dns_cache_mem`: KiB become bytes; more than fits is cut to what fits (B34).
+/// Fixup of `dns_cache_mem`: KiB become bytes. More than there is room for is refused, once the cache is set
+/// up; before, it is cut to what 32 bits hold (B34).
 ///
 /// # Safety
 /// `val` is NULL or writable.
@@ -200,8 +203,18 @@ pub unsafe extern "C" fn dns_cache_max_mem_fixup(
         let Some(value) = (unsafe { proposed(val) }) else {
             return REFUSED;
         };
+        let kib = value as u32;
+        if let Some(ceiling) = options::cache_ceiling().map(|octets| octets / 1024)
+            && u64::from(kib) > ceiling
+        {
+            crate::log!(
+                Level::Err,
+                "dns_cache_mem cannot be raised to {kib} KiB: there is room for {ceiling} KiB, see dns_cache_mem_max"
+            );
+            return REFUSED;
+        }
         // SAFETY: the contract is the caller's.
-        unsafe { propose(val, kib_to_bytes(value as u32)) };
+        unsafe { propose(val, kib_to_bytes(kib)) };
         0
     })
 }

@@ -77,6 +77,8 @@ pub(crate) struct Page {
     pub(crate) clock_offset_ms: AtomicU64,
     pub(crate) failed_requests: AtomicU64,
     pub(crate) slow_requests: AtomicU64,
+    /// Highest `dns_cache_mem` that there is room for, octets; 0 before the cache is set up.
+    pub(crate) cache_ceiling: AtomicU64,
     /// Not 0 while the watchdog says that all nameservers are down.
     pub(crate) servers_down: AtomicU32,
 }

@@ -1,7 +1,11 @@
-//! The region: one large reservation of address space, shared with all children.
+//! The region: one mapping, shared with all children.
 //!
-//! Reserved with NORESERVE and used page by page; pages that are given back read as zero. It is
-//! anonymous, so nothing but the process tree can map it, and it stays mapped until the process ends.
+//! It is used page by page; pages that are given back read as zero. It is anonymous, so nothing but the process
+//! tree can map it, no descriptor has to stay open, and no process can make it shorter under another. It stays
+//! mapped until the process ends.
+//!
+//! `mlockall()` makes all of it real memory at once, and limits on locked memory and address space count all of
+//! it, used or not: whoever reserves keeps the size close to the memory that was asked for.
 #![allow(unsafe_code, reason = "mmap and madvise")]
 
 use std::ptr::NonNull;
@@ -48,9 +52,6 @@ impl Region {
         if address == libc::MAP_FAILED {
             return None;
         }
-        // SAFETY: the range was just mapped. Gigabytes of holes have no place in a core file;
-        // failure only makes core files larger.
-        unsafe { libc::madvise(address, size, libc::MADV_DONTDUMP) };
         Some(Self {
             base: NonNull::new(address.cast())?,
             size,
@@ -96,7 +97,7 @@ impl Region {
 
     /// Gives the physical pages of a range back; it reads as zero afterwards, in every process.
     ///
-    /// False when the kernel cannot do it; the content is then unchanged.
+    /// False when the kernel cannot do it, as in a process that locked its memory; the content is then unchanged.
     pub(crate) fn discard(&self, offset: usize, bytes: usize) -> bool {
         if offset + bytes > self.size {
             return false;

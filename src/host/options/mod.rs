@@ -203,6 +203,19 @@ pub fn text(opt: StrOpt) -> Vec<u8> {
     })
 }
 
+/// Highest `dns_cache_mem`, in octets, that there is room for; `None` before the cache is set up.
+#[must_use]
+pub fn cache_ceiling() -> Option<u64> {
+    let ceiling = page().cache_ceiling.load(Ordering::Relaxed);
+    (ceiling != 0).then_some(ceiling)
+}
+
+/// Tells how far `dns_cache_mem` may go from here on, in all processes.
+#[cfg(feature = "use_dns_cache")]
+pub(crate) fn set_cache_ceiling(octets: u64) {
+    page().cache_ceiling.store(octets, Ordering::Relaxed);
+}
+
 /// Goes up with every change made through [`set`], and inside Kamailio with every changed text of our own:
 /// what is derived from those is then stale. Numbers that Kamailio changes are to be read when needed.
 #[must_use]
@@ -231,6 +244,11 @@ pub fn set(name: &str, value: &str) -> Result<(), OptionError> {
         return set_text(opt, value);
     }
     let number = parse(descriptor, value)?;
+    if descriptor.place == Place::Core(Opt::CacheMem)
+        && cache_ceiling().is_some_and(|ceiling| number.unsigned_abs() > ceiling / 1024)
+    {
+        return Err(OptionError::OutOfRange);
+    }
     check_conflicts(descriptor.place, number)?;
     store(descriptor, number);
     page().generation.fetch_add(1, Ordering::Relaxed);

@@ -25,6 +25,8 @@ pub enum ExtraOpt {
     ResolveDeadline,
     /// `dns_cache_negative_share`, percent of `dns_cache_mem` that negative entries may fill.
     NegativeShare,
+    /// `dns_cache_mem_max`, KiB: so far `dns_cache_mem` can be raised at run time; read at start.
+    CacheMemMax,
     /// `dns_server_retry`, s: how often a server that does not answer is tried again.
     ServerRetry,
     /// `dns_cookies`: DNS cookies (RFC 7873).
@@ -197,6 +199,13 @@ pub(super) static OWN: &[Descriptor] = &[
         (50, 1, 100),
         "%",
         "part of dns_cache_mem that negative entries may fill",
+    ),
+    number(
+        "dns_cache_mem_max",
+        ExtraOpt::CacheMemMax,
+        (0, 0, 4_194_303),
+        "KiB",
+        "dns_cache_mem can be raised up to this at run time; address space is reserved for it at start",
     ),
     number(
         "dns_server_retry",

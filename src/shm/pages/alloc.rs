@@ -4,7 +4,8 @@ use super::super::kill_point::{KillPoint, reached};
 use super::super::refword;
 use super::{
     BLOCK_UNIT, BlockId, CLASSES, COMMITTED, EXTENT_PAGES, LIST_EMPTY, LIST_MASK, LIST_NONE,
-    LIST_PARTIAL, LIST_SPARE, Ordering, PAGE_BYTES, Pages, blocks_per_unit, class_size, unit_pages,
+    LIST_PARTIAL, LIST_SPARE, Ordering, PAGE_BYTES, Pages, SHARES, blocks_per_unit, class_size,
+    unit_pages,
 };
 
 impl Pages {
@@ -106,13 +107,13 @@ impl Pages {
         Some(())
     }
 
-    /// Gives the memory of an empty run of pages back; false when the kernel keeps it.
+    /// Gives the memory of an empty run of pages back, for other sizes.
     fn release_unit(&self, page: u32, class: usize) -> bool {
         let pages = unit_pages(class);
         let offset = self.offset + page as usize * PAGE_BYTES;
-        if !self.region.discard(offset, pages * PAGE_BYTES) {
-            return false;
-        }
+        // From a process that locked its memory the kernel takes none back. Nor need it: all of the region is
+        // memory then, and it matters alone that pages of other sizes may come into use in place of these.
+        self.region.discard(offset, pages * PAGE_BYTES);
         reached(KillPoint::PageDiscarded);
         let Some(desc) = self.desc(page) else {
             return false;
@@ -132,7 +133,7 @@ impl Pages {
         let extent = self.extent_end();
         let first = extent as usize * EXTENT_PAGES;
         let pages = unit_pages(class);
-        if first + EXTENT_PAGES > self.descs.len()
+        if !self.may_have_extent(class)
             || self.used_bytes() + Self::desc_bytes(2 * EXTENT_PAGES) + pages * PAGE_BYTES > limit
         {
             return None;
@@ -147,8 +148,38 @@ impl Pages {
         self.control
             .next_extent
             .store(extent + 1, Ordering::Relaxed);
+        if let Some(count) = self.control.extents.get(class) {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
         self.spare_extent(extent, class);
         Some(())
+    }
+
+    /// True while there is address space for another extent of a class: what is left, less what other classes
+    /// have not had yet of their shares.
+    fn may_have_extent(&self, class: usize) -> bool {
+        let total = (self.descs.len() / EXTENT_PAGES) as u32;
+        let share = self.share();
+        let owed: u32 = self
+            .control
+            .extents
+            .iter()
+            .enumerate()
+            .filter(|(other, _)| *other != class)
+            .map(|(_, count)| share.saturating_sub(count.load(Ordering::Relaxed)))
+            .sum();
+        let left = total.saturating_sub(self.extent_end());
+        let own = self
+            .control
+            .extents
+            .get(class)
+            .map_or(0, |count| count.load(Ordering::Relaxed));
+        left > 0 && (own < share || left > owed)
+    }
+
+    /// Extents of address space that no other class can take from a class.
+    fn share(&self) -> u32 {
+        (self.descs.len() / EXTENT_PAGES / (SHARES + CLASSES)).max(1) as u32
     }
 
     /// Puts the uncommitted units of an extent on the spare list.

@@ -12,6 +12,7 @@ impl Pages {
         let mut alive = Vec::new();
         let mut committed = 0;
         let mut on_list = [[0_usize; 4]; CLASSES];
+        let mut extents = [0; CLASSES];
         for extent in 1..self.extent_end() {
             let first = extent as usize * EXTENT_PAGES;
             let class_at = |page: usize| {
@@ -22,6 +23,7 @@ impl Pages {
                 return Err(format!("extent {extent} has no size"));
             };
             let class = class as usize;
+            extents[class] += 1;
             if (first..first + EXTENT_PAGES).any(|page| class_at(page) as usize != class + 1) {
                 return Err(format!("extent {extent} has several sizes"));
             }
@@ -37,6 +39,14 @@ impl Pages {
         let counted = self.control.committed.load(Ordering::Relaxed) as usize;
         if counted != committed {
             return Err(format!("{counted} pages counted, {committed} hold memory"));
+        }
+        for (class, (expected, count)) in extents.iter().zip(&self.control.extents).enumerate() {
+            let count = count.load(Ordering::Relaxed);
+            if count != *expected {
+                return Err(format!(
+                    "class {class}: {count} extents, {expected} expected"
+                ));
+            }
         }
         for (class, expected) in on_list.iter().enumerate() {
             for list in [LIST_PARTIAL, LIST_SPARE, LIST_EMPTY] {

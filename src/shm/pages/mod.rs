@@ -1,4 +1,4 @@
-//! The allocator: pages of equal blocks, in a region that is much larger than the memory in use.
+//! The allocator: pages of equal blocks, in a region that is somewhat larger than the memory in use.
 //!
 //! Address space is handed out in extents of 16 pages, and an extent keeps its block size for ever.
 //! So the word at a block's reference offset is a reference word for all time (or zero, in pages
@@ -48,6 +48,8 @@ const LARGE_SIZES: [usize; 20] = [
 /// Number of block sizes.
 pub(crate) const CLASSES: usize = SMALL_CLASSES + LARGE_SIZES.len();
 const HINTS: usize = 256;
+/// Each class has address space for one part in so many of the memory to itself, and for one extent at least.
+const SHARES: usize = 128;
 
 /// Number of a block: its octet offset in the page area divided by [`BLOCK_UNIT`]; never 0.
 pub(crate) type BlockId = u32;
@@ -90,6 +92,8 @@ pub(crate) struct PageControl {
     partial: [AtomicU32; CLASSES],
     spare: [AtomicU32; CLASSES],
     empty: [AtomicU32; CLASSES],
+    /// Extents handed out to each class.
+    extents: [AtomicU32; CLASSES],
     /// Where each class goes on looking for victims, page number.
     hand: [AtomicU32; CLASSES],
     hint_head: AtomicU32,
@@ -144,6 +148,17 @@ fn blocks_per_unit(class: usize) -> usize {
 }
 
 impl Pages {
+    /// Pages of address space for so many octets of memory.
+    ///
+    /// More than the memory, for an extent keeps its size for ever: when other sizes come into use they need
+    /// other extents. No size can take the share of another, so each finds room always.
+    pub(crate) fn area_for(octets: usize) -> usize {
+        let extents = octets.div_ceil(EXTENT_PAGES * PAGE_BYTES);
+        let shares = CLASSES * extents.div_ceil(SHARES).max(1);
+        // Block number 0 means none, and so the first extent is not used.
+        (1 + extents + shares) * EXTENT_PAGES
+    }
+
     /// Octets of descriptors that an area of `pages` pages needs.
     pub(crate) fn desc_bytes(pages: usize) -> usize {
         pages * size_of::<PageDesc>()

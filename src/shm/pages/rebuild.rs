@@ -20,6 +20,9 @@ impl Pages {
         {
             head.store(0, Ordering::Relaxed);
         }
+        for count in &control.extents {
+            count.store(0, Ordering::Relaxed);
+        }
         let mut committed = 0;
         for extent in (1..self.extent_end()).rev() {
             let first = extent as usize * EXTENT_PAGES;
@@ -31,6 +34,9 @@ impl Pages {
                 continue;
             };
             let class = class as usize;
+            if let Some(count) = control.extents.get(class) {
+                count.fetch_add(1, Ordering::Relaxed);
+            }
             for unit in (0..EXTENT_PAGES / unit_pages(class)).rev() {
                 let page = (first + unit * unit_pages(class)) as u32;
                 committed += self.rebuild_unit(page, class, &mut keep);

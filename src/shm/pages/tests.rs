@@ -25,6 +25,47 @@ fn put(pages: &Pages, block: BlockId) {
     pages.hint_freed(block);
 }
 
+/// An extent keeps its size for ever; that must not leave others without any.
+#[test]
+fn a_flood_of_one_size_leaves_room_for_all_others() {
+    for octets in [1 << 20, 64 << 20] {
+        for flood in [0, 5, CLASSES - 1] {
+            let pages = pages(Pages::area_for(octets));
+            let mut taken = 0;
+            while take(&pages, class_size(flood), usize::MAX).is_some() {
+                taken += class_size(flood);
+            }
+            assert!(
+                taken > octets * 9 / 10,
+                "{taken} of {octets}, class {flood}"
+            );
+            for class in (0..CLASSES).filter(|&class| class != flood) {
+                let mut taken = 0;
+                while take(&pages, class_size(class), usize::MAX).is_some() {
+                    taken += class_size(class);
+                }
+                let share = (octets / SHARES).max(EXTENT_PAGES * PAGE_BYTES);
+                assert!(
+                    taken >= share * 7 / 10,
+                    "{taken} of {share}, class {class} after {flood}"
+                );
+            }
+            let pages_before = pages
+                .control
+                .extents
+                .each_ref()
+                .map(|count| count.load(Ordering::Relaxed));
+            pages.rebuild(|_| true);
+            let counted = pages
+                .control
+                .extents
+                .each_ref()
+                .map(|count| count.load(Ordering::Relaxed));
+            assert_eq!(counted, pages_before);
+        }
+    }
+}
+
 #[test]
 fn classes_cover_all_sizes() {
     for size in 1..=MAX_BLOCK {
@@ -39,7 +80,7 @@ fn classes_cover_all_sizes() {
 
 #[test]
 fn blocks_do_not_overlap_and_memory_comes_back() {
-    let pages = pages(512);
+    let pages = pages(Pages::area_for(2 << 20));
     let limit = 400 * PAGE_BYTES;
     let mut blocks = Vec::new();
     for size in [64, 96, 100, 500, 700, 3000, 5000, 20000]
@@ -66,7 +107,7 @@ fn blocks_do_not_overlap_and_memory_comes_back() {
 
 #[test]
 fn the_limit_holds() {
-    let pages = pages(512);
+    let pages = pages(Pages::area_for(2 << 20));
     let limit = 20 * PAGE_BYTES;
     let mut count = 0;
     while take(&pages, 96, limit).is_some() {
@@ -78,7 +119,7 @@ fn the_limit_holds() {
 
 #[test]
 fn lost_hints_are_found_by_a_sweep() {
-    let pages = pages(512);
+    let pages = pages(Pages::area_for(2 << 20));
     let blocks: Vec<_> = (0..1000)
         .map(|_| take(&pages, 64, usize::MAX).unwrap())
         .collect();
@@ -97,7 +138,7 @@ fn lost_hints_are_found_by_a_sweep() {
 
 #[test]
 fn rebuild_recovers_lists_and_counts() {
-    let pages = pages(512);
+    let pages = pages(Pages::area_for(2 << 20));
     let blocks: Vec<_> = (0..300)
         .map(|_| take(&pages, 96, usize::MAX).unwrap())
         .collect();
