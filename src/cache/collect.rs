@@ -114,6 +114,7 @@ impl Writer<'_> {
         let wanted = self.cache.header.lock.is_wanted();
         drop(self);
         if wanted {
+            let _whole = crate::host::thread::uncancelled();
             std::thread::sleep(std::time::Duration::from_micros(20));
         }
     }

@@ -8,6 +8,7 @@ use std::io::Write as _;
 
 use super::kamailio;
 use super::options::{StandaloneOpt, standalone};
+use super::thread;
 
 /// Kamailio's log levels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -86,7 +87,11 @@ pub fn enabled(level: Level) -> bool {
 
 /// Writes one line, if the level is enabled. Called through the macros below.
 pub fn write(level: Level, source: Source, args: fmt::Arguments<'_>) {
-    if !enabled(level) || kamailio::write_log(level, source, &args.to_string()) {
+    if !enabled(level) {
+        return;
+    }
+    let _whole = thread::uncancelled();
+    if kamailio::write_log(level, source, &args.to_string()) {
         return;
     }
     let (process, name) = (std::process::id(), level.name());

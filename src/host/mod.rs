@@ -20,13 +20,15 @@ pub mod kamailio;
 pub mod log;
 pub mod metrics;
 pub mod options;
-#[cfg(feature = "use_dns_cache")]
+#[cfg_attr(
+    not(feature = "use_dns_cache"),
+    allow(dead_code, reason = "much of it is for the cache alone")
+)]
 pub(crate) mod process;
 pub mod random;
 pub(crate) mod shared;
 pub mod standalone;
 pub mod stats;
-#[cfg(feature = "use_dns_cache")]
 pub mod thread;
 pub mod vars;
 

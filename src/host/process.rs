@@ -4,7 +4,7 @@
 use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
-use super::fork;
+use super::{fork, thread};
 
 /// This process: its pid above, when it was started (in the kernel's units, cut to 32 bits) below, so
 /// that a pid that is used again is another process. Never 0.
@@ -16,6 +16,7 @@ pub(crate) fn me() -> u64 {
     if known != 0 && OF.load(Ordering::Relaxed) == generation {
         return known;
     }
+    let _whole = thread::uncancelled();
     // SAFETY: takes nothing and cannot fail.
     let pid = unsafe { libc::getpid() };
     let id = (pid as u32 as u64) << 32 | u64::from(started(pid).unwrap_or(0));
@@ -26,6 +27,7 @@ pub(crate) fn me() -> u64 {
 
 /// False when the process has ended, also when its parent has not waited for it yet.
 pub(crate) fn is_alive(id: u64) -> bool {
+    let _whole = thread::uncancelled();
     let (pid, start) = ((id >> 32) as libc::pid_t, id as u32);
     if pid <= 0 || has_ended(pid) {
         return false;

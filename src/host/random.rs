@@ -5,12 +5,13 @@ use std::cell::{Cell, RefCell};
 use rand::TryRng as _;
 use rand::rngs::SysRng;
 
-use super::fork;
+use super::{fork, thread};
 
 /// Fills the buffer from the kernel's generator.
 ///
 /// For everything that an attacker must not guess: query ids, source ports, hash keys.
 pub fn fill_secure(buffer: &mut [u8]) {
+    let _whole = thread::uncancelled();
     if SysRng.try_fill_bytes(buffer).is_ok() {
         return;
     }

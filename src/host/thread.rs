@@ -1,6 +1,7 @@
 //! Threads inside a program that is not ours.
-#![allow(unsafe_code, reason = "pthread_sigmask")]
+#![allow(unsafe_code, reason = "pthread_sigmask, pthread_setcancelstate")]
 
+use std::ffi::c_int;
 use std::io;
 use std::thread::{Builder, JoinHandle};
 
@@ -30,4 +31,39 @@ pub fn spawn<T: Send + 'static>(
         };
     }
     thread
+}
+
+/// While it lives this thread cannot be cancelled; see [`uncancelled`].
+#[derive(Debug)]
+pub struct Uncancelled {
+    before: c_int,
+}
+
+/// Puts `pthread_cancel()` of this thread off until the guard is dropped.
+///
+/// A cancelled thread unwinds its stack from the system call that it is in. Rust's frames do not let it pass: the
+/// process would abort. So all that waits, and every file that is read, comes under such a guard. What the program
+/// asked for happens at the next cancellation point of its own.
+#[must_use]
+pub fn uncancelled() -> Uncancelled {
+    let mut before = CANCEL_ENABLE;
+    // SAFETY: writes the state that was in force into our variable; cannot fail with this state.
+    unsafe { pthread_setcancelstate(CANCEL_DISABLE, &raw mut before) };
+    Uncancelled { before }
+}
+
+impl Drop for Uncancelled {
+    fn drop(&mut self) {
+        let mut ours = CANCEL_DISABLE;
+        // SAFETY: a state that the call above gave.
+        unsafe { pthread_setcancelstate(self.before, &raw mut ours) };
+    }
+}
+
+// As in glibc and musl; the crate libc does not have them.
+const CANCEL_ENABLE: c_int = 0;
+const CANCEL_DISABLE: c_int = 1;
+
+unsafe extern "C" {
+    fn pthread_setcancelstate(state: c_int, before: *mut c_int) -> c_int;
 }

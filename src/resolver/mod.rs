@@ -36,6 +36,7 @@ use crate::host::counters::{self, Counter};
 use crate::host::hooks;
 use crate::host::log::slow_query_level;
 use crate::host::options::{self, Opt};
+use crate::host::thread;
 use crate::rr::{Name, Record, RecordType, eq_ignore_case};
 use exchange::Exchange;
 use smallvec::SmallVec;
@@ -107,6 +108,7 @@ pub fn query(question: &Question<'_>, deadline_ms: Option<u64>) -> Outcome {
 
 /// As [`query`], with the additional section or without.
 fn ask_with(question: &Question<'_>, deadline_ms: Option<u64>, additional: bool) -> Outcome {
+    let _whole = thread::uncancelled();
     let settings = Settings::current();
     let timed = match hooks::swapped_search() {
         Some(search) => from_hosts(&settings, question)
@@ -124,6 +126,7 @@ fn ask_with(question: &Question<'_>, deadline_ms: Option<u64>, additional: bool)
 /// questions go one after the other, and those whose turn comes after the deadline are not asked.
 #[must_use]
 pub fn query_all(questions: &[Question<'_>], deadline_ms: Option<u64>) -> Vec<Outcome> {
+    let _whole = thread::uncancelled();
     let settings = Settings::current();
     let answered = ask_once(questions, |unique| match hooks::swapped_search() {
         Some(search) => unique
@@ -154,6 +157,7 @@ pub fn query_along(
     deadline_ms: Option<u64>,
     additional: fn(RecordType) -> bool,
 ) -> (Outcome, Vec<Option<Outcome>>) {
+    let _whole = thread::uncancelled();
     let has_records =
         |outcome: &Outcome| matches!(outcome, Outcome::Answer(answer) if answer.negative.is_none());
     let with = |question: &Question<'_>| additional(question.qtype);

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::host::random;
 use crate::host::shared::Shared;
+use crate::host::thread;
 
 /// What is known about a file: when any of it changes the file is read again. The time of the last change of its
 /// state is part of it: a file that could not be read may have got other permissions.
@@ -59,6 +60,7 @@ impl From<&Metadata> for Stamp {
 /// As of the system; `InvalidInput` when it is no regular file. Nothing is read of such a file, and it is not waited
 /// for: opening a FIFO would last until somebody writes.
 pub(super) fn read(path: &Path, limit: u64) -> io::Result<(Vec<u8>, bool)> {
+    let _whole = thread::uncancelled();
     let file = open(path)?;
     let mut text = Vec::new();
     file.take(limit.saturating_add(1)).read_to_end(&mut text)?;
