@@ -189,6 +189,7 @@ fn set(name: &str, value: &str) -> Result<(), String> {
         }
         OptionError::OutOfRange => format!("out of range, {} to {}", option.min, option.max),
         OptionError::Conflict => "contradicts another option".into(),
+        OptionError::Busy => "too many processes are setting it at this moment".into(),
         OptionError::Malformed | OptionError::Unknown | OptionError::HostOwned => {
             "not a value of this option".into()
         }

@@ -23,6 +23,8 @@ const E_OPTION_HOST: c_int = -6;
 const E_OPTION_SPACE: c_int = -7;
 /// A defect of the library.
 const E_OPTION_INTERNAL: c_int = -8;
+/// Too many processes are setting the option at this moment.
+const E_OPTION_BUSY: c_int = -9;
 
 /// What there is to know about an option.
 #[repr(C)]
@@ -52,6 +54,7 @@ fn code(error: OptionError) -> c_int {
         OptionError::OutOfRange => E_OPTION_RANGE,
         OptionError::Conflict => E_OPTION_CONFLICT,
         OptionError::HostOwned => E_OPTION_HOST,
+        OptionError::Busy => E_OPTION_BUSY,
     }
 }
 
@@ -132,6 +135,7 @@ pub unsafe extern "C" fn dns_option_strerror(err: c_int) -> *const c_char {
         E_OPTION_CONFLICT => c"contradicts another option",
         E_OPTION_HOST => c"is changed by the host program",
         E_OPTION_SPACE => c"the buffer is too small",
+        E_OPTION_BUSY => c"too many processes are setting it at this moment",
         _ => c"internal error",
     };
     guard!(c"internal error".as_ptr(), { text.as_ptr() })

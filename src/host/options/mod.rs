@@ -8,17 +8,19 @@
 
 pub(crate) mod live;
 mod own;
+mod shared_text;
 mod table;
 
 use std::sync::atomic::Ordering;
 
-use super::kamailio;
 use super::standalone::{Page, page};
 #[cfg(feature = "use_dns_cache")]
 use super::vars;
+use super::{kamailio, thread};
 
 pub(crate) use own::{EXTRA_OPTIONS, STRING_OPTIONS};
 pub use own::{ExtraOpt, StandaloneOpt, StrOpt};
+pub(crate) use shared_text::SharedText;
 
 /// Number of options that live in Kamailio's core group.
 pub(crate) const CORE_OPTIONS: usize = 24;
@@ -138,6 +140,8 @@ pub enum OptionError {
     Conflict,
     /// Inside Kamailio its own framework changes this option.
     HostOwned,
+    /// Too many processes are setting it at this moment.
+    Busy,
 }
 
 /// Finds an option by its name or an alias, case-sensitively.
@@ -318,8 +322,11 @@ pub fn check_text(opt: StrOpt, value: &str) -> Result<(), OptionError> {
 
 fn set_text(opt: StrOpt, value: &str) -> Result<(), OptionError> {
     check_text(opt, value)?;
-    if let Some(cell) = page().strings.get(opt as usize) {
-        cell.store(value.as_bytes());
+    let _whole = thread::uncancelled();
+    if let Some(cell) = page().strings.get(opt as usize)
+        && !cell.store(value.as_bytes())
+    {
+        return Err(OptionError::Busy);
     }
     page().generation.fetch_add(1, Ordering::Relaxed);
     Ok(())

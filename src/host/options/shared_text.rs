@@ -1,0 +1,213 @@
+//! A text that any process may replace while all others read it.
+//!
+//! There are a few places for the value, and a word that says which one is in use. A writer claims a place that is
+//! not in use, fills it, and puts it into use with one compare-and-swap: of two writers at the same time both
+//! write whole values, and the later one counts. Nobody waits for a writer that is stopped, nor for one that was
+//! killed: the place that it had claimed is left alone while it lives and taken over afterwards.
+
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering, fence};
+
+use super::super::process;
+use super::MAX_STRING_OPTION;
+
+/// Places: one in use, and as many writers less one at the same time.
+const PLACES: usize = 8;
+/// Looks for a free place before a writer gives up.
+const ATTEMPTS: usize = 10_000;
+/// Bits of [`SharedText::current`] that hold the number of a place.
+const PLACE_BITS: u32 = 3;
+const _: () = assert!(PLACES == 1 << PLACE_BITS);
+
+/// The text; empty when zeroed.
+#[repr(C)]
+pub(crate) struct SharedText {
+    places: [Place; PLACES],
+    /// The place in use, and above it the number of replacements, so that no two values share a word.
+    current: AtomicU32,
+}
+
+#[repr(C)]
+struct Place {
+    /// The process that fills it, see [`process::me`]; 0 = none.
+    writer: AtomicU64,
+    length: AtomicU32,
+    octets: [AtomicU8; MAX_STRING_OPTION],
+}
+
+impl Place {
+    fn copy(&self) -> Vec<u8> {
+        let length = (self.length.load(Ordering::Relaxed) as usize).min(MAX_STRING_OPTION);
+        let octets = self.octets.iter().take(length);
+        octets.map(|octet| octet.load(Ordering::Relaxed)).collect()
+    }
+
+    fn fill(&self, value: &[u8]) {
+        for (cell, octet) in self.octets.iter().zip(value) {
+            cell.store(*octet, Ordering::Relaxed);
+        }
+        let length = value.len().min(MAX_STRING_OPTION) as u32;
+        self.length.store(length, Ordering::Relaxed);
+    }
+}
+
+impl SharedText {
+    /// The value.
+    pub(crate) fn load(&self) -> Vec<u8> {
+        loop {
+            // SYNC: pairs with the release in `publish`: the place is filled.
+            let before = self.current.load(Ordering::Acquire);
+            let value = self.in_use(before).map_or_else(Vec::new, Place::copy);
+            // SYNC: pairs with the fence in `claim`: who read an octet of a later value sees another word.
+            fence(Ordering::Acquire);
+            if self.current.load(Ordering::Relaxed) == before {
+                return value;
+            }
+        }
+    }
+
+    /// Replaces the value, whose length has to fit; false when other writers have claimed all places and none of
+    /// them gets on.
+    #[must_use]
+    pub(crate) fn store(&self, value: &[u8]) -> bool {
+        let me = process::me();
+        for attempt in 0..ATTEMPTS {
+            if let Some((index, place)) = self.claim(me, attempt > 0) {
+                place.fill(value);
+                self.publish(index as u32);
+                // Not in use any more, it is free from here on.
+                place.writer.store(0, Ordering::Release);
+                return true;
+            }
+            std::thread::yield_now();
+        }
+        false
+    }
+
+    fn in_use(&self, word: u32) -> Option<&Place> {
+        self.places.get(word as usize % PLACES)
+    }
+
+    /// A place that this thread alone may fill.
+    fn claim(&self, me: u64, also_of_the_dead: bool) -> Option<(usize, &Place)> {
+        self.places.iter().enumerate().find(|(index, place)| {
+            let writer = place.writer.load(Ordering::Relaxed);
+            let free = writer == 0 || also_of_the_dead && !process::is_alive(writer);
+            if !free || self.is_in_use(*index) {
+                return false;
+            }
+            let (taken, failed) = (Ordering::Acquire, Ordering::Relaxed);
+            if place
+                .writer
+                .compare_exchange(writer, me, taken, failed)
+                .is_err()
+            {
+                return false;
+            }
+            // Its writer may have put it into use just before.
+            if self.is_in_use(*index) {
+                place.writer.store(0, Ordering::Release);
+                return false;
+            }
+            // SYNC: pairs with the fence in `load`: the word that was seen comes before what is written now.
+            fence(Ordering::Release);
+            true
+        })
+    }
+
+    fn is_in_use(&self, index: usize) -> bool {
+        self.current.load(Ordering::Acquire) as usize % PLACES == index
+    }
+
+    fn publish(&self, index: u32) {
+        // SYNC: pairs with the acquire in `load`.
+        let _always_done =
+            self.current
+                .fetch_update(Ordering::AcqRel, Ordering::Relaxed, |before| {
+                    let number = (before >> PLACE_BITS).wrapping_add(1);
+                    Some(number << PLACE_BITS | index)
+                });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::shared::{Zeroed, map};
+    use super::*;
+
+    // SAFETY: repr(C), arrays of atomics only.
+    #[allow(unsafe_code, reason = "marks the type as fit for shared memory")]
+    unsafe impl Zeroed for SharedText {}
+
+    #[test]
+    fn values_replace_each_other() {
+        let text = map::<SharedText>();
+        assert_eq!(text.load(), b"");
+        for length in (0..=MAX_STRING_OPTION).chain([3, 0, 7]) {
+            let value = vec![b'x'; length];
+            assert!(text.store(&value));
+            assert_eq!(text.load(), value);
+        }
+    }
+
+    #[test]
+    fn places_of_the_living_stay_theirs_and_those_of_the_dead_are_taken_over() {
+        let text = map::<SharedText>();
+        let dead = process::me() ^ 1;
+        for place in &text.places[1..] {
+            place.writer.store(process::me(), Ordering::Relaxed);
+        }
+        assert!(!text.store(b"no place"));
+        assert_eq!(text.load(), b"");
+        text.places[5].writer.store(dead, Ordering::Relaxed);
+        assert!(text.store(b"one"));
+        assert_eq!(text.load(), b"one");
+        assert!(text.store(b"two"), "the first place is free now");
+        assert_eq!(text.load(), b"two");
+    }
+
+    /// Two processes write as fast as they can; the reader sees whole values only, and both.
+    #[test]
+    #[allow(unsafe_code, reason = "fork and kill")]
+    fn values_of_several_processes_are_never_mixed() {
+        let text = map::<SharedText>();
+        let children = [b'a', b'b'].map(|letter| {
+            // SAFETY: the child works on the shared text alone until it is killed.
+            let child = unsafe { libc::fork() };
+            if child == 0 {
+                // SAFETY: ends the child should nobody else do it.
+                unsafe { libc::alarm(60) };
+                let value = [letter; MAX_STRING_OPTION - 10];
+                loop {
+                    let _ = text.store(&value);
+                }
+            }
+            child
+        });
+        let mut seen = [0_u32; 2];
+        let (mut reads, mut mixed) = (0_u32, 0);
+        // So long that the system lets each of them run, however few processors there are.
+        while reads < 20_000 || seen.contains(&0) {
+            let value = text.load();
+            reads += 1;
+            match value.first() {
+                None => {}
+                Some(&first) => {
+                    mixed += u32::from(value.iter().any(|&octet| octet != first));
+                    seen[usize::from(first - b'a')] += 1;
+                }
+            }
+            if reads > 20_000 {
+                std::thread::yield_now();
+            }
+        }
+        for child in children {
+            let mut status = 0;
+            // SAFETY: a child made above.
+            unsafe { libc::kill(child, libc::SIGKILL) };
+            // SAFETY: as above.
+            unsafe { libc::waitpid(child, &raw mut status, 0) };
+        }
+        assert_eq!(mixed, 0, "of {reads} values");
+        assert!(text.store(b"killed writers are in nobody's way"));
+    }
+}
