@@ -3,6 +3,7 @@
 
 use std::cell::RefCell;
 use std::ffi::c_int;
+use std::mem::ManuallyDrop;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -113,7 +114,9 @@ impl TimerRefresher {
 
 /// A thread of a standalone program.
 struct Running {
-    thread: JoinHandle<()>,
+    /// Never dropped by itself: in a child of the process that has the thread that would detach a thread that is
+    /// not there, or one that has its place since.
+    thread: ManuallyDrop<JoinHandle<()>>,
     stop: Arc<AtomicBool>,
     /// The process that has it.
     generation: u32,
@@ -180,7 +183,7 @@ pub unsafe extern "C" fn dns_refresh_start() -> c_int {
         // From here on nobody asks for expired names but the thread.
         due::refresher_works(SILENCE);
         *running = Some(Running {
-            thread,
+            thread: ManuallyDrop::new(thread),
             stop,
             generation,
         });
@@ -204,7 +207,7 @@ pub unsafe extern "C" fn dns_refresh_stop() {
         }
         running.stop.store(true, Ordering::Release);
         running.thread.thread().unpark();
-        if running.thread.join().is_err() {
+        if ManuallyDrop::into_inner(running.thread).join().is_err() {
             crate::log!(Level::Bug, "the thread that refreshes DNS data panicked");
         }
     })
