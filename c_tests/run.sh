@@ -84,6 +84,16 @@ for program in $programs; do
 	check "$program" ${VALGRIND:-} "$out/$program"
 done
 
+# Programs that are known by a symbol that they export.
+if has USE_DNS_CACHE; then
+	for lock in LOCK_SET ONE_LOCK; do
+		# shellcheck disable=SC2086
+		check "emulated atomics ($lock), build" $compile -rdynamic "-D$lock" -o "$out/emulated" "$here/emulated.c" \
+			-L"$BUILD" -lkamailio_dns -Wl,-rpath,"$BUILD"
+		check "emulated atomics ($lock)" "$out/emulated"
+	done
+fi
+
 # The executable has its own copy of the variables that it names, and the library uses that one.
 if has USE_DNS_CACHE; then
 	readelf -rW "$out/statics" >"$out/relocations" 2>/dev/null

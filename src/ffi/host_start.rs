@@ -94,6 +94,16 @@ mod with_cache {
         }
     }
 
+    /// True when the program changes counts of references under locks of its own instead of with atomic
+    /// instructions: Kamailio up to 6.0 on aarch64, and all its versions on some other processors.
+    pub(crate) fn emulates_atomics() -> bool {
+        [c"_atomic_lock_set", c"_atomic_lock"].iter().any(|name| {
+            // SAFETY: dlsym only reads the NUL-terminated name.
+            let symbol = unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) };
+            !symbol.is_null()
+        })
+    }
+
     /// `dns_cache_mem` is written in KiB in kamailio.cfg, and stored in bytes from here on.
     pub(crate) fn convert_memory_limit() {
         if find(c"default_core_cfg").is_some() {

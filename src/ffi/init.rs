@@ -62,7 +62,7 @@ mod with_cache {
     use crate::cache::{Cache, InitError};
     use crate::host::log::Level;
     use crate::host::options::{self, Opt};
-    use crate::host::{clock, kamailio};
+    use crate::host::{clock, kamailio, vars};
 
     /// Sets the cache up, in memory that processes forked later share. 0 on success, also when
     /// `dns_cache_init` is 0 (then there is no cache); negative when there is no memory, and in a Kamailio
@@ -83,6 +83,13 @@ mod with_cache {
                 return E_CFG;
             }
             super::super::rpc_register::register();
+            if options::cache_init() != 0 && host_start::emulates_atomics() {
+                crate::log!(
+                    Level::Crit,
+                    "no DNS cache and no DNS failover: this program changes counts of references without atomic instructions"
+                );
+                vars::dns_cache_init.store(0, Ordering::Relaxed);
+            }
             if options::cache_init() == 0 {
                 // Failover first: the cache cannot be switched off while it is on.
                 host_start::set_default(Opt::UseFailover, 0);
