@@ -88,7 +88,9 @@ class Bench:
         os.makedirs(folder)
         tool = ("valgrind --tool=callgrind --trace-children=yes --collect-atstart=no "
                 f"--toggle-collect=dnsbench_cg_loop --callgrind-out-file={folder}/%p")
-        self._run(side, f"counted_{name}", lines, config, 90, WRAP=tool, DNSBENCH_CG="1", WORKERS="1")
+        search = plans.SEARCH_DOMAINS if name in plans.SEARCHED else ""
+        self._run(side, f"counted_{name}", lines, config, 90, WRAP=tool, DNSBENCH_CG="1", WORKERS="1",
+                  SEARCH=search)
         totals = []
         for file in os.listdir(folder):
             with open(f"{folder}/{file}") as text:

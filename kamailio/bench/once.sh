@@ -6,6 +6,7 @@
 #   WORK      folder with nsd's configuration, see nameserver.sh
 #   PROGRAMS  folder of the program question, which tells when the nameserver answers
 #   WORKERS   processes of the module (8)
+#   SEARCH    domains of a search line in resolv.conf (none)
 #   WRAP      put in front of Kamailio
 #   LIMIT     s after which it is ended (900)
 # OUT.log has what Kamailio logged. LD_LIBRARY_PATH goes to Kamailio alone.
@@ -17,6 +18,7 @@ rm -rf "$folder"
 mkdir -p "$folder"
 : >"$out"
 echo 'nameserver 127.0.0.1' >"$folder/resolv.conf"
+[ -z "${SEARCH:-}" ] || echo "search $SEARCH" >>"$folder/resolv.conf"
 {
 	cat <<-END
 		debug=2

@@ -207,6 +207,9 @@ def _counted(role, prime=None, config="", count=20_000):
     return (role, prime or role + " iters=2 lat=1", config, count)
 
 
+# The search line of rows with one: names of the zone are found as they are written.
+SEARCH_DOMAINS = "corp.test"
+
 # Instructions under callgrind: (role, role that fills the cache, lines of kamailio.cfg, operations).
 COUNTED = {
     "null": _counted("mode=null"),
@@ -221,4 +224,7 @@ COUNTED = {
     "miss": _counted("mode=get_ip lo=0 hi=1000", f"mode=get_ip pat=h00099999.{ZONE} iters=2 lat=1",
                      "dns_cache_mem=65536", 1000),
 }
-COUNTED_QUICK = ("a_1", "sip_s4", "sip_n4", "miss")
+# The same with a search list.
+SEARCHED = {f"{name}_search": name for name in ("a_1", "get_he", "srv4", "sip_s4")}
+COUNTED |= {searched: COUNTED[name] for searched, name in SEARCHED.items()}
+COUNTED_QUICK = ("a_1", "a_1_search", "sip_s4", "sip_s4_search", "sip_n4", "miss")
