@@ -80,8 +80,11 @@ for program in $programs; do
 	# shellcheck disable=SC2086
 	check "$program, build" $compile -o "$out/$program" "$here/$program.c" \
 		-L"$BUILD" -lkamailio_dns -Wl,-rpath,"$BUILD"
+	tool=${VALGRIND:-}
+	# Its children are forked beside a thread, whose memory nobody has in them.
+	[ "$program" != moments ] || tool=$(echo "$tool" | sed 's/--leak-check=full/--leak-check=no/')
 	# shellcheck disable=SC2086
-	check "$program" ${VALGRIND:-} "$out/$program"
+	check "$program" $tool "$out/$program"
 done
 
 # Programs that are known by a symbol that they export.
