@@ -2,13 +2,16 @@
 
 #![cfg(feature = "use_dns_cache")]
 
-use std::net::{IpAddr, Ipv4Addr};
+mod support;
+
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use kamailio_dns::cache::{
     AddressSet, Cache, Conflict, Draft, DraftData, DraftRecord, Probe, RecordView,
 };
 use kamailio_dns::rr::{RData, RecordType};
+use support::neighbours::{address, is_whole};
 
 const NOW: u32 = 1_000_000;
 const NAMES: u32 = 300;
@@ -65,21 +68,6 @@ fn alone() -> std::sync::MutexGuard<'static, ()> {
 fn name(i: u32) -> String {
     // Lengths differ, so that several block sizes are in play.
     format!("n{i}.{}example.org", "x".repeat((i % 40) as usize))
-}
-
-/// The addresses of one entry: neighbours that no other value has, so that a torn reading shows.
-fn address(value: u32, index: u32) -> Ipv4Addr {
-    Ipv4Addr::from(value << 4 | index)
-}
-
-/// True for addresses of one entry, all up to the last that is given.
-fn is_whole(addresses: impl Iterator<Item = Ipv4Addr>) -> bool {
-    let numbers: Vec<u32> = addresses.map(u32::from).collect();
-    let first = numbers.first().copied().unwrap_or(0);
-    first.is_multiple_of(16)
-        && (first..)
-            .zip(&numbers)
-            .all(|(wanted, number)| wanted == *number)
 }
 
 fn put(cache: &Cache, i: u32, value: u32) {

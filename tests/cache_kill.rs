@@ -5,7 +5,7 @@
 
 mod support;
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
@@ -16,6 +16,7 @@ use kamailio_dns::cache::{
 use kamailio_dns::rr::{RData, RecordType};
 use kamailio_dns::shm::kill_point::{self, KillPoint};
 use support::children::{SharedNumbers, kill, spawn, wait};
+use support::neighbours::{address, is_whole};
 
 const START: u32 = 1_000_000;
 /// Names in play: many more than fit a full cache, so that its table is as full as it gets.
@@ -41,21 +42,6 @@ fn name(i: u32) -> String {
     // Some lengths differ much, so that several block sizes are in play.
     let padding = if i.is_multiple_of(16) { i % 60 } else { 0 };
     format!("n{i}.{}example.org", "x".repeat(padding as usize))
-}
-
-/// The addresses of one entry: neighbours that no other value has, so that a torn reading shows.
-fn address(value: u32, index: u32) -> Ipv4Addr {
-    Ipv4Addr::from(value << 4 | index)
-}
-
-/// True for addresses of one entry, all up to the last that is given.
-fn is_whole(addresses: impl Iterator<Item = Ipv4Addr>) -> bool {
-    let numbers: Vec<u32> = addresses.map(u32::from).collect();
-    let first = numbers.first().copied().unwrap_or(0);
-    first.is_multiple_of(16)
-        && (first..)
-            .zip(&numbers)
-            .all(|(wanted, number)| wanted == *number)
 }
 
 fn put(cache: &Cache, i: u32, value: u32, permanent: bool, now: u32) {

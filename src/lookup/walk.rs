@@ -76,7 +76,20 @@ pub(super) struct Walk {
 impl Walk {
     /// Begins a walk; `None` for a name that may not be asked for. `list` is the number of `domains`.
     pub(super) fn begin(name: &[u8], aim: Aim, domains: &SearchList, list: ListId) -> Option<Self> {
-        let candidates = domains.candidates(name, aim.qtype)?;
+        Self::through(name, aim, domains.candidates(name, aim.qtype)?, list)
+    }
+
+    /// A walk that somebody else made, and that ended at a name.
+    pub(super) fn over(name: &[u8], aim: Aim, list: ListId, end: Name) -> Option<Self> {
+        Self::through(name, aim, smallvec![end], list)
+    }
+
+    fn through(
+        name: &[u8],
+        aim: Aim,
+        candidates: SmallVec<[Name; 1]>,
+        list: ListId,
+    ) -> Option<Self> {
         let same = |candidate: &Name| eq_ignore_case(candidate.as_bytes(), name);
         Some(Self {
             name: Name::from_text(name)?,
@@ -84,24 +97,6 @@ impl Walk {
             list,
             as_is: candidates.iter().position(same),
             candidates,
-            position: 0,
-            lacking: None,
-            limit_s: u32::MAX,
-            as_is_absent: None,
-            absent: None,
-            failure: None,
-        })
-    }
-
-    /// A walk that somebody else made, and that ended at a name.
-    pub(super) fn over(name: &[u8], aim: Aim, list: ListId, end: Name) -> Option<Self> {
-        let is_own = eq_ignore_case(end.as_bytes(), name);
-        Some(Self {
-            name: Name::from_text(name)?,
-            aim,
-            list,
-            as_is: is_own.then_some(0),
-            candidates: smallvec![end],
             position: 0,
             lacking: None,
             limit_s: u32::MAX,

@@ -25,6 +25,7 @@ pub mod children;
 pub mod dns_server;
 #[cfg(feature = "use_dns_cache")]
 pub mod handles;
+pub mod neighbours;
 pub mod network;
 pub mod options;
 #[cfg(feature = "use_dns_cache")]
