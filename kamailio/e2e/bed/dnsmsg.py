@@ -72,10 +72,16 @@ def record(owner, rtype, ttl, value):
     return encode_name(owner) + struct.pack("!HHIH", TYPES[rtype], 1, ttl, len(data)) + data
 
 
+# Root, type OPT, 1232 octets by UDP.
+OPT_RECORD = b"\0" + struct.pack("!HHIH", TYPES["OPT"], 1232, 0, 0)
+
+
 def reply(query, rcode, answer=(), authority=(), additional=()):
-    """An authoritative reply to `query`; the sections are lists of encoded records."""
+    """An authoritative reply to `query`; the sections are lists of encoded records. EDNS is answered with EDNS."""
     at = 12
     while query[at]:
         at += 1 + query[at]
+    if query[at + 5 : at + 8] == OPT_RECORD[:3]:
+        additional = (*additional, OPT_RECORD)
     head = query[:2] + struct.pack("!HHHHH", 0x8580 | rcode, 1, len(answer), len(authority), len(additional))
     return head + query[12 : at + 5] + b"".join((*answer, *authority, *additional))
