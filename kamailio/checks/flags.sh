@@ -66,8 +66,8 @@ row() {
 		bad "$name: the parser" "$scratch/out"
 		return
 	}
-	make -C "$folder" -j"$(nproc)" kamailio extra_objs="$scratch/lib/libkamailio_dns.so" \
-		'objs=$(filter-out core/resolve.o core/dns_cache.o core/dns_func.o,$(sources:.c=.o))' >"$scratch/out" 2>&1 || {
+	make -C "$folder" -j"$(nproc)" -f "$root/kamailio/library.mk" -f Makefile \
+		KAMAILIO_DNS_LIBRARY="$scratch/lib/libkamailio_dns.so" kamailio >"$scratch/out" 2>&1 || {
 		grep -E "error|missing" "$scratch/out" | head -n 5; lines=8 bad "$name: the core" "$scratch/out"
 		return
 	}

@@ -171,6 +171,15 @@ def valgrind_reports(scenario, folder):
     scenario.check_that(f"processes that memcheck has summed up: {finished}", finished >= 5)
 
 
+def settled(kamailio):
+    """The number of processes, once it stays the same for a second: RPC answers before the last one is forked."""
+    before, now = 0, len(kamailio.pids())
+    while now != before:
+        time.sleep(1)
+        before, now = now, len(kamailio.pids())
+    return now
+
+
 def soak(args, scenario):
     scenario.server = scenario.nsd(churn.zone(0))
     for address in churn.CALLEES:
@@ -181,7 +190,7 @@ def soak(args, scenario):
         CORE, params=PARAMS, children=args.workers, memory=256, wrapper=wrapper(args), start_seconds=180, stop_seconds=180,
         fr_timer=20000 if args.valgrind else 5000,
     )
-    processes = len(kamailio.pids())
+    processes = settled(kamailio)
     at_start = kamailio.rpc("dns.mem_info")["used"]
     operators = load(args, scenario, kamailio)
     commands_given(scenario, operators, args.seconds)
