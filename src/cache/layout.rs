@@ -265,8 +265,10 @@ impl<'b> Image<'b> {
             previous_node = node;
             end = data + data_size(record.rdata);
         }
-        if let Some(ttl) = longest {
-            expire = crate::host::clock::after_seconds(stamp.now, ttl);
+        match longest {
+            Some(ttl) => expire = crate::host::clock::after_seconds(stamp.now, ttl),
+            // Without record 0 the entry says in the same place when it ends.
+            None => image.put_u32(RR_EXPIRE, expire),
         }
         if records.of_use() > 0 {
             image.put_u64(RR_LST, image.pointer(0));

@@ -67,15 +67,8 @@ impl Cache {
         if !as_asked && !self.is_spelled_otherwise(head, name) {
             return Peek::Miss;
         }
-        let flags = identity >> 16;
-        let is_permanent = flags & u32::from(layout::FLAG_PERMANENT) != 0;
-        let is_negative = flags & u32::from(layout::FLAG_NEGATIVE) != 0;
         // An entry lives as long as the longest of its records.
-        let expire = match is_negative {
-            true => word(layout::EXPIRE),
-            false => word(layout::RR_EXPIRE),
-        };
-        if is_past(expire, now) && !is_permanent {
+        if is_past(word(layout::RR_EXPIRE), now) && !never_ends(identity) {
             return Peek::Miss;
         }
         if stamp_use(head, now) {
@@ -85,7 +78,7 @@ impl Cache {
         if !self.is_undisturbed(bucket, version, table) {
             return Peek::Miss;
         }
-        if is_negative {
+        if identity & u32::from(layout::FLAG_NEGATIVE) << 16 != 0 {
             return Peek::Negative(layout::decode_kind(counts));
         }
         Peek::Address {
@@ -113,6 +106,13 @@ impl Cache {
             note_use(head, block, now);
         }
     }
+}
+
+/// True for the identity word of a permanent entry.
+#[cold]
+#[inline(never)]
+fn never_ends(identity: u32) -> bool {
+    identity & u32::from(layout::FLAG_PERMANENT) << 16 != 0
 }
 
 #[inline(always)]
