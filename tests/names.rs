@@ -14,10 +14,10 @@ mod support;
 
 use std::net::IpAddr;
 
-use kamailio_dns::cache::Cache;
+use kamailio_dns::cache::{Cache, HostCopy};
 use kamailio_dns::error::LookupError;
 use kamailio_dns::host::clock::{advance_for_tests, now_ticks};
-use kamailio_dns::lookup::{self, RecordEdit, refresh::Refresher};
+use kamailio_dns::lookup::{self, Copied, RecordEdit, refresh::Refresher};
 use kamailio_dns::rr::RecordType;
 use kamailio_dns::select::{Cursor, SelectError, handle};
 use support::children::{all_end_well, spawn};
@@ -651,4 +651,29 @@ fn without_a_search_list_a_final_dot_makes_no_second_entry() {
     assert_eq!(Cache::instance().unwrap().usage().entries, 1);
     lookup::delete(b"h.example.", RecordType(A)).unwrap();
     assert_eq!(Cache::instance().unwrap().usage().entries, 0);
+}
+
+/// What won for one family does not answer for lookups of both, whatever way they take: the first candidate has an
+/// address of the other family.
+#[test]
+fn the_winner_of_one_family_is_not_that_of_both() {
+    let s = world("search corp.example\noptions ndots:5\n");
+    let own = Rr::aaaa("pbx.office", 300, "2001:db8::1");
+    s.server.answer("pbx.office", AAAA, vec![own]);
+    s.server.script("pbx.office", A, vec![Reply::nodata(soa())]);
+    only_ipv4(&s, "pbx.office.corp.example", 300, "192.0.2.66");
+    assert_eq!(first("pbx.office", IPV6_ONLY), ok("2001:db8::1"));
+    // Of contradictory flags the order counts (B40): both families are wanted.
+    for flags in [IPV6_FIRST, IPV6_FIRST | IPV4_ONLY] {
+        let mut copy = HostCopy::EMPTY;
+        assert_eq!(
+            lookup::copy_host(b"pbx.office", flags, &mut copy),
+            Copied::Look,
+            "{flags}"
+        );
+    }
+    for flags in [0, IPV6_FIRST, IPV6_FIRST | IPV4_ONLY] {
+        assert_eq!(first("pbx.office", flags), ok("192.0.2.66"), "{flags}");
+    }
+    assert_eq!(first("pbx.office", IPV6_ONLY), ok("2001:db8::1"));
 }

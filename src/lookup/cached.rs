@@ -12,7 +12,7 @@ use super::fetch::{Lookup, Others};
 use super::known::{count_hit, error_of};
 use super::relative;
 use super::request::{
-    IPV4_ONLY, IPV6_FIRST, IPV6_ONLY, family_allowed, family_order, split_absolute,
+    IPV4_ONLY, IPV6_FIRST, IPV6_ONLY, family_allowed, family_order, split_absolute, takes_either,
 };
 
 /// Where an answer came from.
@@ -101,7 +101,7 @@ fn find(
     if absolute {
         lookup.run(&qname, true)
     } else {
-        lookup.run_relative(name)
+        lookup.run_relative(&qname.absolute())
     }
 }
 
@@ -137,6 +137,7 @@ pub fn quick_ipv4<T>(
     let cache = Cache::instance()?;
     // First, for it is a call: the hash stays in registers then.
     let now = clock::now_ticks();
+    // As `takes_either`: the other flags were looked at above.
     let host = cache.as_written(host, flags & IPV4_ONLY == 0);
     match cache.peek_ipv4(&host, now) {
         Peek::Address { address, .. } => {
@@ -297,7 +298,7 @@ pub fn absolute_name(name: &[u8]) -> Option<HashedName<'_>> {
 #[must_use]
 #[inline(always)]
 pub fn written_name(name: &[u8], host: Option<u32>) -> Option<HashedName<'_>> {
-    let either = host.is_some_and(|flags| flags & (IPV4_ONLY | IPV6_ONLY) == 0);
+    let either = host.is_some_and(takes_either);
     Cache::instance().map(|cache| cache.as_written(name, either))
 }
 

@@ -6,7 +6,7 @@ use crate::host::clock;
 use crate::rr::{PlainIp, RecordType, may_be_literal};
 
 use super::cached::{count_answered, is_answer};
-use super::request::{IPV4_ONLY, IPV6_ONLY, family_order};
+use super::request::{family_order, takes_either};
 
 /// Result of [`copy_host`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,8 +33,8 @@ pub fn copy_host(host: &[u8], flags: u32, out: &mut HostCopy) -> Copied {
     };
     // First, for it is a call: the hash stays in registers then.
     let now = clock::now_ticks();
-    let either = flags & (IPV4_ONLY | IPV6_ONLY) == 0;
-    copy_from(cache, &cache.as_written(host, either), flags, now, out)
+    let host = cache.as_written(host, takes_either(flags));
+    copy_from(cache, &host, flags, now, out)
 }
 
 /// As [`copy_host`], for the name that a record leads to.

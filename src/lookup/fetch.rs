@@ -105,11 +105,14 @@ impl<'a> Lookup<'a> {
         }
     }
 
-    /// As [`Self::run`], for a relative name.
-    pub(super) fn run_relative(mut self, name: &[u8]) -> Result<(EntryRef, Source), LookupError> {
-        let qname = self.cache.hashed(name);
+    /// As [`Self::run`], for a relative name, given its absolute one.
+    pub(super) fn run_relative(
+        mut self,
+        qname: &HashedName<'_>,
+    ) -> Result<(EntryRef, Source), LookupError> {
+        let name = qname.name();
         let Some(list) = list_in_force(self.cache) else {
-            return self.run(&qname, false);
+            return self.run(qname, false);
         };
         let aim = match hooks::swapped_search() {
             // A function of a module's walks by itself, for each type on its own.
@@ -119,7 +122,7 @@ impl<'a> Lookup<'a> {
             },
             None => Aim::of(self.qtype, self.flags),
         };
-        match known_relative(self.cache, &qname, aim, list) {
+        match known_relative(self.cache, qname, aim, list) {
             Relative::Entry(entry) => {
                 count_hit(entry.negative());
                 return usable(entry).map(|entry| (entry, Source::Cache));
@@ -130,8 +133,8 @@ impl<'a> Lookup<'a> {
             }
             Relative::Miss => {}
         }
-        let key = flight::key_of_walk(self.cache, &qname, aim.link());
-        if let Some(stale) = stale::find_relative(self.cache, &qname, aim, list) {
+        let key = flight::key_of_walk(self.cache, qname, aim.link());
+        if let Some(stale) = stale::find_relative(self.cache, qname, aim, list) {
             return self.renew(stale, key, |lookup, attempt| {
                 // Held while we walk: others serve what is stale.
                 let _claim = match attempt.unwrap_or_else(|| flight::attempt(lookup.cache, key)) {

@@ -31,6 +31,14 @@ pub fn family_order(flags: u32) -> (RecordType, Option<RecordType>) {
     }
 }
 
+/// True when the caller takes addresses of either family, in the one order or the other.
+#[must_use]
+#[inline]
+#[cfg(feature = "use_dns_cache")]
+pub(crate) fn takes_either(flags: u32) -> bool {
+    family_order(flags).1.is_some()
+}
+
 /// True when the flags do not exclude the family of a literal.
 #[must_use]
 pub fn family_allowed(address: IpAddr, flags: u32) -> bool {
