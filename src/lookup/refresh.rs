@@ -15,7 +15,7 @@ use crate::host::clock::{self, TICKS_PER_S};
 use crate::host::metrics::{self, Metric};
 use crate::host::{hooks, vars::dns_flags};
 use crate::resolver::{self, Outcome, Question, SearchList};
-use crate::rr::{MAX_CNAME_HOPS, Name, RecordType};
+use crate::rr::{MAX_CNAME_HOPS, RecordType};
 
 use super::fetch::verdict_of;
 use super::flight::{self, Attempt, Claim};
@@ -52,21 +52,15 @@ pub struct Job {
 }
 
 impl Job {
-    fn of(
-        name: &Name,
-        qtype: RecordType,
-        key: u64,
-        claim: Option<Claim>,
-        walk: Option<Walk>,
-    ) -> Self {
+    fn of(name: &[u8], qtype: RecordType, hops: usize, right: Right, walk: Option<Walk>) -> Self {
         Self {
-            name: name.as_bytes().to_vec(),
-            text: question_text(name.as_bytes(), true).into_owned(),
+            name: name.to_vec(),
+            text: question_text(name, true).into_owned(),
             qtype,
             walk,
-            key,
-            hops: MAX_CNAME_HOPS,
-            claim,
+            key: right.key,
+            hops,
+            claim: right.claim,
         }
     }
 
@@ -88,6 +82,36 @@ pub struct Refresher {
     /// Walks of the search list that go on, and how often that was tried: somebody else may be asking the question
     /// that a walk has come to.
     walks: VecDeque<(Walk, usize)>,
+}
+
+/// The right to ask a question.
+struct Right {
+    /// Key of the question.
+    key: u64,
+    /// Missing where another question uses the place of this one.
+    claim: Option<Claim>,
+}
+
+/// Whether a question may be asked.
+enum MayAsk {
+    Yes(Right),
+    /// Another asks it.
+    Busy,
+    /// It failed a moment ago.
+    NotNow,
+}
+
+fn may_ask(cache: &Cache, name: &[u8], qtype: RecordType) -> MayAsk {
+    let key = flight::key_of(cache, &cache.hashed(name), qtype);
+    if backoff::is_waiting(key, clock::now_ticks()) {
+        return MayAsk::NotNow;
+    }
+    let claim = match flight::attempt(cache, key) {
+        Attempt::Busy(_) => return MayAsk::Busy,
+        Attempt::Claimed(claim) => Some(claim),
+        Attempt::Alone => None,
+    };
+    MayAsk::Yes(Right { key, claim })
 }
 
 /// What becomes of a walk.
@@ -290,16 +314,13 @@ fn next_of(cache: &Cache, mut walk: Walk) -> Going {
                 Some(_) => return Going::Ended,
             }
         }
-        let key = flight::key_of(cache, &cache.hashed(name.as_bytes()), qtype);
-        if backoff::is_waiting(key, clock::now_ticks()) {
-            return Going::Ended;
-        }
-        return match flight::attempt(cache, key) {
-            Attempt::Busy(_) => Going::Waits(walk),
-            Attempt::Claimed(claim) => {
-                Going::Asks(Job::of(&name, qtype, key, Some(claim), Some(walk)))
+        let name = name.as_bytes();
+        return match may_ask(cache, name, qtype) {
+            MayAsk::Yes(right) => {
+                Going::Asks(Job::of(name, qtype, MAX_CNAME_HOPS, right, Some(walk)))
             }
-            Attempt::Alone => Going::Asks(Job::of(&name, qtype, key, None, Some(walk))),
+            MayAsk::Busy => Going::Waits(walk),
+            MayAsk::NotNow => Going::Ended,
         };
     }
 }
@@ -311,24 +332,10 @@ fn claim_job(
     hops: usize,
     walk: Option<Walk>,
 ) -> Option<Job> {
-    let key = flight::key_of(cache, &cache.hashed(name), qtype);
-    if backoff::is_waiting(key, clock::now_ticks()) {
-        return None;
+    match may_ask(cache, name, qtype) {
+        MayAsk::Yes(right) => Some(Job::of(name, qtype, hops, right, walk)),
+        MayAsk::Busy | MayAsk::NotNow => None,
     }
-    let claim = match flight::attempt(cache, key) {
-        Attempt::Busy(_) => return None,
-        Attempt::Claimed(claim) => Some(claim),
-        Attempt::Alone => None,
-    };
-    Some(Job {
-        name: name.to_vec(),
-        text: question_text(name, true).into_owned(),
-        qtype,
-        walk,
-        key,
-        hops,
-        claim,
-    })
 }
 
 /// Does what is due, in the calling thread; gives the number of questions that were answered.
