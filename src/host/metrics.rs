@@ -49,10 +49,12 @@ pub enum Metric {
     Discarded,
     /// Call that ended because nothing led back to the NAPTR records that it came through.
     NaptrLost,
+    /// Answer of which some records were not looked at because there were too many.
+    AnswerCut,
 }
 
 /// Number of metrics.
-pub const METRICS: usize = Metric::NaptrLost as usize + 1;
+pub const METRICS: usize = Metric::AnswerCut as usize + 1;
 
 /// Names and one-line descriptions, in the order of [`Metric`].
 const TEXTS: [(&CStr, &CStr); METRICS] = [
@@ -90,6 +92,10 @@ const TEXTS: [(&CStr, &CStr); METRICS] = [
     (
         c"naptr_lost",
         c"calls that ended because nothing led back to their NAPTR records",
+    ),
+    (
+        c"answers_cut",
+        c"answers of which some records were not looked at because there were too many",
     ),
 ];
 

@@ -9,6 +9,7 @@ use crate::host::{clock, hooks};
 use crate::resolver::{self, Outcome, Question, SearchList};
 use crate::rr::{MAX_CNAME_HOPS, Name, RecordType};
 
+use super::additional::uses_additional;
 use super::cached::Source;
 use super::flight::{self, Attempt, Claim, Verdict, Waited};
 use super::known::{Known, count_hit, known, usable};
@@ -532,8 +533,7 @@ impl<'a> Lookup<'a> {
             Some(now_ms) if is_first => now_ms,
             _ => resolver::now_ms(),
         };
-        let (first, others) =
-            resolver::query_along(question, &others, until_ms, store::uses_additional);
+        let (first, others) = resolver::query_along(question, &others, until_ms, uses_additional);
         self.asked |= !matches!(first, Outcome::BadName);
         let asked = Asked {
             name: name.name(),

@@ -3,6 +3,8 @@
 //! No lock is held while a query is under way: the cache is asked, then the resolver, then the result
 //! is inserted.
 
+#[cfg(feature = "use_dns_cache")]
+mod additional;
 mod answer;
 #[cfg(feature = "use_dns_cache")]
 mod backoff;

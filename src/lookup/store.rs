@@ -15,15 +15,10 @@ use crate::host::options::{self, Opt};
 use crate::resolver::{Answer, Outcome};
 use crate::rr::{Name, RData, Record, RecordType, eq_ignore_case};
 
+use super::additional::store_additional;
 use super::answer::{self, Alias, Trust};
 use super::backoff;
-use super::request::{IPV4_ONLY, IPV6_ONLY};
-use super::service::sip_transport;
 use super::ttl;
-
-/// Sets of additional data kept of one answer: more than any sound answer has, and few enough that a
-/// crafted one cannot push much out of the cache.
-const MAX_ADDITIONAL_SETS: usize = 64;
 
 /// What a query asked for.
 #[derive(Clone, Copy, Debug)]
@@ -172,7 +167,11 @@ fn conflict(asked: &Asked<'_>) -> Conflict {
 }
 
 /// Publishes a draft. With `dns_cache_mem=0` nothing is kept, whatever room there is.
-fn insert(cache: &Cache, draft: &Draft<'_>, conflict: Conflict) -> Result<EntryRef, InsertError> {
+pub(super) fn insert(
+    cache: &Cache,
+    draft: &Draft<'_>,
+    conflict: Conflict,
+) -> Result<EntryRef, InsertError> {
     if options::raw(Opt::CacheMem) == 0 {
         return Err(InsertError::Full);
     }
@@ -206,7 +205,7 @@ fn publish(
         })
 }
 
-fn drafts<'a>(records: &[&'a Record]) -> SmallVec<[DraftRecord<'a>; 4]> {
+pub(super) fn drafts<'a>(records: &[&'a Record]) -> SmallVec<[DraftRecord<'a>; 4]> {
     let ttl = ttl::of_set(records.iter().map(|record| record.ttl));
     records
         .iter()
@@ -287,126 +286,4 @@ fn store_alias(cache: &Cache, asked: &Asked<'_>, alias: &Alias<'_>) {
     };
     // Without memory for it the next lookup asks for the alias again.
     let _ = insert(cache, &draft, conflict(asked));
-}
-
-/// True when anything of the additional section of an answer to such a question is stored.
-pub(super) fn uses_additional(qtype: RecordType) -> bool {
-    let leads_on = matches!(qtype, RecordType::SRV | RecordType::NAPTR);
-    leads_on || cfg!(not(feature = "cache_relevant_recs_only"))
-}
-
-/// Additional data of one answer on its way into the cache.
-struct Additional<'a> {
-    cache: &'a Cache,
-    answer: &'a Answer,
-    zone: &'a [u8],
-    flags: u32,
-    left: usize,
-}
-
-/// Stores the additional data that belongs to the answer's records.
-///
-/// It is of the lowest rank (RFC 2181 section 5.4.1): it only fills gaps, whatever
-/// `dns_cache_rec_pref` says, and only for names that the answer may speak for.
-fn store_additional(cache: &Cache, asked: &Asked<'_>, answer: &Answer, records: &[&Record]) {
-    let mut additional = Additional {
-        cache,
-        answer,
-        zone: answer::zone_of(answer.qname.as_bytes(), asked.qtype),
-        flags: asked.flags,
-        left: MAX_ADDITIONAL_SETS,
-    };
-    if cfg!(feature = "cache_relevant_recs_only") {
-        additional.store_relevant(records);
-    } else {
-        additional.store_all();
-    }
-}
-
-impl<'a> Additional<'a> {
-    fn store_relevant(&mut self, records: &[&'a Record]) {
-        for record in records {
-            match &record.rdata {
-                RData::Srv(srv) => self.store_addresses(&srv.target),
-                RData::Naptr(naptr) => {
-                    let all = cfg!(feature = "naptr_cache_all_ars");
-                    if all || sip_transport(&naptr.flags, &naptr.services, &naptr.regexp).is_some()
-                    {
-                        self.store_replacement(&naptr.replacement, all);
-                    }
-                }
-                _ => {}
-            }
-        }
-    }
-
-    /// The SRV set that a NAPTR record leads to, and the addresses of its targets.
-    fn store_replacement(&mut self, replacement: &Name, addresses_too: bool) {
-        for srv in self.store_one(replacement, RecordType::SRV) {
-            if let RData::Srv(srv) = &srv.rdata {
-                self.store_addresses(&srv.target);
-            }
-        }
-        if addresses_too {
-            self.store_addresses(replacement);
-        }
-    }
-
-    fn store_addresses(&mut self, host: &Name) {
-        if self.flags & IPV6_ONLY == 0 {
-            self.store_one(host, RecordType::A);
-        }
-        if self.flags & IPV4_ONLY == 0 {
-            self.store_one(host, RecordType::AAAA);
-        }
-    }
-
-    /// Every set of the additional section.
-    fn store_all(&mut self) {
-        let answer = self.answer;
-        for (index, record) in answer.additional.iter().enumerate() {
-            let seen = answer
-                .additional
-                .iter()
-                .take(index)
-                .any(|r| r.rtype == record.rtype && r.owner == record.owner);
-            if !seen {
-                self.store_one(&record.owner, record.rtype);
-            }
-            if self.left == 0 {
-                return;
-            }
-        }
-    }
-
-    /// Stores one set if the answer has it, and gives its records.
-    fn store_one(&mut self, owner: &Name, rtype: RecordType) -> Vec<&'a Record> {
-        if self.left == 0 || owner.is_root() || !answer::in_zone(owner.as_bytes(), self.zone) {
-            return Vec::new();
-        }
-        let set: Vec<_> = self
-            .answer
-            .answers
-            .iter()
-            .chain(&self.answer.additional)
-            .filter(|record| answer::is_data(record, rtype) && record.owner == *owner)
-            .collect();
-        if set.is_empty() {
-            return set;
-        }
-        self.left -= 1;
-        let records = drafts(&set);
-        if records.first().is_some_and(|record| record.ttl > 0) {
-            let draft = Draft {
-                name: owner.as_bytes(),
-                rtype,
-                data: DraftData::Records(&records),
-                permanent: false,
-                negative_ttl: 0,
-            };
-            // Without memory for it the record will be asked for.
-            let _ = insert(self.cache, &draft, Conflict::KeepOld);
-        }
-        set
-    }
 }

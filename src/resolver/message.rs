@@ -13,6 +13,7 @@ use hickory_proto::serialize::binary::{BinDecodable, BinDecoder};
 use super::cookie::{self, Cookie};
 use super::rdata;
 use super::wire::{Budget, Reader, write_label};
+use crate::host::metrics::{self, Metric};
 use crate::rr::{Name, Record, RecordType};
 
 /// Class IN.
@@ -165,6 +166,10 @@ impl Head {
                 body.read_additional(&mut reader, &mut budget, additional, wanted)
             });
         body.complete = whole.is_some();
+        body.cut |= budget.is_spent();
+        if body.cut {
+            metrics::count(Metric::AnswerCut);
+        }
         body.steps = budget.spent();
         body
     }
@@ -203,6 +208,8 @@ pub(super) struct Body {
     pub(super) authorities_complete: bool,
     /// Every record lies within the message.
     pub(super) complete: bool,
+    /// Some records were left out because there are too many.
+    pub(super) cut: bool,
     /// Labels and pointers read: a measure of the work.
     pub(super) steps: u32,
 }
@@ -220,6 +227,7 @@ impl Body {
             self.opt_misplaced |= frame.rtype == RecordType::OPT;
             self.has_records |= frame.rtype != RecordType::OPT;
             if self.answers.len() >= MAX_SECTION_RECORDS {
+                self.cut = true;
                 continue;
             }
             let is_asked_class = frame.class == CLASS_IN;
@@ -279,11 +287,13 @@ impl Body {
                 continue;
             }
             self.has_records = true;
-            if let Some(qname) = wanted
-                && frame.class == CLASS_IN
-                && self.additional.len() < MAX_SECTION_RECORDS
-            {
+            let Some(qname) = wanted.filter(|_| frame.class == CLASS_IN) else {
+                continue;
+            };
+            if self.additional.len() < MAX_SECTION_RECORDS {
                 self.additional.extend(frame.decode(budget, qname));
+            } else {
+                self.cut = true;
             }
         }
         Some(())

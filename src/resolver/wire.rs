@@ -35,6 +35,11 @@ impl Budget {
         MAX_STEPS - self.0
     }
 
+    /// Nothing is left.
+    pub(super) fn is_spent(&self) -> bool {
+        self.0 == 0
+    }
+
     fn take_step(&mut self) -> Option<()> {
         self.0 = self.0.checked_sub(1)?;
         Some(())
