@@ -1,0 +1,396 @@
+//! What there is to replace in a Kamailio, and whether it can be: worked out from its file, nothing is changed.
+//!
+//! The functions of the three DNS files are known by name. What else belongs to these files (static functions, parts
+//! that the compiler split off) is what they alone refer to, for nobody else can name it. From that follows what has
+//! to hold so that none of their code runs once their beginnings lead elsewhere:
+//!
+//! * nobody outside refers to anything but the beginnings: neither to the middle of a function nor to one without a
+//!   name;
+//! * nobody outside refers to their static variables: that would be an inlined copy of their code;
+//! * each function that the core calls is referred to by somebody outside: else its calls were inlined.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::code::{Code, Function, Reference, Use};
+use crate::elf::{FUNCTION, Image, Relocation, Segment, Symbol};
+use crate::names::{
+    FAMILIES, FOREIGN_FLAGS, FUNCTIONS, Family, NEEDED_FLAGS, SHARED_VARIABLES, family, is_due,
+};
+
+/// Why a Kamailio is left alone: the end of a line for the log.
+pub type Refusal = String;
+
+/// The mark of a place that may be jumped to from anywhere, with which a function begins or not.
+pub const LANDING: [u8; 4] = [0xf3, 0x0f, 0x1e, 0xfa];
+
+/// Octets of the jump that is written.
+pub const JUMP: u64 = 5;
+
+/// The function whose private variables are tried out.
+const RESOLVE: &str = "dns_sip_resolve";
+
+/// A function to replace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Its name.
+    pub name: &'static str,
+    /// Where it begins, as the file counts.
+    pub address: u64,
+    /// Where the jump goes: behind the landing mark, if there is one.
+    pub jump: u64,
+}
+
+/// All that there is to do in a Kamailio.
+#[derive(Debug)]
+pub struct Plan {
+    /// Its version, such as `5.6.3`.
+    pub version: String,
+    /// The family that it belongs to.
+    pub family: Family,
+    /// The functions to replace.
+    pub entries: Vec<Entry>,
+    /// All code of the replaced functions and of those without a name that belong to them: addresses as the file
+    /// counts. Nothing of it runs any more.
+    pub unused: Vec<Function>,
+    /// Static variables of the replaced functions that `dns_sip_resolve()` uses, in the order of its instructions.
+    pub private_variables: Vec<u64>,
+    /// The part of the file with the code.
+    pub code: Segment,
+}
+
+impl Plan {
+    /// Where a function begins, if it is one to replace.
+    #[must_use]
+    pub fn address(&self, name: &str) -> Option<u64> {
+        let found = self.entries.iter().find(|entry| entry.name == name);
+        found.map(|entry| entry.address)
+    }
+}
+
+/// The symbols of a program by name.
+type Names<'a> = BTreeMap<&'a str, Symbol<'a>>;
+
+/// True when a program is a Kamailio, whatever else it may be.
+#[must_use]
+pub fn is_kamailio(names: &[Symbol<'_>]) -> bool {
+    let has = |name| names.iter().any(|s| s.name == name && s.is_defined);
+    ["core_cfg", "ver_flags", "ver_version", "default_core_cfg"]
+        .into_iter()
+        .all(has)
+}
+
+/// Works out what to do in a Kamailio.
+///
+/// # Errors
+/// When it is not as expected, and why.
+pub fn plan(image: &Image<'_>) -> Result<Plan, Refusal> {
+    if !image.has_loader || !image.is_relocatable {
+        return Err("its executable is static, or not position-independent".to_owned());
+    }
+    let symbols = image.symbols()?;
+    if !is_kamailio(&symbols) {
+        return Err("this is no Kamailio, or it does not export its symbols".to_owned());
+    }
+    let names: Names<'_> = symbols
+        .iter()
+        .filter(|symbol| symbol.is_defined)
+        .map(|symbol| (symbol.name, *symbol))
+        .collect();
+    let (version, flags) = identity(image, &names)?;
+    let family = family(version).ok_or_else(|| unknown_version(version))?;
+    let found = functions(&names, family, &flags)?;
+    let code = image.code()?;
+    let whole = Whole::read(image, code, &symbols, &found)?;
+    whole.check_ways_in()?;
+    whole.check_inlined(&names)?;
+    let entries = found
+        .iter()
+        .map(|(name, symbol)| entry(image, name, symbol))
+        .collect::<Result<Vec<_>, _>>()?;
+    Ok(Plan {
+        version: version.to_owned(),
+        family,
+        unused: whole.ours(),
+        private_variables: whole.variables_of(RESOLVE),
+        entries,
+        code,
+    })
+}
+
+fn unknown_version(version: &str) -> Refusal {
+    let known = FAMILIES.map(|(major, minor)| format!("{major}.{minor}"));
+    format!(
+        "Kamailio {version} is not known; known are {}",
+        known.join(", ")
+    )
+}
+
+/// Version and flags.
+fn identity<'a>(image: &Image<'a>, names: &Names<'_>) -> Result<(&'a str, Vec<&'a str>), Refusal> {
+    let text = |name: &str| {
+        let symbol = names.get(name);
+        symbol
+            .and_then(|symbol| image.text(symbol))
+            .ok_or_else(|| format!("{name} cannot be read"))
+    };
+    let version = text("ver_version")?;
+    let flags: Vec<_> = text("ver_flags")?
+        .split([',', ' '])
+        .filter(|f| !f.is_empty())
+        .collect();
+    if let Some(flag) = NEEDED_FLAGS.into_iter().find(|flag| !flags.contains(flag)) {
+        return Err(format!("this Kamailio was built without {flag}"));
+    }
+    if let Some(flag) = FOREIGN_FLAGS.into_iter().find(|flag| flags.contains(flag)) {
+        return Err(format!("this Kamailio was built with {flag}"));
+    }
+    Ok((version, flags))
+}
+
+/// The functions that there are, after a look whether all are there that must be.
+fn functions<'a>(
+    names: &Names<'a>,
+    family: Family,
+    flags: &[&str],
+) -> Result<Vec<(&'static str, Symbol<'a>)>, Refusal> {
+    let mut found = Vec::new();
+    for (name, presence, _) in FUNCTIONS {
+        match names.get(name) {
+            Some(symbol) if symbol.kind == FUNCTION => found.push((name, *symbol)),
+            Some(_) => return Err(format!("{name} is no function")),
+            None if is_due(presence, family, flags) => {
+                return Err(format!(
+                    "{name}() is missing: this Kamailio was linked with the library, or without its own DNS files"
+                ));
+            }
+            None => {}
+        }
+    }
+    if let Some(name) = SHARED_VARIABLES
+        .into_iter()
+        .find(|name| !names.contains_key(name))
+    {
+        return Err(format!("the variable {name} is missing"));
+    }
+    Ok(found)
+}
+
+fn entry(image: &Image<'_>, name: &'static str, symbol: &Symbol<'_>) -> Result<Entry, Refusal> {
+    let start = image.at(symbol.address, LANDING.len() as u64);
+    let lands = start == Some(&LANDING);
+    let jump = symbol.address + if lands { LANDING.len() as u64 } else { 0 };
+    if symbol.address + symbol.size < jump + JUMP {
+        return Err(format!(
+            "{name}() has {} octets, too few for a jump",
+            symbol.size
+        ));
+    }
+    let address = symbol.address;
+    Ok(Entry {
+        name,
+        address,
+        jump,
+    })
+}
+
+/// The program as functions and what they refer to.
+struct Whole<'a> {
+    code: Code,
+    relocations: Vec<Relocation<'a>>,
+    /// The functions to replace, by their number in `code`.
+    replaced: BTreeMap<usize, &'static str>,
+    /// Functions without a name that these refer to, and so on.
+    private: BTreeSet<usize>,
+    /// Static variables that these use.
+    variables: BTreeSet<u64>,
+}
+
+impl<'a> Whole<'a> {
+    fn read(
+        image: &Image<'a>,
+        segment: Segment,
+        symbols: &[Symbol<'_>],
+        found: &[(&'static str, Symbol<'_>)],
+    ) -> Result<Self, Refusal> {
+        let named: Vec<_> = symbols
+            .iter()
+            .filter(|symbol| symbol.is_defined && symbol.kind == FUNCTION)
+            .collect();
+        let mut starts = image.function_starts()?;
+        starts.extend(named.iter().map(|symbol| symbol.address));
+        let bytes = image.at(segment.address, segment.file_size);
+        let code = Code::read(segment, bytes.ok_or("the code cannot be read")?, &starts)?;
+        let number = |address| {
+            code.function_at(address)
+                .ok_or("a function outside the code")
+        };
+        let named = named.iter().map(|symbol| number(symbol.address));
+        let named = named.collect::<Result<BTreeSet<_>, _>>()?;
+        let mut replaced = BTreeMap::new();
+        for (name, symbol) in found {
+            replaced.insert(number(symbol.address)?, *name);
+        }
+        let relocations = image.relocations()?;
+        let stubs = stubs(image, &code, &relocations);
+        let foreign = named.union(&stubs).copied().collect();
+        let private = private(&code, &replaced, &foreign);
+        let mut whole = Self {
+            code,
+            relocations,
+            replaced,
+            private,
+            variables: BTreeSet::new(),
+        };
+        whole.variables = whole.private_variables(image, symbols);
+        Ok(whole)
+    }
+
+    fn is_ours(&self, number: usize) -> bool {
+        self.replaced.contains_key(&number) || self.private.contains(&number)
+    }
+
+    fn ours(&self) -> Vec<Function> {
+        let numbers = self.replaced.keys().chain(&self.private);
+        numbers
+            .filter_map(|number| self.code.function(*number))
+            .collect()
+    }
+
+    /// Variables without a name that our functions use.
+    fn private_variables(&self, image: &Image<'_>, symbols: &[Symbol<'_>]) -> BTreeSet<u64> {
+        let is_variable = |address| image.segment(address).is_some_and(|s| s.is_writable());
+        // What the loader fills in is constant, and the same for several files.
+        let constant: BTreeSet<u64> = self.relocations.iter().map(|r| r.place).collect();
+        let named: Vec<_> = symbols
+            .iter()
+            .filter(|symbol| symbol.is_defined && symbol.kind != FUNCTION)
+            .map(|symbol| symbol.address..symbol.address + symbol.size.max(1))
+            .collect();
+        let numbers = self.replaced.keys().chain(&self.private);
+        let used = numbers.flat_map(|&number| self.code.references(number));
+        used.filter(|reference| reference.usage == Use::Address)
+            .map(|reference| reference.target)
+            .filter(|target| is_variable(*target) && !constant.contains(target))
+            .filter(|target| !named.iter().any(|range| range.contains(target)))
+            .collect()
+    }
+
+    /// Refuses when code outside, or a pointer in memory, leads past the beginnings.
+    fn check_ways_in(&self) -> Result<(), Refusal> {
+        for number in (0..self.code.len()).filter(|number| !self.is_ours(*number)) {
+            for reference in self.code.references(number) {
+                self.check_way(reference.target, reference.at)?;
+            }
+        }
+        for relocation in self.relocations.iter().filter(|r| r.symbol.is_none()) {
+            self.check_way(relocation.addend, relocation.place)?;
+        }
+        Ok(())
+    }
+
+    fn check_way(&self, target: u64, from: u64) -> Result<(), Refusal> {
+        let Some(number) = self.code.function_at(target).filter(|n| self.is_ours(*n)) else {
+            return Ok(());
+        };
+        let is_start = self
+            .code
+            .function(number)
+            .is_some_and(|f| f.start == target);
+        match self.replaced.get(&number) {
+            Some(_) if is_start => Ok(()),
+            Some(name) => Err(format!("the middle of {name}() is reached from {from:#x}")),
+            None => Err(format!(
+                "a static function of the DNS files at {target:#x} is reached from {from:#x}"
+            )),
+        }
+    }
+
+    /// Refuses when code of the three files was inlined into others.
+    fn check_inlined(&self, names: &Names<'_>) -> Result<(), Refusal> {
+        let mut reached = BTreeSet::new();
+        for number in (0..self.code.len()).filter(|number| !self.is_ours(*number)) {
+            for reference in self.code.references(number) {
+                if self.variables.contains(&reference.target) {
+                    let at = reference.at;
+                    return Err(format!(
+                        "code of the DNS files was inlined into other code, at {at:#x}"
+                    ));
+                }
+                reached.extend(self.code.function_at(reference.target));
+            }
+        }
+        for relocation in &self.relocations {
+            let base = relocation.symbol.map_or(0, |symbol| symbol.address);
+            reached.extend(self.code.function_at(base.wrapping_add(relocation.addend)));
+        }
+        for (name, _, _) in FUNCTIONS.iter().filter(|(_, _, is_called)| *is_called) {
+            let number = names
+                .get(name)
+                .and_then(|symbol| self.code.function_at(symbol.address));
+            if number.is_some_and(|number| !reached.contains(&number)) {
+                return Err(format!(
+                    "nobody calls {name}(): its code was inlined into other code"
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// The private variables that a function uses, or a private function that it refers to, in order.
+    fn variables_of(&self, name: &str) -> Vec<u64> {
+        let Some((&number, _)) = self.replaced.iter().find(|(_, found)| **found == name) else {
+            return Vec::new();
+        };
+        let direct = self.code.references(number);
+        let inner = direct
+            .iter()
+            .filter_map(|r| self.code.function_at(r.target));
+        let inner = inner.filter(|number| self.private.contains(number));
+        let mut list = Vec::new();
+        for number in [number].into_iter().chain(inner) {
+            for reference in self.code.references(number) {
+                let target = reference.target;
+                if self.variables.contains(&target) && !list.contains(&target) {
+                    list.push(target);
+                }
+            }
+        }
+        list
+    }
+}
+
+/// Functions that do nothing but jump to what is imported: the linker's tables, which belong to all files.
+fn stubs(image: &Image<'_>, code: &Code, relocations: &[Relocation<'_>]) -> BTreeSet<usize> {
+    let imported = relocations
+        .iter()
+        .filter(|r| r.symbol.is_some_and(|s| !s.is_defined));
+    let mut imported: BTreeSet<u64> = imported.map(|r| r.place).collect();
+    imported.extend(image.loader_words());
+    let is_import = |r: &Reference| r.usage == Use::Address && imported.contains(&r.target);
+    let is_stub = |number: &usize| {
+        let references = code.references(*number);
+        !references.is_empty() && references.iter().all(is_import)
+    };
+    (0..code.len()).filter(is_stub).collect()
+}
+
+/// Functions that are not foreign and that the replaced ones refer to, those that these refer to, and so on.
+fn private(
+    code: &Code,
+    replaced: &BTreeMap<usize, &'static str>,
+    foreign: &BTreeSet<usize>,
+) -> BTreeSet<usize> {
+    let mut private = BTreeSet::new();
+    let mut open: Vec<usize> = replaced.keys().copied().collect();
+    while let Some(number) = open.pop() {
+        for reference in code.references(number) {
+            let Some(target) = code.function_at(reference.target) else {
+                continue;
+            };
+            if !foreign.contains(&target) && private.insert(target) {
+                open.push(target);
+            }
+        }
+    }
+    private
+}
