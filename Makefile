@@ -132,6 +132,24 @@ kamailio: try-setup lib
 	$(Q)BUILD=$(BUILD) sh kamailio/build.sh "$(or $(KAMAILIO_SRC),$(SUITE))" $(BUILD)
 	$(Q)BUILD=$(BUILD) CHECKS=lookup sh kamailio/check.sh "$(or $(KAMAILIO_SRC),$(SUITE))"
 
+# The library inside a Kamailio that was not linked with it: docs/takeover.md. A package of its own, built only here.
+.PHONY: takeover check-takeover e2e-takeover
+TAKEOVER := $(CARGO) build --release $(CARGOFLAGS) --manifest-path takeover/Cargo.toml
+takeover: ready
+	$(Q)CARGO_TARGET_DIR=$(RELEASE)/../takeover $(TAKEOVER)
+	$(Q)mkdir -p $(BUILD)
+	$(Q)for file in libkamailio_dns_takeover.so kamailio-dns-check; do \
+		sh ci/place.sh $(RELEASE)/../takeover/release/$$file $(BUILD)/$$file 755 || exit 1; done
+
+# Its refusals and its proof, on a small program that stands for Kamailio.
+check-takeover: ready
+	CARGO_TARGET_DIR=$(RELEASE)/../takeover $(CARGO) test $(CARGOFLAGS) --manifest-path takeover/Cargo.toml
+
+# Calls through Debian's own binaries: TAKEOVER_SUITES="bookworm trixie forky"
+TAKEOVER_SUITES ?= bookworm forky
+e2e-takeover: try-setup lib takeover
+	$(Q)BUILD=$(BUILD) sh takeover/e2e.sh $(TAKEOVER_SUITES)
+
 # --- checking it
 
 # Packages, after saying which. SETUP=no: none are installed, by no target.
@@ -252,6 +270,7 @@ help:
 	@echo 'run        shows the library at work; DEMO=full for the long tour, URI=sip:example.org for a URI of yours'
 	@echo 'fetch      gets everything from the network, once: packages, crates, sources and scenarios of others'
 	@echo 'kamailio   Kamailio with the library; SUITE=bookworm (5.6.3) or trixie (6.0.1), or KAMAILIO_SRC=dir'
+	@echo 'takeover   the library for a Kamailio as it is shipped, see docs/takeover.md; check-takeover, e2e-takeover: its tests'
 	@echo 'test       all tests, Rust, C and Kamailio; SETUP=no installs nothing and runs what can be run'
 	@echo 'loom       the lock-free protocol in a model, and every seeded mistake caught'
 	@echo 'tsan       cache and shared memory under ThreadSanitizer'

@@ -6,6 +6,8 @@ set -eu
 suite=${1:?usage: fetch_packages.sh SUITE}
 set -- kamailio kamailio-json-modules kamailio-utils-modules kamailio-tls-modules kamailio-extra-modules \
 	kamailio-xml-modules
+# What runs on another C library than this machine's is started with that release's own loader.
+[ "$suite" = bookworm ] || set -- "$@" libc6 libgcc-s1 libpcre2-8-0 libreadline8t64 libtinfo6
 here=$(cd "$(dirname "$0")" && pwd)
 cache=${KAMAILIO_CACHE:-$(dirname "$here")/build/kamailio}
 mkdir -p "$cache"

@@ -43,6 +43,8 @@ def arguments():
     parser.add_argument("--modules", required=True, help="folder of its modules")
     parser.add_argument("--kamcmd", required=True)
     parser.add_argument("--libs", default="", help="folders for LD_LIBRARY_PATH")
+    parser.add_argument("--preload", default="", help="a file for LD_PRELOAD of the server")
+    parser.add_argument("--loader", default="", help="a command that starts the server, such as another loader")
     parser.add_argument("--out", required=True, help="folder for logs")
     parser.add_argument("--jobs", type=int, default=6, help="scenarios at the same time; most of them wait")
     parser.add_argument("--match", default="", help="only scenarios whose name contains this, or one of several: a|b")
@@ -58,7 +60,7 @@ def run_one(args):
     """Runs one scenario in this process and prints the outcome as JSON."""
     faulthandler.enable()
     build = Build(args.suite, os.path.abspath(args.server), os.path.abspath(args.modules), os.path.abspath(args.kamcmd),
-                  args.libs)
+                  args.libs, args.preload, tuple(args.loader.split()))
     function = next(function for name, function, _ in table(args.suite) if name == args.one)
     scenario = Scenario(build, args.one, args.out, args.flip, args.sabotage)
     try:
@@ -77,7 +79,8 @@ def spawn(args, name, *turned):
     folder = os.path.join(os.path.abspath(args.out), re.sub(r"[^A-Za-z0-9]+", "-", name) + "".join(turned))
     os.makedirs(folder, exist_ok=True)
     command = [sys.executable, os.path.abspath(__file__), "--one", name, "--suite", args.suite, "--server", args.server,
-               "--modules", args.modules, "--kamcmd", args.kamcmd, "--libs", args.libs, "--out", folder, *turned]
+               "--modules", args.modules, "--kamcmd", args.kamcmd, "--libs", args.libs, "--preload", args.preload,
+               "--loader", args.loader, "--out", folder, *turned]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=WATCHDOG)
     except subprocess.TimeoutExpired:

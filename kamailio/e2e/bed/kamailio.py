@@ -77,13 +77,19 @@ route[OUT] {
 
 @dataclasses.dataclass
 class Build:
-    """Where the programs are. `libs` are the folders in which they look for shared libraries."""
+    """Where the programs are. `libs` are the folders in which they look for shared libraries.
+
+    `preload` is loaded into the server before anything else; `loader` is a command that starts the server, for one
+    that wants another C library than this machine's.
+    """
 
     suite: str
     server: str
     modules: str
     kamcmd: str
     libs: str = ""
+    preload: str = ""
+    loader: tuple = ()
 
 
 class RpcFault(Exception):
@@ -122,6 +128,9 @@ class Kamailio:
         self.environment = dict(os.environ, **more.get("environment", {}))
         if build.libs:
             self.environment["LD_LIBRARY_PATH"] = build.libs
+        if build.preload:
+            others = self.environment.get("LD_PRELOAD")
+            self.environment["LD_PRELOAD"] = ":".join(filter(None, (build.preload, others)))
         listen6 = "listen=udp:[::1]:5060\nlisten=tcp:[::1]:5060" if ipv6 else ""
         text = CONFIG.format(
             debug=more.get("debug", 1), children=children, listen6=listen6, core="\n".join(core),
@@ -135,7 +144,7 @@ class Kamailio:
 
     def start(self):
         command = [
-            *self.wrapper, self.build.server, "-f", self.config, "-DD", "-Y", self.folder,
+            *self.wrapper, *self.build.loader, self.build.server, "-f", self.config, "-DD", "-Y", self.folder,
             "-P", os.path.join(self.folder, "kamailio.pid"), "-m", str(self.memory), "-M", "8",
         ]
         with open(self.log_path, "a") as log:
