@@ -15,7 +15,7 @@ use kamailio_dns::host::metrics;
 use kamailio_dns::lookup;
 use kamailio_dns::resolver::servers;
 use kamailio_dns::rr::RecordType;
-use support::{A, Reply, Rr, Setup};
+use support::{A, Reply, Rr, SRV, Setup};
 
 const IPV4_ONLY: u32 = 1;
 
@@ -142,4 +142,23 @@ fn a_full_cache_evicts_or_refuses() {
     let change = counted(fill);
     assert!(change["evicted"] > 100, "{change:?}");
     assert_eq!(change["misses"], 3000);
+}
+
+/// An answer is cut when it leads to more sets of additional data than are kept, not when it leads to as many.
+#[test]
+fn answers_are_cut_beyond_what_is_kept() {
+    let setup = Setup::new();
+    for (hosts, cut) in [(64, None), (65, Some(&1))] {
+        let service = format!("_sip._udp.d{hosts}.example");
+        let host = |number| format!("h{number}.d{hosts}.example");
+        let srv = |number| Rr::srv(&service, 300, 1, 1, 5060, &host(number));
+        let address = |number| Rr::a(&host(number), 300, "192.0.2.1");
+        let reply = Reply::answer((0..hosts).map(srv).collect())
+            .additional((0..hosts).map(address).collect());
+        setup.server.script(&service, SRV, vec![reply]);
+        let counted = counted(|| {
+            lookup::entry(service.as_bytes(), RecordType(SRV), IPV4_ONLY).unwrap();
+        });
+        assert_eq!(counted.get("answers_cut"), cut, "{hosts}");
+    }
 }

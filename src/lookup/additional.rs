@@ -45,13 +45,14 @@ pub(super) fn store_additional(
         flags: asked.flags,
         left: MAX_SETS,
         looks_left: MAX_SETS_LOOKED_FOR,
+        is_cut: false,
     };
     if cfg!(feature = "cache_relevant_recs_only") {
         additional.store_relevant(records);
     } else {
         additional.store_all();
     }
-    if additional.is_over() {
+    if additional.is_cut {
         metrics::count(Metric::AnswerCut);
     }
 }
@@ -67,18 +68,13 @@ struct Additional<'a> {
     left: usize,
     /// Sets that may still be looked for.
     looks_left: usize,
+    /// A set was not looked for.
+    is_cut: bool,
 }
 
 impl<'a> Additional<'a> {
-    fn is_over(&self) -> bool {
-        self.left == 0 || self.looks_left == 0
-    }
-
     fn store_relevant(&mut self, records: &[&'a Record]) {
         for record in records {
-            if self.is_over() {
-                return;
-            }
             match &record.rdata {
                 RData::Srv(srv) => self.store_addresses(&srv.target),
                 RData::Naptr(naptr) => {
@@ -96,9 +92,6 @@ impl<'a> Additional<'a> {
     /// The SRV set that a NAPTR record leads to, and the addresses of its targets.
     fn store_replacement(&mut self, replacement: &Name, addresses_too: bool) {
         for srv in self.store_one(replacement, RecordType::SRV) {
-            if self.is_over() {
-                return;
-            }
             if let RData::Srv(srv) = &srv.rdata {
                 self.store_addresses(&srv.target);
             }
@@ -121,24 +114,24 @@ impl<'a> Additional<'a> {
     fn store_all(&mut self) {
         let answer = self.answer;
         for record in &answer.additional {
-            if self.is_over() {
-                return;
-            }
             self.store_one(&record.owner, record.rtype);
         }
     }
 
     /// Stores one set if the answer has it and it was not stored before, and gives its records.
     fn store_one(&mut self, owner: &Name, rtype: RecordType) -> Vec<&'a Record> {
-        if self.is_over() || owner.is_root() || !answer::in_zone(owner.as_bytes(), self.zone) {
+        if owner.is_root() || !answer::in_zone(owner.as_bytes(), self.zone) {
+            return Vec::new();
+        }
+        if self.left == 0 || self.looks_left == 0 {
+            self.is_cut = true;
             return Vec::new();
         }
         self.looks_left -= 1;
         let (cache, answer) = (self.cache, self.answer);
-        let sets = self
-            .sets
-            .get_or_insert_with(|| Sets::of(answer, |name| cache.name_hash(name.as_bytes())));
-        let set = sets.take(owner, rtype);
+        let hash_of = |name: &Name| cache.name_hash(name.as_bytes());
+        let sets = self.sets.get_or_insert_with(|| Sets::of(answer, hash_of));
+        let set = sets.take(hash_of(owner), owner, rtype);
         if set.is_empty() {
             return set;
         }
@@ -171,14 +164,13 @@ struct Row<'a> {
 struct Sets<'a> {
     /// By hash, and in the order of the message.
     rows: Vec<Row<'a>>,
-    hash_of: Box<dyn Fn(&Name) -> u32 + 'a>,
     /// Rows that were compared: a measure of the work.
     compared: usize,
 }
 
 impl<'a> Sets<'a> {
     /// `hash_of` is not to be foreseen by who makes the answer, and ignores case.
-    fn of(answer: &'a Answer, hash_of: impl Fn(&Name) -> u32 + 'a) -> Self {
+    fn of(answer: &'a Answer, hash_of: impl Fn(&Name) -> u32) -> Self {
         let mut rows: Vec<_> = answer
             .answers
             .iter()
@@ -190,16 +182,11 @@ impl<'a> Sets<'a> {
             })
             .collect();
         rows.sort_by_key(|row| row.hash);
-        Self {
-            rows,
-            hash_of: Box::new(hash_of),
-            compared: 0,
-        }
+        Self { rows, compared: 0 }
     }
 
-    /// The records of a name and type with data, the first time; afterwards nothing.
-    fn take(&mut self, owner: &Name, rtype: RecordType) -> Vec<&'a Record> {
-        let hash = (self.hash_of)(owner);
+    /// The records of a name, which has this hash, and type with data, the first time; afterwards nothing.
+    fn take(&mut self, hash: u32, owner: &Name, rtype: RecordType) -> Vec<&'a Record> {
         let first = self.rows.partition_point(|row| row.hash < hash);
         let mut set = Vec::new();
         for row in self.rows.iter().skip(first) {
@@ -221,30 +208,10 @@ impl<'a> Sets<'a> {
 
 #[cfg(test)]
 mod tests {
-    use std::hash::{DefaultHasher, Hash, Hasher};
-    use std::net::Ipv4Addr;
-
     use super::*;
+    use crate::lookup::test_records::{a, name, record};
     use crate::rr::Srv;
-
-    fn name(text: &str) -> Name {
-        Name::from_text(text.as_bytes()).unwrap()
-    }
-
-    fn record(owner: &str, rtype: RecordType, rdata: RData) -> Record {
-        Record {
-            owner: name(owner),
-            rtype,
-            class: 1,
-            ttl: 60,
-            rdata,
-        }
-    }
-
-    fn a(owner: &str, last: u8) -> Record {
-        let address = Ipv4Addr::new(10, 0, 0, last);
-        record(owner, RecordType::A, RData::A(address))
-    }
+    use std::hash::{DefaultHasher, Hash, Hasher};
 
     fn srv(owner: &str, target: &str) -> Record {
         let target = name(target);
@@ -281,16 +248,17 @@ mod tests {
         // Also where all names have one hash.
         for hash in [hash as fn(&Name) -> u32, |_| 7] {
             let mut sets = Sets::of(&answer, hash);
+            let mut take = |owner: &str, rtype| sets.take(hash(&name(owner)), &name(owner), rtype);
             let all = [
                 &answer.answers[0],
                 &answer.additional[0],
                 &answer.additional[1],
             ];
-            assert_eq!(sets.take(&name("h.x.test"), RecordType::A), all);
-            assert!(sets.take(&name("h.x.test"), RecordType::A).is_empty());
-            assert!(sets.take(&name("h.x.test"), RecordType::AAAA).is_empty());
-            assert_eq!(sets.take(&name("h.X.test"), RecordType::SRV).len(), 1);
-            assert!(sets.take(&name("j.x.test"), RecordType::A).is_empty());
+            assert_eq!(take("h.x.test", RecordType::A), all);
+            assert!(take("h.x.test", RecordType::A).is_empty());
+            assert!(take("h.x.test", RecordType::AAAA).is_empty());
+            assert_eq!(take("h.X.test", RecordType::SRV).len(), 1);
+            assert!(take("j.x.test", RecordType::A).is_empty());
         }
     }
 
@@ -303,11 +271,12 @@ mod tests {
         let servers = (0..1024).map(|i| srv("_sip._udp.x.test", &format!("t{i}.{tail}.x.test")));
         let answer = answer(addresses.collect(), servers.collect());
         let mut sets = Sets::of(&answer, hash);
+        let mut take = |owner: &Name, rtype| sets.take(hash(owner), owner, rtype);
         for _naptr in 0..64 {
-            for srv in sets.take(&name("_sip._udp.x.test"), RecordType::SRV) {
+            for srv in take(&name("_sip._udp.x.test"), RecordType::SRV) {
                 if let RData::Srv(srv) = &srv.rdata {
-                    assert!(sets.take(&srv.target, RecordType::A).is_empty());
-                    assert!(sets.take(&srv.target, RecordType::AAAA).is_empty());
+                    assert!(take(&srv.target, RecordType::A).is_empty());
+                    assert!(take(&srv.target, RecordType::AAAA).is_empty());
                 }
             }
         }

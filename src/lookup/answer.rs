@@ -164,29 +164,9 @@ pub(crate) fn is_data(record: &Record, rtype: RecordType) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::net::Ipv4Addr;
-
     use super::*;
+    use crate::lookup::test_records::{a, name, record};
     use crate::rr::MAX_CNAME_HOPS;
-
-    fn name(text: &str) -> Name {
-        Name::from_text(text.as_bytes()).unwrap()
-    }
-
-    fn record(owner: &str, rtype: RecordType, rdata: RData) -> Record {
-        Record {
-            owner: name(owner),
-            rtype,
-            class: 1,
-            ttl: 60,
-            rdata,
-        }
-    }
-
-    fn a(owner: &str, last: u8) -> Record {
-        let address = Ipv4Addr::new(10, 0, 0, last);
-        record(owner, RecordType::A, RData::A(address))
-    }
 
     fn cname(owner: &str, target: &str) -> Record {
         record(owner, RecordType::CNAME, RData::Cname(name(target)))

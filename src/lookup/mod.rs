@@ -21,6 +21,8 @@ pub mod request;
 mod service;
 #[cfg(feature = "use_dns_cache")]
 mod stale;
+#[cfg(test)]
+mod test_records;
 #[cfg(feature = "use_dns_cache")]
 mod ttl;
 pub mod uncached;

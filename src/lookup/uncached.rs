@@ -213,20 +213,7 @@ mod tests {
     use std::net::Ipv4Addr;
 
     use super::*;
-
-    fn name(text: &str) -> Name {
-        Name::from_text(text.as_bytes()).unwrap()
-    }
-
-    fn record(owner: &str, rtype: RecordType, rdata: RData) -> Record {
-        Record {
-            owner: name(owner),
-            rtype,
-            class: 1,
-            ttl: 60,
-            rdata,
-        }
-    }
+    use crate::lookup::test_records::{name, record};
 
     fn srv(owner: &str, priority: u16, weight: u16, target: &str) -> Record {
         let srv = Srv {
