@@ -1,6 +1,6 @@
 //! What each function of a program refers to, read from its instructions.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use iced_x86::{Decoder, DecoderOptions, Instruction, OpKind};
 
@@ -106,20 +106,6 @@ impl Code {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.functions.is_empty()
-    }
-
-    /// The functions that refer to an address of each function, by number.
-    #[must_use]
-    pub fn callers(&self) -> BTreeMap<usize, BTreeSet<usize>> {
-        let mut callers: BTreeMap<usize, BTreeSet<usize>> = BTreeMap::new();
-        for number in 0..self.len() {
-            for reference in self.references(number) {
-                if let Some(target) = self.function_at(reference.target) {
-                    callers.entry(target).or_default().insert(number);
-                }
-            }
-        }
-        callers
     }
 }
 

@@ -35,14 +35,21 @@ impl Drop for Copy {
     }
 }
 
+/// A private mapping, at an address that is free, or anywhere (0).
 fn map(
     at: usize,
     length: usize,
     rights: i32,
-    flags: i32,
+    kind: i32,
     file: i32,
     offset: usize,
 ) -> io::Result<Copy> {
+    let place = if at == 0 {
+        0
+    } else {
+        libc::MAP_FIXED_NOREPLACE
+    };
+    let flags = libc::MAP_PRIVATE | kind | place;
     let offset = offset as libc::off_t;
     let hint = at as *mut c_void;
     // SAFETY: without MAP_FIXED the kernel takes addresses that are free.
@@ -95,30 +102,18 @@ impl Copy {
             return Err(error);
         }
         let file = memory_file(content)?;
-        let place = if at == 0 {
-            0
-        } else {
-            libc::MAP_FIXED_NOREPLACE
-        };
-        let flags = libc::MAP_PRIVATE | place;
-        map(at, content.len(), READ_RUN, flags, file.as_raw_fd(), 0)
+        map(at, content.len(), READ_RUN, 0, file.as_raw_fd(), 0)
     }
 
     /// Memory that is written first and then made executable.
     fn written(at: usize, content: &[u8], source: Option<(&File, usize)>) -> io::Result<Self> {
-        let place = if at == 0 {
-            0
-        } else {
-            libc::MAP_FIXED_NOREPLACE
-        };
         let kind = if source.is_some() {
             0
         } else {
             libc::MAP_ANONYMOUS
         };
         let (file, offset) = source.map_or((-1, 0), |(file, offset)| (file.as_raw_fd(), offset));
-        let flags = libc::MAP_PRIVATE | kind | place;
-        let copy = map(at, content.len(), READ_WRITE, flags, file, offset)?;
+        let copy = map(at, content.len(), READ_WRITE, kind, file, offset)?;
         // SAFETY: memory of our own, of that length; the file is at least that long, as its content was read.
         let memory =
             unsafe { std::slice::from_raw_parts_mut(copy.address as *mut u8, content.len()) };

@@ -193,6 +193,28 @@ fn literal() -> Text {
     }
 }
 
+/// Resolves the literal; port and protocol that the call gives, if it succeeds with the address of the literal.
+fn resolve(
+    functions: &Functions,
+    handle: &mut [u8; ROOM],
+    mut port: c_ushort,
+    mut protocol: u8,
+) -> Option<(c_ushort, u8)> {
+    let (mut name, mut address) = (literal(), Address::NONE);
+    // SAFETY: the host's function with what it expects, and room for any handle.
+    let result = unsafe {
+        (functions.resolve)(
+            handle.as_mut_ptr(),
+            &raw mut name,
+            &raw mut address,
+            &raw mut port,
+            &raw mut protocol,
+            0,
+        )
+    };
+    (result == 0 && address.is_expected()).then_some((port, protocol))
+}
+
 /// `str`, `ip_addr`, the count of references, and where `srv` and `a` are: they are emptied where there is no cache.
 fn basics(functions: &Functions) -> Option<u8> {
     let mut name = literal();
@@ -204,18 +226,7 @@ fn basics(functions: &Functions) -> Option<u8> {
         return None;
     }
     let mut handle = [UNTOUCHED; ROOM];
-    let (mut address, mut port, mut protocol) = (Address::NONE, PORT, UDP);
-    // SAFETY: as above, with room for any handle.
-    let result = unsafe {
-        (functions.resolve)(
-            handle.as_mut_ptr(),
-            &raw mut name,
-            &raw mut address,
-            &raw mut port,
-            &raw mut protocol,
-            0,
-        )
-    };
+    let found = resolve(functions, &mut handle, PORT, UDP);
     let first = handle.iter().position(|&octet| octet == 0)?;
     let emptied = handle
         .iter()
@@ -223,9 +234,7 @@ fn basics(functions: &Functions) -> Option<u8> {
         .take_while(|&&octet| octet == 0)
         .count();
     let others = handle.iter().filter(|&&octet| octet != UNTOUCHED).count();
-    let is_expected = result == 0
-        && address.is_expected()
-        && port == PORT
+    let is_expected = found.is_some_and(|(port, _)| port == PORT)
         && (emptied, others) == (16, 16)
         && [0, 8].contains(&first);
     is_expected.then_some(first as u8)
@@ -262,28 +271,13 @@ fn with_table(functions: &Functions, variable: usize) -> Option<u8> {
     // SAFETY: as above.
     unsafe { place.write_unaligned(table) };
     let mut handle = [0_u8; ROOM];
-    let (mut name, mut address, mut port, mut protocol) = (literal(), Address::NONE, 0, 0);
-    // SAFETY: the host's function with what it expects, and room for any handle.
-    let result = unsafe {
-        (functions.resolve)(
-            handle.as_mut_ptr(),
-            &raw mut name,
-            &raw mut address,
-            &raw mut port,
-            &raw mut protocol,
-            0,
-        )
-    };
+    let found = resolve(functions, &mut handle, 0, 0);
     let [low, high] = SIP_PORT.to_le_bytes();
     let at = handle.windows(2).position(|pair| pair == [low, high])?;
     let mut expected = [0; ROOM];
     for (offset, octet) in [(at, low), (at + 1, high), (at + 4, UDP)] {
         *expected.get_mut(offset)? = octet;
     }
-    let is_expected = result == 0
-        && address.is_expected()
-        && (port, protocol) == (SIP_PORT, UDP)
-        && handle == expected
-        && at >= 24;
+    let is_expected = found == Some((SIP_PORT, UDP)) && handle == expected && at >= 24;
     is_expected.then_some((at - 8) as u8)
 }
