@@ -89,8 +89,10 @@ if [ -n "${base:-}" ]; then
 	fi
 elif [ ! -f "$tree/.copied" ] || [ "$name" != "${name#tree-}" ]; then
 	mkdir -p "$tree"
-	# Only what is newer: a tree that somebody works on is built again where it changed.
-	(cd "$source" && tar -cf - --exclude=.git --exclude='*.o' --exclude='*.d' --exclude='*.so' .) |
+	# Only what is newer: a tree that somebody works on is built again where it changed. Without folders, which
+	# are made as they are needed: trixie's tar fails on those that are newer.
+	(cd "$source" && find . -name .git -prune -o ! -type d ! -name '*.o' ! -name '*.d' ! -name '*.so' -print0 |
+		tar -cf - --null --no-recursion -T -) |
 		(cd "$tree" && tar -xf - --keep-newer-files 2>/dev/null)
 	touch "$tree/.copied"
 fi
