@@ -185,6 +185,23 @@ done
 run --explain sip:nobody.example.org >"$scratch/out"
 report 'explained: no target' '1 1' "$? $(grep -c '^error: no target' "$scratch/out")"
 
+# A name as people write it, which a search list completes; with a final dot, or from a record, it is the absolute one.
+echo 'search example.org' >"$scratch/search.conf"
+relative() { # argument...
+	run --set dns_resolv_conf="$scratch/search.conf" "$@"
+}
+report 'relative: host' 1 "$(relative --json sip:plain:5060 | grep -c '"owner":"plain.example.org"')"
+report 'relative: explained' 1 "$(relative --explain sip:plain:5060 |
+	grep -c 'A plain: 1 record, relative, found as plain.example.org ')"
+report 'relative: with a final dot' '1 0' "$(
+	relative --explain sip:plain.:5060 >"$scratch/out"
+	echo "$? $(grep -c relative "$scratch/out")"
+)"
+report 'relative: as it is written' '1 0' "$(
+	relative --explain sip:plain.example.org:5060 >"$scratch/out"
+	echo "$(grep -c '^target:' "$scratch/out") $(grep -c 'found as' "$scratch/out")"
+)"
+
 # Wrong URIs and options.
 expect_usage
 expect_usage sip:a sip:b
