@@ -14,7 +14,6 @@ use std::net::{IpAddr, Ipv4Addr};
 use kamailio_dns::cache::{Cache, Conflict, Draft, DraftData, DraftRecord};
 use kamailio_dns::error::LookupError;
 use kamailio_dns::host::clock;
-use kamailio_dns::host::metrics::{self, Metric};
 use kamailio_dns::lookup;
 use kamailio_dns::rr::{Name, Naptr, RData, RecordType, Srv};
 use kamailio_dns::select::cursor::{LAYOUTS, Layout};
@@ -22,7 +21,7 @@ use kamailio_dns::select::flags::{IPV4_ONLY, SRV_RR_LB, TRY_NAPTR};
 use kamailio_dns::select::sip_host::{self, Way};
 use kamailio_dns::select::{Transport, protocols};
 use support::handles::{CHandle, Fence, LayoutGuard};
-use support::{A, NAPTR, Rr, SRV, Setup};
+use support::{A, Rr, SRV, Setup};
 
 const END_OF_LIST: i32 = -1;
 const SEEDS: [u32; 3] = [1, 42, 0x7654_3210];
@@ -368,133 +367,6 @@ fn a_seed_means_one_list() {
     }
     assert_eq!(lists[0].len(), 4);
     assert!(lists.iter().all(|list| *list == lists[0]));
-}
-
-/// Two ways on from a domain, in domains of others, as those have it who host for many.
-fn hosted(setup: &Setup, ttl: u32) {
-    let strings = ("s", "SIP+D2U", "");
-    setup.server.add_all([
-        Rr::naptr("n.test", ttl, (10, 10), strings, "_sip._udp.a.other"),
-        Rr::naptr("n.test", ttl, (10, 10), strings, "_sip._udp.b.other"),
-        Rr::srv("_sip._udp.a.other", 300, 1, 1, 5060, "ha.other"),
-        Rr::srv("_sip._udp.b.other", 300, 1, 1, 5060, "hb.other"),
-        Rr::a("ha.other", 300, "10.0.0.1"),
-        Rr::a("hb.other", 300, "10.0.0.2"),
-        Rr::a("ruri.test", 300, "10.9.9.9"),
-    ]);
-}
-
-fn all_of_hosted() -> Vec<Target> {
-    [1, 2]
-        .map(|last| (IpAddr::from([10, 0, 0, last]), 5060, 1))
-        .to_vec()
-}
-
-/// As a caller that has the name of another request by then (tm).
-fn walk_by_another_name(layout: &'static Layout, mut meanwhile: impl FnMut()) -> Vec<Target> {
-    let mut call = CHandle::new(layout, Fence::Behind);
-    let mut found = vec![
-        call.resolve("n.test", (0, 0), IPV4_ONLY | TRY_NAPTR)
-            .unwrap(),
-    ];
-    loop {
-        assert!(call.next());
-        meanwhile();
-        match call.resolve("ruri.test", (0, 0), IPV4_ONLY | TRY_NAPTR) {
-            Ok(target) => found.push(target),
-            Err(code) => {
-                assert_eq!(code, END_OF_LIST);
-                return found;
-            }
-        }
-    }
-}
-
-#[test]
-fn the_way_back_to_the_naptr_records() {
-    let setup = Setup::patient();
-    for ttl in [300, 0] {
-        setup.server.remove("n.test", NAPTR);
-        hosted(&setup, ttl);
-        for layout in &LAYOUTS {
-            let _layout = LayoutGuard::new(layout);
-            empty();
-            let lost = metrics::value(Metric::NaptrLost);
-            let found = walk_by_another_name(layout, || ());
-            assert_eq!(found, all_of_hosted(), "{layout:?} {ttl}");
-            // Flushed before each step.
-            assert_eq!(walk_by_another_name(layout, empty), all_of_hosted());
-            // Refreshed by an answer in the other order.
-            let records =
-                ["b", "a"].map(|host| naptr(10, "SIP+D2U", &format!("_sip._udp.{host}.other")));
-            let refresh = || arrive("n.test", RecordType::NAPTR, &records, &[0, 1]);
-            assert_eq!(walk_by_another_name(layout, refresh), all_of_hosted());
-            empty();
-            assert_eq!(metrics::value(Metric::NaptrLost), lost);
-            assert_eq!(setup.server.count("ruri.test", NAPTR), 0);
-        }
-    }
-}
-
-/// The name above that of the SRV records leads back without being remembered.
-#[test]
-fn the_way_back_inside_a_zone() {
-    let setup = Setup::patient();
-    let services = [("SIP+D2U", "_sip._udp.n.test"), ("SIP+D2T", "sip.n.test")];
-    for (order, (service, replacement)) in (1..).zip(services) {
-        setup.server.add(Rr::naptr(
-            "n.test",
-            0,
-            (order, 1),
-            ("s", service, ""),
-            replacement,
-        ));
-        setup
-            .server
-            .add(Rr::srv(replacement, 300, 1, 1, 5070 + order, "h.test"));
-    }
-    setup.server.add(Rr::a("h.test", 300, "10.0.0.1"));
-    let found = walk_by_another_name(&LAYOUTS[0], overwrite_owners);
-    let expected =
-        [(5071, 1), (5072, 2)].map(|(port, proto)| (IpAddr::from([10, 0, 0, 1]), port, proto));
-    assert_eq!(found, expected);
-}
-
-/// Has the table of owners forget all others.
-fn overwrite_owners() {
-    for number in 0..14_000 {
-        if number % 500 == 0 {
-            empty();
-        }
-        let owner = format!("flood{number}.test");
-        arrive(&owner, RecordType::NAPTR, &[naptr(1, "SIP+D2U", "x")], &[0]);
-    }
-    empty();
-}
-
-/// Where nothing leads back the call ends, and does not go by another name.
-#[test]
-fn a_way_back_that_is_lost() {
-    let setup = Setup::patient();
-    hosted(&setup, 300);
-    let lost = metrics::value(Metric::NaptrLost);
-    setup.server.clear_queries();
-    let found = walk_by_another_name(&LAYOUTS[0], overwrite_owners);
-    assert_eq!(found, all_of_hosted()[..1]);
-    assert_eq!(metrics::value(Metric::NaptrLost) - lost, 1);
-    assert!(
-        setup
-            .server
-            .queries()
-            .iter()
-            .all(|query| query.name != "ruri.test")
-    );
-    // The same name does lead back.
-    empty();
-    let found = walk(&LAYOUTS[0], ("n.test", 0), TRY_NAPTR, None, |_| {
-        overwrite_owners()
-    });
-    assert_eq!(found, all_of_hosted());
 }
 
 #[test]

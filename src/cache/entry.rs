@@ -150,7 +150,7 @@ impl EntryRef {
         unsafe { place.as_ref() }
     }
 
-    fn octets(&self, offset: usize, length: usize) -> &[u8] {
+    pub(super) fn octets(&self, offset: usize, length: usize) -> &[u8] {
         // SAFETY: offset and length come from the entry itself, which was built by this library.
         let start = unsafe { self.raw.add(offset) };
         // SAFETY: inside the block, initialised, immutable while `self` lives.

@@ -16,7 +16,7 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct NameHash {
     /// Chooses the bucket, feeds the tag and is kept in the entry. [`ABSOLUTE`] tells the two kinds of names
-    /// apart, the bit above it is always set: never 0.
+    /// apart, the bit above it is set in all but copies: never 0.
     pub(crate) high: u32,
     low: u32,
 }
@@ -24,7 +24,8 @@ pub(crate) struct NameHash {
 /// Set in the hash of an absolute name. What is known of a relative name alone stands in the same buckets under a
 /// hash without this bit, so that no look for the absolute name finds it.
 pub(crate) const ABSOLUTE: u32 = 1;
-/// Set in every hash.
+/// Set in the hash of every name. A copy that leads back to another name (see [`super::owners`]) has a hash without
+/// it, so that no look for a name finds the copy.
 const SET: u32 = 2;
 
 const ONES: u64 = 0x0101_0101_0101_0101;
@@ -143,13 +144,32 @@ impl NameHash {
         }
     }
 
-    /// This hash, or [`Self::relative`] where `kept` is of that kind.
+    /// This hash, or what it is for an entry that has `kept`, if that is of another kind.
     pub(crate) fn alike(self, kept: u32) -> Self {
-        if kept & ABSOLUTE == 0 {
+        if Self::is_of_copy(kept) {
+            self.as_copy(kept)
+        } else if kept & ABSOLUTE == 0 {
             self.relative()
         } else {
             self
         }
+    }
+
+    /// As [`Self::high`] for a copy of what stands under `high`; different for each `other`, but for its two lowest
+    /// bits.
+    pub(crate) fn of_copy(high: u32, other: u32) -> u32 {
+        (high ^ other & !(SET | ABSOLUTE)) & !SET | ABSOLUTE
+    }
+
+    /// True for the hash of a copy.
+    #[inline]
+    pub(crate) fn is_of_copy(high: u32) -> bool {
+        high & SET == 0
+    }
+
+    /// The hash of a copy of what stands under this one.
+    pub(crate) fn as_copy(self, high: u32) -> Self {
+        Self { high, ..self }
     }
 
     /// As [`tag_of`].

@@ -24,12 +24,16 @@
 //! beginning does not count (see [`super::order`]). The list that C sees ends before SRV records without port: these
 //! are for people to look at.
 //!
+//! A copy of an SRV entry that leads back to another name (see [`super::owners`]) has that name behind its records, and
+//! its length in the last octet.
+//!
 //! Readers without a reference look at 32-bit words only, so all words are stored as such.
 
-use crate::rr::RData;
+use crate::rr::{RData, RecordType};
 
-use super::hash::hash_name;
+use super::hash::{ABSOLUTE, hash_name};
 use super::order::Order;
+use super::owners::is_below;
 use super::{Draft, DraftData, DraftRecord, NegativeKind};
 
 pub(crate) const RR_EXPIRE: usize = 16;
@@ -205,6 +209,11 @@ fn data_size(rdata: &RData) -> usize {
     }
 }
 
+/// Octets of a name of that length behind the records of a copy.
+pub(crate) fn octets_behind(name_len: usize) -> usize {
+    name_len + 1
+}
+
 /// Where the octet about the order stands in the data of an SRV record, given the octets of its target.
 #[inline]
 pub(crate) fn srv_order_octet(target_len: usize) -> usize {
@@ -252,7 +261,8 @@ impl<'b> Image<'b> {
                 crate::host::clock::after_seconds(stamp.now, ttl),
             );
             if let Some(name) = next_name(record.rdata) {
-                image.put_u32(node + RR_LINK, hash_name(name, stamp.key).high);
+                let hash = hash_name(name, stamp.key).high;
+                image.put_u32(node + RR_LINK, with_direction(hash, draft, name));
             }
             if index > 0 && index != records.of_use() {
                 image.put_u64(previous_node, image.pointer(node));
@@ -288,6 +298,51 @@ impl<'b> Image<'b> {
         );
         image.put(NAME, draft.name);
         image
+    }
+
+    /// Makes a copy of an SRV entry with a name behind it. `bytes` has the octets of the entry, as many as said, and
+    /// zeros behind them; the addresses are those of the block that they are from, and of the copy's.
+    pub(crate) fn copy(
+        bytes: &'b mut [u8],
+        (size, from): (usize, usize),
+        (owner, address): (&[u8], usize),
+        stamp: Stamp<'_>,
+    ) -> Self {
+        let mut image = Self { bytes, address };
+        let (of_use, left_out) = split_counts(image.u32_at(COUNTS));
+        let mut node = 0;
+        image.relocate(RR_LST, from);
+        for _ in 0..usize::from(of_use) + usize::from(left_out) {
+            image.relocate(node, from);
+            let data = image.relocate(node + 8, from);
+            let target_len = image.bytes.get(data + SRV_TARGET).copied().unwrap_or(0);
+            node = node_behind_srv(data, target_len.into());
+        }
+        let (rtype, flags, name_len) = split_identity(image.u32_at(IDENTITY));
+        image.put_u32(IDENTITY, identity(rtype, flags & !MARKS, name_len));
+        image.put_u32(HASH, stamp.hash);
+        image.put_u32(LAST_USED, fresh_stamp(stamp.now));
+        image.put_u32(TOTAL_SIZE, (size + octets_behind(owner.len())) as u32);
+        image.put(size, owner);
+        image.put_u8(size + owner.len(), owner.len() as u8);
+        image
+    }
+
+    /// Has a pointer into the block at `from`, unless it is NULL, point into this one; gives the offset to which it
+    /// points.
+    fn relocate(&mut self, offset: usize, from: usize) -> usize {
+        let place = self.bytes.get(offset..).and_then(<[u8]>::first_chunk::<8>);
+        let pointer = place.map_or(0, |octets| u64::from_ne_bytes(*octets));
+        let Some(inside) = (pointer as usize).checked_sub(from) else {
+            return 0;
+        };
+        self.put_u64(offset, self.pointer(inside));
+        inside
+    }
+
+    fn u32_at(&self, offset: usize) -> u32 {
+        let place = self.bytes.get(offset..).and_then(<[u8]>::first_chunk::<4>);
+        place.map_or(0, |octets| u32::from_ne_bytes(*octets))
     }
 
     /// The image in 32-bit words.
@@ -392,6 +447,16 @@ fn next_name(rdata: &RData) -> Option<&[u8]> {
         RData::Srv(srv) => Some(srv.target.as_bytes()),
         RData::Naptr(naptr) => Some(naptr.replacement.as_bytes()),
         _ => None,
+    }
+}
+
+/// The hash of the name that a record leads to. That of a NAPTR record says besides, by lacking [`ABSOLUTE`], that the
+/// name does not lie below the owner's.
+fn with_direction(hash: u32, draft: &Draft<'_>, name: &[u8]) -> u32 {
+    if draft.rtype == RecordType::NAPTR && !is_below(name, draft.name) {
+        hash & !ABSOLUTE
+    } else {
+        hash
     }
 }
 

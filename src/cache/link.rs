@@ -125,6 +125,7 @@ impl Writer<'_> {
     }
 
     fn count_linked(&self, block: BlockId) {
+        self.records_change(block);
         let header = self.cache.header;
         header.entries.fetch_add(1, Ordering::Relaxed);
         header

@@ -2,12 +2,14 @@
 //!
 //! The count of holders is the word for which processes that send to the same domain would fight. A handle that
 //! has no place for the NAPTR entry need not hold it: it goes back to the entry by the hash of the owner's name.
-//! So the records are read where they stand, and the one replacement that counts is copied.
+//! So the records are read where they stand, and the one replacement that counts is copied. Its hash is the one under
+//! which the SRV records lead back to the owner.
 
 use crate::rr::{MAX_NAME_OCTETS, RecordType};
 
+use super::hash::ABSOLUTE;
 use super::view::View;
-use super::{Cache, HashedName, layout};
+use super::{Cache, HashedName, layout, owners};
 
 /// Where the C struct of a record has its order and preference, the lengths of its texts, and the texts.
 const NUMBERS: usize = 32;
@@ -41,7 +43,8 @@ struct Text {
 }
 
 impl Cache {
-    /// Offers the replacement of the record that `rank` puts first, with what else `rank` gave; `None` when
+    /// Offers the replacement of the record that `rank` puts first, with what else `rank` gave, as the name under which
+    /// SRV records stand that lead back to `qname` (see [`Self::leading_back`]); `None` when
     /// nothing live is cached, or no record has a rank. Of equal ones the first in stored order counts.
     ///
     /// `rank` is not asked for records with a regexp, nor for those whose flags and services together have more
@@ -68,10 +71,12 @@ impl Cache {
         let (value, text) = seen.flatten()?;
         let start = text.offset % 4;
         let replacement = words.as_flattened().get(start..start + text.length)?;
-        Some(found(
-            value,
-            &HashedName::with_kept_hash(replacement, text.hash),
-        ))
+        let hash = if text.hash & ABSOLUTE == 0 {
+            owners::hash_of_copy(text.hash | ABSOLUTE, qname.hash())
+        } else {
+            text.hash
+        };
+        Some(found(value, &HashedName::with_kept_hash(replacement, hash)))
     }
 }
 
@@ -131,6 +136,7 @@ impl View {
 #[cfg(all(test, not(loom)))]
 #[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
+    use super::super::hash::NameHash;
     use super::super::{Conflict, Draft, DraftData, DraftRecord, RecordView};
     use super::*;
     use crate::rr::{Name, Naptr, RData};
@@ -177,6 +183,11 @@ mod tests {
                 naptr(1, ["s", "service+too+long", ""], "text.example"),
                 naptr(5, ["S", "SIPS+D2T", ""], &format!("{long}.example")),
                 naptr(5, ["s", "sip+d2t", ""], "tie.example"),
+                naptr(
+                    11,
+                    ["s", "SIP+D2T", ""],
+                    &format!("_sip.{}", "N".repeat(shift)),
+                ),
             ];
             let owner = "n".repeat(shift);
             put(cache, owner.as_bytes(), &records);
@@ -194,7 +205,10 @@ mod tests {
                     (!left_out.contains(&fields.order)).then_some((fields.order, fields.preference))
                 };
                 cache.with_best_naptr(&qname, NOW, rank, |preference, name| {
-                    assert_eq!(*name, cache.hashed(name.name()));
+                    let hash = cache.name_hash(name.name());
+                    let is_below = owners::is_below(name.name(), owner.as_bytes());
+                    assert_eq!(name.hash() == hash, is_below);
+                    assert_eq!(NameHash::is_of_copy(name.hash()), !is_below);
                     (preference, name.name().to_vec())
                 })
             };
@@ -203,7 +217,9 @@ mod tests {
             let second = "second.example";
             assert_eq!(best_but(&[5]), target(3, second), "{shift}");
             assert_eq!(best_but(&[5, 7]), target(4, &"r".repeat(shift)));
-            assert_eq!(best_but(&[5, 7, 9]), None);
+            let below = format!("_sip.{}", "N".repeat(shift));
+            assert_eq!(best_but(&[5, 7, 9]), target(5, &below));
+            assert_eq!(best_but(&[5, 7, 9, 11]), None);
         }
     }
 
@@ -246,7 +262,7 @@ mod tests {
                         };
                         assert_eq!((order, preference), (wanted.order, wanted.preference));
                         assert_eq!(name.name(), wanted.replacement.as_bytes());
-                        assert_eq!(*name, cache.hashed(name.name()));
+                        assert!(NameHash::is_of_copy(name.hash()));
                         set
                     },
                 );

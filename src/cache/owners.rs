@@ -1,192 +1,351 @@
-//! Names that have NAPTR records, found again by their hashes.
+//! SRV records that lead back to the NAPTR records through which a call came to them.
 //!
-//! A call that came through NAPTR records goes on among them when the SRV records of one are used up. Most handles
-//! have room for the hash of the owner's name alone. While the cache has the records, the hash leads to them. When
-//! it has not (flushed, TTL 0), the name has to be asked for again, and here it is.
+//! A call that came through NAPTR records goes on among them when the SRV records of one are used up, whatever the
+//! cache has lost meanwhile. Most handles have room for the hash of the owner's name alone, beside the SRV entry that
+//! they hold. So it is that entry that has to lead back. Where its name lies below the owner's, it does. Where it lies
+//! elsewhere, the call holds a copy of the entry with the owner's name behind the records, in the same block: what is
+//! held is all that is needed, and it is freed with the last call that holds it.
 //!
-//! Readers take no lock and writers need none: a name that was being overwritten while it was read does not have
-//! the hash that was asked for. The table is bounded; the oldest names of a row give way. Where a name is gone, the
-//! call ends instead of going by another name.
+//! Copies of records that live are linked, so that the next call through the same owner finds one at the first look,
+//! without a lock: under a hash that depends on both names, and on a number that changes whenever the cache gets
+//! other records of the SRV name. So no copy outlives that of which it is one.
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::host::shared::{Shared, shared_struct};
-use crate::rr::MAX_NAME_OCTETS;
+use crate::rr::{RecordType, eq_ignore_case};
+use crate::shm::pages::BlockId;
+use crate::shm::region::PAGE_BYTES;
 
-use super::Cache;
+use super::hash::NameHash;
+use super::write::Writer;
+use super::{Cache, EntryRef, HashedName, PRIVATE_FLOOR, layout};
 
-const ROWS: usize = 256;
-/// Names of a row.
-const PLACES: usize = 4;
-/// A name and a NUL.
-const WORDS: usize = (MAX_NAME_OCTETS + 1) / 8;
+/// Numbers that SRV names share by their hashes: two that meet cost a copy now and then.
+const NUMBERS: usize = 1024;
+/// Spreads the numbers over the hash, so that small ones do not meet the copies of before.
+const SPREAD: u32 = 0x9E37_79B1;
 
 shared_struct! {
-    /// Names that have, or had, NAPTR records.
-    struct Owners {
-        /// Hash of each name; 0 = empty.
-        hashes: [[AtomicU32; PLACES]; ROWS],
-        /// The names, NULs behind.
-        names: [[[AtomicU64; WORDS]; PLACES]; ROWS],
-        /// Counts the names that were overwritten.
-        turn: AtomicU32,
+    /// How often the cache got other records of SRV names.
+    struct Changes {
+        numbers: [AtomicU32; NUMBERS],
     }
 }
 
-static OWNERS: Shared<Owners> = Shared::new();
+static CHANGES: Shared<Changes> = Shared::new();
 
-/// Maps the table; before fork.
+/// Maps the numbers; before fork.
 pub fn prepare() {
-    OWNERS.get();
+    CHANGES.get();
 }
 
-/// True for the hashes of one name: the lowest bit says nothing about the name.
+/// The number of the SRV name with this hash.
+fn number(hash: u32) -> Option<&'static AtomicU32> {
+    CHANGES.get().numbers.get((hash >> 2) as usize % NUMBERS)
+}
+
+/// True when a name ends in the labels of another and has more of them: then it leads there.
+pub(super) fn is_below(name: &[u8], owner: &[u8]) -> bool {
+    let head = name.len().checked_sub(owner.len());
+    let parts = head.and_then(|length| name.split_at_checked(length));
+    parts.is_some_and(|(head, tail)| head.ends_with(b".") && eq_ignore_case(tail, owner))
+}
+
+/// The hash of the copies of an SRV entry, given its own, that lead back to an owner with that hash.
+#[inline(never)]
+pub(super) fn hash_of_copy(srv: u32, owner: u32) -> u32 {
+    // SYNC: pairs with the release in `records_change`.
+    let number = number(srv).map_or(0, |number| number.load(Ordering::Acquire));
+    let mixed = NameHash::of_copy(srv, owner ^ number.wrapping_mul(SPREAD));
+    debug_assert!(NameHash::is_of_copy(mixed));
+    mixed
+}
+
+/// True for names with the same hash, which says in its lowest bit what kind of name it is of.
 fn is_same(a: u32, b: u32) -> bool {
     a >> 1 == b >> 1
 }
 
-fn row_of(hash: u32) -> usize {
-    (hash >> 2) as usize % ROWS
-}
-
-/// Remembers a name by its hash.
-pub(super) fn note(hash: u32, name: &[u8]) {
-    let owners = OWNERS.get();
-    let row = row_of(hash);
-    let (Some(hashes), Some(names)) = (owners.hashes.get(row), owners.names.get(row)) else {
-        return;
-    };
-    let stands = |wanted: &dyn Fn(u32) -> bool| {
-        let mut places = hashes.iter();
-        places.position(|place| wanted(place.load(Ordering::Relaxed)))
-    };
-    if name.len() > MAX_NAME_OCTETS || stands(&|other| is_same(other, hash)).is_some() {
-        return;
-    }
-    let place = stands(&|other| other == 0)
-        .unwrap_or_else(|| owners.turn.fetch_add(1, Ordering::Relaxed) as usize % PLACES);
-    let (Some(number), Some(words)) = (hashes.get(place), names.get(place)) else {
-        return;
-    };
-    let mut octets = [0; MAX_NAME_OCTETS + 1];
-    if let Some(front) = octets.get_mut(..name.len()) {
-        front.copy_from_slice(name);
-    }
-    for (word, chunk) in words.iter().zip(octets.as_chunks::<8>().0) {
-        word.store(u64::from_ne_bytes(*chunk), Ordering::Relaxed);
-    }
-    // SYNC: who sees the hash sees the name, or what overwrites it.
-    number.store(hash, Ordering::Release);
-}
-
 impl Cache {
-    /// The name with NAPTR records that has this hash, if it is remembered; `None` also when it was overwritten.
-    #[must_use]
-    pub fn naptr_owner(&self, hash: u32) -> Option<Vec<u8>> {
-        let owners = OWNERS.get();
-        let row = row_of(hash);
-        let hashes = owners.hashes.get(row)?.iter();
-        let names = owners.names.get(row)?.iter();
-        hashes.zip(names).find_map(|(number, words)| {
-            // SYNC: as in `note`.
-            if !is_same(number.load(Ordering::Acquire), hash) {
-                return None;
-            }
-            let mut octets = [0; MAX_NAME_OCTETS + 1];
-            for (word, chunk) in words.iter().zip(octets.as_chunks_mut::<8>().0) {
-                *chunk = word.load(Ordering::Relaxed).to_ne_bytes();
-            }
-            let end = octets.iter().position(|&octet| octet == 0)?;
-            octets
-                .get(..end)
-                .filter(|name| self.has_hash(name, hash))
-                .map(<[u8]>::to_vec)
-        })
-    }
-
     /// True for a name with this hash.
     #[must_use]
     pub fn has_hash(&self, name: &[u8], hash: u32) -> bool {
         !name.is_empty() && is_same(self.name_hash(name), hash)
+    }
+
+    /// The SRV entry for a call that came to it through the NAPTR records of a name: it leads back to that name. Where
+    /// there is no memory for that, it is the entry as it was given.
+    #[must_use]
+    pub fn leading_back(&self, entry: EntryRef, owner: &[u8], now: u32) -> EntryRef {
+        let is_srv = entry.rtype() == RecordType::SRV && entry.negative().is_none();
+        if !is_srv || entry.owner().is_some() || is_below(entry.name(), owner) {
+            return entry;
+        }
+        let is_current = entry.is_linked() && !entry.is_expired(now);
+        let known = || {
+            let hash = hash_of_copy(entry.hash(), self.name_hash(owner));
+            let name = HashedName::with_kept_hash(entry.name(), hash);
+            let copy = self.acquire_records(&name, RecordType::SRV, now)?;
+            let leads_there = copy.owner().is_some_and(|name| eq_ignore_case(name, owner));
+            leads_there.then_some(copy)
+        };
+        let copy = is_current.then(known).flatten();
+        copy.or_else(|| self.copy_of(&entry, owner, now))
+            .unwrap_or(entry)
+    }
+
+    fn copy_of(&self, entry: &EntryRef, owner: &[u8], now: u32) -> Option<EntryRef> {
+        let source = self.pages.block_at(entry.as_raw() as usize)?;
+        let writer = self.write();
+        writer.fit_limit(now);
+        let hash = self.hash(entry.name());
+        // Under the lock: nobody puts other records in their place now.
+        if entry.is_linked() && !entry.is_expired(now) {
+            let hash = hash.as_copy(hash_of_copy(hash.high, self.name_hash(owner)));
+            if let Some(block) = writer.link_copy(source, entry, (hash, owner), now) {
+                return self.acquire_block(block);
+            }
+        }
+        // As in `make_private`.
+        let hash = hash.as_copy(NameHash::of_copy(hash.high, self.name_hash(owner)));
+        let within = self.limit().saturating_sub(self.fixed_bytes());
+        let beyond = self.limit().max(PRIVATE_FLOOR);
+        let fill = |budget| writer.fill_copy(source, (hash, owner), budget, now, false);
+        let block = fill(within).or_else(|| fill(beyond))?;
+        Some(EntryRef::from_counted(self.pages.address(block)))
+    }
+}
+
+impl Writer<'_> {
+    fn link_copy(
+        &self,
+        source: BlockId,
+        entry: &EntryRef,
+        (hash, owner): (NameHash, &[u8]),
+        now: u32,
+    ) -> Option<BlockId> {
+        let budget = self.cache.linked_budget();
+        if budget < PAGE_BYTES {
+            return None;
+        }
+        let block = self.fill_copy(source, (hash, owner), budget, now, true)?;
+        let linked = match self.find(hash, RecordType::SRV, entry.name()) {
+            Some(old) => {
+                self.replace(old, block);
+                true
+            }
+            None => self.link(hash, RecordType::SRV, block),
+        };
+        if !linked {
+            self.discard(block);
+        }
+        linked.then_some(block)
+    }
+
+    /// The cache has other records, or none any more, where a block stands: copies of what was there are not found
+    /// from now on.
+    pub(super) fn records_change(&self, block: BlockId) {
+        let (rtype, _, _) = layout::split_identity(self.load(block, layout::IDENTITY));
+        let hash = self.load(block, layout::HASH);
+        if rtype == RecordType::SRV.0
+            && !NameHash::is_of_copy(hash)
+            && let Some(number) = number(hash)
+        {
+            // SYNC: who sees the number sees what was linked before.
+            number.fetch_add(1, Ordering::Release);
+        }
+    }
+}
+
+/// After the death of a writer, who may not have come to it.
+pub(super) fn all_records_change() {
+    for number in &CHANGES.get().numbers {
+        number.fetch_add(1, Ordering::Release);
+    }
+}
+
+impl EntryRef {
+    /// The name through whose NAPTR records this entry was reached, where its own name does not say it.
+    #[must_use]
+    pub fn owner(&self) -> Option<&[u8]> {
+        NameHash::is_of_copy(self.hash()).then(|| {
+            let end = self.size_bytes() - 1;
+            let length = usize::from(self.at::<u8>(end));
+            self.octets(end - length, length)
+        })
     }
 }
 
 #[cfg(all(test, not(loom)))]
 #[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
+    use super::super::{Conflict, Draft, DraftData, DraftRecord, Setting};
     use super::*;
+    use crate::rr::{Name, RData, Srv};
 
-    fn cache() -> &'static Cache {
-        Cache::for_tests(1 << 20, false).unwrap()
-    }
+    const NOW: u32 = 700;
 
-    #[test]
-    fn names_of_every_length_are_found_again() {
-        let cache = cache();
-        for length in 1..=MAX_NAME_OCTETS {
-            let name = "n".repeat(length).into_bytes();
-            let hash = cache.name_hash(&name);
-            note(hash, &name);
-            assert_eq!(cache.naptr_owner(hash), Some(name));
-            assert_eq!(cache.naptr_owner(hash ^ 1), cache.naptr_owner(hash));
-            assert_eq!(cache.naptr_owner(hash ^ 4), None);
-        }
-    }
-
-    #[test]
-    fn what_does_not_have_the_hash_is_not_given() {
-        let cache = cache();
-        let hash = cache.name_hash(b"real.example");
-        note(hash, b"other.example");
-        assert_eq!(cache.naptr_owner(hash), None);
-    }
-
-    /// More names than there is room for: those that are left are right, and the latest is there.
-    #[test]
-    fn the_oldest_give_way() {
-        let cache = cache();
-        let names: Vec<_> = (0..4 * ROWS * PLACES)
-            .map(|i| format!("owner{i}.example"))
+    /// An SRV entry whose every third record has no port.
+    fn entry(cache: &Cache, name: &[u8], count: u16) -> EntryRef {
+        let records: Vec<_> = (0..count)
+            .map(|i| {
+                RData::Srv(Srv {
+                    priority: i / 4,
+                    weight: i % 5,
+                    port: if i % 3 == 2 { 0 } else { 5000 + i },
+                    target: Name::from_text("t".repeat(1 + usize::from(i) % 60).as_bytes())
+                        .unwrap(),
+                })
+            })
             .collect();
-        for name in &names {
-            let hash = cache.name_hash(name.as_bytes());
-            note(hash, name.as_bytes());
-            assert_eq!(cache.naptr_owner(hash).as_deref(), Some(name.as_bytes()));
-        }
-        let left = names.iter().filter(|name| {
-            let found = cache.naptr_owner(cache.name_hash(name.as_bytes()));
-            found.is_some_and(|found| found == name.as_bytes())
-        });
-        let left = left.count();
-        assert!((ROWS..=ROWS * PLACES).contains(&left), "{left}");
-    }
-
-    /// Readers beside a writer get a name or nothing.
-    #[test]
-    fn torn_names_are_not_given() {
-        let cache = cache();
-        let names: Vec<_> = (0..2000)
-            .map(|i| format!("{i}{}", "x".repeat(i % 200)))
-            .collect();
-        let hashes: Vec<_> = names
+        let drafts: Vec<_> = records
             .iter()
-            .map(|name| cache.name_hash(name.as_bytes()))
+            .zip(60..)
+            .map(|(rdata, ttl)| DraftRecord { ttl, rdata })
             .collect();
-        std::thread::scope(|scope| {
-            let writer = scope.spawn(|| {
-                for _ in 0..20 {
-                    names
-                        .iter()
-                        .zip(&hashes)
-                        .for_each(|(name, hash)| note(*hash, name.as_bytes()));
-                }
-            });
-            while !writer.is_finished() {
-                for (name, hash) in names.iter().zip(&hashes) {
-                    let found = cache.naptr_owner(*hash);
-                    assert!(found.is_none_or(|found| found == name.as_bytes()));
-                }
+        let draft = Draft {
+            name,
+            rtype: RecordType::SRV,
+            data: DraftData::Records(&drafts),
+            permanent: false,
+            negative_ttl: 0,
+        };
+        cache.insert(&draft, Conflict::Replace, NOW).unwrap()
+    }
+
+    fn assert_same(copy: &EntryRef, entry: &EntryRef) {
+        assert_eq!(copy.name(), entry.name());
+        assert_eq!(
+            (copy.counts(), copy.expire()),
+            (entry.counts(), entry.expire())
+        );
+        assert_eq!(copy.record_count(), entry.record_count());
+        assert!(copy.records().eq(entry.records()));
+        for index in 0..entry.listed_count() {
+            assert_eq!(copy.record(index), entry.record(index));
+            assert_eq!(copy.record_expire(index), entry.record_expire(index));
+        }
+        for index in 0..entry.record_count() {
+            let [one, other] = [copy, entry].map(|entry| entry.srv_place(index).unwrap());
+            assert_eq!(one, other);
+            assert_eq!(copy.srv_in_order(one), entry.srv_in_order(other));
+            assert_eq!(copy.srv_target(one), entry.srv_target(other));
+            assert_eq!(copy.next_srv_place(one), entry.next_srv_place(other));
+        }
+    }
+
+    #[test]
+    fn copies_say_what_the_entry_says_and_whose_they_are() {
+        let cache = Cache::for_tests(4 << 20, false).unwrap();
+        for count in [1, 2, 3, 7, 250] {
+            let name = format!("_sip._udp.x{count}");
+            let entry = entry(cache, name.as_bytes(), count);
+            for length in [1, 2, 3, 60, 255] {
+                let owner = vec![b'o'; length];
+                let copy = cache.leading_back(entry.clone(), &owner, NOW);
+                assert_eq!(copy.owner(), Some(&owner[..]), "{count} {length}");
+                assert!(copy.is_linked() && copy.as_raw() != entry.as_raw());
+                assert_same(&copy, &entry);
+                // The next one finds it, in whatever letters.
+                let upper = owner.to_ascii_uppercase();
+                let again = cache.leading_back(entry.clone(), &upper, NOW);
+                assert_eq!(again.as_raw(), copy.as_raw());
+                // It is no other's, and no entry of the name.
+                let found = cache
+                    .acquire(name.as_bytes(), RecordType::SRV, NOW)
+                    .unwrap();
+                assert_eq!(found.as_raw(), entry.as_raw());
             }
+            // A copy is not copied.
+            let copy = cache.leading_back(entry.clone(), b"o", NOW);
+            let raw = copy.as_raw();
+            assert_eq!(cache.leading_back(copy, b"other", NOW).as_raw(), raw);
+        }
+        #[cfg(feature = "fault_injection")]
+        cache.audit(true).unwrap();
+    }
+
+    #[test]
+    fn what_leads_back_by_itself_is_not_copied() {
+        let cache = Cache::for_tests(1 << 20, false).unwrap();
+        let entry = entry(cache, b"_sip._udp.a.Test", 2);
+        for owner in [&b"a.test"[..], b"test", b"A.TEST", b"_udp.a.test"] {
+            let same = cache.leading_back(entry.clone(), owner, NOW);
+            assert_eq!(same.as_raw(), entry.as_raw());
+        }
+        for owner in [&b"st"[..], b".test", b"b.test", b"_sip._udp.a.test", b""] {
+            assert!(!is_below(entry.name(), owner), "{owner:?}");
+        }
+    }
+
+    #[test]
+    fn copies_end_with_what_they_are_copies_of() {
+        let cache = Cache::for_tests(1 << 20, false).unwrap();
+        let first = entry(cache, b"_sip._udp.a", 1);
+        let copy = cache.leading_back(first.clone(), b"o", NOW);
+        let found = || {
+            let hash = hash_of_copy(first.hash(), cache.name_hash(b"o"));
+            let name = HashedName::with_kept_hash(b"_sip._udp.a", hash);
+            cache.acquire_records(&name, RecordType::SRV, NOW)
+        };
+        assert_eq!(found().unwrap().as_raw(), copy.as_raw());
+        // Another set takes the place: the copy is not found any more, and of what is over no copy is kept.
+        let second = entry(cache, b"_sip._udp.a", 2);
+        assert!(found().is_none());
+        let old = cache.leading_back(first.clone(), b"o", NOW);
+        assert!(old.owner().is_some() && !old.is_linked());
+        assert!(found().is_none());
+        let fresh = cache.leading_back(second.clone(), b"o", NOW);
+        assert_eq!(found().unwrap().as_raw(), fresh.as_raw());
+        assert!(cache.remove(&second));
+        let name = HashedName::with_kept_hash(
+            b"_sip._udp.a",
+            hash_of_copy(second.hash(), cache.name_hash(b"o")),
+        );
+        assert!(cache.acquire_records(&name, RecordType::SRV, NOW).is_none());
+        // Expired: nobody finds it.
+        let third = entry(cache, b"_sip._udp.a", 1);
+        let late = crate::host::clock::after_seconds(NOW, 100);
+        let stale = cache.leading_back(third, b"o", late);
+        assert!(stale.owner().is_some() && !stale.is_linked());
+    }
+
+    #[test]
+    fn many_owners_have_copies_of_their_own_and_survive_another_table() {
+        let cache = Cache::for_tests(4 << 20, true).unwrap();
+        let entry = entry(cache, b"_sip._udp.a", 3);
+        let owners: Vec<String> = (0..2000).map(|i| format!("o{i}.test")).collect();
+        let copies: Vec<_> = owners
+            .iter()
+            .map(|owner| cache.leading_back(entry.clone(), owner.as_bytes(), NOW))
+            .collect();
+        for limit in [2 << 20, 16 << 20] {
+            cache.set_for_tests(Setting::Limit(limit));
+            cache.collect_garbage(NOW);
+            for (owner, copy) in owners.iter().zip(&copies) {
+                assert_eq!(copy.owner(), Some(owner.as_bytes()));
+            }
+        }
+        // One place at a time under the same name; what found none in the table serves its call alone.
+        let linked = copies.iter().filter(|copy| copy.is_linked());
+        assert!(linked.count() > 1000);
+        #[cfg(feature = "fault_injection")]
+        cache.audit(true).unwrap();
+    }
+
+    #[test]
+    fn without_memory_the_entry_is_given() {
+        let cache = Cache::for_tests(1 << 20, false).unwrap();
+        let entry = entry(cache, b"_sip._udp.a", 250);
+        let mut held = Vec::new();
+        let without = (0..2000).find(|i| {
+            let given = cache.leading_back(entry.clone(), format!("o{i}").as_bytes(), NOW);
+            let is_copy = given.owner().is_some();
+            held.push(given);
+            !is_copy
         });
+        assert!(without.is_some_and(|count| count > 100));
+        assert_eq!(held.pop().unwrap().as_raw(), entry.as_raw());
     }
 }

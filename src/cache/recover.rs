@@ -15,7 +15,7 @@ use crate::shm::sync::Ordering;
 
 use super::table::PLACES;
 use super::write::Writer;
-use super::{EntryRef, layout};
+use super::{EntryRef, layout, owners};
 
 impl Writer<'_> {
     /// Looks into an entry that the table links, without counting a reference: as long as we hold the
@@ -72,6 +72,7 @@ impl Writer<'_> {
         }
         header.entries.store(linked.len() as u32, Ordering::Relaxed);
         header.negative_octets.store(negative, Ordering::Relaxed);
+        owners::all_records_change();
         reached(KillPoint::RepairedTable);
         cache.pages.rebuild(|block| linked.contains(&block));
         reached(KillPoint::RepairedPages);

@@ -15,7 +15,6 @@ use crate::shm::sync::Ordering;
 use super::hash::NameHash;
 use super::layout::{self, Image, Stamp};
 use super::order::Order;
-use super::owners;
 use super::{
     Cache, Conflict, Draft, DraftData, EntryRef, InsertError, PRIVATE_FLOOR, Place, TableWord,
     buckets_for,
@@ -202,6 +201,7 @@ impl Cache {
         let link = writer.find(hash, entry.rtype(), entry.name());
         match link.filter(|link| Some(link.block) == block) {
             Some(link) => {
+                writer.records_change(link.block);
                 writer.unlink(link);
                 true
             }
@@ -210,7 +210,7 @@ impl Cache {
     }
 
     /// Octets of pages that linked entries may fill.
-    fn linked_budget(&self) -> usize {
+    pub(super) fn linked_budget(&self) -> usize {
         let limit = self.limit();
         // A sixteenth is left for entries that only their holders know.
         (limit - limit / 16).saturating_sub(self.fixed_bytes())
@@ -311,7 +311,12 @@ impl Writer<'_> {
     ) -> Result<BlockId, InsertError> {
         let records = match draft.data {
             DraftData::Records(records) => {
-                layout::stored_order(draft.name.len(), records, pages::MAX_BLOCK)
+                // Of SRV records there may be copies that have a name behind them.
+                let spare = match draft.rtype {
+                    RecordType::SRV => layout::octets_behind(MAX_NAME_OCTETS),
+                    _ => 0,
+                };
+                layout::stored_order(draft.name.len(), records, pages::MAX_BLOCK - spare)
             }
             DraftData::Negative(_) => Order::default(),
         };
@@ -341,9 +346,6 @@ impl Writer<'_> {
                 large.as_mut_slice()
             }
         };
-        if draft.rtype == RecordType::NAPTR && !records.is_empty() {
-            owners::note(hash.high, draft.name);
-        }
         let image = Image::build(bytes, draft, &records, size, address, stamp);
         let place = self.cache.pages.words(block, 0, size.div_ceil(8) * 2);
         let holders = u32::from(!linked);
@@ -351,8 +353,48 @@ impl Writer<'_> {
         Ok(block)
     }
 
+    /// As [`Self::fill`], with a copy of an SRV entry that has a name behind its records. The block that it is in does
+    /// not change meanwhile.
+    pub(super) fn fill_copy(
+        &self,
+        source: BlockId,
+        (hash, owner): (NameHash, &[u8]),
+        budget: usize,
+        now: u32,
+        linked: bool,
+    ) -> Option<BlockId> {
+        let old_size = self.load(source, layout::TOTAL_SIZE) as usize;
+        let size = old_size + layout::octets_behind(owner.len());
+        let class = pages::class_of(size.next_multiple_of(8))?;
+        let live_too = !linked || self.cache.may_evict_live();
+        let block = self.allocate(class, budget, now, live_too)?;
+        let pages = &self.cache.pages;
+        let mut bytes = vec![0; size.next_multiple_of(8)];
+        let words = pages.words(source, 0, old_size.div_ceil(4));
+        for (word, octets) in words.iter().zip(bytes.as_chunks_mut::<4>().0) {
+            *octets = word.load(Ordering::Relaxed).to_ne_bytes();
+        }
+        let address = |block| pages.address(block).as_ptr() as usize;
+        let stamp = Stamp {
+            hash: hash.high,
+            marks: 0,
+            now,
+            key: &self.cache.key,
+        };
+        let image = Image::copy(
+            &mut bytes,
+            (old_size, address(source)),
+            (owner, address(block)),
+            stamp,
+        );
+        let place = pages.words(block, 0, size.div_ceil(8) * 2);
+        let holders = u32::from(!linked);
+        refword::fill(place, layout::REFCNT / 4, image.words(), linked, holders);
+        Some(block)
+    }
+
     /// Frees a block that was filled but could not be linked.
-    fn discard(&self, block: BlockId) {
+    pub(super) fn discard(&self, block: BlockId) {
         if let Some(word) = self.cache.pages.ref_word(block) {
             refword::unlink(word);
         }

@@ -312,7 +312,8 @@ unsafe fn search(
     let (position, naptr) = unsafe { in_place(h, working()) };
     let search = |port: Option<&mut u16>, proto: Option<&mut u8>| {
         let (mut none, flags) = (None, flags as u32);
-        let naptr = naptr.unwrap_or(&mut none);
+        let keeps_naptr = naptr.is_some();
+        let naptr = (naptr.unwrap_or(&mut none), keeps_naptr);
         handle::resolve_in_place(position, naptr, name, port, proto, flags)
     };
     // SAFETY: NULL or readable and writable by contract.

@@ -261,10 +261,15 @@ pub unsafe extern "C" fn dns_cache_debug(rpc: *mut rpc_t, ctx: *mut c_void) {
         unsafe {
             serve(rpc, ctx, |call| {
                 let Some(cache) = cache(call) else { return };
-                report(call, rpc_view::debug(call, cache.entries()));
+                report(call, rpc_view::debug(call, shown(cache)));
             });
         }
     })
+}
+
+/// The entries that people are shown. A copy that leads a call back to another name says nothing of its own.
+fn shown(cache: &Cache) -> impl Iterator<Item = EntryRef> + '_ {
+    cache.entries().filter(|entry| entry.owner().is_none())
 }
 
 /// `dns.debug_all`: a struct with the array `records`, a struct for each.
@@ -278,7 +283,7 @@ pub unsafe extern "C" fn dns_cache_debug_all(rpc: *mut rpc_t, ctx: *mut c_void) 
         unsafe {
             serve(rpc, ctx, |call| {
                 let Some(cache) = cache(call) else { return };
-                report(call, rpc_view::debug_all(call, cache.entries()));
+                report(call, rpc_view::debug_all(call, shown(cache)));
             });
         }
     })
@@ -304,7 +309,7 @@ pub unsafe extern "C" fn dns_cache_view(rpc: *mut rpc_t, ctx: *mut c_void) {
                 };
                 let now = crate::host::clock::now_ticks();
                 let live = |e: &EntryRef| e.is_permanent() || !e.is_expired(now);
-                let mut entries = cache.entries().filter(live).filter(wanted);
+                let mut entries = shown(cache).filter(live).filter(wanted);
                 report(
                     call,
                     entries.try_for_each(|e| rpc_view::walked_entry(call, &e)),

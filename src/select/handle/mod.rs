@@ -62,6 +62,8 @@ struct Search<'a> {
     reason: Option<&'a mut Reason>,
     /// The address entry is wanted in the cursor, whatever it holds.
     whole_set: bool,
+    /// The handle keeps the NAPTR entry; without place for it the SRV entry has to lead back.
+    keeps_naptr: bool,
 }
 
 /// Gives the next target of a call: the first when the cursor holds no entry, else the one after it.
@@ -81,6 +83,7 @@ pub fn resolve(
     reason: Option<&mut Reason>,
 ) -> Result<IpAddr, SelectError> {
     let search = Search {
+        keeps_naptr: cursor.has_naptr_slot,
         cursor: &mut cursor.at,
         naptr: &mut cursor.naptr,
         flags: request_flags,
@@ -95,13 +98,14 @@ pub fn resolve(
 }
 
 /// As [`resolve`], for a handle that is where C put it, without reasons. `naptr` is the place of the NAPTR
-/// entry; what is left there after the call belongs to the handle or is dropped by the caller.
+/// entry, and whether the handle has one; what is left there after the call belongs to the handle or is dropped by the
+/// caller.
 ///
 /// # Errors
 /// As [`resolve`].
 pub fn resolve_in_place(
     cursor: &mut Position,
-    naptr: &mut Option<EntryRef>,
+    (naptr, keeps_naptr): (&mut Option<EntryRef>, bool),
     name: &[u8],
     port: Option<&mut u16>,
     proto: Option<&mut u8>,
@@ -113,6 +117,7 @@ pub fn resolve_in_place(
         flags: request_flags,
         reason: None,
         whole_set: false,
+        keeps_naptr,
     };
     search.step(name, port, proto)
 }
@@ -130,6 +135,7 @@ pub(super) fn resolve_whole_set(
     request_flags: u32,
 ) -> Result<IpAddr, SelectError> {
     let search = Search {
+        keeps_naptr: cursor.has_naptr_slot,
         cursor: &mut cursor.at,
         naptr: &mut cursor.naptr,
         flags: request_flags,
@@ -326,7 +332,10 @@ impl Search<'_> {
             if (0..position).any(|earlier| leads_alike(&entry, &candidates, earlier, position)) {
                 continue;
             }
-            match self.start_srv(replacement, lookup::absolute_entry) {
+            let owner = (!self.keeps_naptr).then(|| entry.name());
+            let look_up =
+                |name: &[u8], rtype, flags| lookup::replacement_entry(owner, name, rtype, flags);
+            match self.start_srv(replacement, look_up) {
                 Ok(address) => {
                     self.cursor.proto =
                         candidate.transport as u8 | (position as u8) << CANDIDATE_SHIFT;
@@ -378,14 +387,18 @@ impl Search<'_> {
             })
     }
 
-    /// The name that has the NAPTR records of this call: the one that is asked for if it has the hash, one above
-    /// that of the SRV records in use, or one that is remembered.
+    /// The name that has the NAPTR records of this call: the one that is asked for if it has the hash, the one to
+    /// which the SRV records in use lead back, or one above theirs.
     fn naptr_owner(&self, cache: &Cache, hash: u32, name: &[u8]) -> Option<Vec<u8>> {
         let asked = name.strip_suffix(b".").unwrap_or(name);
         if cache.has_hash(asked, hash) {
             return Some(asked.to_vec());
         }
-        let srv_name = self.cursor.srv.as_ref().map_or(&b""[..], EntryRef::name);
+        let srv = self.cursor.srv.as_ref()?;
+        if let Some(owner) = srv.owner().filter(|owner| cache.has_hash(owner, hash)) {
+            return Some(owner.to_vec());
+        }
+        let srv_name = srv.name();
         let dots = srv_name
             .iter()
             .enumerate()
@@ -394,7 +407,6 @@ impl Search<'_> {
         above
             .find(|name| cache.has_hash(name, hash))
             .map(<[u8]>::to_vec)
-            .or_else(|| cache.naptr_owner(hash))
     }
 
     // SRV
