@@ -447,7 +447,7 @@ fn processes_share_both_kinds() {
 // The list changes
 
 /// What was remembered under one list says nothing under another; `sync_search_list()` is what the refresher does
-/// eight times a second, and any lookup of a relative name that the cache does not have.
+/// eight times a second. For programs without one see names_list.rs.
 #[test]
 fn another_search_list_counts_at_once() {
     let mut s = world(CORP);

@@ -96,7 +96,9 @@ impl Cache {
             if view.is_expired(now) {
                 return Probe::Miss;
             }
-            view.stamp(now);
+            if view.stamp(now) {
+                return Probe::Miss;
+            }
             if view.is_negative() {
                 return Probe::Negative(view.negative_kind());
             }
@@ -137,10 +139,7 @@ impl Cache {
         let seen = self.look(qname, RecordType::SRV, |view| {
             // The entry lives as long as the longest of its records.
             let live = !view.is_negative() && view.is_record_0_live(now);
-            live.then(|| {
-                view.stamp(now);
-                view.copy_srv(&mut words)
-            })
+            (live && !view.stamp(now)).then(|| view.copy_srv(&mut words))
         });
         let (port, length, hash) = seen.flatten()?;
         let target = words

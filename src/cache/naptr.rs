@@ -63,7 +63,9 @@ impl Cache {
             if view.is_expired(now) || view.is_negative() {
                 return None;
             }
-            view.stamp(now);
+            if view.stamp(now) {
+                return None;
+            }
             let (value, text) = view.best_naptr(&rank)?;
             view.copy_text(text, &mut words);
             Some((value, text))

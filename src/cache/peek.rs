@@ -18,6 +18,8 @@ use super::{Cache, HashedName, NegativeKind, TableWord, layout};
 pub enum Peek {
     /// Not found at the first look: ask [`Cache::first_address`].
     Miss,
+    /// Another search list came into force just now: make the [`HashedName`] anew.
+    Again,
     /// The first record of the set.
     Address {
         /// Four octets in network order.
@@ -71,8 +73,8 @@ impl Cache {
         if is_past(word(layout::RR_EXPIRE), now) && !never_ends(identity) {
             return Peek::Miss;
         }
-        if stamp_use(head, now) {
-            self.note_first_use(head, now);
+        if stamp_use(head, now) && self.note_first_use(head, now) {
+            return Peek::Again;
         }
         let (address, counts) = (load(data), word(layout::COUNTS));
         if !self.is_undisturbed(bucket, version, table) {
@@ -98,13 +100,12 @@ impl Cache {
         stored.is_some_and(|stored| same_folded(stored, name))
     }
 
-    /// What is left to do once a second for an entry in use, given its fixed part.
+    /// What is left to do once a second for an entry in use, given its fixed part; true as [`note_use`].
     #[cold]
     #[inline(never)]
-    fn note_first_use(&self, head: &'static [AtomicU32; HEAD], now: u32) {
-        if let Some(block) = self.pages.block_at(head.as_ptr().addr()) {
-            note_use(head, block, now);
-        }
+    fn note_first_use(&self, head: &'static [AtomicU32; HEAD], now: u32) -> bool {
+        let block = self.pages.block_at(head.as_ptr().addr());
+        block.is_some_and(|block| note_use(head, block, now))
     }
 }
 

@@ -149,7 +149,9 @@ impl Cache {
             if view.is_expired(now) {
                 return Probe::Miss;
             }
-            view.stamp(now);
+            if view.stamp(now) {
+                return Probe::Miss;
+            }
             if view.is_negative() {
                 return Probe::Negative(view.negative_kind());
             }
@@ -332,10 +334,10 @@ impl Cache {
             {
                 return None;
             }
-            if let Some(now) = now {
-                view.stamp(now);
-            }
-            Some(EntryRef::from_counted(self.pages.address(view.block)))
+            let again = now.is_some_and(|now| view.stamp(now));
+            let entry = EntryRef::from_counted(self.pages.address(view.block));
+            // Who wants records asks in another way where there are none.
+            (!again || !matches!(wanted, Wanted::LivePositive(_))).then_some(entry)
         })
         .flatten()
     }
@@ -355,7 +357,9 @@ fn first_of(view: &View, now: u32) -> FirstAddress {
     if view.is_expired(now) {
         return FirstAddress::Miss;
     }
-    view.stamp(now);
+    if view.stamp(now) {
+        return FirstAddress::Miss;
+    }
     if view.is_negative() {
         return FirstAddress::Negative(view.negative_kind());
     }

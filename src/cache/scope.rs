@@ -12,6 +12,8 @@
 //! A list is known by a small number, the same in all processes. A mark of another list than the one in force says
 //! nothing.
 
+use once_cell::sync::OnceCell;
+
 use crate::rr::RecordType;
 use crate::shm::sync::{AtomicU32, AtomicU64, Ordering};
 
@@ -28,6 +30,23 @@ const LIST_SHIFT: u32 = 4;
 const EDITED: u8 = 15;
 /// Where the flags stand in the word at [`layout::IDENTITY`].
 const FLAGS_SHIFT: u32 = 16;
+
+/// How long what was seen of the search list counts where entries are in use, ms.
+pub const LOOK_MS: u64 = 125;
+
+/// Looks whether another search list is in force, and if so puts it in force; see [`watch_list`].
+static WATCH: OnceCell<fn() -> bool> = OnceCell::new();
+
+/// Has `look` be called about once a second for each entry that is in use: it puts the search list in force, and says
+/// whether it is another than before. What it goes by need not be newer than [`LOOK_MS`].
+pub fn watch_list(look: fn() -> bool) {
+    let _first = WATCH.set(look);
+}
+
+/// Looks for another list; true when one came into force.
+pub(super) fn another_list_came() -> bool {
+    WATCH.get().is_some_and(|look| look())
+}
 
 /// The number of a search list, 1 to 14.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

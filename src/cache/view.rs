@@ -118,12 +118,11 @@ impl View {
         usize::from(layout::split_counts(self.word(layout::COUNTS)).0).min(MAX_RRSET_RECORDS)
     }
 
-    /// Notes a use, see [`stamp_use`].
+    /// Notes a use, see [`stamp_use`]; true when the look has to be made anew, see [`note_use`].
     #[inline]
-    pub(super) fn stamp(&self, now: u32) {
-        if stamp_use(self.head, now) {
-            note_use(self.head, self.block, now);
-        }
+    #[must_use]
+    pub(super) fn stamp(&self, now: u32) -> bool {
+        stamp_use(self.head, now) && note_use(self.head, self.block, now)
     }
 
     /// The address of a record, `None` when that is expired.
@@ -150,7 +149,10 @@ impl View {
     }
 }
 
-/// Notes a use of an entry, given its fixed part, at most once a second, so that hits do not fight for the
+/// Ticks between two notes of the use of an entry. With [`super::scope::LOOK_MS`] it makes a second.
+const USE_INTERVAL: u32 = TICKS_PER_S - 2;
+
+/// Notes a use of an entry, given its fixed part, about once a second, so that hits do not fight for the
 /// cache line; true when it did, then [`note_use`] is due. A late write to a reused block changes nothing
 /// but a use stamp there.
 #[inline(always)]
@@ -159,7 +161,7 @@ pub(super) fn stamp_use(head: &[AtomicU32; HEAD], now: u32) -> bool {
     let word = &head[layout::LAST_USED / 4];
     let stamp = word.load(Ordering::Relaxed);
     let age = now.wrapping_sub(stamp) as i32;
-    let is_due = age >= TICKS_PER_S as i32 || !layout::was_used(stamp);
+    let is_due = age >= USE_INTERVAL as i32 || !layout::was_used(stamp);
     if is_due {
         word.store(layout::use_stamp(now), Ordering::Relaxed);
     }
@@ -168,9 +170,13 @@ pub(super) fn stamp_use(head: &[AtomicU32; HEAD], now: u32) -> bool {
 
 /// Has the refresher know of an entry in use that ends soon. A note about what is not read
 /// consistently is of another entry, or of none; whoever takes it looks again.
+///
+/// Now is the time, too, to see whether another search list is in force: true when that was so, for the name that was
+/// looked for may mean something else then.
 #[cold]
 #[inline(never)]
-pub(super) fn note_use(head: &[AtomicU32; HEAD], block: BlockId, now: u32) {
+#[must_use]
+pub(super) fn note_use(head: &[AtomicU32; HEAD], block: BlockId, now: u32) -> bool {
     let word = |offset: usize| head[offset / 4].load(Ordering::Relaxed);
     let (rtype, flags, _) = layout::split_identity(word(layout::IDENTITY));
     let rtype = RecordType(rtype);
@@ -183,6 +189,7 @@ pub(super) fn note_use(head: &[AtomicU32; HEAD], block: BlockId, now: u32) {
             now,
         );
     }
+    super::scope::another_list_came()
 }
 
 /// Compares a name with the words of an entry, letter case ignored.

@@ -168,7 +168,7 @@ pub fn quick_ipv4<T>(
             count_answered(Some(kind));
             Some(absent(error_of(kind)))
         }
-        Peek::Negative(_) | Peek::Miss => None,
+        Peek::Negative(_) | Peek::Miss | Peek::Again => None,
     }
 }
 
@@ -193,12 +193,15 @@ pub fn first_plain_address(host: &[u8], flags: u32) -> Result<PlainIp, LookupErr
         return Err(LookupError::NameTooLong);
     }
     let (first, second) = family_order(flags);
-    let qname = if absolute {
-        cache.hashed(name)
-    } else {
-        cache.as_written(name, second.is_some())
+    // For each family anew: the first look may learn of another search list.
+    let qname = || {
+        if absolute {
+            cache.hashed(name)
+        } else {
+            cache.as_written(name, second.is_some())
+        }
     };
-    let error = match address_of_family(cache, &qname, absolute, first, flags) {
+    let error = match address_of_family(cache, &qname(), absolute, first, flags) {
         Ok(address) => return Ok(address),
         Err(error) => error,
     };
@@ -206,7 +209,7 @@ pub fn first_plain_address(host: &[u8], flags: u32) -> Result<PlainIp, LookupErr
     let Some(second) = second else {
         return Err(error);
     };
-    match address_of_family(cache, &qname, absolute, second, flags) {
+    match address_of_family(cache, &qname(), absolute, second, flags) {
         Err(_) if matches!(error, LookupError::Failed(_)) => Err(error),
         result => result,
     }

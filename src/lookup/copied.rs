@@ -56,16 +56,19 @@ fn copy_from(
     out: &mut HostCopy,
 ) -> Copied {
     // Most hosts have one address and are always asked for in the same spelling.
-    if family_order(flags).0 == RecordType::A
-        && let Peek::Address {
-            address,
-            alone: true,
-            as_asked: true,
-        } = cache.peek_ipv4(host, now)
-        && out.set_single(host.name(), address)
-    {
-        count_answered(None);
-        return Copied::Found;
+    if family_order(flags).0 == RecordType::A {
+        match cache.peek_ipv4(host, now) {
+            Peek::Address {
+                address,
+                alone: true,
+                as_asked: true,
+            } if out.set_single(host.name(), address) => {
+                count_answered(None);
+                return Copied::Found;
+            }
+            Peek::Again => return Copied::Look,
+            _ => {}
+        }
     }
     copy_host_in_full(cache, host, flags, out)
 }

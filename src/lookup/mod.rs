@@ -71,4 +71,5 @@ pub fn prepare() {
     backoff::prepare();
     crate::cache::due::prepare();
     crate::cache::owners::prepare();
+    relative::watch_list();
 }

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::cache::{Cache, EntryRef, HashedName, ListId, RecordView};
+use crate::cache::{Cache, EntryRef, HashedName, LOOK_MS, ListId, RecordView};
 use crate::host::clock;
 use crate::resolver;
 use crate::rr::{Name, RecordType, eq_ignore_case};
@@ -23,14 +23,31 @@ pub fn sync_search_list() {
 
 /// The number of the search list in force.
 pub(super) fn list_in_force(cache: &Cache) -> Option<ListId> {
-    let digest = resolver::search_digest();
+    let digest = resolver::search_digest_within(LOOK_MS);
+    put_in_force(cache, digest);
+    Some(cache.list_id(digest?))
+}
+
+/// Puts the list with this digest in force; true when that was another before.
+fn put_in_force(cache: &Cache, digest: Option<u64>) -> bool {
     let word = digest.unwrap_or(1);
     let is_same = PUT.load(Ordering::Relaxed) == word;
-    if !is_same || cache.list_in_force().is_some() != digest.is_some() {
-        PUT.store(word, Ordering::Relaxed);
-        cache.put_in_force(digest);
+    if is_same && cache.list_in_force().is_some() == digest.is_some() {
+        return false;
     }
-    Some(cache.list_id(digest?))
+    let before = cache.list_in_force();
+    PUT.store(word, Ordering::Relaxed);
+    cache.put_in_force(digest);
+    cache.list_in_force() != before
+}
+
+/// Has hits learn of another list. They look at nothing themselves: about once a second an entry in use is stamped, and
+/// who does that looks at the file, too.
+pub(super) fn watch_list() {
+    crate::cache::watch_list(|| {
+        let cache = Cache::instance();
+        cache.is_some_and(|cache| put_in_force(cache, resolver::search_digest_within(LOOK_MS)))
+    });
 }
 
 /// What the cache has on a relative name.

@@ -207,6 +207,19 @@ pub(super) fn search_digest() -> Option<u64> {
     })
 }
 
+/// As [`search_digest`], by files that were looked at no longer ago than that.
+pub(super) fn search_digest_within(ms: u64) -> Option<u64> {
+    if options::on(Opt::UseSearchList) {
+        STATE.with_borrow_mut(|state| {
+            let now_ms = clock::monotonic_coarse_ms();
+            state.looked_ms = state
+                .looked_ms
+                .filter(|looked_ms| now_ms.saturating_sub(*looked_ms) < ms);
+        });
+    }
+    search_digest()
+}
+
 impl State {
     fn refresh(&mut self) {
         let fork_generation = fork::generation();

@@ -330,6 +330,12 @@ pub fn search_digest() -> Option<u64> {
     config::search_digest()
 }
 
+/// As [`search_digest`], by files that were looked at no longer ago than that.
+#[must_use]
+pub fn search_digest_within(ms: u64) -> Option<u64> {
+    config::search_digest_within(ms)
+}
+
 /// A search list: which absolute names a relative one may stand for.
 #[derive(Debug)]
 pub struct SearchList(Settings);
