@@ -23,7 +23,12 @@ SOFILE  := $(SO).$(VERSION)
 # What a core of Kamailio is linked with, besides the library.
 LINKING := library.mk library.cmake kamailio_dns_layout.c
 HEADERS := kamailio_dns.h kamailio_dns_types.h kamailio_dns_cache_defs.h resolve.h dns_cache.h dns_func.h dns_wrappers.h
-RELEASE := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)/release
+# A target of Rust other than this machine's, in cargo's own variable: `make CARGO_BUILD_TARGET=aarch64-unknown-linux-gnu`.
+export CARGO_BUILD_TARGET
+ifeq ($(CARGO_BUILD_TARGET),)
+unexport CARGO_BUILD_TARGET
+endif
+RELEASE := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)$(CARGO_BUILD_TARGET:%=/%)/release
 
 # --- flags: Makefile.defs, one more with extra_defs or EXTRA_DEFS, one less with DEFS_RM
 
@@ -54,6 +59,8 @@ $(call needs,NAPTR_CACHE_ALL_ARS,USE_DNS_CACHE)
 $(call needs,NAPTR_CACHE_ALL_ARS,USE_NAPTR)
 $(call needs,NAPTR_DBG,USE_NAPTR)
 
+# What is in BUILD: the flags, and the target when it is not this machine's.
+BUILT := $(strip $(FLAGS) $(CARGO_BUILD_TARGET))
 FEATURES := $(shell echo '$(FLAGS)' | tr 'A-Z' 'a-z')
 CARGO_FEATURES := --no-default-features $(if $(FEATURES),--features "$(FEATURES)")
 
@@ -84,7 +91,7 @@ lib: ready
 	$(Q)sh ci/flags_header.sh $(FLAGS) > $(BUILD)/flags.new
 	$(Q)sh ci/place.sh $(BUILD)/flags.new $(BUILD)/include/host/kamailio_flags.h && rm -f $(BUILD)/flags.new
 	$(Q)$(call pkg_config,$(PREFIX)) > $(BUILD)/kamailio-dns.pc
-	$(Q)echo "$(FLAGS)" > $(BUILD)/.built
+	$(Q)echo "$(BUILT)" > $(BUILD)/.built
 	@echo "built $(BUILD)/$(SO), $(BUILD)/libkamailio_dns.a with: $(if $(FLAGS),$(FLAGS),no flags)"
 
 pkg_config = sed -e 's|@PREFIX@|$(1)|; s|@LIBDIR@|$(LIBDIR)|; s|@INCLUDEDIR@|$(INCLUDEDIR)|' \
@@ -92,7 +99,7 @@ pkg_config = sed -e 's|@PREFIX@|$(1)|; s|@LIBDIR@|$(LIBDIR)|; s|@INCLUDEDIR@|$(I
 
 # The same without cargo when the library was built from these sources with these flags: root may have no Rust.
 built:
-	$(Q)sh ci/is_built.sh $(BUILD) "$(FLAGS)" || $(MAKE) --no-print-directory lib
+	$(Q)sh ci/is_built.sh $(BUILD) "$(BUILT)" || $(MAKE) --no-print-directory lib
 
 install: built
 	$(INSTALL) -d $(DESTDIR)$(LIBDIR) $(DESTDIR)$(INCLUDEDIR)/host $(DESTDIR)$(PKGCONFIGDIR)

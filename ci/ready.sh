@@ -15,7 +15,8 @@ cargo=${CARGO:-cargo}
 host=$(rustc -vV 2>/dev/null | sed -n 's/^host: //p')
 # shellcheck disable=SC2086
 fetch_crates() {
-	$cargo fetch --locked ${host:+--target "$host"} "$@" >/dev/null 2>&1
+	$cargo fetch --locked ${host:+--target "$host"} ${CARGO_BUILD_TARGET:+--target "$CARGO_BUILD_TARGET"} "$@" \
+		>/dev/null 2>&1
 }
 fetch_crates --offline || CARGO_NET_RETRY=1 fetch_crates || {
 	echo "make: crates are missing and no network gives them: run 'make fetch' once where there is one" >&2
