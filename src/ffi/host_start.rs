@@ -94,9 +94,19 @@ mod with_cache {
         }
     }
 
+    /// Why there cannot be a cache in this program; `None` when there can.
+    pub(crate) fn no_cache_because() -> Option<&'static str> {
+        if !cfg!(all(target_pointer_width = "64", target_endian = "little")) {
+            // See cache::layout.
+            return Some("its entries are made for little-endian machines of 64 bits");
+        }
+        emulates_atomics()
+            .then_some("this program changes counts of references without atomic instructions")
+    }
+
     /// True when the program changes counts of references under locks of its own instead of with atomic
     /// instructions: Kamailio up to 6.0 on aarch64, and all its versions on some other processors.
-    pub(crate) fn emulates_atomics() -> bool {
+    fn emulates_atomics() -> bool {
         [c"_atomic_lock_set", c"_atomic_lock"].iter().any(|name| {
             // SAFETY: dlsym only reads the NUL-terminated name.
             let symbol = unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) };

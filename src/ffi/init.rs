@@ -83,11 +83,10 @@ mod with_cache {
                 return E_CFG;
             }
             super::super::rpc_register::register();
-            if options::cache_init() != 0 && host_start::emulates_atomics() {
-                crate::log!(
-                    Level::Crit,
-                    "no DNS cache and no DNS failover: this program changes counts of references without atomic instructions"
-                );
+            if options::cache_init() != 0
+                && let Some(reason) = host_start::no_cache_because()
+            {
+                crate::log!(Level::Crit, "no DNS cache and no DNS failover: {reason}");
                 vars::dns_cache_init.store(0, Ordering::Relaxed);
             }
             if options::cache_init() == 0 {

@@ -53,9 +53,14 @@ layout! {
         dc_lru_cnt = 24;
 }
 
-/// On other machines nothing is compared: no Kamailio with these structures is known there.
-#[cfg(not(target_pointer_width = "64"))]
-pub(super) static SHARED: &[Shared] = &[];
+#[cfg(target_pointer_width = "32")]
+layout! {
+    dns_lu_lst: 8, 4; next = 0, prev = 4;
+    dns_srv_proto: 8, 4; proto = 0, proto_pref = 4;
+    dns_counters_h: 4, 2; failed_dns_req = 0, slow_dns_req = 2;
+    t_dns_cache_stats: 16, 4; dns_req_cnt = 0, dc_hits_cnt = 4, dc_neg_hits_cnt = 8,
+        dc_lru_cnt = 12;
+}
 
 #[cfg(target_pointer_width = "64")]
 shared! {
@@ -91,8 +96,55 @@ shared! {
     dns_func_t: 32, 8; sr_res_init = 0, sr_res_search = 8, sr_gethostbyname = 16, sr_gethostbyname2 = 24;
 }
 
-#[cfg(target_pointer_width = "64")]
+#[cfg(target_pointer_width = "32")]
+shared! {
+    _str: 8, 4; s = 0, len = 4;
+    ip_addr: 24, 4; af = 0, len = 4, u = 8;
+    sockaddr_union: 128, 4; sin = 0, sin6 = 0;
+    atomic_t: 4, 4; val = 0;
+    dns_rr: 12, 4; next = 0, rdata = 4, expire = 8;
+    dns_hash_entry: 44, 4; next = 0, prev = 4, last_used_lst = 8, rr_lst = 16, refcnt = 20,
+        last_used = 24, expire = 28, total_size = 32, r#type = 36, ent_flags = 38, name_len = 39,
+        name = 40;
+    rdata: 20, 4; r#type = 0, pclass = 2, ttl = 4, rdata = 8, next = 12, name_len = 16, name = 17;
+    a_rdata: 4, 1; ip = 0;
+    aaaa_rdata: 16, 1; ip6 = 0;
+    srv_rdata: 8, 2; priority = 0, weight = 2, port = 4, name_len = 6, name = 7;
+    naptr_rdata: 28, 4; flags = 0, services = 4, regexp = 8, repl = 12, order = 16, pref = 18,
+        flags_len = 20, services_len = 21, regexp_len = 22, repl_len = 23, skip_record = 24,
+        str_table = 25;
+    cname_rdata: 2, 1; name_len = 0, name = 1;
+    dns_cstr: 8, 4; cstr = 0, cstr_len = 4;
+    txt_rdata: 12, 4; cstr_no = 0, tslen = 2, txt = 4;
+    ebl_rdata: 12, 4; separator = 0, apex = 4, separator_len = 8, apex_len = 9, position = 10,
+        str_table = 11;
+    ptr_rdata: 2, 1; ptrdname_len = 0, ptrdname = 1;
+    counter_handle_t: 2, 2; id = 0;
+    counter_def_t: 24, 4; handle = 0, name = 4, flags = 8, get_cbk = 12, get_cbk_param = 16,
+        descr = 20;
+    rpc_t: 48, 4; fault = 0, send = 4, add = 8, scan = 12, rpl_printf = 16, struct_add = 20,
+        array_add = 24, struct_scan = 28, struct_printf = 32, capabilities = 36,
+        delayed_ctx_new = 40, delayed_ctx_close = 44;
+    timer_ln: 32, 4; next = 0, prev = 4, expire = 8, initial_timeout = 12, data = 16, f = 20, flags = 24,
+        slow_idx = 28;
+    dns_func_t: 16, 4; sr_res_init = 0, sr_res_search = 4, sr_gethostbyname = 8, sr_gethostbyname2 = 12;
+}
+
 const _: () = {
-    assert!(offset_of!(__res_state, dnsrch) == 72);
-    assert!(size_of::<libc::hostent>() == 32);
+    assert!(
+        offset_of!(__res_state, dnsrch)
+            == if cfg!(target_pointer_width = "64") {
+                72
+            } else {
+                68
+            }
+    );
+    assert!(
+        size_of::<libc::hostent>()
+            == if cfg!(target_pointer_width = "64") {
+                32
+            } else {
+                20
+            }
+    );
 };

@@ -19,7 +19,9 @@ pub struct _str {
 }
 
 /// An address of the host: `af` is `AF_INET` or `AF_INET6`, `len` 4 or 16, octets in network order.
-#[repr(C, align(8))]
+#[repr(C)]
+#[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+#[cfg_attr(target_pointer_width = "32", repr(align(4)))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ip_addr {
     /// Address family.
@@ -327,7 +329,11 @@ pub struct t_dns_cache_stats {
 #[repr(C)]
 #[derive(Debug)]
 pub struct __res_state {
-    _private: [u8; 72],
+    _times: [c_int; 2],
+    _options: c_ulong,
+    _count: c_int,
+    _servers: [libc::sockaddr_in; 3],
+    _id: c_ushort,
     /// The search list, NULL-terminated.
     pub dnsrch: [*mut c_char; 7],
 }

@@ -10,7 +10,8 @@ use std::sync::atomic::AtomicU32;
 /// word is not `expected` any more. May wake for no reason: the caller looks again.
 pub(crate) fn wait(word: &AtomicU32, expected: u32, timeout_ms: u64) {
     let timeout = libc::timespec {
-        tv_sec: (timeout_ms / 1000) as libc::time_t,
+        // By inference: on musl the crate libc has its name of the type on a list of what will change.
+        tv_sec: (timeout_ms / 1000) as _,
         tv_nsec: (timeout_ms % 1000 * 1_000_000) as libc::c_long,
     };
     // SAFETY: the word is valid and 4-aligned, the kernel only compares it; the timeout is read only.

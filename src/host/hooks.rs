@@ -24,7 +24,9 @@ mod libc_resolver {
     use std::ffi::{c_char, c_int, c_uchar};
     #[link(name = "resolv")]
     unsafe extern "C" {
-        #[link_name = "__res_init"]
+        // musl has no second name for it.
+        #[cfg_attr(target_env = "musl", link_name = "res_init")]
+        #[cfg_attr(not(target_env = "musl"), link_name = "__res_init")]
         pub(super) fn res_init() -> c_int;
         #[link_name = "res_search"]
         pub(super) fn res_search(

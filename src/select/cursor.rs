@@ -88,32 +88,39 @@ pub struct Layout {
     pub numbers: u8,
 }
 
+/// Octets of a pointer.
+const POINTER: u8 = size_of::<Option<EntryRef>>() as u8;
+/// Where `srv_tried_rrs` stands when this is the end of what is before it.
+const fn numbers_after(end: u8) -> u8 {
+    end.next_multiple_of(align_of::<u64>() as u8)
+}
+
+impl Layout {
+    /// The struct that ends with the numbers.
+    const fn new(naptr: Option<u8>, pointers: u8, naptr_count: Option<u8>, numbers: u8) -> Self {
+        Self {
+            size: numbers + Position::NUMBERS as u8,
+            naptr,
+            pointers,
+            naptr_count,
+            numbers,
+        }
+    }
+}
+
 /// All layouts that are known, the oldest first.
 pub static LAYOUTS: [Layout; 3] = [
     // Kamailio 5.5 to 6.1.4, and programs built with the header of this library.
-    Layout {
-        size: 32,
-        naptr: None,
-        pointers: 0,
-        naptr_count: None,
-        numbers: 16,
-    },
+    Layout::new(None, 0, None, numbers_after(2 * POINTER)),
     // The development branch in August 2026.
-    Layout {
-        size: 40,
-        naptr: Some(0),
-        pointers: 8,
-        naptr_count: None,
-        numbers: 24,
-    },
+    Layout::new(Some(0), POINTER, None, numbers_after(3 * POINTER)),
     // Kamailio 6.1.5, and the development branch since September 2026.
-    Layout {
-        size: 48,
-        naptr: Some(0),
-        pointers: 8,
-        naptr_count: Some(24),
-        numbers: 32,
-    },
+    Layout::new(
+        Some(0),
+        POINTER,
+        Some(3 * POINTER),
+        numbers_after(3 * POINTER + 4),
+    ),
 ];
 
 impl Layout {
@@ -144,7 +151,7 @@ impl Layout {
     /// True when the parts are aligned and lie one behind the other inside the struct: what is written to a part
     /// never lands beside the caller's handle.
     const fn is_sound(&self) -> bool {
-        let align = align_of::<Position>();
+        let align = align_of::<Option<EntryRef>>();
         let (pointers, numbers) = (self.pointers as usize, self.numbers as usize);
         let naptr_end = match self.naptr {
             Some(naptr) if !(naptr as usize).is_multiple_of(align) => return false,
@@ -160,17 +167,24 @@ impl Layout {
         pointers >= naptr_end
             && pointers.is_multiple_of(align)
             && numbers >= count_end
-            && numbers.is_multiple_of(align)
+            && numbers.is_multiple_of(align_of::<u64>())
             && numbers + Position::NUMBERS <= self.size as usize
     }
 }
 
+/// Their sizes, as the C compiler has them.
 #[cfg(target_pointer_width = "64")]
+const SIZES: [u8; LAYOUTS.len()] = [32, 40, 48];
+#[cfg(all(target_pointer_width = "32", not(target_arch = "x86")))]
+const SIZES: [u8; LAYOUTS.len()] = [24, 32, 32];
+#[cfg(target_arch = "x86")]
+const SIZES: [u8; LAYOUTS.len()] = [24, 28, 32];
+
 const _: () = {
-    assert!(size_of::<Position>() == 32 && Position::POINTERS == 16);
     let mut number = 0;
     while number < LAYOUTS.len() {
         assert!(LAYOUTS[number].is_sound());
+        assert!(LAYOUTS[number].size == SIZES[number]);
         number += 1;
     }
 };
@@ -180,6 +194,7 @@ mod tests {
     use super::*;
 
     #[test]
+    #[cfg(target_pointer_width = "64")]
     fn members_are_where_kamailio_has_them() {
         let offsets = LAYOUTS.each_ref().map(|layout| {
             let members = layout.members().map(|(_, offset)| offset);
