@@ -55,6 +55,7 @@ use crate::rr::{PlainIp, RData, RecordType};
 use crate::shm::lock::RawShmMutex;
 use crate::shm::pages::{CLASSES, PageControl, Pages};
 use crate::shm::region::{PAGE_BYTES, Region, ShmSafe};
+use crate::shm::robust;
 use crate::shm::sync::{AtomicU32, AtomicU64, Ordering};
 
 #[cfg(feature = "fault_injection")]
@@ -397,6 +398,12 @@ impl Cache {
                     "{} KiB cannot be had for the DNS cache (dns_cache_mem): {} KiB are in force",
                     asked / 1024,
                     cache.ceiling / 1024
+                );
+            }
+            if !robust::locks_outlive_owners() {
+                crate::log!(
+                    Level::Warn,
+                    "this system does not pass on the lock of a process that was killed: if that happens while the process changes the DNS cache, all others wait for it for ever"
                 );
             }
             Ok(cache)

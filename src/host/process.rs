@@ -27,6 +27,9 @@ pub(crate) fn me() -> u64 {
 
 /// False when the process has ended, also when its parent has not waited for it yet.
 pub(crate) fn is_alive(id: u64) -> bool {
+    if id == me() {
+        return true;
+    }
     let _whole = thread::uncancelled();
     let (pid, start) = ((id >> 32) as libc::pid_t, id as u32);
     if pid <= 0 || has_ended(pid) {
@@ -38,10 +41,7 @@ pub(crate) fn is_alive(id: u64) -> bool {
 
 fn has_ended(pid: libc::pid_t) -> bool {
     // SAFETY: takes numbers only.
-    let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
-    let Ok(fd) = RawFd::try_from(fd) else {
-        return true;
-    };
+    let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) } as RawFd;
     if fd < 0 {
         let error = std::io::Error::last_os_error().raw_os_error();
         if matches!(error, Some(libc::ESRCH | libc::EINVAL)) {
@@ -68,9 +68,10 @@ fn is_no_process() -> bool {
     std::io::Error::last_os_error().raw_os_error() == Some(libc::ESRCH)
 }
 
-/// When a process was started: field 22 of its stat line.
+/// When a process was started: field 22 of the stat line of its first thread. The process's own line says the same,
+/// but qemu-user makes that one up for the program that it runs, and not for others.
 fn started(pid: libc::pid_t) -> Option<u32> {
-    let line = std::fs::read(format!("/proc/{pid}/stat")).ok()?;
+    let line = std::fs::read(format!("/proc/{pid}/task/{pid}/stat")).ok()?;
     // The second field is the program's name in brackets, and may hold anything.
     let behind = line.iter().rposition(|&octet| octet == b')')? + 1;
     let text = std::str::from_utf8(line.get(behind..)?).ok()?;

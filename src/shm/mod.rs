@@ -16,4 +16,6 @@ pub(crate) mod mutation;
 pub(crate) mod pages;
 pub(crate) mod refword;
 pub(crate) mod region;
+#[cfg(not(loom))]
+pub(crate) mod robust;
 pub(crate) mod sync;
