@@ -1,9 +1,13 @@
 //! Room for new entries: eviction, and the share of negative entries.
 //!
 //! Recency is approximate: a look-up stamps an entry at most once a second, and a victim is the least
-//! recently used of a sample. There is no list that each hit would have to write. An entry that was
-//! never looked up since it was made counts as unused for half a minute more: a flood of made-up names
-//! drives out itself, not the names in use.
+//! recently used of a sample. There is no list that each hit would have to write.
+//!
+//! A name that was asked for a second time is in use; its entries are worth more than those of names that were asked
+//! for once, whatever their age, and the latter go also where records may not go early (`dns_cache_del_nonexp=no`): else
+//! a flood of made-up names with long TTLs fills the cache for good. So such a flood drives out itself. Names that were
+//! asked for once may hold what those in use leave; where a large sample has none of them, the least recently used
+//! entry goes all the same, so that a new name has a chance to come into use.
 
 use crate::host::clock::TICKS_PER_S;
 use crate::host::metrics::{self, Metric};
@@ -35,8 +39,11 @@ const SCAN_PAGES: u32 = 16;
 const ATTEMPTS: usize = 4;
 /// Extents looked through for lost blocks when memory is short.
 const SWEEP_EXTENTS: u32 = 1;
-/// An entry that was never looked up counts as unused for this much longer.
-const PROBATION: u64 = 30 * TICKS_PER_S as u64;
+/// A name that was not asked for during this time is not in use any more, ticks.
+const OUT_OF_USE: u64 = 600 * TICKS_PER_S as u64;
+/// An expired entry of a name in use is kept like a live one for so long after its last use, ticks: it is served while
+/// it is fetched anew.
+const EXPIRED_IN_USE: u64 = 60 * TICKS_PER_S as u64;
 
 /// How readily an entry is given up: the higher, the sooner. For live entries the ticks since the last
 /// use.
@@ -45,6 +52,8 @@ type Spare = u64;
 const GONE: Spare = Spare::MAX;
 /// Added for an entry that is expired, but may be served stale.
 const EXPIRED: Spare = 1 << 40;
+/// Added for an entry whose name is not in use.
+const UNUSED: Spare = 1 << 38;
 
 impl Writer<'_> {
     /// Allocates a block, making room when the budget (octets of pages) is used up; `live_too` says
@@ -109,26 +118,27 @@ impl Writer<'_> {
         }
         let stamp = self.load(block, layout::LAST_USED);
         let idle = u64::from((now.wrapping_sub(stamp) as i32).max(0).cast_unsigned());
+        let was_asked_again = self.is_in_use(block);
         if self.cache.block_expired(block, flags, now) {
-            return Some(EXPIRED + idle);
+            let is_needed = was_asked_again && idle < EXPIRED_IN_USE;
+            return Some(if is_needed { idle } else { EXPIRED + idle });
         }
         // Negative entries hold no records, and anybody can have any number of them made by using
-        // made-up names: they give way also where records may not be dropped early (B34).
-        let may_go = live_too || flags & layout::FLAG_NEGATIVE != 0;
-        let probation = if layout::was_used(stamp) {
-            0
-        } else {
-            PROBATION
-        };
-        may_go.then_some(idle + probation)
+        // made-up names: they give way also where records may not be dropped early (B34). So do records that
+        // nobody asked for again.
+        let may_go = live_too || flags & layout::FLAG_NEGATIVE != 0 || !was_asked_again;
+        let is_in_use = was_asked_again && idle < OUT_OF_USE;
+        may_go.then_some(if is_in_use { idle } else { UNUSED + idle })
     }
 
     /// Evicts one entry of the class, or, failing that, a page of whatever class.
     fn make_room(&self, class: usize, now: u32, live_too: bool, page_helps: bool) -> bool {
         let one = self.choose_one(class, now, live_too);
-        // Now and then a page is taken from other sizes though the class has entries to give, so that
-        // the mix can change: if its entries are not much more in use.
-        if page_helps && (one.best.is_none() || random::quick_u32() & 63 == 0) {
+        // Entries of names in use stay as long as another size has some that are not in use. And now and then a
+        // page is taken from other sizes though the class has entries to give, so that the mix can change: if its
+        // entries are not much more in use.
+        let only_in_use = one.best.is_none_or(|(spare, _)| spare < UNUSED);
+        if page_helps && (only_in_use || random::quick_u32() & 63 == 0) {
             let page = self.choose_page(now, live_too);
             if let Some((spare, page)) = page
                 && one.best.is_none_or(|(most, _)| spare >= most / 2)
@@ -153,7 +163,10 @@ impl Writer<'_> {
                     choice.offer(block, self.spare(block, word, now, live_too));
                 },
             );
-            if choice.considered >= CANDIDATES {
+            // A new name takes the place of one in use only where a large sample has no other.
+            if choice.considered >= CANDIDATES
+                && (self.for_name_in_use.get() || choice.has_unused())
+            {
                 break;
             }
         }
@@ -262,19 +275,17 @@ impl Writer<'_> {
         best
     }
 
-    /// How readily a page may be given up: the mean of its entries, or `None` inside when one of them must
+    /// How readily a page may be given up: as its worthiest entry, or `None` inside when one of them must
     /// stay; `None` for a page without memory.
     fn page_spare(&self, page: u32, now: u32, live_too: bool) -> Option<Option<Spare>> {
-        let (mut entries, mut sum, mut fixed) = (0, 0, false);
+        let (mut least, mut fixed) = (None, false);
         self.cache.pages.visit_unit(page, |block, word| {
-            entries += 1;
             match self.spare(block, word, now, live_too) {
-                // At most 64 entries a page: the sum has room.
-                Some(spare) => sum += spare.min(2 * EXPIRED),
+                Some(spare) => least = Some(least.map_or(spare, |least: Spare| least.min(spare))),
                 None => fixed = true,
             }
         })?;
-        Some((!fixed && entries > 0).then(|| sum / entries))
+        Some(least.filter(|_| !fixed))
     }
 
     /// Evicts what may go from a page; true when that was something.
@@ -311,6 +322,11 @@ impl Choice {
         if self.best.is_none_or(|(most, _)| spare > most) {
             self.best = Some((spare, block));
         }
+    }
+
+    /// An entry was offered whose name is not in use.
+    fn has_unused(&self) -> bool {
+        self.best.is_some_and(|(spare, _)| spare >= UNUSED)
     }
 
     fn victim(&self) -> Option<BlockId> {

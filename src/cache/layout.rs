@@ -466,6 +466,19 @@ pub(crate) fn split_counts(counts: u32) -> (u8, u8) {
     (counts as u8, (counts >> 8) as u8)
 }
 
+/// In the word at [`COUNTS`]: the name was in use before this entry was made in place of another.
+const WAS_IN_USE: u32 = 1 << 23;
+
+/// The word at [`COUNTS`] of an entry for a name that was in use before.
+pub(crate) fn in_use_before(counts: u32) -> u32 {
+    counts | WAS_IN_USE
+}
+
+/// True for the words at [`COUNTS`] and [`LAST_USED`] of an entry whose name somebody asked for a second time.
+pub(crate) fn is_in_use(counts: u32, stamp: u32) -> bool {
+    was_used(stamp) || counts & WAS_IN_USE != 0
+}
+
 fn encode_kind(kind: NegativeKind) -> u8 {
     match kind {
         NegativeKind::NoData => 0,
@@ -477,7 +490,7 @@ fn encode_kind(kind: NegativeKind) -> u8 {
 
 /// The kind of a negative entry from its word at [`COUNTS`].
 pub(crate) fn decode_kind(counts: u32) -> NegativeKind {
-    match (counts >> 16) as u8 {
+    match (counts >> 16) as u8 & 3 {
         1 => NegativeKind::NxDomain,
         2 => NegativeKind::Failure,
         3 => NegativeKind::Silence,

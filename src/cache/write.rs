@@ -23,6 +23,8 @@ use super::{
 /// The right to change the cache; holds the writer lock.
 pub(super) struct Writer<'a> {
     pub(super) cache: &'a Cache,
+    /// Room is wanted for a name that is in use: see [`super::evict`].
+    pub(super) for_name_in_use: std::cell::Cell<bool>,
     #[cfg(feature = "fault_injection")]
     taken_at: std::cell::Cell<u64>,
 }
@@ -45,6 +47,7 @@ impl Cache {
         reached(KillPoint::LockTaken);
         let writer = Writer {
             cache: self,
+            for_name_in_use: std::cell::Cell::new(false),
             #[cfg(feature = "fault_injection")]
             taken_at: crate::host::clock::thread_cpu_ns().into(),
         };
@@ -116,7 +119,12 @@ impl Cache {
         {
             return Err(InsertError::Full);
         }
+        let is_in_use = old.is_some_and(|old| writer.is_in_use(old.block));
+        writer.for_name_in_use.set(is_in_use);
         let block = writer.fill(draft, (hash, place), budget, now, true)?;
+        if is_in_use {
+            writer.mark_in_use(block);
+        }
         // Making room may have evicted the old entry: look again rather than trust the first look. What was
         // not there has not come: this is who writes.
         let old = old.and_then(|_| writer.find(hash, draft.rtype, draft.name));
@@ -296,6 +304,20 @@ impl Writer<'_> {
                     self.load(old, layout::EXPIRE),
                 )
             }
+        }
+    }
+
+    /// True when somebody asked for the name of an entry a second time.
+    pub(super) fn is_in_use(&self, block: BlockId) -> bool {
+        let (counts, stamp) = (layout::COUNTS, layout::LAST_USED);
+        layout::is_in_use(self.load(block, counts), self.load(block, stamp))
+    }
+
+    /// Says so of an entry that is not linked yet.
+    fn mark_in_use(&self, block: BlockId) {
+        if let [counts] = self.cache.pages.words(block, layout::COUNTS, 1) {
+            let marked = layout::in_use_before(counts.load(Ordering::Relaxed));
+            counts.store(marked, Ordering::Relaxed);
         }
     }
 
