@@ -151,7 +151,9 @@ fn b01_naptr_references_are_balanced() {
 fn b02_many_srv_records_without_addresses_end() {
     let _watchdog = Watchdog::start(300);
     let bench = Bench::new();
-    for (name, in_answer) in [("b02a.test", 300), ("b02b.test", 1)] {
+    // So many are not passed over, so nobody knows that there is no other; one is.
+    let (many, one) = (SelectError::NoSrv, SelectError::NoIp);
+    for (name, in_answer, end) in [("b02a.test", 300, many), ("b02b.test", 1, one)] {
         let owner = format!("_sip._udp.{name}");
         let mut records: Vec<Rr> = (0..300)
             .map(|i| Rr::srv(&owner, 600, i, 1, 5060, &format!("dead{i}.{name}")))
@@ -161,7 +163,7 @@ fn b02_many_srv_records_without_addresses_end() {
         bench.server.script(&owner, SRV, vec![reply]);
         for lb in [0, flags::SRV_RR_LB] {
             let (targets, error) = Call::new(0, 0, V4 | lb).walk(name);
-            assert_eq!((targets, error), (vec![], Some(SelectError::NoIp)));
+            assert_eq!((targets, error), (vec![], Some(end)));
         }
         assert!(bugs::host_way(name, (0, 0), Way::CachedSrv, &[]).is_none());
         let entry = cached(&owner, RecordType::SRV).unwrap();

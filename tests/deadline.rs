@@ -101,6 +101,29 @@ fn the_best_that_is_known_is_given() {
     assert_eq!(s.server.count("slow.d.test", A), 1);
 }
 
+/// The first target's host is not answered for; there is time left to ask for the second.
+#[test]
+fn a_silent_target_leaves_time_for_the_next() {
+    let s = setup("3000");
+    let owner = "_sip._udp.d.test";
+    s.server
+        .add_all([srv(owner, 1, "slow.d.test"), srv(owner, 2, "known.d.test")]);
+    s.server.script("slow.d.test", A, silent());
+    s.server.add(Rr::a("known.d.test", 300, "192.0.2.7"));
+    assert_eq!(
+        resolve("d.test", IPV4_ONLY),
+        Ok("192.0.2.7:5070/1".to_owned())
+    );
+    assert_eq!(s.server.count("slow.d.test", A), 1);
+    // What was silent is known as that, and holds up no other call.
+    let cache = Cache::init().unwrap();
+    let kept = cache.acquire_any_age(b"slow.d.test", RecordType(A));
+    assert_eq!(
+        kept.and_then(|entry| entry.negative()),
+        Some(NegativeKind::Silence)
+    );
+}
+
 /// Data beyond its TTL is better than nothing, too.
 #[test]
 fn stale_data_is_given_at_the_deadline() {

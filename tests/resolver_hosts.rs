@@ -23,6 +23,8 @@ impl HostsFile {
         let file = Self(options.resolv_conf_path().with_extension("hosts"));
         file.write(text);
         options.set("dns_hosts_file", file.0.to_str().unwrap());
+        // The C functions do so before anything else.
+        kamailio_dns::resolver::sync_hosts_file();
         file
     }
 
@@ -121,6 +123,56 @@ fn cached_lookups_use_the_file() {
         assert_eq!(first("six").unwrap().to_string(), "2001:db8::5");
     }
     assert_eq!(server.total(), 0);
+}
+
+/// Without port neither NAPTR nor SRV is asked for, whatever the servers say or do not say of them.
+#[cfg(feature = "use_dns_cache")]
+#[test]
+fn a_name_of_the_file_needs_no_dns() {
+    use kamailio_dns::lookup;
+    use kamailio_dns::select::sip_host::{self, Way};
+    use kamailio_dns::select::{Cursor, handle};
+
+    const TRY_NAPTR: u32 = 16;
+    let _watchdog = Watchdog::start(60);
+    let server = Server::start();
+    let mut options = use_server(&server);
+    options.set("dns_retr_time", "300");
+    kamailio_dns::cache::Cache::init().unwrap().flush(true);
+    let first = |name: &str, mut proto: u8| {
+        let (mut cursor, mut port) = (Cursor::default(), 0);
+        let (port_out, proto_out) = (Some(&mut port), Some(&mut proto));
+        let name = name.as_bytes();
+        let address =
+            handle::resolve(&mut cursor, name, port_out, proto_out, TRY_NAPTR, None).unwrap();
+        format!("{address}:{port}/{proto}")
+    };
+    // Until it comes into the file, it has SRV records, and they are cached.
+    server.add(Rr::srv("_sip._udp.sip.test", 300, 1, 1, 5070, "192.0.2.9"));
+    assert_eq!(first("sip.test", 0), "192.0.2.9:5070/1");
+    server.clear_queries();
+    server.default_reply(support::Reply::dropped());
+    let file = HostsFile::new(&mut options, "192.0.2.1 sip.test\n192.0.2.2 sip.test\n");
+    assert_eq!(first("sip.test", 0), "192.0.2.1:5060/1");
+    assert_eq!(first("SIP.test.", 3), "192.0.2.1:5061/3");
+    let mut uncached = |host: &[u8]| {
+        lookup::uncached::addresses(host, true).map_or_else(Vec::new, |(_, found)| found)
+    };
+    for way in [Way::UncachedSrv, Way::UncachedSrvList, Way::UncachedNaptr] {
+        let (mut port, mut proto) = (0, 0);
+        let (port_out, proto_out) = (Some(&mut port), Some(&mut proto));
+        let found = sip_host::resolve(b"sip.test", port_out, proto_out, 0, way, &mut uncached);
+        let found = found.unwrap();
+        assert_eq!((found.addresses.len(), found.port), (2, 5060), "{way:?}");
+    }
+    assert_eq!(server.total(), 0);
+    // Who wants both has both.
+    options.set("dns_hosts_srv", "yes");
+    assert_eq!(first("sip.test", 1), "192.0.2.9:5070/1");
+    options.set("dns_hosts_srv", "no");
+    assert_eq!(first("sip.test", 1), "192.0.2.1:5060/1");
+    file.write("192.0.2.1 other.test\n");
+    assert_eq!(first("sip.test", 1), "192.0.2.9:5070/1");
 }
 
 proptest! {

@@ -37,6 +37,7 @@ pub(crate) fn apply() {
         crate::host::vars::dns_flags.store(effective_flags() as i32, Ordering::Relaxed);
         crate::lookup::sync_search_list();
     }
+    crate::resolver::sync_hosts_file();
 }
 
 /// The request flags that follow from the options; 0 as long as there is no cache.

@@ -31,7 +31,7 @@ pub enum Metric {
     Refreshed,
     /// Refresh that failed; the old entry was kept.
     RefreshFailed,
-    /// Resolve that ended at its deadline.
+    /// Resolve of which a question had no answer in its part of the time.
     Deadline,
     /// Entry evicted because memory was short.
     Evicted,
@@ -51,10 +51,16 @@ pub enum Metric {
     NaptrLost,
     /// Answer of which some records were not looked at because there were too many.
     AnswerCut,
+    /// Call that might not send another query.
+    QueryBudget,
+    /// Call that ended at too many targets without address.
+    TargetBudget,
+    /// Record set that was to be kept for longer than anything is.
+    TtlCapped,
 }
 
 /// Number of metrics.
-pub const METRICS: usize = Metric::AnswerCut as usize + 1;
+pub const METRICS: usize = Metric::TtlCapped as usize + 1;
 
 /// Names and one-line descriptions, in the order of [`Metric`].
 const TEXTS: [(&CStr, &CStr); METRICS] = [
@@ -78,7 +84,10 @@ const TEXTS: [(&CStr, &CStr); METRICS] = [
         c"entries fetched again with no caller waiting",
     ),
     (c"refresh_failed", c"refreshes that failed"),
-    (c"deadline", c"resolves that ended at their deadline"),
+    (
+        c"deadline",
+        c"resolves that dns_resolve_deadline ended, or a question of theirs",
+    ),
     (c"evicted", c"entries evicted because memory was short"),
     (c"not_cached", c"entries not kept because memory was short"),
     (c"queries_udp", c"queries sent over UDP"),
@@ -96,6 +105,18 @@ const TEXTS: [(&CStr, &CStr); METRICS] = [
     (
         c"answers_cut",
         c"answers of which some records were not looked at because there were too many",
+    ),
+    (
+        c"query_budget",
+        c"resolves that had sent dns_max_queries and would have sent more",
+    ),
+    (
+        c"target_budget",
+        c"resolves that ended at too many targets without address",
+    ),
+    (
+        c"ttl_capped",
+        c"record sets with a TTL of more than seven days",
     ),
 ];
 

@@ -56,7 +56,7 @@ pub fn entry_along(
     others: Option<&Others<'_>>,
 ) -> Result<(EntryRef, Source), LookupError> {
     let (name, absolute) = split_absolute(qname);
-    find(name, absolute, qtype, flags, others)
+    find(name, absolute, true, qtype, flags, others)
 }
 
 /// As [`entry`], for a name that came out of DNS and so is absolute without a trailing dot: an SRV
@@ -69,7 +69,7 @@ pub fn absolute_entry(
     qtype: RecordType,
     flags: u32,
 ) -> Result<(EntryRef, Source), LookupError> {
-    find(name, true, qtype, flags, None)
+    find(name, true, false, qtype, flags, None)
 }
 
 /// As [`absolute_entry`] for the SRV records to which a NAPTR record of `owner` leads: who holds the entry finds the
@@ -92,9 +92,11 @@ pub fn replacement_entry(
     Ok((entry, source))
 }
 
+/// `is_callers`: the name is what the caller named, and not what a record led to.
 fn find(
     name: &[u8],
     absolute: bool,
+    is_callers: bool,
     qtype: RecordType,
     flags: u32,
     others: Option<&Others<'_>>,
@@ -117,7 +119,10 @@ fn find(
         count_hit(None);
         return Ok((entry, Source::Cache));
     }
-    let lookup = Lookup::new(cache, qtype, flags, others);
+    let mut lookup = Lookup::new(cache, qtype, flags, others);
+    if is_callers {
+        lookup = lookup.with_last_resort();
+    }
     if absolute {
         lookup.run(&qname, true)
     } else {
@@ -240,7 +245,7 @@ fn address_of_family(
             Err(error_of(kind))
         }
         FirstAddress::Negative(_) | FirstAddress::Miss | FirstAddress::Alias => {
-            let (entry, _) = find(qname.name(), absolute, family, flags, None)?;
+            let (entry, _) = find(qname.name(), absolute, true, family, flags, None)?;
             address_of(&entry)
         }
     }

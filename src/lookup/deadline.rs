@@ -1,8 +1,10 @@
-//! One deadline for all the queries of one SIP resolve (`dns_resolve_deadline`).
+//! What one call may spend: time (`dns_resolve_deadline`), queries (`dns_max_queries`), targets without address.
 //!
 //! A search for targets asks many questions: NAPTR, SRV, A, AAAA. Each has its own bound, and their sum
-//! is more than a SIP worker can wait. A [`Scope`] spans the search; its time starts with the first
-//! question that must be asked, so a search that the cache answers does not even look at a clock.
+//! is more than a SIP worker can wait; and who owns a zone decides how many there are, and whom they are sent to
+//! (RFC 1034 section 5.3.3). A [`Scope`] spans the search; its time starts with the first
+//! question that must be asked, so a search that the cache answers does not even look at a clock. A step of
+//! failover is a call of its own.
 
 use std::cell::Cell;
 
@@ -10,8 +12,13 @@ use crate::host::metrics::{self, Metric};
 use crate::host::options::{self, ExtraOpt};
 use crate::resolver;
 
+/// Targets without address in one call before its search ends: more than any sound set of SRV records has in all,
+/// and each costs two looks into the cache even when no query may be sent any more.
+pub const MAX_TARGETS_WITHOUT_ADDRESS: u32 = 64;
+
 thread_local! {
-    static STATE: Cell<State> = const { Cell::new(State { depth: 0, until_ms: 0, missed: false }) };
+    static STATE: Cell<State> = const { Cell::new(State { depth: 0, until_ms: 0, ran_out: 0 }) };
+    static SPENT: Cell<Spent> = const { Cell::new(Spent { queries: 0, targets: 0 }) };
 }
 
 #[derive(Clone, Copy)]
@@ -20,8 +27,28 @@ struct State {
     depth: u32,
     /// 0 = no question was asked yet; `u64::MAX` = no limit.
     until_ms: u64,
-    missed: bool,
+    /// Bits of what ran out and mattered: see [`OUT_OF`].
+    ran_out: u8,
 }
+
+/// What is counted in the outermost scope.
+#[derive(Clone, Copy)]
+struct Spent {
+    queries: u32,
+    /// Targets without address.
+    targets: u32,
+}
+
+const TIME: u8 = 1;
+const QUERIES: u8 = 2;
+const TARGETS: u8 = 4;
+
+/// What counts a call in which something ran out.
+const OUT_OF: [(u8, Metric); 3] = [
+    (TIME, Metric::Deadline),
+    (QUERIES, Metric::QueryBudget),
+    (TARGETS, Metric::TargetBudget),
+];
 
 /// While it lives, the questions of this thread share one deadline; within another, that one's.
 #[derive(Debug)]
@@ -34,7 +61,7 @@ pub fn scope() -> Scope {
     let mut state = STATE.get();
     if state.depth == 0 {
         state.until_ms = 0;
-        state.missed = false;
+        state.ran_out = 0;
     }
     state.depth += 1;
     STATE.set(state);
@@ -47,8 +74,17 @@ impl Drop for Scope {
         let mut state = STATE.get();
         state.depth = state.depth.saturating_sub(1);
         STATE.set(state);
-        if state.depth == 0 && state.missed {
-            metrics::count(Metric::Deadline);
+        if state.depth == 0 && state.ran_out != 0 {
+            count(state.ran_out);
+        }
+    }
+}
+
+#[cold]
+fn count(ran_out: u8) {
+    for (what, metric) in OUT_OF {
+        if ran_out & what != 0 {
+            metrics::count(metric);
         }
     }
 }
@@ -67,19 +103,81 @@ pub(super) fn current() -> Option<u64> {
             ms => resolver::now_ms().saturating_add(ms),
         };
         STATE.set(state);
+        SPENT.set(Spent {
+            queries: 0,
+            targets: 0,
+        });
     }
     Some(state.until_ms).filter(|&ms| ms != u64::MAX)
+}
+
+/// When a question that is asked now must have its answer: two thirds of the time that is left are its own, so that a
+/// silent one leaves something for what else can be done. With the deadline and the timeout of the defaults the first
+/// question still has its second attempt, as after a lost packet.
+pub(super) fn for_question() -> Option<u64> {
+    let until_ms = current()?;
+    let left_ms = until_ms.saturating_sub(resolver::now_ms());
+    Some(until_ms - left_ms / 3)
+}
+
+/// Notes that a question had no answer in its part of the time.
+#[cfg(feature = "use_dns_cache")]
+pub(super) fn note_end_of_question() {
+    note(TIME);
+}
+
+/// Notes what ran out.
+fn note(what: u8) {
+    let mut state = STATE.get();
+    state.ran_out |= what;
+    STATE.set(state);
 }
 
 /// True when the deadline has come; notes that it mattered.
 pub(super) fn is_over() -> bool {
     let over = current().is_some_and(|until_ms| resolver::now_ms() >= until_ms);
     if over {
-        let mut state = STATE.get();
-        state.missed = true;
-        STATE.set(state);
+        note(TIME);
     }
     over
+}
+
+/// True when no further query may be sent for this call; notes that it mattered.
+pub(super) fn is_out_of_queries() -> bool {
+    if STATE.get().depth == 0 {
+        return false;
+    }
+    current();
+    let allowed = options::extra(ExtraOpt::MaxQueries);
+    let is_out = allowed != 0 && SPENT.get().queries >= allowed;
+    if is_out {
+        note(QUERIES);
+    }
+    is_out
+}
+
+/// Counts questions that are sent.
+pub(super) fn spend_queries(questions: usize) {
+    let mut spent = SPENT.get();
+    let questions = u32::try_from(questions).unwrap_or(u32::MAX);
+    spent.queries = spent.queries.saturating_add(questions);
+    SPENT.set(spent);
+}
+
+/// Counts a target that has no address; true when the search has to end, for there were too many of them.
+pub fn is_one_target_too_many() -> bool {
+    if STATE.get().depth == 0 {
+        return false;
+    }
+    current();
+    let mut spent = SPENT.get();
+    spent.targets = spent.targets.saturating_add(1);
+    SPENT.set(spent);
+    let too_many = spent.targets >= MAX_TARGETS_WITHOUT_ADDRESS;
+    if too_many {
+        note(TARGETS);
+    }
+    too_many
 }
 
 #[cfg(test)]
@@ -98,5 +196,43 @@ mod tests {
         assert_eq!(current(), until);
         drop(outer);
         assert_eq!(current(), None);
+    }
+
+    #[test]
+    fn a_question_leaves_time_for_the_next() {
+        let _scope = scope();
+        let (until, first) = (current().unwrap(), for_question().unwrap());
+        let now = resolver::now_ms();
+        assert!(first < until && first > now + (until - now) / 2);
+    }
+
+    #[test]
+    fn budgets_are_of_the_outermost_scope() {
+        let lacking = |targets| (0..targets).any(|_| is_one_target_too_many());
+        let outer = scope();
+        assert!(!is_out_of_queries());
+        spend_queries(63);
+        let inner = scope();
+        assert!(!is_out_of_queries());
+        spend_queries(1);
+        drop(inner);
+        assert!(is_out_of_queries());
+        assert!(!lacking(MAX_TARGETS_WITHOUT_ADDRESS - 1));
+        assert!(lacking(1));
+        let before = [Metric::QueryBudget, Metric::TargetBudget].map(metrics::value);
+        drop(outer);
+        let after = [Metric::QueryBudget, Metric::TargetBudget].map(metrics::value);
+        assert!(
+            after
+                .iter()
+                .zip(before)
+                .all(|(after, before)| *after > before)
+        );
+        // The next call has its own.
+        let next = scope();
+        assert!(!is_out_of_queries() && !lacking(1));
+        drop(next);
+        // Without a call there is nothing to count for.
+        assert!(!is_out_of_queries() && !lacking(100));
     }
 }

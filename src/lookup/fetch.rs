@@ -43,6 +43,12 @@ pub(super) struct Lookup<'a> {
     asked: bool,
     /// A candidate of a walk could not be asked for, whatever was served instead.
     met_failure: bool,
+    /// The question under way counts among those that a call may ask: the first candidate of a walk does.
+    counts: bool,
+    /// It is about the addresses of what the caller named: nothing else can be done when it fails.
+    is_last_resort: bool,
+    /// When the call's deadline has the question under way end, ms.
+    question_end_ms: Option<u64>,
     /// When the first question was asked or waited for, ms of [`resolver::now_ms`].
     started_ms: Option<u64>,
     /// Time for everything from then on, ms; `None` = the longest that is documented.
@@ -97,6 +103,9 @@ impl<'a> Lookup<'a> {
             hops: MAX_CNAME_HOPS,
             asked: false,
             met_failure: false,
+            counts: true,
+            is_last_resort: false,
+            question_end_ms: None,
             started_ms: None,
             patience_ms: None,
             others,
@@ -161,6 +170,12 @@ impl<'a> Lookup<'a> {
         result.map(|entry| (entry, self.source()))
     }
 
+    /// Says that the question is about the addresses of what the caller named, see [`Self::is_last_resort`].
+    pub(super) fn with_last_resort(mut self) -> Self {
+        self.is_last_resort = matches!(self.qtype, RecordType::A | RecordType::AAAA);
+        self
+    }
+
     /// Walks the search list for a relative name.
     fn walk(&mut self, name: &[u8], aim: Aim) -> Result<EntryRef, LookupError> {
         if hooks::swapped_search().is_some() {
@@ -182,6 +197,7 @@ impl<'a> Lookup<'a> {
             };
             self.longest_life_s = walk.longest_life_s();
             let result = self.look_at(candidate.as_bytes(), qtype);
+            self.counts = false;
             if let Some(result) = walk.learn(self.cache, result) {
                 return result;
             }
@@ -191,11 +207,12 @@ impl<'a> Lookup<'a> {
     /// Has a search function of a module's walk: it gets the name as it is written, and says for which name it
     /// answers.
     fn walk_by_function(&mut self, name: &[u8], aim: Aim) -> Result<EntryRef, LookupError> {
-        may_ask()?;
+        self.may_ask()?;
         let question = Question {
             qname: name,
             qtype: aim.qtype,
         };
+        deadline::spend_queries(1);
         let until_ms = self.until_ms(&question);
         let outcome = resolver::query(&question, until_ms);
         self.asked |= !matches!(outcome, Outcome::BadName);
@@ -393,7 +410,7 @@ impl<'a> Lookup<'a> {
             }
         };
         let own = own.map(|ms| started_ms.saturating_add(ms));
-        own.into_iter().chain(deadline::current()).min()
+        own.into_iter().chain(self.question_end_ms).min()
     }
 
     /// Gets the answer to one question: from another process that is asking it, or by a query.
@@ -403,7 +420,7 @@ impl<'a> Lookup<'a> {
         absolute: bool,
         attempt: Option<Attempt>,
     ) -> Result<Next, LookupError> {
-        may_ask()?;
+        self.may_ask()?;
         let text = question_text(name.name(), absolute);
         let question = Question {
             qname: &text,
@@ -529,6 +546,9 @@ impl<'a> Lookup<'a> {
                 qtype: companion.qtype,
             })
             .collect();
+        if self.counts {
+            deadline::spend_queries(1 + others.len());
+        }
         let sent_ms = match self.started_ms {
             Some(now_ms) if is_first => now_ms,
             _ => resolver::now_ms(),
@@ -544,11 +564,7 @@ impl<'a> Lookup<'a> {
             flags: self.flags,
             renews: false,
         };
-        let timed_out = |outcome: &Outcome| matches!(outcome, Outcome::Failed(Failure::Timeout));
-        let cut_short = timed_out(&first)
-            && deadline::is_over()
-            && resolver::now_ms().saturating_sub(sent_ms) < FAIR_MS;
-        if cut_short {
+        if self.was_cut_short(&first, sent_ms) {
             // Others have more time: one of those who wait for us asks.
             return Err(LookupError::Failed(Failure::Timeout));
         }
@@ -599,6 +615,33 @@ impl<'a> Lookup<'a> {
         companions
     }
 
+    /// Refuses when nobody is to be asked, or there is no time left, or too many questions were put for the call.
+    fn may_ask(&mut self) -> Result<(), LookupError> {
+        if !watchdog::servers_up() {
+            return Err(LookupError::Failed(Failure::NoServers));
+        }
+        if deadline::is_over() || self.counts && deadline::is_out_of_queries() {
+            return Err(LookupError::Failed(Failure::Timeout));
+        }
+        self.question_end_ms = if self.is_last_resort {
+            deadline::current()
+        } else {
+            deadline::for_question()
+        };
+        Ok(())
+    }
+
+    /// True when it was the call's deadline that ended a question, before a server had a fair time to answer.
+    fn was_cut_short(&self, outcome: &Outcome, sent_ms: u64) -> bool {
+        let now_ms = resolver::now_ms();
+        let is_over = matches!(outcome, Outcome::Failed(Failure::Timeout))
+            && self.question_end_ms.is_some_and(|end_ms| now_ms >= end_ms);
+        if is_over {
+            deadline::note_end_of_question();
+        }
+        is_over && now_ms.saturating_sub(sent_ms) < FAIR_MS
+    }
+
     fn companion(&self, name: &HashedName<'_>, qtype: RecordType) -> Option<Companion> {
         let now = clock::now_ticks();
         let key = flight::key_of(self.cache, name, qtype);
@@ -619,17 +662,6 @@ impl<'a> Lookup<'a> {
             claim,
         })
     }
-}
-
-/// Refuses when nobody is to be asked, or there is no time left.
-fn may_ask() -> Result<(), LookupError> {
-    if !watchdog::servers_up() {
-        return Err(LookupError::Failed(Failure::NoServers));
-    }
-    if deadline::is_over() {
-        return Err(LookupError::Failed(Failure::Timeout));
-    }
-    Ok(())
 }
 
 /// The absolute name that is looked at first for a name as the caller writes it.

@@ -13,6 +13,7 @@ pub mod deadline;
 mod fetch;
 #[cfg(feature = "use_dns_cache")]
 mod flight;
+mod hosts;
 #[cfg(feature = "use_dns_cache")]
 mod known;
 #[cfg(feature = "use_dns_cache")]
@@ -49,6 +50,7 @@ pub use copied::*;
 pub use edit::*;
 #[cfg(feature = "use_dns_cache")]
 pub use fetch::Others;
+pub use hosts::needs_no_dns;
 #[cfg(feature = "use_dns_cache")]
 pub use relative::{cached_relative, found_as, sync_search_list};
 pub use request::{family_allowed, family_order};

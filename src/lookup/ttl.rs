@@ -5,8 +5,13 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use crate::host::metrics::{self, Metric};
 use crate::host::options::{self, Opt};
 use crate::rr::MAX_TTL_S;
+
+/// Longest TTL that a record from the network has, s: seven days (RFC 8767 section 4). Nobody can take it back where
+/// whoever sent it, or whoever forged it, says two years. What the operator says goes over it.
+pub(crate) const MAX_FETCHED_S: u32 = 7 * 24 * 3600;
 
 /// Override of this process, s; 0 = none. A forked child starts with its parent's.
 static LOCAL_TTL: AtomicU32 = AtomicU32::new(0);
@@ -43,7 +48,7 @@ impl Bounds {
         let wanted = if self.local > 0 {
             self.local
         } else {
-            ttl.min(self.max).max(self.min)
+            ttl.min(MAX_FETCHED_S).min(self.max).max(self.min)
         };
         wanted.min(MAX_TTL_S)
     }
@@ -51,13 +56,20 @@ impl Bounds {
 
 /// TTL of a record set received with these TTLs, s: the lowest, clamped.
 pub(crate) fn of_set(ttls: impl Iterator<Item = u32>) -> u32 {
-    Bounds::current().clamp(ttls.min().unwrap_or(0))
+    let bounds = Bounds::current();
+    let ttl = ttls.min().unwrap_or(0);
+    let counts = bounds.local == 0 && bounds.max > MAX_FETCHED_S && bounds.min < ttl;
+    if ttl > MAX_FETCHED_S && counts {
+        metrics::count(Metric::TtlCapped);
+    }
+    bounds.clamp(ttl)
 }
 
 /// TTL of a proven absence, s: what the zone's SOA says (RFC 2308 section 5), capped by
 /// `dns_cache_negative_ttl`, which also serves when there was no SOA. 0 = not to be cached.
 pub(crate) fn negative(soa: Option<u32>) -> u32 {
     let cap = options::raw(Opt::NegativeTtl);
+    let soa = soa.map(|ttl| ttl.min(MAX_FETCHED_S));
     soa.unwrap_or(cap).min(cap).min(MAX_TTL_S)
 }
 
@@ -103,7 +115,11 @@ mod tests {
     #[test]
     fn huge_ttls_stay_in_the_future() {
         for ttl in [0x0fff_ffff, 0x1000_0001, 0x7fff_ffff, u32::MAX] {
-            assert_eq!(OPEN.clamp(ttl), MAX_TTL_S);
+            assert_eq!(OPEN.clamp(ttl), MAX_FETCHED_S);
+            let bounds = Bounds { min: ttl, ..OPEN };
+            assert_eq!(bounds.clamp(1), MAX_TTL_S);
+            let bounds = Bounds { local: ttl, ..OPEN };
+            assert_eq!(bounds.clamp(1), MAX_TTL_S);
         }
         assert_eq!(OPEN.clamp(0), 0);
     }

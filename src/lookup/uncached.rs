@@ -40,9 +40,10 @@ pub fn record_list(
     if !watchdog::servers_up() {
         return Err(LookupError::Failed(Failure::NoServers));
     }
-    if deadline::is_over() {
+    if deadline::is_over() || deadline::is_out_of_queries() {
         return Err(LookupError::Failed(Failure::Timeout));
     }
+    deadline::spend_queries(1);
     let result = ask(qname, name, absolute, qtype, only_type, with_additional);
     // A name that cannot exist was not asked for.
     if result.as_ref().is_err_and(|e| *e != LookupError::BadName) {
@@ -61,12 +62,14 @@ pub fn addresses(qname: &[u8], ipv6: bool) -> Option<(Name, Vec<IpAddr>)> {
     }
     let domains = SearchList::current().filter(|_| !absolute);
     let Some(domains) = domains else {
-        return addresses_of(qname, name, absolute, ipv6).ok();
+        return addresses_of(qname, name, (absolute, true), ipv6).ok();
     };
     // Both families share one walk of the search list, as where the cache is in use.
-    for candidate in domains.candidates(name, RecordType::A)? {
+    let candidates = domains.candidates(name, RecordType::A)?;
+    for (position, candidate) in candidates.iter().enumerate() {
         let text = [candidate.as_bytes(), b"."].concat();
-        match addresses_of(&text, candidate.as_bytes(), true, ipv6) {
+        // Only the first candidate counts among the questions of a call.
+        match addresses_of(&text, candidate.as_bytes(), (true, position == 0), ipv6) {
             Ok(found) => return Some(found),
             Err(LookupError::Failed(failure))
                 if !matches!(failure, Failure::ServFail | Failure::Refused) =>
@@ -79,18 +82,22 @@ pub fn addresses(qname: &[u8], ipv6: bool) -> Option<(Name, Vec<IpAddr>)> {
     None
 }
 
-/// The addresses of one name: those of the first family that has any.
+/// The addresses of one name: those of the first family that has any. `counts`: its questions are among those that a
+/// call may put.
 fn addresses_of(
     qname: &[u8],
     name: &[u8],
-    absolute: bool,
+    (absolute, counts): (bool, bool),
     ipv6: bool,
 ) -> Result<(Name, Vec<IpAddr>), LookupError> {
     let mut lack = LookupError::NoData;
     let families = [Some(RecordType::A), ipv6.then_some(RecordType::AAAA)];
     for qtype in families.into_iter().flatten() {
-        if deadline::is_over() {
+        if deadline::is_over() || counts && deadline::is_out_of_queries() {
             return Err(LookupError::Failed(Failure::Timeout));
+        }
+        if counts {
+            deadline::spend_queries(1);
         }
         let records = match ask(qname, name, absolute, qtype, true, false) {
             Ok(records) => records,
@@ -123,7 +130,7 @@ fn ask(
     only_type: bool,
     with_additional: bool,
 ) -> Result<Vec<Record>, LookupError> {
-    match resolver::query(&Question { qname, qtype }, deadline::current()) {
+    match resolver::query(&Question { qname, qtype }, deadline::for_question()) {
         Outcome::BadName => Err(LookupError::BadName),
         Outcome::Failed(failure) => Err(LookupError::Failed(failure)),
         Outcome::Answer(answer) => {

@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use super::edns;
 use super::hosts::Hosts;
@@ -177,6 +177,20 @@ static RELOADS: AtomicU32 = AtomicU32::new(0);
 /// Number of calls of [`look_again`].
 static LOOKS: AtomicU32 = AtomicU32::new(0);
 
+/// The options name a hosts file.
+static USES_HOSTS: AtomicBool = AtomicBool::new(false);
+
+/// True when there is a hosts file, as far as any thread of this process has seen.
+#[inline]
+pub(super) fn uses_hosts_file() -> bool {
+    USES_HOSTS.load(Ordering::Relaxed)
+}
+
+/// Takes changed text options into account.
+pub(super) fn sync() {
+    STATE.with_borrow_mut(State::refresh_options);
+}
+
 /// Makes every thread of this process read the file again.
 pub(super) fn forget() {
     RELOADS.fetch_add(1, Ordering::Relaxed);
@@ -298,6 +312,7 @@ impl State {
             self.hosts = None;
             self.looked_ms = None;
         }
+        USES_HOSTS.store(fresh.hosts_path.is_some(), Ordering::Relaxed);
         self.options = Some(fresh);
     }
 

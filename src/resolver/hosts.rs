@@ -82,6 +82,18 @@ impl Hosts {
         }
     }
 
+    /// True when the file has the name. A final dot does not matter.
+    pub(super) fn has(&self, name: &[u8]) -> bool {
+        let name = name.strip_suffix(b".").unwrap_or(name);
+        let mut room = [0; MAX_NAME_OCTETS];
+        let Some(key) = room.get_mut(..name.len()) else {
+            return false;
+        };
+        key.copy_from_slice(name);
+        key.make_ascii_lowercase();
+        self.names.contains_key(&*key)
+    }
+
     /// The answer to a question for addresses of a name that the file has: those of the family, or that
     /// there are none. `None` for other questions.
     pub(super) fn answer(&self, qname: &[u8], qtype: RecordType) -> Option<Answer> {
@@ -181,6 +193,8 @@ mod tests {
         let absent = hosts.answer(b"six", RecordType::A).unwrap();
         assert!(!absent.negative.unwrap().nxdomain);
         assert!(hosts.answer(b"six", RecordType::SRV).is_none());
+        assert!(hosts.has(b"six") && hosts.has(b"Six.") && hosts.has(b"SIP.example.org"));
+        assert!(!hosts.has(b"other") && !hosts.has(b"") && !hosts.has(&[b'a'; 300]));
         let found = hosts.answer(b"SIX.", RecordType::AAAA).unwrap();
         assert_eq!(found.qname.as_bytes(), b"SIX");
         assert!(found.negative.is_none());

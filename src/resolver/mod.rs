@@ -359,10 +359,7 @@ impl SearchList {
     #[must_use]
     pub fn candidates(&self, name: &[u8], qtype: RecordType) -> Option<SmallVec<[Name; 1]>> {
         let values = &self.0.values;
-        let is_host = values.hosts.as_ref().is_some_and(|hosts| {
-            let of_type = |qtype| hosts.answer(name, qtype).is_some();
-            of_type(RecordType::A) || of_type(RecordType::AAAA)
-        });
+        let is_host = values.hosts.as_ref().is_some_and(|hosts| hosts.has(name));
         let rules = search::SearchRules {
             domains: if is_host { &[] } else { &values.search },
             ndots: values.ndots,
@@ -371,6 +368,26 @@ impl SearchList {
         let candidates = search::candidates(name, qtype, rules)?;
         Some(candidates.names.into_iter().map(|c| c.name).collect())
     }
+}
+
+/// True when there is a hosts file (`dns_hosts_file`), as far as this process has seen the option.
+#[must_use]
+#[inline]
+pub fn uses_hosts_file() -> bool {
+    config::uses_hosts_file()
+}
+
+/// True when the hosts file has the name, whatever its addresses.
+#[must_use]
+pub fn is_in_hosts_file(name: &[u8]) -> bool {
+    let settings = Settings::current();
+    let hosts = settings.values.hosts.as_ref();
+    hosts.is_some_and(|hosts| hosts.has(name))
+}
+
+/// Takes a changed `dns_hosts_file` into account.
+pub fn sync_hosts_file() {
+    config::sync();
 }
 
 /// The answer of the hosts file, if there is one and it has the name.

@@ -149,6 +149,12 @@ fn addresses_of(entry: &crate::cache::EntryRef) -> Found {
 #[cfg(feature = "use_dns_cache")]
 #[must_use]
 pub fn host(name: &[u8], flags: u32) -> Option<Found> {
+    host_by(crate::lookup::entry, name, flags)
+}
+
+/// As [`host`], for a name as a caller wrote it, or as it came out of DNS.
+#[cfg(feature = "use_dns_cache")]
+fn host_by(look_up: super::handle::LookUp, name: &[u8], flags: u32) -> Option<Found> {
     use crate::lookup::{family_allowed, family_order};
 
     if let Some(address) = parse_literal(name) {
@@ -162,7 +168,7 @@ pub fn host(name: &[u8], flags: u32) -> Option<Found> {
     let (first, second) = family_order(flags);
     std::iter::once(first)
         .chain(second)
-        .find_map(|family| crate::lookup::entry(name, family, flags).ok())
+        .find_map(|family| look_up(name, family, flags).ok())
         .map(|(entry, _)| addresses_of(&entry))
         .filter(|found| !found.addresses.is_empty())
 }
@@ -174,14 +180,23 @@ pub fn host(name: &[u8], flags: u32) -> Option<Found> {
 pub fn srv_host(name: &[u8], flags: u32) -> Option<Found> {
     use crate::cache::RecordView;
 
+    let _deadline = crate::lookup::deadline::scope();
     let (entry, _) = crate::lookup::entry(name, RecordType::SRV, flags).ok()?;
-    entry.records().find_map(|record| {
+    for record in entry.records() {
         let RecordView::Srv { port, target, .. } = record else {
-            return None;
+            continue;
         };
-        let found = host(target, flags).filter(|_| !target.is_empty())?;
-        Some(Found { port, ..found })
-    })
+        if target.is_empty() {
+            continue;
+        }
+        if let Some(found) = host_by(crate::lookup::absolute_entry, target, flags) {
+            return Some(Found { port, ..found });
+        }
+        if crate::lookup::deadline::is_one_target_too_many() {
+            break;
+        }
+    }
+    None
 }
 
 /// What the caller gave: port and transport, `None` without a variable for it.
@@ -219,10 +234,10 @@ impl Uncached<'_, '_> {
                 transport,
             ));
         }
-        if wanted.0 == Some(0) {
-            if !Transport::is_known(wanted.1.unwrap_or(0)) {
-                return None;
-            }
+        if wanted.0 == Some(0) && !Transport::is_known(wanted.1.unwrap_or(0)) {
+            return None;
+        }
+        if wanted.0 == Some(0) && !crate::lookup::needs_no_dns(name) {
             let try_naptr =
                 cfg!(feature = "use_naptr") && way == Way::UncachedNaptr && wanted.1 == Some(0);
             if try_naptr {
@@ -296,8 +311,17 @@ impl Uncached<'_, '_> {
             })
             .collect();
         self.refused |= !srvs.is_empty() && srvs.iter().all(|srv| srv.target.is_root());
-        let mut named = srvs.into_iter().filter(|srv| !srv.target.is_root());
-        named.find_map(|srv| self.by_address(srv.target.as_bytes(), srv.port))
+        for srv in srvs.into_iter().filter(|srv| !srv.target.is_root()) {
+            let found = self.by_address(srv.target.as_bytes(), srv.port);
+            if found.is_some() {
+                return found;
+            }
+            if crate::lookup::deadline::is_one_target_too_many() {
+                self.failed = true;
+                break;
+            }
+        }
+        None
     }
 
     fn by_address(&mut self, host: &[u8], port: u16) -> Option<Found> {

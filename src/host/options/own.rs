@@ -23,6 +23,10 @@ pub enum ExtraOpt {
     RefreshAhead,
     /// `dns_resolve_deadline`, ms: limit for all queries of one SIP resolve; 0 = none but the product.
     ResolveDeadline,
+    /// `dns_max_queries`: questions put for one call; 0 = any number.
+    MaxQueries,
+    /// `dns_hosts_srv`: 1 = names of the hosts file may have NAPTR and SRV records.
+    HostsSrv,
     /// `dns_cache_negative_share`, percent of `dns_cache_mem` that negative entries may fill.
     NegativeShare,
     /// `dns_cache_mem_max`, KiB: so far `dns_cache_mem` can be raised at run time; read at start.
@@ -192,6 +196,19 @@ pub(super) static OWN: &[Descriptor] = &[
         (10_000, 0, 3_600_000),
         "ms",
         "limit for all the queries of one SIP resolve, 0 = none",
+    ),
+    number(
+        "dns_max_queries",
+        ExtraOpt::MaxQueries,
+        (64, 0, 65_535),
+        "",
+        "questions asked for one SIP resolve or one step of its failover, 0 = any number",
+    ),
+    switch(
+        "dns_hosts_srv",
+        ExtraOpt::HostsSrv,
+        0,
+        "look up NAPTR and SRV records also of names that the hosts file has",
     ),
     number(
         "dns_cache_negative_share",

@@ -181,6 +181,14 @@ impl Walk {
             self.addresses(1, &to.host, Named::ByCaller);
             return;
         }
+        if lookup::needs_no_dns(&to.host) {
+            self.option(
+                1,
+                "dns_hosts_srv=no: the hosts file has the host, no NAPTR, no SRV",
+            );
+            self.addresses(1, &to.host, Named::ByCaller);
+            return;
+        }
         if self.by_naptr(to) != Branch::Nothing {
             return;
         }

@@ -223,10 +223,10 @@ impl Search<'_> {
         if name.len() > MAX_NAME_OCTETS + 1 {
             return Err(SelectError::NameTooLong);
         }
-        if wanted.port == Some(0) {
-            if !Transport::is_known(wanted.transport.unwrap_or(0)) {
-                return Err(SelectError::Critical);
-            }
+        if wanted.port == Some(0) && !Transport::is_known(wanted.transport.unwrap_or(0)) {
+            return Err(SelectError::Critical);
+        }
+        if wanted.port == Some(0) && !lookup::needs_no_dns(name) {
             let naptr = cfg!(feature = "use_naptr") && self.flags & flags::TRY_NAPTR != 0;
             if naptr && wanted.transport == Some(0) {
                 match self.first_by_naptr(name) {
@@ -506,6 +506,10 @@ impl Search<'_> {
                     return Ok(address);
                 }
                 Err(nothing) => failed |= nothing == Nothing::Failed,
+            }
+            if lookup::deadline::is_one_target_too_many() {
+                failed = true;
+                break;
             }
         }
         Err(if failed {

@@ -68,6 +68,7 @@ fn try_first(
     }
     let seed = super::seed(cursor, request_flags);
     match (port?, proto?) {
+        (0, _) if lookup::needs_no_dns(name) => None,
         (0, 0) if cfg!(feature = "use_naptr") && request_flags & flags::TRY_NAPTR != 0 => {
             first_by_naptr(cursor, naptr, name, seed, request_flags)
         }
