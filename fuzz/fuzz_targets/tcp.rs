@@ -1,0 +1,10 @@
+//! Any octets as replies over TCP.
+#![no_main]
+
+#[allow(dead_code, reason = "each target has one of the checks")]
+#[path = "../checks.rs"]
+mod checks;
+
+use kamailio_dns::resolver::Protocol;
+
+libfuzzer_sys::fuzz_target!(|octets: &[u8]| checks::replies(octets, Protocol::Tcp));
