@@ -215,6 +215,13 @@ asan: lib
 	$(Q)BUILD=$(BUILD) CC="$(CC)" CXX="$(CXX)" \
 		SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=all" sh c_tests/run.sh
 
+# SIP zones through the forwarding nameservers of Debian, with and without cookies, letter case, EDNS, TCP, and with odd
+# policies of theirs. `make test` has the short form.
+.PHONY: forwarders
+forwarders: lib
+	$(Q)sh forwarders/fetch.sh >/dev/null
+	$(Q)BUILD=$(BUILD) CC="$(CC)" sh forwarders/run.sh
+
 # Real Kamailio on the library, with name servers and sipp: SUITE="bookworm trixie"
 SUITE ?= bookworm
 e2e: try-setup lib
@@ -282,6 +289,7 @@ help:
 	@echo 'loom       the lock-free protocol in a model, and every seeded mistake caught'
 	@echo 'tsan       cache and shared memory under ThreadSanitizer'
 	@echo 'soak       the cache under everything at once for SECONDS=600; writes docs/soak.md'
+	@echo 'forwarders SIP zones through unbound, dnsmasq, BIND and four more, run as ordinary processes'
 	@echo 'check-c    the C tests; valgrind, asan: the same under those'
 	@echo 'twin       ours and the C original side by side, see c_tests/twin/README.md'
 	@echo 'e2e        calls through real Kamailio; SUITE="bookworm trixie"'

@@ -194,6 +194,13 @@ computing() {
 	run "siptargets" sh examples/check.sh
 	run "install, documented commands" sh ci/commands.sh
 	run "flags" sh ci/flags.sh
+	if [ "$whole" = no ]; then
+		:
+	elif [ -f "${KAMAILIO_DNS_FORWARDERS:-build/forwarders}/.complete" ]; then
+		run "forwarders" sh forwarders/run.sh --short
+	else
+		skip "forwarders" "they are not here: make fetch"
+	fi
 	[ -n "$suites" ] || return 0
 	if lacks "twin" calls; then
 		:

@@ -36,6 +36,7 @@ for suite in bookworm trixie; do
 	get "Kamailio of $suite" sh kamailio/fetch.sh "$suite"
 done
 get "Kamailio's packages" sh kamailio/fetch_packages.sh bookworm
+get "forwarding nameservers" sh forwarders/fetch.sh
 sh ci/fetch/corpora.sh || failed="$failed corpora,"
 [ -z "$failed" ] || {
 	echo "fetch: missing:${failed%,}" >&2
