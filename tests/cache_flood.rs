@@ -55,13 +55,14 @@ fn deny(cache: &Cache, name: &str) -> bool {
         .is_ok()
 }
 
+/// Looks twice: the first look says nothing when another search list came into force just then, and the tests of this
+/// program set lists of their own.
 fn is_there(cache: &Cache, name: &str) -> bool {
-    let found = cache.first_address(
-        &cache.hashed(name.as_bytes()),
-        RecordType::A,
-        clock::now_ticks(),
-    );
-    matches!(found, FirstAddress::Address { .. })
+    let look = || {
+        let qname = cache.hashed(name.as_bytes());
+        cache.first_address(&qname, RecordType::A, clock::now_ticks())
+    };
+    (0..2).any(|_| matches!(look(), FirstAddress::Address { .. }))
 }
 
 /// Children that flood, and one that uses the hot names; gives how many hot names were missed in all and
