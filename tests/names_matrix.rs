@@ -386,10 +386,10 @@ fn history(s: &Setup, cell: Cell, kind: Kind, disturbed: bool) -> (Vec<Found>, V
             advance_for_tests(28_000);
             // The first round says that there is a refresher, so uses are noted.
             let mut refresher = refresh::Refresher::default();
-            let _none = refresh::run(&mut refresher);
+            let _none = refresh::run_for_tests(&mut refresher);
             let _noted = ask(kind, cell.flags);
             disturb();
-            let _refreshed = refresh::run(&mut refresher);
+            let _refreshed = refresh::run_for_tests(&mut refresher);
         }
         State::TtlZero => set_name(s, cell, 2),
         State::Edited => edit(NAME),

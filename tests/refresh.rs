@@ -10,6 +10,9 @@
 
 mod support;
 
+use std::fs::File;
+use std::os::fd::{AsRawFd as _, RawFd};
+use std::os::unix::thread::JoinHandleExt as _;
 use std::time::Duration;
 
 use kamailio_dns::cache::{Cache, RecordView};
@@ -20,9 +23,10 @@ use kamailio_dns::ffi::refresh::{
 use kamailio_dns::host::clock::advance_for_tests;
 use kamailio_dns::host::metrics::{self, Metric};
 use kamailio_dns::lookup::{self, Source};
+use kamailio_dns::resolver::servers::snapshot;
 use kamailio_dns::rr::RecordType;
 use support::children::{all_end_well, spawn};
-use support::{A, CNAME, NAPTR, Reply, Rr, Setup};
+use support::{A, CNAME, NAPTR, Reply, Rr, SRV, Setup};
 
 const IPV4_ONLY: u32 = 1;
 
@@ -88,16 +92,51 @@ fn a_name_in_use_never_expires() {
     }
 }
 
+/// Asked for once is not in use: whoever makes names up has each asked for once.
 #[test]
 fn a_name_that_nobody_uses_expires() {
     let s = setup();
     s.server.answer("cold.test", A, vec![a("cold.test", 20, 1)]);
     find("cold.test").unwrap();
-    pass(10);
-    assert_eq!(find("cold.test"), Ok((1, Source::Cache)));
-    pass(30);
+    pass(40);
     assert_eq!(s.server.count("cold.test", A), 1);
     assert!(seconds_left("cold.test", A) < 0);
+}
+
+/// One use, early in a long life, is worth one refresh.
+#[test]
+fn a_use_at_any_time_of_its_life_keeps_a_name() {
+    let s = setup();
+    s.server
+        .answer("warm.test", A, vec![a("warm.test", 300, 1)]);
+    find("warm.test").unwrap();
+    pass(1);
+    assert_eq!(find("warm.test"), Ok((1, Source::Cache)));
+    pass(350);
+    assert_eq!(s.server.count("warm.test", A), 2);
+    assert!(seconds_left("warm.test", A) > 200);
+    pass(300);
+    assert_eq!(s.server.count("warm.test", A), 2);
+    assert!(seconds_left("warm.test", A) < 0);
+}
+
+/// Each use finds fresh data, though the name is not used in each of its lives; and that ends a minute after the last.
+#[test]
+fn a_name_that_is_used_now_and_then_is_kept_fresh() {
+    let s = setup();
+    s.server.answer("some.test", A, vec![a("some.test", 5, 1)]);
+    for _ in 0..2 {
+        find("some.test").unwrap();
+    }
+    for _ in 0..4 {
+        pass(40);
+        assert_eq!(find("some.test"), Ok((1, Source::Cache)));
+        assert!(seconds_left("some.test", A) >= 0);
+    }
+    pass(70);
+    s.server.clear_queries();
+    pass(70);
+    assert_eq!(s.server.count("some.test", A), 0);
 }
 
 /// What the nameserver says now counts, also before the old data is over.
@@ -116,8 +155,6 @@ fn new_data_and_absence_come_ahead_of_expiry() {
     let reply = Reply::nxdomain(Rr::soa("test", 50, 50));
     s.server.script("h.test", A, vec![reply]);
     advance_for_tests(95_000);
-    run();
-    find("h.test").unwrap();
     assert_eq!(run(), 1);
     assert_eq!(find("h.test"), Err(LookupError::NxDomain));
 }
@@ -148,21 +185,42 @@ fn a_failed_refresh_keeps_the_data_to_its_limit() {
 /// It expired between two looks of the refresher: old data at once, and the refresher asks.
 #[test]
 fn stale_data_is_served_while_the_refresher_asks() {
-    let s = setup();
+    let mut s = setup();
+    s.options.set("dns_refresh_ahead", "0");
     s.server.answer("h.test", A, vec![a("h.test", 100, 1)]);
     find("h.test").unwrap();
-    advance_for_tests(80_000);
-    run();
-    find("h.test").unwrap();
     s.server.answer("h.test", A, vec![a("h.test", 100, 2)]);
-    advance_for_tests(30_000);
+    advance_for_tests(99_500);
     run();
+    advance_for_tests(1_000);
     for _ in 0..3 {
         assert_eq!(find("h.test"), Ok((1, Source::Cache)));
     }
     assert_eq!(s.server.count("h.test", A), 1);
     assert_eq!(run(), 1);
     assert_eq!(find("h.test"), Ok((2, Source::Cache)));
+}
+
+/// Where the refresher does not get there in time, who uses the record asks: it is never older than its TTL and two
+/// seconds while its server answers.
+#[test]
+fn what_is_over_for_a_while_is_asked_for() {
+    let mut s = setup();
+    s.options.set("dns_refresh_ahead", "0");
+    s.server.answer("h.test", A, vec![a("h.test", 100, 1)]);
+    find("h.test").unwrap();
+    s.server.answer("h.test", A, vec![a("h.test", 100, 2)]);
+    advance_for_tests(102_100);
+    run();
+    assert_eq!(find("h.test"), Ok((2, Source::Network)));
+    // No answer in the usual time: the old data, and the refresher goes on.
+    s.server.script("h.test", A, vec![Reply::dropped()]);
+    advance_for_tests(110_000);
+    run();
+    assert_eq!(find("h.test"), Ok((2, Source::Cache)));
+    s.server.answer("h.test", A, vec![a("h.test", 100, 3)]);
+    assert_eq!(run(), 1);
+    assert_eq!(find("h.test"), Ok((3, Source::Cache)));
 }
 
 /// Aliases are fetched anew for the sake of what they were followed for, new targets along with them.
@@ -267,24 +325,214 @@ fn a_thread_refreshes_for_other_processes() {
     assert_eq!(find("hot.test"), Ok((3, Source::Network)));
 }
 
-/// Many names at once, more than are asked for in one round.
+/// Many names at once, and some whose server keeps silent: those hold nobody up.
 #[test]
-fn many_names_are_refreshed() {
+fn silent_names_hold_up_no_others() {
     let s = setup();
-    for i in 0..100 {
-        let name = format!("n{i}.many.test");
-        s.server.answer(&name, A, vec![a(&name, 100, 1)]);
-        find(&name).unwrap();
+    let names: Vec<String> = (0..150).map(|i| format!("n{i}.many.test")).collect();
+    for name in &names {
+        s.server.answer(name, A, vec![a(name, 100, 1)]);
+        find(name).unwrap();
+        find(name).unwrap();
+    }
+    for name in &names[..50] {
+        s.server.script(name, A, vec![Reply::dropped()]);
+    }
+    for name in &names[50..] {
+        s.server.answer(name, A, vec![a(name, 100, 2)]);
     }
     advance_for_tests(95_000);
-    run();
-    for i in 0..100 {
-        find(&format!("n{i}.many.test")).unwrap();
+    tick_for_tests();
+    while names[50..].iter().any(|name| find(name).unwrap().0 == 1) {
+        std::thread::sleep(Duration::from_millis(5));
+        tick_for_tests();
+    }
+    for name in &names[50..] {
+        assert_eq!(s.server.count(name, A), 2);
+    }
+    // Those that are silent are still under way.
+    let failed = metrics::value(Metric::RefreshFailed);
+    for name in &names[..50] {
+        assert_eq!(find(name), Ok((1, Source::Cache)));
+    }
+    while metrics::value(Metric::RefreshFailed) == failed {
+        std::thread::sleep(Duration::from_millis(5));
+        tick_for_tests();
+    }
+}
+
+/// No more than the option allows.
+#[test]
+fn refreshes_have_a_budget() {
+    let mut s = setup();
+    s.options.set("dns_refresh_rate", "20");
+    for i in 0..40 {
+        let name = format!("n{i}.budget.test");
+        s.server.answer(&name, A, vec![a(&name, 100, 1)]);
+        find(&name).unwrap();
+        find(&name).unwrap();
     }
     s.server.clear_queries();
-    assert_eq!(run(), 100);
-    assert_eq!(s.server.total(), 100);
-    assert_eq!(run(), 0);
+    advance_for_tests(95_000);
+    let start = std::time::Instant::now();
+    while s.server.total() < 40 {
+        run();
+    }
+    assert!(start.elapsed() > Duration::from_millis(1200));
+    assert_eq!(s.server.total(), 40);
+}
+
+/// A process that has no descriptors left learns nothing of its nameserver from that, and does what it can.
+#[test]
+fn a_want_of_descriptors_is_no_fault_of_the_server() {
+    let s = setup();
+    let names: Vec<String> = (0..60).map(|i| format!("n{i}.few.test")).collect();
+    for name in &names {
+        s.server.answer(name, A, vec![a(name, 100, 1)]);
+        find(name).unwrap();
+        find(name).unwrap();
+    }
+    for name in &names {
+        let reply = Reply::answer(vec![a(name, 100, 2)]).delay_ms(20);
+        s.server.script(name, A, vec![reply]);
+    }
+    advance_for_tests(95_000);
+    let refresher = spawn(|| {
+        let (_files, limit) = leave_descriptors(9);
+        assert!(limit / 2 > 9);
+        while names.iter().any(|name| find(name).unwrap().0 == 1) {
+            run();
+            // What failed for the want of a descriptor is asked again after its back-off.
+            advance_for_tests(1000);
+        }
+        let errors: Vec<u64> = snapshot().iter().map(|server| server.errors).collect();
+        assert!(errors.iter().all(|&errors| errors == 0), "{errors:?}");
+    });
+    all_end_well(vec![refresher]);
+}
+
+/// Lowers the limit of this process to so many descriptors more than are open now, and takes all below the highest
+/// one; gives what takes them, and the limit.
+fn leave_descriptors(more: usize) -> (Vec<File>, usize) {
+    let mut files = vec![File::open("/dev/null").unwrap()];
+    while files.len() < 40 {
+        files.push(File::open("/dev/null").unwrap());
+    }
+    let highest = files.iter().map(|file| file.as_raw_fd()).max().unwrap();
+    let limit = highest as usize + 1 + more;
+    let few = libc::rlimit {
+        rlim_cur: limit as libc::rlim_t,
+        rlim_max: limit as libc::rlim_t,
+    };
+    // SAFETY: a valid rlimit.
+    let result = unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const few) };
+    assert_eq!(result, 0);
+    (files, limit)
+}
+
+/// What calls hold of SRV records that a NAPTR record elsewhere leads to is a copy, which stays as it is when the records
+/// are fetched anew: that happens once for each life of the records.
+#[test]
+fn copies_are_refreshed_as_what_they_are_copies_of() {
+    let s = setup();
+    let name = "_sip._udp.carrier.test";
+    let record = |port| Rr::srv(name, 100, 1, 1, port, "host.carrier.test");
+    s.server.answer(name, SRV, vec![record(5060)]);
+    let port = || {
+        let of = Some(b"d.test".as_slice());
+        let (entry, _) =
+            lookup::replacement_entry(of, name.as_bytes(), RecordType(SRV), IPV4_ONLY).unwrap();
+        assert_eq!(entry.owner(), of);
+        match entry.record(0) {
+            Some(RecordView::Srv { port, .. }) => port,
+            other => panic!("{other:?}"),
+        }
+    };
+    for _ in 0..3 {
+        assert_eq!(port(), 5060);
+    }
+    s.server.answer(name, SRV, vec![record(5070)]);
+    advance_for_tests(95_000);
+    assert_eq!(run(), 1);
+    for _ in 0..5 {
+        assert_eq!(run(), 0);
+        assert_eq!(port(), 5070);
+    }
+    assert_eq!(s.server.count(name, SRV), 2);
+}
+
+/// A program that closes what it does not know closes the refresher's event queue, too: that is made anew.
+#[test]
+fn a_program_may_close_all_descriptors() {
+    let s = setup();
+    s.server.answer("h.test", A, vec![a("h.test", 100, 1)]);
+    find("h.test").unwrap();
+    find("h.test").unwrap();
+    let replies = (2..5).map(|number| Reply::answer(vec![a("h.test", 100, number)]));
+    s.server.script("h.test", A, replies.collect());
+    let refresher = spawn(|| {
+        for (number, at) in [(2, "as it was"), (3, "closed"), (4, "taken")] {
+            advance_for_tests(95_000);
+            assert_eq!(run(), 1, "{at}");
+            assert_eq!(find("h.test"), Ok((number, Source::Cache)), "{at}");
+            let file = File::open("/dev/null").unwrap();
+            match number {
+                2 => close_event_queues(|queue| {
+                    // SAFETY: the refresher's, which this test is about.
+                    unsafe { libc::close(queue) }
+                }),
+                3 => close_event_queues(|queue| {
+                    // SAFETY: as above; the number stands for the file from here on.
+                    unsafe { libc::dup2(file.as_raw_fd(), queue) }
+                }),
+                _ => {}
+            }
+        }
+        assert!(snapshot().iter().all(|server| server.errors == 0));
+    });
+    all_end_well(vec![refresher]);
+}
+
+/// Calls `close` with each event queue that this process has; there are some.
+fn close_event_queues(close: impl Fn(RawFd) -> i32) {
+    let is_queue = |number: &RawFd| {
+        let target = std::fs::read_link(format!("/proc/self/fd/{number}"));
+        target.is_ok_and(|target| target.as_os_str() == "anon_inode:[eventpoll]")
+    };
+    let queues: Vec<RawFd> = (0..1024).filter(is_queue).collect();
+    assert!(!queues.is_empty());
+    assert!(queues.into_iter().all(|queue| close(queue) >= 0));
+}
+
+/// A thread that is cancelled while it refreshes comes back first: its stack is not unwound from within.
+#[test]
+fn a_cancelled_thread_ends_its_round() {
+    let s = setup();
+    s.server.answer("c.test", A, vec![a("c.test", 100, 1)]);
+    find("c.test").unwrap();
+    find("c.test").unwrap();
+    let reply = Reply::answer(vec![a("c.test", 100, 2)]).delay_ms(500);
+    s.server.script("c.test", A, vec![reply]);
+    advance_for_tests(95_000);
+    let thread = std::thread::spawn(|| {
+        let answered = run();
+        let mut before = 0;
+        // SAFETY: writes to our variable; 1 is PTHREAD_CANCEL_DISABLE of glibc and musl.
+        unsafe { pthread_setcancelstate(1, &raw mut before) };
+        answered
+    });
+    while s.server.count("c.test", A) < 2 {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    // SAFETY: the thread was not joined yet.
+    assert_eq!(unsafe { pthread_cancel(thread.as_pthread_t()) }, 0);
+    assert_eq!(thread.join().unwrap(), 1);
+    assert_eq!(find("c.test"), Ok((2, Source::Cache)));
+}
+
+unsafe extern "C" {
+    fn pthread_setcancelstate(state: libc::c_int, before: *mut libc::c_int) -> libc::c_int;
+    fn pthread_cancel(thread: libc::pthread_t) -> libc::c_int;
 }
 
 /// In Kamailio's timer: each tick returns at once, whatever the servers do; a later one stores.

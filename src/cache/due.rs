@@ -2,17 +2,18 @@
 //! refresher fetches them anew before anybody has to wait.
 //!
 //! A hit looks at nothing of this. When it writes its use stamp, once a second, it also looks how much
-//! of the entry's life is left. Names that nobody looks up at the end of their life just expire.
+//! of the entry's life is left, and a note of that is seen at once. Uses that fell earlier are found by the refresher: it
+//! looks through the table again and again, a part at a time, for entries in use whose end comes near.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use crate::host::clock::{self, TICKS_PER_S};
 use crate::host::options::{self, ExtraOpt};
 use crate::host::shared::{Shared, shared_struct};
-use crate::rr::RecordType;
+use crate::rr::{MAX_CNAME_HOPS, MAX_TTL_S, RecordType, eq_ignore_case};
 use crate::shm::pages::BlockId;
 
-use super::{Cache, EntryRef, layout};
+use super::{Cache, EntryRef, RecordView, layout};
 
 /// Entries noted and not yet fetched; beyond, the oldest are forgotten, and noted again at their next use.
 const PLACES: usize = 1024;
@@ -40,6 +41,19 @@ pub struct Due {
     pub entry: EntryRef,
     /// What was asked for: the entry's type, or, where it is an alias, that of the target.
     pub qtype: RecordType,
+}
+
+/// An entry in use that is to be fetched anew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Upcoming {
+    /// Number of the entry.
+    pub number: u32,
+    /// What was asked for; see [`Due::qtype`].
+    pub qtype: RecordType,
+    /// From this tick on.
+    pub due: u32,
+    /// It expires at this tick.
+    pub expire: u32,
 }
 
 /// Maps the board; before fork.
@@ -124,10 +138,10 @@ impl Cache {
         }
     }
 
-    /// Takes what was noted: entries that are expired or in the last part of their life, and linked.
+    /// Takes what was noted.
     ///
     /// One and the same may come twice.
-    pub fn take_due(&self, now: u32) -> impl Iterator<Item = Due> + '_ {
+    pub fn take_noted(&self) -> impl Iterator<Item = Upcoming> + '_ {
         let board = BOARD.get();
         board.places.iter().filter_map(move |place| {
             if place.load(Ordering::Relaxed) == 0 {
@@ -135,12 +149,143 @@ impl Cache {
             }
             let word = place.swap(0, Ordering::Relaxed);
             let entry = self.by_number(word as u32)?;
-            let qtype = match entry.rtype() {
-                RecordType::CNAME => RecordType((word >> 32) as u16),
-                rtype => rtype,
-            };
-            (is_due(&entry, now) && entry.is_linked()).then_some(Due { entry, qtype })
+            Some(Upcoming {
+                number: word as u32,
+                qtype: RecordType((word >> 32) as u16),
+                due: entry
+                    .expire()
+                    .wrapping_sub(window(layout::life_s(entry.counts()))),
+                expire: entry.expire(),
+            })
         })
+    }
+
+    /// Looks through `count` buckets of the table, from number `from` on, for entries in use that are to be fetched anew
+    /// within `ahead` ticks. Gives the number to go on at; `None` at the end of the table.
+    ///
+    /// Takes no reference: what is found is looked at again with [`Self::due`].
+    pub fn survey(
+        &self,
+        (from, count): (usize, usize),
+        (now, ahead): (u32, u32),
+        found: &mut impl FnMut(Upcoming),
+    ) -> Option<usize> {
+        let buckets = self.table().buckets();
+        let keep = options::extra(ExtraOpt::KeepFresh).min(MAX_TTL_S) * TICKS_PER_S;
+        let end = from.saturating_add(count).min(buckets.len());
+        let part = buckets.get(from..end).unwrap_or_default();
+        for bucket in part {
+            for place in 0..super::table::PLACES {
+                let upcoming = self.upcoming(bucket.block(place), now, keep);
+                if let Some(upcoming) = upcoming
+                    && clock::is_past(upcoming.due.wrapping_sub(ahead), now)
+                {
+                    found(upcoming);
+                }
+            }
+        }
+        (end < buckets.len()).then_some(end)
+    }
+
+    /// When an entry is to be fetched anew; `None` = not at all.
+    fn upcoming(&self, block: BlockId, now: u32, keep: u32) -> Option<Upcoming> {
+        if block == 0 {
+            return None;
+        }
+        let head = self.pages.words_from(block)?;
+        let word = |offset: usize| {
+            head.get(offset / 4)
+                .map(|word| word.load(Ordering::Relaxed))
+        };
+        let (rtype, flags, _) = layout::split_identity(word(layout::IDENTITY)?);
+        if flags & layout::FLAG_PERMANENT != 0 {
+            return None;
+        }
+        let counts = word(layout::COUNTS)?;
+        let is_negative = flags & layout::FLAG_NEGATIVE != 0;
+        if is_negative && layout::decode_kind(counts).is_failure() {
+            return None;
+        }
+        let (expire, stamp) = (word(layout::EXPIRE)?, word(layout::LAST_USED)?);
+        let is_over = clock::is_past(expire, now);
+        let idle = (now.wrapping_sub(stamp) as i32).max(0).cast_unsigned();
+        let is_recent = layout::tells_of_use(stamp) && idle <= keep;
+        let is_used = layout::was_used(stamp) && !is_over;
+        (is_recent || is_used).then(|| Upcoming {
+            number: block,
+            qtype: RecordType(rtype),
+            due: expire.wrapping_sub(window(layout::life_s(counts))),
+            expire,
+        })
+    }
+
+    /// What is to be fetched anew now; `None` when that was done meanwhile, or is not due yet.
+    #[must_use]
+    pub fn due(&self, upcoming: &Upcoming, now: u32) -> Option<Due> {
+        let entry = self.original(self.by_number(upcoming.number)?);
+        if !is_due(&entry, now) || !entry.is_linked() {
+            return None;
+        }
+        let qtype = match entry.rtype() {
+            RecordType::CNAME if upcoming.qtype != RecordType::CNAME => upcoming.qtype,
+            RecordType::CNAME => self.followed_for(&entry)?,
+            rtype => rtype,
+        };
+        Some(Due { entry, qtype })
+    }
+
+    /// Of a copy that leads back to another name, the entry of which it is one: it is as much in use. A copy stays behind
+    /// when the entry is fetched anew.
+    fn original(&self, entry: EntryRef) -> EntryRef {
+        if entry.owner().is_none() {
+            return entry;
+        }
+        match self.acquire_exact_any_age(&self.hashed(entry.name()), entry.rtype()) {
+            Some(original) => {
+                original.inherit_use(entry.last_used());
+                original
+            }
+            None => entry,
+        }
+    }
+
+    /// What an alias is followed for: the type in use that its target has.
+    fn followed_for(&self, alias: &EntryRef) -> Option<RecordType> {
+        let types = [
+            RecordType::A,
+            RecordType::AAAA,
+            RecordType::SRV,
+            RecordType::NAPTR,
+            RecordType::TXT,
+            RecordType::PTR,
+            RecordType::EBL,
+        ];
+        let mut target = alias.clone();
+        for _ in 0..MAX_CNAME_HOPS {
+            let name = match target.record(0)? {
+                RecordView::Cname(name) => self.hashed(name),
+                _ => return None,
+            };
+            let with = |rtype| self.acquire_exact_any_age(&name, rtype);
+            let used = types
+                .iter()
+                .filter_map(|&rtype| with(rtype))
+                .filter(|entry| layout::tells_of_use(entry.last_used()))
+                .max_by_key(|entry| entry.last_used().wrapping_sub(alias.expire()) as i32);
+            if let Some(used) = used {
+                return Some(used.rtype());
+            }
+            let further = with(RecordType::CNAME)?;
+            target = further;
+        }
+        None
+    }
+
+    /// What stands in the place of an entry now.
+    #[must_use]
+    pub fn successor(&self, old: &EntryRef) -> Option<EntryRef> {
+        let same = |entry: &EntryRef| eq_ignore_case(entry.name(), old.name());
+        self.acquire_by_hash(old.hash(), old.rtype(), &same)
     }
 }
 

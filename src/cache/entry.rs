@@ -476,6 +476,17 @@ impl EntryRef {
         stale
     }
 
+    /// Takes over when the entry before this one was used last (its [`Self::last_used`]), unless this one was used since.
+    pub fn inherit_use(&self, stamp: u32) {
+        let word = self.word(layout::LAST_USED);
+        let own = word.load(Ordering::Relaxed);
+        if !layout::was_used(own) && layout::tells_of_use(stamp) {
+            let inherited = layout::inherited_stamp(stamp);
+            // Used meanwhile: then that counts.
+            let _ = word.compare_exchange(own, inherited, Ordering::Relaxed, Ordering::Relaxed);
+        }
+    }
+
     /// The word at [`layout::COUNTS`].
     pub(super) fn counts(&self) -> u32 {
         self.at(layout::COUNTS)

@@ -60,22 +60,38 @@ pub(crate) const FLAG_PERMANENT: u8 = 2;
 pub(crate) const MARKS: u8 = 0xf8;
 
 /// The word at [`LAST_USED`] of a new entry. The lowest bit of a stamp says that the entry was looked up
-/// since it was made; a tick is short enough to lose it.
+/// since it was made, the next one, where that one is clear, that the time is when the entry before it was looked up
+/// last; four ticks are short enough to lose them.
 #[inline]
 pub(crate) fn fresh_stamp(now: u32) -> u32 {
-    now & !1
+    now & !(LOOKED_UP | IN_USE_BEFORE)
+}
+
+const LOOKED_UP: u32 = 1;
+const IN_USE_BEFORE: u32 = 2;
+
+/// The word at [`LAST_USED`] of an entry that nobody has looked up, in the place of one with this stamp.
+#[inline]
+pub(crate) fn inherited_stamp(stamp: u32) -> u32 {
+    fresh_stamp(stamp) | IN_USE_BEFORE
+}
+
+/// True for the stamp of an entry that was looked up, or was made in the place of one that was.
+#[inline]
+pub(crate) fn tells_of_use(stamp: u32) -> bool {
+    stamp & (LOOKED_UP | IN_USE_BEFORE) != 0
 }
 
 /// The word at [`LAST_USED`] of an entry that is looked up now.
 #[inline]
 pub(crate) fn use_stamp(now: u32) -> u32 {
-    now | 1
+    now | LOOKED_UP
 }
 
 /// True for the stamp of an entry that was looked up.
 #[inline]
 pub(crate) fn was_used(stamp: u32) -> bool {
-    stamp & 1 != 0
+    stamp & LOOKED_UP != 0
 }
 
 /// The word at [`IDENTITY`].
@@ -476,7 +492,7 @@ pub(crate) fn in_use_before(counts: u32) -> u32 {
 
 /// True for the words at [`COUNTS`] and [`LAST_USED`] of an entry whose name somebody asked for a second time.
 pub(crate) fn is_in_use(counts: u32, stamp: u32) -> bool {
-    was_used(stamp) || counts & WAS_IN_USE != 0
+    tells_of_use(stamp) || counts & WAS_IN_USE != 0
 }
 
 fn encode_kind(kind: NegativeKind) -> u8 {

@@ -2,6 +2,7 @@
 #![allow(unsafe_code, reason = "exported symbols")]
 
 use std::cell::RefCell;
+use std::collections::HashMap;
 use std::ffi::c_int;
 use std::mem::ManuallyDrop;
 use std::sync::Arc;
@@ -14,20 +15,19 @@ use parking_lot::Mutex;
 use super::guard::guard;
 use crate::cache::{Cache, due};
 use crate::host::log::Level;
-use crate::host::{clock::TICKS_PER_S, fork, thread};
-use crate::lookup::refresh::{self, Job, LIMIT_MS, Refresher, SILENCE};
-use crate::resolver::{self, Question, Settings, Timed};
+use crate::host::{clock, clock::TICKS_PER_S, fork, thread};
+use crate::lookup::refresh::{Job, Refresher, SILENCE, Worker};
+use crate::resolver::{Background, Done, Question, Settings};
 use crate::rr::RecordType;
 
 /// Ticks between two looks of the timer.
 pub(super) const TICKS: u32 = TICKS_PER_S / 8;
 /// The same for the thread of a standalone program.
 const PAUSE: Duration = Duration::from_millis(100);
-/// Batches under way at a time: one that a server keeps waiting holds up a few names, not all.
-const MAX_BATCHES: usize = 4;
-
-/// A thread that asks, and what it asks for.
-type Batch = (JoinHandle<Vec<Timed>>, Vec<Job>);
+/// How long the timer's thread waits for answers before it looks for further questions, ms.
+const TURN_MS: u64 = 20;
+/// How long it sleeps when there is nothing to do; the timer wakes it.
+const SLEEP: Duration = Duration::from_secs(60);
 
 /// The refresher of the timer process.
 ///
@@ -37,22 +37,45 @@ type Batch = (JoinHandle<Vec<Timed>>, Vec<Job>);
 #[derive(Default)]
 struct TimerRefresher {
     refresher: Refresher,
-    batches: Vec<Batch>,
+    jobs: HashMap<u64, Job>,
+    tickets: u64,
+    asker: Option<Asker>,
+}
+
+/// The thread that asks.
+struct Asker {
+    thread: JoinHandle<()>,
+    desk: Arc<Mutex<Desk>>,
+}
+
+/// What timer and thread hand each other.
+#[derive(Default)]
+struct Desk {
+    orders: Vec<Order>,
+    done: Vec<Done>,
+    /// Questions that may be asked besides those that are ordered.
+    room: usize,
+}
+
+/// A question to be asked.
+struct Order {
+    ticket: u64,
+    qname: Vec<u8>,
+    qtype: RecordType,
+    settings: Settings,
+    limit_ms: u64,
 }
 
 thread_local! {
-    static OF_TIMER: RefCell<TimerRefresher> = RefCell::default();
+    static OF_TIMER: RefCell<fork::Own<TimerRefresher>> = RefCell::default();
 }
 
 /// One tick of the timer.
 pub(super) fn on_tick() {
     OF_TIMER.with_borrow_mut(|timer| {
+        let timer = timer.get();
         timer.collect();
-        if timer.batches.len() < MAX_BATCHES {
-            timer.dispatch();
-        } else {
-            due::refresher_works(SILENCE);
-        }
+        timer.dispatch();
     });
 }
 
@@ -65,49 +88,91 @@ pub fn tick_for_tests() {
 impl TimerRefresher {
     /// Stores what came back.
     fn collect(&mut self) {
-        let (done, waiting) = std::mem::take(&mut self.batches)
-            .into_iter()
-            .partition(|(thread, _)| thread.is_finished());
-        self.batches = waiting;
-        let done: Vec<Batch> = done;
-        for (thread, jobs) in done {
-            // After a panic the claims are given up, and whoever uses the names has them noted again.
-            let Ok(answered) = thread.join() else {
-                crate::log!(Level::Bug, "a thread that refreshes DNS data panicked");
-                continue;
-            };
-            let questions: Vec<Question<'_>> = jobs.iter().map(Job::question).collect();
-            resolver::note_slow_queries(&questions, &answered);
-            for (job, timed) in jobs.into_iter().zip(answered) {
-                self.refresher.settle(job, timed.outcome);
+        let Some(asker) = &self.asker else { return };
+        if asker.thread.is_finished() {
+            crate::log!(Level::Bug, "the thread that refreshes DNS data panicked");
+            // The claims are given up, and what is due is found again.
+            self.asker = None;
+            self.jobs.clear();
+            return;
+        }
+        let done = std::mem::take(&mut asker.desk.lock().done);
+        for Done { ticket, timed } in done {
+            if let Some(job) = self.jobs.remove(&ticket) {
+                self.refresher.settle(job, timed);
             }
         }
     }
 
     fn dispatch(&mut self) {
-        let jobs = self.refresher.take();
+        let room = match &self.asker {
+            Some(asker) => asker.desk.lock().room,
+            // The thread is started for the first question.
+            None => 1,
+        };
+        let jobs = self.refresher.take(room);
         if jobs.is_empty() {
             return;
         }
-        let settings = Settings::current();
-        let questions: Vec<(Vec<u8>, RecordType)> = jobs
-            .iter()
-            .map(|job| (job.question().qname.to_vec(), job.question().qtype))
-            .collect();
-        let until_ms = resolver::now_ms().saturating_add(LIMIT_MS);
-        let work = move || {
-            let questions: Vec<Question<'_>> = questions
-                .iter()
-                .map(|(qname, qtype)| Question {
-                    qname,
-                    qtype: *qtype,
-                })
-                .collect();
-            resolver::query_with(&settings, &questions, Some(until_ms))
+        let Some(asker) = self.asker.take().or_else(Asker::start) else {
+            return;
         };
-        match thread::spawn("dns-refresh", work) {
-            Ok(thread) => self.batches.push((thread, jobs)),
-            Err(error) => crate::log!(Level::Err, "no thread to refresh DNS data: {error}"),
+        let settings = Settings::current();
+        let mut desk = asker.desk.lock();
+        desk.room = desk.room.saturating_sub(jobs.len());
+        for job in jobs {
+            self.tickets += 1;
+            let Question { qname, qtype } = job.question();
+            desk.orders.push(Order {
+                ticket: self.tickets,
+                qname: qname.to_vec(),
+                qtype,
+                settings: settings.clone(),
+                limit_ms: job.limit_ms(),
+            });
+            self.jobs.insert(self.tickets, job);
+        }
+        drop(desk);
+        asker.thread.thread().unpark();
+        self.asker = Some(asker);
+    }
+}
+
+impl Asker {
+    fn start() -> Option<Self> {
+        let desk = Arc::new(Mutex::new(Desk::default()));
+        let ours = Arc::clone(&desk);
+        match thread::spawn("dns-refresh", move || ask_what_is_ordered(&ours)) {
+            Ok(thread) => Some(Self { thread, desk }),
+            Err(error) => {
+                crate::log!(Level::Err, "no thread to refresh DNS data: {error}");
+                None
+            }
+        }
+    }
+}
+
+/// The work of the timer's thread, as long as the process lives.
+fn ask_what_is_ordered(desk: &Mutex<Desk>) {
+    let mut background = Background::new();
+    loop {
+        let orders = std::mem::take(&mut desk.lock().orders);
+        for order in orders {
+            let question = Question {
+                qname: &order.qname,
+                qtype: order.qtype,
+            };
+            background.ask(order.ticket, &question, &order.settings, order.limit_ms);
+        }
+        let done = background.turn(clock::monotonic_ms().saturating_add(TURN_MS));
+        let is_idle = {
+            let mut desk = desk.lock();
+            desk.done.extend(done);
+            desk.room = background.room().saturating_sub(desk.orders.len());
+            background.under_way() == 0 && desk.orders.is_empty()
+        };
+        if is_idle {
+            std::thread::park_timeout(SLEEP);
         }
     }
 }
@@ -137,13 +202,19 @@ static RUNNING: Mutex<Option<Running>> = Mutex::new(None);
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn dns_refresh_run() -> c_int {
     thread_local! {
-        static OURS: RefCell<Refresher> = RefCell::default();
+        static OURS: RefCell<Worker> = RefCell::default();
     }
     guard!(-1, {
         if Cache::instance().is_none() {
             return -1;
         }
-        let answered = OURS.with_borrow_mut(refresh::run);
+        let _whole = thread::uncancelled();
+        let answered = OURS.with_borrow_mut(|worker| {
+            if !worker.is_ours() {
+                *worker = Worker::default();
+            }
+            worker.run()
+        });
         c_int::try_from(answered).unwrap_or(c_int::MAX)
     })
 }
@@ -151,7 +222,7 @@ pub unsafe extern "C" fn dns_refresh_run() -> c_int {
 /// Starts a thread that does what `dns_refresh_run()` does, ten times a second, in this process.
 ///
 /// To be called after the last fork, in one process of those that share the cache; a second call changes
-/// nothing. Not for use inside Kamailio, whose slow timer refreshes. Returns 0, or -1 when there is no
+/// nothing. A child that is forked later has copies of its sockets until it executes another program. Not for use inside Kamailio, whose slow timer refreshes. Returns 0, or -1 when there is no
 /// cache or no thread can be started.
 ///
 /// # Safety
@@ -170,10 +241,12 @@ pub unsafe extern "C" fn dns_refresh_start() -> c_int {
         let stop = Arc::new(AtomicBool::new(false));
         let told = Arc::clone(&stop);
         let work = move || {
-            let mut refresher = Refresher::default();
+            let mut worker = Worker::default();
             while !told.load(Ordering::Acquire) {
-                refresh::run(&mut refresher);
-                std::thread::park_timeout(PAUSE);
+                worker.step();
+                if worker.is_idle() {
+                    std::thread::park_timeout(PAUSE);
+                }
             }
             due::refresher_ends();
         };

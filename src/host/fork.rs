@@ -1,6 +1,7 @@
 //! Notices forks, so that per-process state is not shared with the parent by accident.
 #![allow(unsafe_code, reason = "registers a handler with pthread_atfork")]
 
+use std::mem::ManuallyDrop;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 static GENERATION: AtomicU32 = AtomicU32::new(1);
@@ -19,6 +20,54 @@ pub fn generation() -> u32 {
     GENERATION.load(Ordering::Relaxed)
 }
 
+/// What belongs to the process that made it, such as claims and references in shared memory: a child, which has a copy,
+/// neither uses nor drops that.
+#[derive(Debug)]
+pub struct Own<T> {
+    value: Option<T>,
+    generation: u32,
+}
+
+impl<T> Default for Own<T> {
+    fn default() -> Self {
+        Self {
+            value: None,
+            generation: generation(),
+        }
+    }
+}
+
+impl<T: Default> Own<T> {
+    /// What this process has, made at first use.
+    pub fn get(&mut self) -> &mut T {
+        if !self.is_ours() {
+            self.forget();
+        }
+        self.value.get_or_insert_with(T::default)
+    }
+}
+
+impl<T> Own<T> {
+    /// False in a child of the process that it belongs to.
+    #[must_use]
+    pub fn is_ours(&self) -> bool {
+        self.generation == generation()
+    }
+
+    fn forget(&mut self) {
+        let _parents = ManuallyDrop::new(self.value.take());
+        self.generation = generation();
+    }
+}
+
+impl<T> Drop for Own<T> {
+    fn drop(&mut self) {
+        if !self.is_ours() {
+            self.forget();
+        }
+    }
+}
+
 /// Notices forks from here on.
 pub(super) fn watch() {
     if REGISTERED.load(Ordering::Relaxed) {
@@ -31,4 +80,51 @@ pub(super) fn watch() {
     let rc = unsafe { libc::pthread_atfork(None, None, Some(after_fork_in_child)) };
     debug_assert_eq!(rc, 0);
     REGISTERED.store(true, Ordering::Relaxed);
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    static DROPPED: AtomicU32 = AtomicU32::new(0);
+
+    #[derive(Default)]
+    struct Counted(u32);
+
+    impl Drop for Counted {
+        fn drop(&mut self) {
+            DROPPED.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// In a child: begins anew, and the parent's is not dropped.
+    fn is_anew(mut own: Own<Counted>) -> bool {
+        let is_other = !own.is_ours() && own.get().0 == 0 && own.is_ours();
+        let none = DROPPED.load(Ordering::Relaxed) == 0;
+        drop(own);
+        is_other && none && DROPPED.load(Ordering::Relaxed) == 1
+    }
+
+    #[test]
+    fn a_child_does_not_drop_what_its_parent_owns() {
+        let mut own: Own<Counted> = Own::default();
+        own.get().0 = 7;
+        let mut unused: Own<Counted> = Own::default();
+        unused.get();
+        // SAFETY: the child does nothing but atomic operations and calls of `_exit()`.
+        let child = unsafe { libc::fork() };
+        if child == 0 {
+            drop(unused);
+            let status = i32::from(!is_anew(own));
+            // SAFETY: ends the child without the work that the parent's test program does at its end.
+            unsafe { libc::_exit(status) };
+        }
+        let mut status = 1;
+        // SAFETY: a child of ours, and a variable that the call may write to.
+        let ended = unsafe { libc::waitpid(child, &raw mut status, 0) };
+        assert_eq!((ended, status), (child, 0));
+        assert_eq!(own.get().0, 7);
+        drop(own);
+        assert_eq!(DROPPED.load(Ordering::Relaxed), 1);
+    }
 }

@@ -17,6 +17,7 @@ pub(crate) mod futex;
 pub mod hooks;
 pub mod interface;
 pub mod kamailio;
+pub mod limits;
 pub mod log;
 pub mod metrics;
 pub mod options;

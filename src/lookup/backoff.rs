@@ -73,6 +73,11 @@ pub(super) fn is_waiting(key: u64, now: u32) -> bool {
     state(key).is_some_and(|(until, _)| !clock::is_past(until, now))
 }
 
+/// True when the question was not answered the last time that it was asked.
+pub(super) fn has_failed(key: u64) -> bool {
+    state(key).is_some()
+}
+
 /// First and longest time, s.
 fn limits() -> (u32, u32) {
     let first = options::extra(ExtraOpt::FailureTtl).min(MAX_TTL_S);

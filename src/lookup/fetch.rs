@@ -340,26 +340,39 @@ impl<'a> Lookup<'a> {
             return Ok(serve(stale));
         }
         let mut attempt = None;
-        if stale.is_recent {
-            if due::is_refresher_alive(clock::now_ticks()) {
-                if stale.was_noted {
-                    self.cache.note_due(&stale.expired, self.qtype);
-                }
-                return Ok(serve(stale));
+        let has_refresher = due::is_refresher_alive(clock::now_ticks());
+        if stale.is_recent && has_refresher {
+            if stale.was_noted {
+                self.cache.note_due(&stale.expired, self.qtype);
             }
+            return Ok(serve(stale));
+        }
+        if stale.is_recent || !has_refresher {
             let now = flight::attempt(self.cache, key);
-            if matches!(now, Attempt::Busy(_)) {
+            if stale.is_recent && matches!(now, Attempt::Busy(_)) {
                 return Ok(serve(stale));
             }
             attempt = Some(now);
         }
-        self.patience_ms = Some(stale::PATIENCE_MS);
+        // With a refresher the question goes on when this call has had enough of it.
+        self.patience_ms = Some(if has_refresher {
+            resolver::usual_ms()
+        } else {
+            stale::PATIENCE_MS
+        });
         match fetch(&mut self, attempt) {
             Ok(entry) => {
                 metrics::count(Metric::Miss);
+                // It was in use before, so it is now.
+                entry.touch(clock::now_ticks());
                 Ok((entry, self.source()))
             }
-            Err(LookupError::Failed(_) | LookupError::OutOfMemory) => Ok(serve(stale)),
+            Err(LookupError::Failed(_) | LookupError::OutOfMemory) => {
+                if has_refresher {
+                    self.cache.note_due(&stale.expired, self.qtype);
+                }
+                Ok(serve(stale))
+            }
             Err(error) => {
                 metrics::count(Metric::Miss);
                 Err(error)
@@ -631,15 +644,18 @@ impl<'a> Lookup<'a> {
         Ok(())
     }
 
-    /// True when it was the call's deadline that ended a question, before a server had a fair time to answer.
+    /// True when it was the call's deadline, or the patience of a call that has stale data, that ended a question before
+    /// a server had a fair time to answer.
     fn was_cut_short(&self, outcome: &Outcome, sent_ms: u64) -> bool {
+        if !matches!(outcome, Outcome::Failed(Failure::Timeout)) {
+            return false;
+        }
         let now_ms = resolver::now_ms();
-        let is_over = matches!(outcome, Outcome::Failed(Failure::Timeout))
-            && self.question_end_ms.is_some_and(|end_ms| now_ms >= end_ms);
+        let is_over = self.question_end_ms.is_some_and(|end_ms| now_ms >= end_ms);
         if is_over {
             deadline::note_end_of_question();
         }
-        is_over && now_ms.saturating_sub(sent_ms) < FAIR_MS
+        (is_over || self.patience_ms.is_some()) && now_ms.saturating_sub(sent_ms) < FAIR_MS
     }
 
     fn companion(&self, name: &HashedName<'_>, qtype: RecordType) -> Option<Companion> {

@@ -17,6 +17,8 @@ mod hosts;
 #[cfg(feature = "use_dns_cache")]
 mod known;
 #[cfg(feature = "use_dns_cache")]
+mod plan;
+#[cfg(feature = "use_dns_cache")]
 pub mod refresh;
 pub mod request;
 mod service;

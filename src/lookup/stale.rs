@@ -13,6 +13,8 @@ use super::walk::Aim;
 
 /// How long somebody waits for new data while there is old, ms (RFC 8767 section 5).
 pub(super) const PATIENCE_MS: u64 = 1800;
+/// Age that data has when it comes, at the utmost where all is well, ticks.
+const ON_THE_WAY: u32 = TICKS_PER_S / 4;
 /// TTL that stale data is reported with, s (RFC 8767 section 4).
 const REPORTED_TTL_S: i32 = 30;
 
@@ -23,7 +25,7 @@ pub(super) struct Stale {
     pub(super) entry: EntryRef,
     /// What has expired: the records, or an alias on the way to them.
     pub(super) expired: EntryRef,
-    /// It was in use lately, up to when it was looked for now.
+    /// It expired a moment ago: a refresh may be under way.
     pub(super) is_recent: bool,
     /// Its use was noted, which happens once a second.
     pub(super) was_noted: bool,
@@ -76,8 +78,7 @@ pub(super) fn find_relative(
 
 /// Notes the use of stale data.
 fn used(cache: &Cache, entry: EntryRef, expired: EntryRef, now: u32) -> Stale {
-    // A stamp may lie a tick ahead.
-    let unused = (now.wrapping_sub(expired.last_used()) as i32).max(0) as u32;
+    let over = (now.wrapping_sub(expired.expire()) as i32).max(0) as u32;
     let recent = options::extra(ExtraOpt::StaleRecent).min(MAX_TTL_S) * TICKS_PER_S;
     let was_noted = expired.touch(now);
     if entry.touch(now) && !entry.is_expired(now) {
@@ -86,7 +87,8 @@ fn used(cache: &Cache, entry: EntryRef, expired: EntryRef, now: u32) -> Stale {
     Stale {
         entry,
         expired,
-        is_recent: unused <= recent,
+        // The data is a little older: it took its time to come, and clocks are read in ticks.
+        is_recent: over + ON_THE_WAY <= recent,
         was_noted,
     }
 }

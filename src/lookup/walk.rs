@@ -11,6 +11,7 @@ use smallvec::{SmallVec, smallvec};
 
 use crate::cache::{
     Cache, Conflict, Draft, DraftData, DraftRecord, EntryRef, ListId, Mark, NegativeKind, Place,
+    RecordView,
 };
 use crate::error::{Failure, LookupError};
 use crate::host::clock;
@@ -18,7 +19,6 @@ use crate::host::options::{self, Opt};
 use crate::resolver::SearchList;
 use crate::rr::{MAX_CNAME_HOPS, MAX_TTL_S, Name, RData, RecordType, eq_ignore_case};
 
-use super::known::{Known, known};
 use super::request::family_order;
 
 /// What a walk is made for.
@@ -254,9 +254,7 @@ impl Walk {
         if Some(self.position) != self.as_is {
             return;
         }
-        let qname = cache.hashed(winner.as_bytes());
-        let entry = cache.acquire_exact(&qname, self.aim.qtype, clock::now_ticks());
-        if let Some(entry) = entry
+        if let Some(entry) = live(cache, winner.as_bytes(), self.aim.qtype)
             && matches!(
                 entry.negative(),
                 Some(NegativeKind::NxDomain | NegativeKind::NoData)
@@ -301,13 +299,33 @@ fn seconds_left(entry: &EntryRef) -> u32 {
     u32::try_from(clock::seconds_until(entry.expire(), clock::now_ticks())).unwrap_or(0)
 }
 
+/// What the cache has live under a name, or an alias of it. That is no use of it: who walks looks at what it has just
+/// stored.
+fn live(cache: &Cache, name: &[u8], qtype: RecordType) -> Option<EntryRef> {
+    let (qname, now) = (cache.hashed(name), clock::now_ticks());
+    let of_type = |rtype| {
+        let entry = cache.acquire_exact_any_age(&qname, rtype);
+        entry.filter(|entry| entry.is_permanent() || !entry.is_expired(now))
+    };
+    of_type(qtype).or_else(|| of_type(RecordType::CNAME).filter(|alias| alias.negative().is_none()))
+}
+
 /// For how long the cache knows that there is nothing, or that asking failed, s; 0 = it does not.
 fn life_of_absence_s(cache: &Cache, name: &[u8], qtype: RecordType) -> u32 {
-    let mut hops = MAX_CNAME_HOPS;
-    match known(cache, name, qtype, &mut hops) {
-        Known::Entry(entry) if entry.negative().is_some() => seconds_left(&entry),
-        _ => 0,
+    let mut entry = live(cache, name, qtype);
+    for _ in 0..=MAX_CNAME_HOPS {
+        entry = match entry {
+            Some(found) if found.negative().is_some() => return seconds_left(&found),
+            Some(found) => match found.record(0) {
+                Some(RecordView::Cname(target)) if found.rtype() != qtype => {
+                    live(cache, target, qtype)
+                }
+                _ => return 0,
+            },
+            None => return 0,
+        };
     }
+    0
 }
 
 /// For how long a name leads to the records that the cache has, s.
@@ -315,8 +333,7 @@ fn life_of_chain_s(cache: &Cache, name: &Name, qtype: RecordType) -> u32 {
     let mut name = name.clone();
     let mut life_s = MAX_TTL_S;
     for _ in 0..=MAX_CNAME_HOPS {
-        let qname = cache.hashed(name.as_bytes());
-        let Some(entry) = cache.acquire_hashed(&qname, qtype, clock::now_ticks()) else {
+        let Some(entry) = live(cache, name.as_bytes(), qtype) else {
             return 0;
         };
         life_s = life_s.min(seconds_left(&entry));
@@ -324,7 +341,7 @@ fn life_of_chain_s(cache: &Cache, name: &Name, qtype: RecordType) -> u32 {
             return life_s;
         }
         let target = match entry.record(0) {
-            Some(crate::cache::RecordView::Cname(target)) => Name::from_text(target),
+            Some(RecordView::Cname(target)) => Name::from_text(target),
             _ => None,
         };
         let Some(target) = target else { return 0 };

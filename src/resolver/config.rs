@@ -41,6 +41,36 @@ pub struct Settings {
     first: usize,
 }
 
+/// Settings for as long as a question is under way: those of a caller who waits for it, or its own.
+#[derive(Debug)]
+pub(super) enum Held<'s> {
+    Lent(&'s Settings),
+    Owned(Settings),
+}
+
+impl std::ops::Deref for Held<'_> {
+    type Target = Settings;
+
+    fn deref(&self) -> &Settings {
+        match self {
+            Self::Lent(settings) => settings,
+            Self::Owned(settings) => settings,
+        }
+    }
+}
+
+impl<'s> From<&'s Settings> for Held<'s> {
+    fn from(settings: &'s Settings) -> Self {
+        Self::Lent(settings)
+    }
+}
+
+impl From<Settings> for Held<'_> {
+    fn from(settings: Settings) -> Self {
+        Self::Owned(settings)
+    }
+}
+
 /// The part of the settings that stays the same from lookup to lookup.
 #[derive(Debug)]
 pub(super) struct Values {

@@ -12,7 +12,7 @@
 
 use smallvec::SmallVec;
 
-use super::config::{MAX_SERVERS, Settings};
+use super::config::{Held, MAX_SERVERS};
 use super::cookie::Cookie;
 use super::edns::{self, Policy, Trouble};
 use super::findings::Findings;
@@ -102,7 +102,7 @@ struct Attempts {
 /// A question and how far it has got.
 #[derive(Debug)]
 pub(super) struct Exchange<'s> {
-    settings: &'s Settings,
+    settings: Held<'s>,
     qtype: RecordType,
     candidates: Candidates,
     /// Index of the candidate under way.
@@ -136,14 +136,14 @@ pub(super) struct Exchange<'s> {
 impl<'s> Exchange<'s> {
     /// Prepares a question; nothing is sent yet.
     pub(super) fn new(
-        settings: &'s Settings,
+        settings: impl Into<Held<'s>>,
         candidates: Candidates,
         qtype: RecordType,
         deadline_ms: Option<u64>,
         additional: bool,
     ) -> Self {
         Self {
-            settings,
+            settings: settings.into(),
             qtype,
             candidates,
             position: 0,
@@ -261,7 +261,9 @@ impl<'s> Exchange<'s> {
             if self.send(place, &server, way, session) {
                 return self.send_copies(protocol, session);
             }
-            server.note_unreachable(session.transport.now_ms());
+            if !session.transport.failed_here() {
+                server.note_unreachable(session.transport.now_ms());
+            }
             self.note_failure(Failure::Network);
             self.mark_spent(place, session);
         }

@@ -8,6 +8,7 @@
 
 #[macro_use]
 mod trace;
+pub mod background;
 pub mod config;
 mod cookie;
 mod datagrams;
@@ -16,6 +17,7 @@ mod exchange;
 mod findings;
 mod hook;
 pub mod hosts;
+mod many;
 mod message;
 mod rdata;
 mod regular_file;
@@ -28,6 +30,7 @@ mod spelling;
 mod transport;
 mod wire;
 
+pub use background::{Background, Done};
 pub use config::Settings;
 pub use transport::{Event, Handle, Protocol, Transport};
 
@@ -38,6 +41,7 @@ use crate::host::log::slow_query_level;
 use crate::host::options::{self, Opt};
 use crate::host::thread;
 use crate::rr::{Name, Record, RecordType, eq_ignore_case};
+use config::Held;
 use exchange::Exchange;
 use smallvec::SmallVec;
 
@@ -227,6 +231,31 @@ pub fn now_ms() -> u64 {
     session::now_ms()
 }
 
+/// What a server is given before its times were measured, ms.
+const FIRST_USUAL_MS: u64 = 300;
+/// Least and greatest time that counts as usual, ms: a server that knows an answer takes less than one that has to ask.
+const USUAL_MS: std::ops::RangeInclusive<u64> = 200..=1800;
+
+impl Settings {
+    /// How long answers of the server that is asked first usually take at the utmost, ms.
+    fn usual_ms(&self) -> u64 {
+        let mut servers = (0..self.server_count()).filter_map(|place| self.server(place));
+        let first_up = servers.clone().find(|server| server.is_up());
+        let usual_us = first_up
+            .or_else(|| servers.next())
+            .and_then(|s| s.usual_us());
+        usual_us.map_or(FIRST_USUAL_MS, |us| {
+            (us / 1000).clamp(*USUAL_MS.start(), *USUAL_MS.end())
+        })
+    }
+}
+
+/// How long answers usually take, ms: who wants one that others are asking for waits as long.
+#[must_use]
+pub fn usual_ms() -> u64 {
+    Settings::current().usual_ms()
+}
+
 /// The longest that [`query`] may block for this question without a deadline, ms.
 #[must_use]
 pub fn longest_ms(question: &Question<'_>) -> u64 {
@@ -402,18 +431,19 @@ fn from_hosts(settings: &Settings, question: &Question<'_>) -> Option<Timed> {
 
 /// What is known of a question without asking, or else an exchange to run.
 fn prepare<'s>(
-    settings: &'s Settings,
+    settings: impl Into<Held<'s>>,
     question: &Question<'_>,
     deadline_ms: Option<u64>,
     additional: bool,
 ) -> Result<Exchange<'s>, Timed> {
+    let settings = settings.into();
     let known = |outcome| {
         Err(Timed {
             outcome,
             took_ms: 0,
         })
     };
-    if let Some(timed) = from_hosts(settings, question) {
+    if let Some(timed) = from_hosts(&settings, question) {
         return Err(timed);
     }
     let values = &settings.values;

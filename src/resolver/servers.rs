@@ -237,6 +237,13 @@ impl Server {
         ((smoothed + 4 * variation) / 1000).max(MIN_RTO_MS)
     }
 
+    /// How long its answers usually take at the utmost, µs; `None` = never measured.
+    pub(super) fn usual_us(&self) -> Option<u64> {
+        let round_trip = self.slot().round_trip.load(Ordering::Relaxed);
+        let (smoothed, variation) = (round_trip & u64::from(u32::MAX), round_trip >> 32);
+        (round_trip != 0).then_some(smoothed + 4 * variation)
+    }
+
     /// The cookie to send.
     pub(super) fn cookie(&self, now_ms: u64) -> Cookie {
         self.slot().cookies.get(now_ms)

@@ -83,7 +83,7 @@ pub(super) fn with_transport<R>(transport: Box<dyn Transport>, work: impl FnOnce
 }
 
 impl Session {
-    fn new(transport: Box<dyn Transport>) -> Self {
+    pub(super) fn new(transport: Box<dyn Transport>) -> Self {
         Self {
             transport,
             query: Vec::new(),
@@ -176,6 +176,11 @@ impl Session {
         while let Some((handle, event)) = self.transport.wait(now_ms) {
             self.on_late_event(handle, event);
         }
+        self.close_overdue(now_ms);
+    }
+
+    /// Gives up the queries to servers that are down whose time is over.
+    pub(super) fn close_overdue(&mut self, now_ms: u64) {
         self.close_late(|late| late.until_ms <= now_ms);
     }
 
@@ -189,7 +194,8 @@ impl Session {
         });
     }
 
-    fn on_late_event(&mut self, handle: Handle, event: Event) {
+    /// What came for a query that nobody waits for any more.
+    pub(super) fn on_late_event(&mut self, handle: Handle, event: Event) {
         let Some(late) = self.late.iter_mut().find(|late| late.handle == handle) else {
             return;
         };

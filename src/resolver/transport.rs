@@ -19,7 +19,7 @@ use super::datagrams::{Datagram, Datagrams};
 use crate::host::clock;
 
 /// Largest DNS message.
-const MAX_MESSAGE_OCTETS: usize = 65_535;
+pub(super) const MAX_MESSAGE_OCTETS: usize = 65_535;
 
 /// Messages read of one TCP connection. One is asked for; a few more are borne with, as over UDP.
 const MAX_TCP_MESSAGES: u32 = 16;
@@ -37,7 +37,7 @@ pub enum Protocol {
 }
 
 /// Names a query that is under way; never used twice.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Handle(pub u64);
 
 /// What happened to a query.
@@ -71,6 +71,17 @@ pub trait Transport {
         self.close(handle);
     }
 
+    /// True when the last [`open`](Self::open) failed for want of something here, descriptors or memory, which says nothing
+    /// of the server.
+    fn failed_here(&self) -> bool {
+        false
+    }
+
+    /// The handle that [`open`](Self::open) gave last, where the transport counts them up by one.
+    fn last_handle(&self) -> Option<Handle> {
+        None
+    }
+
     /// Takes the room of a message back that was read.
     fn recycle(&mut self, message: Vec<u8>) {
         drop(message);
@@ -86,6 +97,7 @@ pub(super) struct SystemTransport {
     channels: Vec<Channel>,
     ready: VecDeque<(Handle, Event)>,
     last_handle: u64,
+    failed_here: bool,
     /// Room for the arguments of `poll()`.
     interest: Vec<libc::pollfd>,
     /// Room for one datagram.
@@ -95,9 +107,10 @@ pub(super) struct SystemTransport {
     spare: Vec<u8>,
 }
 
+/// A query under way.
 #[derive(Debug)]
-struct Channel {
-    handle: Handle,
+pub(super) struct Channel {
+    pub(super) handle: Handle,
     socket: Socket,
 }
 
@@ -130,18 +143,16 @@ impl Transport for SystemTransport {
     }
 
     fn open(&mut self, server: SocketAddr, protocol: Protocol, query: &[u8]) -> Option<Handle> {
-        let socket = match protocol {
-            Protocol::Udp => self.datagrams.send(server, query).map(Socket::Udp),
-            Protocol::Tcp => Connection::open(server, query).map(Socket::Tcp),
-        };
-        match socket {
-            Ok(socket) => {
-                self.last_handle += 1;
-                let handle = Handle(self.last_handle);
-                self.channels.push(Channel { handle, socket });
+        let handle = Handle(self.last_handle + 1);
+        match Channel::open(handle, server, protocol, query, &mut self.datagrams) {
+            Ok(channel) => {
+                self.failed_here = false;
+                self.last_handle = handle.0;
+                self.channels.push(channel);
                 Some(handle)
             }
             Err(error) => {
+                self.failed_here = is_ours(&error);
                 trace!("cannot send to {server} by {protocol:?}: {error}");
                 None
             }
@@ -161,6 +172,14 @@ impl Transport for SystemTransport {
             self.datagrams.keep(datagram);
         }
         self.ready.retain(|(owner, _)| *owner != handle);
+    }
+
+    fn failed_here(&self) -> bool {
+        self.failed_here
+    }
+
+    fn last_handle(&self) -> Option<Handle> {
+        Some(Handle(self.last_handle))
     }
 
     fn recycle(&mut self, message: Vec<u8>) {
@@ -214,6 +233,38 @@ impl SystemTransport {
 }
 
 impl Channel {
+    /// Sends a query.
+    ///
+    /// # Errors
+    /// As of the socket.
+    pub(super) fn open(
+        handle: Handle,
+        server: SocketAddr,
+        protocol: Protocol,
+        query: &[u8],
+        datagrams: &mut Datagrams,
+    ) -> io::Result<Self> {
+        let socket = match protocol {
+            Protocol::Udp => datagrams.send(server, query).map(Socket::Udp),
+            Protocol::Tcp => Connection::open(server, query).map(Socket::Tcp),
+        }?;
+        Ok(Self { handle, socket })
+    }
+
+    pub(super) fn fd(&self) -> RawFd {
+        match &self.socket {
+            Socket::Udp(datagram) => datagram.fd(),
+            Socket::Tcp(connection) => connection.stream.as_raw_fd(),
+        }
+    }
+
+    pub(super) fn protocol(&self) -> Protocol {
+        match self.socket {
+            Socket::Udp(_) => Protocol::Udp,
+            Socket::Tcp(_) => Protocol::Tcp,
+        }
+    }
+
     fn interest(&self) -> libc::pollfd {
         let (fd, events) = match &self.socket {
             Socket::Udp(datagram) => (datagram.fd(), libc::POLLIN),
@@ -227,8 +278,9 @@ impl Channel {
         }
     }
 
-    /// Does what can be done without waiting. An error means that nothing more will come.
-    fn advance(
+    /// Does what can be done without waiting: sends, reads all of a connection, reads one datagram. An error means that
+    /// nothing more will come.
+    pub(super) fn advance(
         &mut self,
         buffer: &mut [u8],
         spare: &mut Vec<u8>,
@@ -312,6 +364,20 @@ impl Connection {
         self.incoming.drain(..message.len() + 2);
         Some(message)
     }
+}
+
+/// True for an error that comes from this process, or this machine, and not from the way to a server.
+pub(super) fn is_ours(error: &io::Error) -> bool {
+    let ours = [
+        libc::EMFILE,
+        libc::ENFILE,
+        libc::ENOBUFS,
+        libc::ENOMEM,
+        libc::ENOSPC,
+    ];
+    error
+        .raw_os_error()
+        .is_some_and(|number| ours.contains(&number))
 }
 
 /// Starts a TCP connection; its end, good or bad, shows as the socket becoming writable.

@@ -17,8 +17,12 @@ pub enum ExtraOpt {
     FallbackOnFailure,
     /// `dns_stale_ttl`, s: how long after its expiry an entry may still be served (RFC 8767); 0 = never.
     StaleTtl,
-    /// `dns_stale_recent`, s: entries used within this time are served stale at once, while refreshed.
+    /// `dns_stale_recent`, s: for so long after its expiry an entry is served stale at once, while refreshed.
     StaleRecent,
+    /// `dns_keep_fresh`, s: names used within this time are refreshed, whether used in each TTL or not.
+    KeepFresh,
+    /// `dns_refresh_rate`: queries a second for refreshes, at most.
+    RefreshRate,
     /// `dns_refresh_ahead`, percent of the TTL before expiry in which names in use are refreshed; 0 = off.
     RefreshAhead,
     /// `dns_resolve_deadline`, ms: limit for all queries of one SIP resolve; 0 = none but the product.
@@ -179,9 +183,23 @@ pub(super) static OWN: &[Descriptor] = &[
     number(
         "dns_stale_recent",
         ExtraOpt::StaleRecent,
+        (2, 0, 604_800),
+        "s",
+        "how long after its expiry an entry is served at once while it is refreshed",
+    ),
+    number(
+        "dns_keep_fresh",
+        ExtraOpt::KeepFresh,
         (60, 0, 604_800),
         "s",
-        "an expired entry that was used within this time is served at once while it is refreshed",
+        "names used within this time are refreshed, whether used in each TTL or not",
+    ),
+    number(
+        "dns_refresh_rate",
+        ExtraOpt::RefreshRate,
+        (5000, 1, 100_000),
+        "1/s",
+        "queries a second that refreshes may cost at most",
     ),
     number(
         "dns_refresh_ahead",

@@ -1,0 +1,314 @@
+//! Questions that nobody waits for: as many under way as the servers bear, each done when its answer comes.
+//!
+//! A [`Background`] is an event loop that its owner turns: questions are added while others are under way, and a turn
+//! ends as soon as one of them is done. A question that gets no answer holds up nothing but its own place.
+//!
+//! **How many at once.** What a server usually takes to answer is a round. Questions younger than that are what a server
+//! has to work on; their number is held within a window that grows with each answer and is halved when most of a round
+//! came late. Names that nobody answers for hardly count against it: they are few beside those that are answered, or else
+//! it is the server that does not answer.
+
+use std::collections::HashMap;
+
+use super::config::Settings;
+use super::exchange::Exchange;
+use super::many::ManySockets;
+use super::session::Session;
+use super::trace::Silence;
+use super::transport::{Event, Handle, SystemTransport, Transport};
+use super::{Outcome, Question, Timed, prepare};
+use crate::host::limits;
+
+/// Least and greatest number of young questions.
+const MIN_WINDOW: usize = 16;
+const MAX_WINDOW: usize = 2048;
+/// The number of young questions before anything is known.
+const FIRST_WINDOW: usize = 64;
+/// Questions under way at most, whatever the process may open.
+const MAX_UNDER_WAY: usize = 4096;
+/// Part of the descriptors of the process that sockets may take: the rest is the program's.
+const SHARE_OF_DESCRIPTORS: usize = 2;
+/// How exactly timers are kept, ms: looking after thousands of questions costs something.
+const STEP_MS: u64 = 10;
+
+/// A question that is done.
+#[derive(Debug)]
+pub struct Done {
+    /// What the asker named it.
+    pub ticket: u64,
+    /// What became of it.
+    pub timed: Timed,
+}
+
+/// Questions under way.
+pub struct Background {
+    session: Session,
+    asked: HashMap<u64, Asked>,
+    owners: HashMap<Handle, u64>,
+    done: Vec<Done>,
+    pace: Pace,
+    /// When to look after the questions, ms.
+    look_at_ms: u64,
+    max_sockets: usize,
+    /// How many of them there are: fewer, when the program itself needs most descriptors.
+    sockets: usize,
+}
+
+impl std::fmt::Debug for Background {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Background")
+            .field("under_way", &self.asked.len())
+            .field("pace", &self.pace)
+            .finish_non_exhaustive()
+    }
+}
+
+#[derive(Debug)]
+struct Asked {
+    exchange: Exchange<'static>,
+    handles: Vec<Handle>,
+    started_ms: u64,
+    /// It has had the usual time, and that is counted.
+    is_late: bool,
+}
+
+/// How many questions the servers bear.
+#[derive(Debug)]
+struct Pace {
+    window: usize,
+    /// Questions that have not had the usual time yet.
+    young: usize,
+    usual_ms: u64,
+    round_ends_ms: u64,
+    in_time: usize,
+    late: usize,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self {
+            window: FIRST_WINDOW,
+            young: 0,
+            usual_ms: super::FIRST_USUAL_MS,
+            round_ends_ms: 0,
+            in_time: 0,
+            late: 0,
+        }
+    }
+}
+
+impl Pace {
+    fn room(&self) -> usize {
+        self.window.saturating_sub(self.young)
+    }
+
+    fn answered_in_time(&mut self) {
+        self.in_time += 1;
+        self.window = (self.window + 1).min(MAX_WINDOW);
+    }
+
+    fn look(&mut self, now_ms: u64) {
+        if now_ms < self.round_ends_ms {
+            return;
+        }
+        if self.late > self.in_time {
+            self.window = (self.window / 2).max(MIN_WINDOW);
+        }
+        (self.in_time, self.late) = (0, 0);
+        self.round_ends_ms = now_ms.saturating_add(self.usual_ms);
+    }
+}
+
+impl Default for Background {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Background {
+    /// Without questions.
+    #[must_use]
+    pub fn new() -> Self {
+        let transport: Box<dyn Transport> = match ManySockets::new() {
+            Ok(sockets) => Box::new(sockets),
+            Err(_) => Box::new(SystemTransport::default()),
+        };
+        let max_sockets = (limits::descriptors() / SHARE_OF_DESCRIPTORS).min(MAX_UNDER_WAY);
+        Self {
+            session: Session::new(transport),
+            asked: HashMap::new(),
+            owners: HashMap::new(),
+            done: Vec::new(),
+            pace: Pace::default(),
+            look_at_ms: 0,
+            max_sockets,
+            sockets: max_sockets,
+        }
+    }
+
+    /// Questions that may be added now.
+    #[must_use]
+    pub fn room(&self) -> usize {
+        let sockets = self.sockets.saturating_sub(self.owners.len());
+        self.pace.room().min(sockets)
+    }
+
+    /// Questions under way.
+    #[must_use]
+    pub fn under_way(&self) -> usize {
+        self.asked.len()
+    }
+
+    /// Adds a question, which gets `limit_ms`; `ticket` is not in use. Calls nothing of the host's.
+    pub fn ask(
+        &mut self,
+        ticket: u64,
+        question: &Question<'_>,
+        settings: &Settings,
+        limit_ms: u64,
+    ) {
+        let _silence = Silence::begin();
+        let now_ms = self.session.transport.now_ms();
+        self.pace.usual_ms = settings.usual_ms();
+        let until_ms = now_ms.saturating_add(limit_ms);
+        let exchange = match prepare(settings.clone(), question, Some(until_ms), true) {
+            Ok(exchange) => exchange,
+            Err(timed) => return self.done.push(Done { ticket, timed }),
+        };
+        let asked = Asked {
+            exchange,
+            handles: Vec::new(),
+            started_ms: now_ms,
+            is_late: false,
+        };
+        self.asked.insert(ticket, asked);
+        self.pace.young += 1;
+        self.step(ticket, |exchange, session| exchange.start(now_ms, session));
+    }
+
+    /// Goes on until a question is done, or the clock shows `until_ms`; gives what is done. Calls nothing of the host's.
+    pub fn turn(&mut self, until_ms: u64) -> Vec<Done> {
+        let _silence = Silence::begin();
+        loop {
+            let now_ms = self.session.transport.now_ms();
+            if now_ms >= self.look_at_ms {
+                self.look(now_ms);
+            }
+            if !self.done.is_empty() || now_ms >= until_ms {
+                return std::mem::take(&mut self.done);
+            }
+            let mut next_ms = until_ms.min(self.look_at_ms);
+            // All that is there, with one look at the clock.
+            while let Some((handle, event)) = self.session.transport.wait(next_ms) {
+                self.on_event(handle, event);
+                if self.session.transport.now_ms() >= self.look_at_ms {
+                    break;
+                }
+                next_ms = 0;
+            }
+        }
+    }
+
+    fn on_event(&mut self, handle: Handle, event: Event) {
+        match self.owners.get(&handle) {
+            Some(&ticket) => self.step(ticket, |exchange, session| {
+                exchange.on_event(handle, event, session);
+            }),
+            None => self.session.on_late_event(handle, event),
+        }
+    }
+
+    /// Does what the time demands, for all questions.
+    fn look(&mut self, now_ms: u64) {
+        self.look_at_ms = u64::MAX;
+        self.session.close_overdue(now_ms);
+        let tickets: Vec<u64> = self.asked.keys().copied().collect();
+        for ticket in tickets {
+            self.step(ticket, |exchange, session| exchange.look(now_ms, session));
+            if let Some(asked) = self.asked.get_mut(&ticket)
+                && !asked.is_late
+                && now_ms.saturating_sub(asked.started_ms) > self.pace.usual_ms
+            {
+                asked.is_late = true;
+                self.pace.young = self.pace.young.saturating_sub(1);
+                self.pace.late += 1;
+            }
+        }
+        self.pace.look(now_ms);
+        self.sockets = (self.sockets + 1).min(self.max_sockets);
+        // Rounds go on while anything is under way.
+        let usual_ms = self.pace.usual_ms / 2;
+        self.look_at_ms = self
+            .look_at_ms
+            .min(now_ms.saturating_add(usual_ms.max(STEP_MS)));
+    }
+
+    /// Lets a question take a step, and sees to what comes of it.
+    fn step(&mut self, ticket: u64, work: impl FnOnce(&mut Exchange<'static>, &mut Session)) {
+        let Some(asked) = self.asked.get_mut(&ticket) else {
+            return;
+        };
+        let last = |session: &Session| session.transport.last_handle().map_or(0, |handle| handle.0);
+        let before = last(&self.session);
+        work(&mut asked.exchange, &mut self.session);
+        for number in before + 1..=last(&self.session) {
+            let handle = Handle(number);
+            asked.handles.push(handle);
+            self.owners.insert(handle, ticket);
+        }
+        let is_done = asked.exchange.is_done();
+        if self.session.transport.failed_here() {
+            // Some are left to those who need one next.
+            self.sockets = (self.owners.len() / 4 * 3).max(1);
+        }
+        if is_done {
+            return self.finish(ticket);
+        }
+        let now_ms = self.session.transport.now_ms();
+        let next_ms = asked.exchange.next_look_ms(now_ms);
+        self.look_at_ms = self.look_at_ms.min(next_ms.max(now_ms + STEP_MS));
+    }
+
+    fn finish(&mut self, ticket: u64) {
+        let Some(asked) = self.asked.remove(&ticket) else {
+            return;
+        };
+        for handle in &asked.handles {
+            self.owners.remove(handle);
+        }
+        let timed = asked.exchange.into_result();
+        if !asked.is_late {
+            self.pace.young = self.pace.young.saturating_sub(1);
+            if matches!(timed.outcome, Outcome::Answer(_)) {
+                self.pace.answered_in_time();
+            }
+        }
+        self.done.push(Done { ticket, timed });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_window_follows_what_the_servers_bear() {
+        let mut pace = Pace::default();
+        for _ in 0..100 {
+            pace.answered_in_time();
+        }
+        assert_eq!(pace.window, FIRST_WINDOW + 100);
+        // One in ten is silent.
+        pace.late = 10;
+        pace.look(1000);
+        assert_eq!(pace.window, FIRST_WINDOW + 100);
+        // All are.
+        for round in 2..20 {
+            pace.late = 100;
+            pace.look(1000 * round);
+        }
+        assert_eq!(pace.window, MIN_WINDOW);
+        pace.young = MIN_WINDOW + 1;
+        assert_eq!(pace.room(), 0);
+    }
+}
