@@ -45,7 +45,7 @@ fn error_code(error: LookupError, otherwise: c_int) -> c_int {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn dns_get_he(name: *mut _str, flags: c_int) -> *mut libc::hostent {
     guard!(null_mut(), {
-        super::settings::sync();
+        let flags = super::settings::sync_flags(flags, || false);
         // SAFETY: the contract is the caller's.
         let name = unsafe { ptr::name(name) };
         if Cache::instance().is_none() {
@@ -76,7 +76,7 @@ fn address_instead(name: &[u8], error: LookupError) -> Result<IpAddr, c_int> {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn dns_get_ip(name: *mut _str, ip: *mut ip_addr, flags: c_int) -> c_int {
     guard!(-E_DNS_INTERNAL_ERR, {
-        super::settings::sync();
+        let flags = super::settings::sync_flags(flags, || false);
         // SAFETY: the contract is the caller's.
         if let (Some(text), false) = (unsafe { ptr::name(name) }, ip.is_null()) {
             let found = |address| {
@@ -139,7 +139,7 @@ pub unsafe extern "C" fn dns_srv_get_he(
     flags: c_int,
 ) -> *mut libc::hostent {
     guard!(null_mut(), {
-        super::settings::sync();
+        let flags = super::settings::sync_flags(flags, || false);
         // SAFETY: the contract is the caller's.
         let name = unsafe { ptr::name(name) };
         let known = name.and_then(|name| copied_host::srv_host(name, flags as u32));
@@ -169,7 +169,7 @@ pub unsafe extern "C" fn dns_srv_get_ip(
     flags: c_int,
 ) -> c_int {
     guard!(-E_DNS_INTERNAL_ERR, {
-        super::settings::sync();
+        let flags = super::settings::sync_flags(flags, || false);
         // SAFETY: the contract is the caller's.
         let name = unsafe { ptr::name(name) };
         let known = name.and_then(|name| copied_host::srv_address(name, flags as u32));

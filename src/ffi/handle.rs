@@ -264,9 +264,9 @@ pub(crate) unsafe extern "C" fn resolve_in_place(
         if name.is_empty() {
             return -E_DNS_NO_IP;
         }
-        super::settings::sync();
         // SAFETY: an initialised handle by contract, the caller's alone.
         let (position, naptr) = unsafe { in_place(h, working()) };
+        let flags = super::settings::sync_flags(flags, || position.is_started());
         let quick = if position.is_started() {
             quick::next(position, flags as u32)
         } else if naptr.as_ref().is_some_and(|naptr| naptr.is_some()) {

@@ -6,6 +6,8 @@
 #![allow(unsafe_code, reason = "exported symbols, option block of the host")]
 
 use std::ffi::{c_int, c_void};
+#[cfg(feature = "use_dns_cache")]
+use std::sync::atomic::AtomicI32;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::guard::guard;
@@ -18,15 +20,57 @@ use crate::host::{kamailio, options};
 /// A fixup refuses.
 const REFUSED: c_int = -1;
 
-/// Generation of the options that this process has taken into account.
+/// Generation of the options of which this process has nothing left to do.
 static SEEN: AtomicU32 = AtomicU32::new(0);
+/// Generation of the options that this process has taken into account.
+#[cfg(feature = "use_dns_cache")]
+static APPLIED: AtomicU32 = AtomicU32::new(0);
+/// `dns_flags` before that.
+#[cfg(feature = "use_dns_cache")]
+static BEFORE: AtomicI32 = AtomicI32::new(0);
 
 /// Takes changed options into account; one load when nothing changed.
 pub(crate) fn sync() {
     let generation = options::generation();
     if SEEN.load(Ordering::Relaxed) != generation {
         SEEN.store(generation, Ordering::Relaxed);
+        #[cfg(feature = "use_dns_cache")]
+        APPLIED.store(generation, Ordering::Relaxed);
         apply();
+    }
+}
+
+/// As [`sync`], for a call with request flags; gives those that count.
+///
+/// A caller reads `dns_flags` before it calls, so it passes the old ones when another process has changed an option
+/// since: flags that are those of this process follow the options. `goes_on`: the call goes on with a walk, for which
+/// the caller may have kept what it read at the beginning.
+#[cfg(feature = "use_dns_cache")]
+#[inline]
+pub(crate) fn sync_flags(flags: c_int, goes_on: impl FnOnce() -> bool) -> c_int {
+    let generation = options::generation();
+    if SEEN.load(Ordering::Relaxed) == generation {
+        return flags;
+    }
+    changed_flags(generation, flags, goes_on())
+}
+
+#[cfg(feature = "use_dns_cache")]
+#[cold]
+fn changed_flags(generation: u32, flags: c_int, goes_on: bool) -> c_int {
+    let own = || crate::host::vars::dns_flags.load(Ordering::Relaxed);
+    if APPLIED.load(Ordering::Relaxed) != generation {
+        BEFORE.store(own(), Ordering::Relaxed);
+        APPLIED.store(generation, Ordering::Relaxed);
+        apply();
+    } else if !goes_on {
+        // The second call that begins something read its flags after the first had changed them.
+        SEEN.store(generation, Ordering::Relaxed);
+        return flags;
+    }
+    match flags == BEFORE.load(Ordering::Relaxed) {
+        true => own(),
+        false => flags,
     }
 }
 

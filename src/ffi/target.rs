@@ -23,6 +23,7 @@ pub(crate) unsafe fn next(
     flags: c_int,
     reason: Option<&mut Reason>,
 ) -> Result<IpAddr, c_int> {
+    let flags = super::settings::sync_flags(flags, || cursor.at.is_started());
     // SAFETY: the contract is the caller's.
     unsafe {
         step(name, port, proto, flags, |port, proto| {
@@ -43,7 +44,6 @@ pub(crate) unsafe fn step(
     flags: c_int,
     search: impl FnOnce(Option<&mut u16>, Option<&mut u8>) -> Result<IpAddr, SelectError>,
 ) -> Result<IpAddr, c_int> {
-    super::settings::sync();
     if Cache::instance().is_none() {
         // SAFETY: the contract is the caller's.
         return unsafe { without_cache(name, port, proto, flags) };
