@@ -1,7 +1,7 @@
 //! What the cache knows of a host, copied out without a reference: the usual case of the functions that
 //! give all addresses of a host. Whatever needs a query, an alias or stale data is looked up properly.
 
-use crate::cache::{Cache, FirstAddress, HashedName, HostCopy, Peek, Probe};
+use crate::cache::{Cache, FirstAddress, HashedName, HostCopy, NegativeKind, Peek, Probe};
 use crate::host::clock;
 use crate::rr::{PlainIp, RecordType, may_be_literal};
 
@@ -82,18 +82,41 @@ fn copy_host_in_full(
     out: &mut HostCopy,
 ) -> Copied {
     let now = clock::now_ticks();
-    let (first, second) = family_order(flags);
-    for family in std::iter::once(first).chain(second) {
+    let settled = by_family(flags, |family| {
         match cache.copy_host(host, family, now, out) {
-            Probe::Addresses => {
-                count_answered(None);
-                return Copied::Found;
-            }
-            Probe::Negative(kind) if is_answer(kind) => count_answered(Some(kind)),
-            _ => return Copied::Look,
+            Probe::Addresses => Some(Ok(())),
+            Probe::Negative(kind) => Some(Err(kind)),
+            Probe::Miss | Probe::Alias => None,
         }
+    });
+    match settled {
+        Some(Ok(())) => Copied::Found,
+        Some(Err(_)) => Copied::Absent,
+        None => Copied::Look,
     }
-    Copied::Absent
+}
+
+/// What the cache says of the family that comes first, or of the other where that is absent; `None` = look the name
+/// up. What was looked at is counted when that settles it: who looks the name up counts for himself.
+fn by_family<T>(
+    flags: u32,
+    mut look: impl FnMut(RecordType) -> Option<Result<T, NegativeKind>>,
+) -> Option<Result<T, NegativeKind>> {
+    let (first, second) = family_order(flags);
+    let found = look(first)?;
+    let (absent, found) = match (found, second) {
+        (Err(kind), Some(second)) if is_answer(kind) => (Some(kind), look(second)?),
+        (found, _) => (None, found),
+    };
+    let kind = found.as_ref().err().copied();
+    if kind.is_some_and(|kind| !is_answer(kind)) {
+        return None;
+    }
+    if absent.is_some() {
+        count_answered(absent);
+    }
+    count_answered(kind);
+    Some(found)
 }
 
 /// The first address of a cached host, as [`copy_host`]; `None` = look the name up.
@@ -119,18 +142,14 @@ pub fn known_address(host: &HashedName<'_>, flags: u32) -> Option<PlainIp> {
 fn known_address_in_full(host: &HashedName<'_>, flags: u32) -> Option<PlainIp> {
     let cache = Cache::instance()?;
     let now = clock::now_ticks();
-    let (first, second) = family_order(flags);
-    for family in std::iter::once(first).chain(second) {
+    by_family(flags, |family| {
         match cache.first_address(host, family, now) {
-            FirstAddress::Address { address, .. } => {
-                count_answered(None);
-                return Some(address);
-            }
-            FirstAddress::Negative(kind) if is_answer(kind) => count_answered(Some(kind)),
-            _ => return None,
+            FirstAddress::Address { address, .. } => Some(Ok(address)),
+            FirstAddress::Negative(kind) => Some(Err(kind)),
+            FirstAddress::Miss | FirstAddress::Alias => None,
         }
-    }
-    None
+    })?
+    .ok()
 }
 
 /// Offers port and target of the SRV record of a cached name that is used first when weights do not count;
