@@ -47,7 +47,9 @@ pub(super) fn store_additional(
         looks_left: MAX_SETS_LOOKED_FOR,
         is_cut: false,
     };
-    if cfg!(feature = "cache_relevant_recs_only") {
+    // Of an answer with NAPTR records that flag keeps all.
+    let all = cfg!(feature = "naptr_cache_all_ars") && asked.qtype == RecordType::NAPTR;
+    if cfg!(feature = "cache_relevant_recs_only") && !all {
         additional.store_relevant(records);
     } else {
         additional.store_all();
@@ -78,10 +80,9 @@ impl<'a> Additional<'a> {
             match &record.rdata {
                 RData::Srv(srv) => self.store_addresses(&srv.target),
                 RData::Naptr(naptr) => {
-                    let all = cfg!(feature = "naptr_cache_all_ars");
-                    if all || sip_transport(&naptr.flags, &naptr.services, &naptr.regexp).is_some()
-                    {
-                        self.store_replacement(&naptr.replacement, all);
+                    let (flags, services, regexp) = (&naptr.flags, &naptr.services, &naptr.regexp);
+                    if sip_transport(flags, services, regexp).is_some() {
+                        self.store_replacement(&naptr.replacement);
                     }
                 }
                 _ => {}
@@ -90,14 +91,11 @@ impl<'a> Additional<'a> {
     }
 
     /// The SRV set that a NAPTR record leads to, and the addresses of its targets.
-    fn store_replacement(&mut self, replacement: &Name, addresses_too: bool) {
+    fn store_replacement(&mut self, replacement: &Name) {
         for srv in self.store_one(replacement, RecordType::SRV) {
             if let RData::Srv(srv) = &srv.rdata {
                 self.store_addresses(&srv.target);
             }
-        }
-        if addresses_too {
-            self.store_addresses(replacement);
         }
     }
 
