@@ -90,9 +90,8 @@ fn a_call_asks_a_bounded_number_of_questions() {
     assert_eq!(metrics::value(Metric::QueryBudget) - before, 1);
     // Past the cache as well.
     s.server.clear_queries();
-    let mut uncached = |host: &[u8]| {
-        lookup::uncached::addresses(host, true).map_or_else(Vec::new, |(_, found)| found)
-    };
+    let mut uncached =
+        |host: &[u8]| lookup::uncached::addresses(host, true).map(|(_, found)| found);
     let (mut port, mut proto) = (0, 1);
     let (port, proto) = (Some(&mut port), Some(&mut proto));
     let way = Way::UncachedSrv;

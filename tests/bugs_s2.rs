@@ -771,6 +771,7 @@ fn b30_uncached_naptr_uses_its_own_srv() {
     let variables = (&mut port, &mut proto);
     assert!(host_way_found(name, variables, Way::UncachedNaptr, &[]).is_none());
     assert_eq!((port, proto), (0, 0));
+    // NAPTR names TLS alone: the addresses of the name are used over TLS (RFC 3263 section 4.2).
     let found = host_way(name, (0, 0), Way::UncachedNaptr, &[(name, "192.0.2.31")]);
-    assert_eq!(found, Some(target("192.0.2.31", 5060, UDP)));
+    assert_eq!(found, Some(target("192.0.2.31", 5061, TLS)));
 }

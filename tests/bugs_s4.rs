@@ -426,7 +426,8 @@ fn b54_naptr_order_can_be_followed() {
     let tls = target("192.0.2.10", 5070, TLS);
     let udp = target("192.0.2.20", 5070, UDP);
     bench.options.set("dns_naptr_ignore_rfc", "no");
-    assert_eq!(walk("b54.test", NAPTR_V4), [tls.clone(), udp.clone()]);
+    // Records of a higher order do not count beside one that qualifies (RFC 3403 section 4.1).
+    assert_eq!(walk("b54.test", NAPTR_V4), std::slice::from_ref(&tls));
     let found = host_way("b54.test", (0, 0), Way::UncachedNaptr, &[]);
     assert_eq!(found, Some(tls.clone()));
     bench.options.set("dns_naptr_ignore_rfc", "yes");
@@ -480,7 +481,7 @@ fn b56_excluded_family_is_one_error() {
                 Some(&mut proto),
                 request_flags,
                 way,
-                &mut |_| Vec::new(),
+                &mut |_| Ok(Vec::new()),
             );
             assert!(found.is_none(), "{literal} {way:?}");
         }

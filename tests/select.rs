@@ -364,15 +364,10 @@ mod naptr {
             assert_walk("x.test", (0, 0, 1 | TRY_NAPTR), &ALL);
         }
         s.options.set("dns_naptr_ignore_rfc", "0");
-        let by_order = [
-            "10.0.0.1:5071/2",
-            "10.0.0.2:5072/1",
-            "10.0.0.3:5072/1",
-            "10.0.0.4:5073/1",
-        ];
-        assert_walk("x.test", (0, 0, 1 | TRY_NAPTR), &by_order);
-        s.options.set("dns_udp_pref", "-1");
+        // RFC 3403 section 4.1: records of the lowest order that qualifies, and no others.
         assert_walk("x.test", (0, 0, 1 | TRY_NAPTR), &["10.0.0.1:5071/2"]);
+        s.options.set("dns_tcp_pref", "-1");
+        assert_walk("x.test", (0, 0, 1 | TRY_NAPTR), &ALL[..2]);
     }
 
     /// B13: a port or a transport in the URI leaves NAPTR out.

@@ -12,6 +12,7 @@ mod support;
 use std::net::IpAddr;
 
 use kamailio_dns::cache::Cache;
+use kamailio_dns::error::LookupError;
 use kamailio_dns::select::sip_host::{self, Way};
 use support::{NAPTR, OptionsGuard, Reply, Rr, SRV, Server, Watchdog, use_server};
 
@@ -45,20 +46,20 @@ fn setup() -> Setup {
 }
 
 /// What a name server other than DNS would say: the file of hosts.
-fn hosts(name: &[u8]) -> Vec<IpAddr> {
+fn hosts(name: &[u8]) -> Result<Vec<IpAddr>, LookupError> {
     let text = match name {
         b"a.test" => "10.0.0.1",
         b"b.test" => "10.0.0.2",
         b"x.test" => "10.0.0.99",
-        _ => return Vec::new(),
+        _ => return Err(LookupError::NxDomain),
     };
-    vec![text.parse().unwrap()]
+    Ok(vec![text.parse().unwrap()])
 }
 
 /// The hosts, in DNS as well.
 fn add_hosts(server: &Server) {
     for name in ["a.test", "b.test", "x.test"] {
-        let address = hosts(name.as_bytes())[0].to_string();
+        let address = hosts(name.as_bytes()).unwrap()[0].to_string();
         server.add(Rr::a(name, 300, &address));
     }
 }

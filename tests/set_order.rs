@@ -455,8 +455,8 @@ fn port_0_is_no_port_to_send_to() {
     for way in [Way::CachedSrv, Way::UncachedSrv] {
         let (mut port, mut proto) = (0, 1);
         let mut hosts = |host: &[u8]| match host {
-            b"h.test" => vec![IpAddr::from([10, 0, 0, 1])],
-            _ => vec![IpAddr::from([10, 0, 0, 2])],
+            b"h.test" => Ok(vec![IpAddr::from([10, 0, 0, 1])]),
+            _ => Ok(vec![IpAddr::from([10, 0, 0, 2])]),
         };
         let (port_out, proto_out) = (Some(&mut port), Some(&mut proto));
         let found = sip_host::resolve(b"x.test", port_out, proto_out, IPV4_ONLY, way, &mut hosts);

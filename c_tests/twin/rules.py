@@ -4,6 +4,9 @@ import re
 
 from ruling import Rule, differs_from, same_as
 
+NAMED_ALONE = "COMPAT: by NAPTR records that name TLS alone"
+LOWEST_ORDER = "COMPAT: With `dns_naptr_ignore_rfc=no` records of a higher order are not considered"
+
 R563, R601 = ("5.6.3",), ("6.0.1",)
 
 UDP4, TCP4, TLS4, SCTP4 = (f"10.0.7{i}.1:507{i}/{p}" for i, p in ((0, 1), (1, 2), (2, 3), (3, 4)))
@@ -42,7 +45,7 @@ Rule("B51", r"^sip .* sip @ 0 ([56]) \d$",
 # NAPTR is asked for although the URI has a port or a transport.
 Rule("B13", r"^sip .* sip @ (5080 \d|0 [1-9]) 16$", same_as(r"16$", "0"), when=differs_from(r"16$", "0"))
 # NAPTR records of which none can be used: the way without NAPTR, once.
-Rule("B03", r"^sip n_(odd|dead|tls|sctp)-(s_tcp-)?a_four .* sip @ 0 0 (16|17|20)$",
+Rule("B03", r"^sip n_(odd|dead|sctp)-(s_tcp-)?a_four .* sip @ 0 0 (16|17|20)$",
      lambda m, row: row.other(re.sub(r"(16|17|20)$", lambda f: str(int(f[0]) - 16), row.title)),
      original="and no end$")
 Rule("B03", r"^sip n_deadtwo-a_four .* sip @ 0 0 (?:16|17|20)$",
@@ -53,14 +56,20 @@ Rule("B03", r"^sip n_deadtwo-a_four .* sip @ 0 0 (?:16|17|20)$",
 Rule("COMPAT: every candidate is visited once (b03)", r"^sip n_.* sip @ 0 0 18$",
      lambda m, row: re.sub(r"-7$", "-1", row.original), original=r"\d -7$")
 # One failed call marks the records for all others.
-Rule("B10", r"^pref n_all-a_none .* #3 .*16$", f"{TLS4} {TLS6} {TCP4} {TCP6} {UDP4} {UDP6} {SCTP4} {SCTP6} -1")
-Rule("B10", r"^pref n_all-a_none .* #5 .*16$", f"{TCP4} {TCP6} {UDP4} {UDP6} {SCTP4} {SCTP6} -1")
+Rule("B10", r"^pref n_all-a_none .* #3 .*16$", f"{TLS4} {TLS6} -1")
+Rule("B10", r"^pref n_all-a_none .* #5 .*16$", f"{TCP4} {TCP6} -1")
+# TLS is disabled, and the NAPTR records name nothing else.
+Rule(NAMED_ALONE, r"^sip n_tls-a_four \[\] sip @ 0 0 (16|17|18|20)$", "-5")
+# Each of the four NAPTR records has an order of its own: the first target, and no other transport after it.
+Rule(LOWEST_ORDER, r"^pref n_all-a_none .*dns_naptr_ignore_rfc=0\] sip @ 0 0 16$",
+     lambda m, row: " ".join([*row.original.split()[:2], "-1"]), where_different=True)
 
 # --- hostents
 
 Rule("B51", r"^he .* he @ 0 5$", lambda m, row: re.sub(r":\d+ /5$", ":80 /5", row.other(
     row.title.replace("he @ 0 ", "he @ 5080 "))), when=differs_from("he @ 0 ", "he @ 5080 "))
 Rule("B18", r"^he s_root-a_four .* he @ 0 [01]$", "NULL")
+Rule(NAMED_ALONE, r"^he n_tls-a_four .*dns_try_naptr=1.* he @ 0 0$", "NULL")
 # An explicit port is replaced.
 Rule("B12", r"^he .*dns_try_naptr=1.* he @ 5080 ([013])$",
      lambda m, row: "NULL" if "a_none" in row.title else f"@ 10.1.0.1 10.1.0.2 :5080 /{m[1] if m[1] != '0' else 1}",
@@ -165,7 +174,7 @@ Rule(NOTHING, r"^broken s_wrongowner-a_four \[\] #1 (?P<what>sip|he) ",
 Rule(NOTHING, r"^broken s_wrongowner-a_four .* counters$", "failed 1 slow 0", original="failed 0",
      when=lambda m, row: "(sip" not in row.title)
 # A failed NAPTR or SRV query does not lead to less.
-Rule("B38", r"^broken s_(servfail|refused|drop|tailfail)-a_four \[\] #1 (?P<what>sip|he) ",
+Rule("B38", r"^broken s_(servfail|refused|tailfail)-a_four \[\] #1 (?P<what>sip|he) ",
      lambda m, _: {"sip": "-5", "he": "NULL"}[m["what"]])
 Rule("B38", r"^broken n_(servfail|refused|drop)-a_four \S+ #1 (?P<what>sip|he) ",
      lambda m, _: {"sip": "-12", "he": "NULL"}[m["what"]])

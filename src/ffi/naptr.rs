@@ -10,7 +10,8 @@ use super::ptr;
 use super::types::dns_rr;
 use super::types::{_str, dns_srv_proto, naptr_rdata, rdata};
 use crate::rr::RecordType;
-use crate::select::{Transport, naptr, protocols};
+use crate::select::naptr::{self, Candidates, NaptrRow};
+use crate::select::{Transport, protocols};
 
 /// Bits of a `naptr_bmp_t`: records that one iteration can tell apart.
 const MAX_NAPTR_RRS: usize = 32;
@@ -23,20 +24,22 @@ fn transport(proto: c_char) -> Option<Transport> {
     u8::try_from(proto).ok().and_then(Transport::from_number)
 }
 
-/// The transport that a C record leads to.
+/// What decides on a C record.
 ///
 /// # Safety
-/// `n` is NULL or a record as `get_record()` or the cache make them.
-unsafe fn record_transport(n: *const naptr_rdata) -> Option<Transport> {
+/// `n` is NULL or a record as `get_record()` or the cache make them; it lives as long as the result is used.
+unsafe fn row<'a>(n: *const naptr_rdata) -> NaptrRow<'a> {
     // SAFETY: the contract is the caller's.
-    let n = unsafe { n.as_ref() }?;
+    let Some(n) = (unsafe { n.as_ref() }) else {
+        return (b"", b"", b"", 0, 0);
+    };
     // SAFETY: the lengths belong to the texts.
     let flags = unsafe { ptr::octets(n.flags.cast(), n.flags_len.into()) };
     // SAFETY: as above.
     let services = unsafe { ptr::octets(n.services.cast(), n.services_len.into()) };
     // SAFETY: as above.
     let regexp = unsafe { ptr::octets(n.regexp.cast(), n.regexp_len.into()) };
-    naptr::transport_of(flags, services, regexp)
+    (flags, services, regexp, n.order, n.pref)
 }
 
 /// 1 when the record `n` goes before the one chosen so far; the choice is changed then.
@@ -86,8 +89,12 @@ unsafe fn goes_first(
     let (Some(chosen), Some(n)) = (unsafe { chosen.as_ref() }, unsafe { n.as_ref() }) else {
         return true;
     };
-    let (new, old) = (preference(n_proto), preference(chosen_proto));
-    new > old || new == old && (n.order, n.pref) < (chosen.order, chosen.pref)
+    let rank = |record: &naptr_rdata, proto| {
+        let known = transport(proto).map(|t| naptr::rank(t, record.order, record.pref));
+        // What leads to no transport goes last.
+        (known.is_none(), known, record.order, record.pref)
+    };
+    rank(n, n_proto) < rank(chosen, chosen_proto)
 }
 
 /// Transport number that a NAPTR record leads to (RFC 3263 section 4.1), -1 when it is of no use here.
@@ -98,7 +105,8 @@ unsafe fn goes_first(
 pub unsafe extern "C" fn naptr_get_sip_proto(n: *mut naptr_rdata) -> c_char {
     guard!(NO_PROTO, {
         // SAFETY: the contract is the caller's.
-        unsafe { record_transport(n) }.map_or(NO_PROTO, |t| t as u8 as c_char)
+        let (flags, services, regexp, ..) = unsafe { row(n) };
+        naptr::transport_of(flags, services, regexp).map_or(NO_PROTO, |t| t as u8 as c_char)
     })
 }
 
@@ -129,23 +137,14 @@ pub unsafe extern "C" fn naptr_proto_supported(proto: c_char) -> c_int {
 /// # Safety
 /// The records are readable.
 unsafe fn best(records: &[*mut naptr_rdata], tried: &mut c_uint) -> Option<(usize, c_char)> {
-    let mut found: Option<(usize, *mut naptr_rdata, c_char)> = None;
-    for (index, &record) in records.iter().take(MAX_NAPTR_RRS).enumerate() {
-        // SAFETY: the contract is the caller's.
-        let transport = unsafe { record_transport(record) }.filter(|t| protocols::supported(*t));
-        let Some(transport) = transport.filter(|_| *tried & 1 << index == 0) else {
-            continue;
-        };
-        let proto = transport as u8 as c_char;
-        let (chosen, chosen_proto) = found.map_or((null_mut(), 0), |(_, r, p)| (r, p));
-        // SAFETY: the contract is the caller's.
-        if unsafe { goes_first(record, proto, chosen, chosen_proto) } {
-            found = Some((index, record, proto));
-        }
-    }
-    let (index, _, proto) = found?;
-    *tried |= 1 << index;
-    Some((index, proto))
+    let records = records.iter().take(MAX_NAPTR_RRS);
+    // SAFETY: the contract is the caller's.
+    let rows = records.map(|&record| unsafe { row(record) });
+    let candidates = Candidates::new(rows, None);
+    let mut in_order = (0..candidates.len()).filter_map(|position| candidates.get(position));
+    let found = in_order.find(|candidate| *tried & 1 << candidate.index == 0)?;
+    *tried |= 1 << found.index;
+    Some((found.index.into(), found.transport as u8 as c_char))
 }
 
 /// Hands a chosen record's replacement and transport to the caller.

@@ -5,7 +5,6 @@
 #![allow(unsafe_code, reason = "exported symbols, functions of dns_func")]
 
 use std::ffi::{c_char, c_int, c_ushort};
-use std::net::IpAddr;
 use std::ptr::null_mut;
 
 use super::guard::guard;
@@ -63,14 +62,7 @@ pub(crate) unsafe fn sip_host(
     let mut port_value = unsafe { ptr::get(port) };
     // SAFETY: the contract is the caller's; exactly one octet.
     let mut proto_value = unsafe { ptr::get(proto.cast::<u8>()) };
-    let mut canonical = Vec::new();
-    let mut resolve = |host: &[u8]| -> Vec<IpAddr> {
-        let Some(found) = system_lookup(host) else {
-            return Vec::new();
-        };
-        canonical = found.name;
-        found.addresses
-    };
+    let mut resolve = |host: &[u8]| system_lookup(host).map(|found| found.addresses);
     let found = sip_host::resolve(
         name,
         port_value.as_mut(),

@@ -11,11 +11,20 @@ use std::ptr::null_mut;
 use super::guard::guard;
 use super::hostent::{Host, copy_foreign, publish_option};
 use super::ptr;
+use crate::error::{Failure, LookupError};
 use crate::host::counters::{self, Counter};
 use crate::host::hooks;
 use crate::host::options::{self, Opt, StrOpt};
 use crate::lookup::uncached;
 use crate::rr::parse_literal;
+
+/// Values of `h_errno` in netdb.h.
+const HOST_NOT_FOUND: c_int = 1;
+const NO_DATA: c_int = 4;
+
+unsafe extern "C" {
+    fn __h_errno_location() -> *mut c_int;
+}
 
 /// True when an option says which servers to ask: libc, which knows nothing of it, would ask others.
 fn own_servers() -> bool {
@@ -26,36 +35,63 @@ fn own_servers() -> bool {
 /// Asks the host's own resolver (`/etc/hosts` and all), IPv6 only when there is no IPv4 address and
 /// `dns_try_ipv6` is on; where options name the servers, these are asked instead. Literals are answered
 /// without asking.
-pub(crate) fn system_lookup(name: &[u8]) -> Option<Host> {
+///
+/// # Errors
+/// Why there is no address: a failure, unless it is said that there is none.
+pub(crate) fn system_lookup(name: &[u8]) -> Result<Host, LookupError> {
     if let Some(address) = parse_literal(name) {
-        return Some(Host::new(name, &[address]));
+        return Ok(Host::new(name, &[address]));
     }
-    let text = CString::new(name).ok().filter(|t| !t.is_empty())?;
+    let text = CString::new(name).map_err(|_| LookupError::BadName)?;
+    if text.is_empty() {
+        return Err(LookupError::BadName);
+    }
     if own_servers() {
         let (name, addresses) = uncached::addresses(name, options::on(Opt::TryIpv6))?;
-        return Some(Host::new(name.as_bytes(), &addresses));
+        return Ok(Host::new(name.as_bytes(), &addresses));
     }
     let functions = hooks::current();
+    let mut lack = LookupError::NoData;
     if let Some(search) = functions.sr_gethostbyname {
         // SAFETY: the host's function, with a NUL-terminated name.
-        let found = unsafe { search(text.as_ptr()) };
-        // SAFETY: what such a function returns is NULL or a hostent.
-        if let Some(host) = unsafe { copy_foreign(found) } {
-            return Some(host);
+        match hosts_by(|| unsafe { search(text.as_ptr()) }) {
+            Ok(host) => return Ok(host),
+            Err(error) => lack = error,
         }
     }
-    let search = functions
-        .sr_gethostbyname2
-        .filter(|_| options::on(Opt::TryIpv6))?;
+    let search = functions.sr_gethostbyname2;
+    let Some(search) = search.filter(|_| options::on(Opt::TryIpv6)) else {
+        return Err(lack);
+    };
     // SAFETY: as above.
-    let found = unsafe { search(text.as_ptr(), libc::AF_INET6) };
+    hosts_by(|| unsafe { search(text.as_ptr(), libc::AF_INET6) }).map_err(|error| match lack {
+        // A failure says more than what the other family lacks.
+        LookupError::Failed(_) => lack,
+        _ => error,
+    })
+}
+
+/// Calls a function of `dns_func` for a host.
+fn hosts_by(search: impl FnOnce() -> *mut libc::hostent) -> Result<Host, LookupError> {
+    // SAFETY: always safe to call.
+    let reason = unsafe { __h_errno_location() };
+    // SAFETY: this thread's variable, which lives as long as the thread.
+    unsafe { reason.write(0) };
+    let found = search();
+    // SAFETY: what such a function returns is NULL or a hostent.
+    let host = unsafe { copy_foreign(found) };
     // SAFETY: as above.
-    unsafe { copy_foreign(found) }
+    host.ok_or(match unsafe { reason.read() } {
+        HOST_NOT_FOUND => LookupError::NxDomain,
+        NO_DATA => LookupError::NoData,
+        // Also of a function that does not say.
+        _ => LookupError::Failed(Failure::Hook),
+    })
 }
 
 /// As [`system_lookup`], and a failure is counted.
 pub(crate) fn counted_system_lookup(name: &[u8]) -> Option<Host> {
-    let host = system_lookup(name);
+    let host = system_lookup(name).ok();
     if host.is_none() {
         counters::increment(Counter::FailedRequest);
     }

@@ -72,24 +72,14 @@ pub fn absolute_entry(
     find(name, true, false, qtype, flags, None)
 }
 
-/// As [`absolute_entry`] for the SRV records to which a NAPTR record of `owner` leads: who holds the entry finds the
-/// owner's name again, see [`Cache::leading_back`]. `None` = who asks holds the NAPTR records.
-///
-/// # Errors
-/// As [`entry`].
-pub fn replacement_entry(
-    owner: Option<&[u8]>,
-    name: &[u8],
-    qtype: RecordType,
-    flags: u32,
-) -> Result<(EntryRef, Source), LookupError> {
-    let (entry, source) = absolute_entry(name, qtype, flags)?;
-    let cache = Cache::instance().ok_or(LookupError::NoCache)?;
-    let entry = match owner {
-        Some(owner) => cache.leading_back(entry, owner, clock::now_ticks()),
+/// SRV records to which a NAPTR record of `owner` leads, in an entry whose holder finds the owner's name again: see
+/// [`Cache::leading_back`].
+#[must_use]
+pub fn leading_back(entry: EntryRef, owner: &[u8]) -> EntryRef {
+    match Cache::instance() {
+        Some(cache) => cache.leading_back(entry, owner, clock::now_ticks()),
         None => entry,
-    };
-    Ok((entry, source))
+    }
 }
 
 /// `is_callers`: the name is what the caller named, and not what a record led to.

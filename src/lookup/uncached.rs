@@ -54,32 +54,45 @@ pub fn record_list(
 
 /// The addresses of a host, of IPv6 only when there are none of IPv4 and `ipv6` is set, and the name at the
 /// end of its aliases. Failures are for the caller to count.
-#[must_use]
-pub fn addresses(qname: &[u8], ipv6: bool) -> Option<(Name, Vec<IpAddr>)> {
+///
+/// # Errors
+/// Why there are none: a failure, if a question that might have led to some was not answered.
+pub fn addresses(qname: &[u8], ipv6: bool) -> Result<(Name, Vec<IpAddr>), LookupError> {
     let (name, absolute) = split_absolute(qname);
-    if name.is_empty() || name.len() > MAX_NAME_OCTETS || !watchdog::servers_up() {
-        return None;
+    if name.is_empty() || name.len() > MAX_NAME_OCTETS {
+        return Err(LookupError::BadName);
+    }
+    if !watchdog::servers_up() {
+        return Err(LookupError::Failed(Failure::NoServers));
     }
     let domains = SearchList::current().filter(|_| !absolute);
     let Some(domains) = domains else {
-        return addresses_of(qname, name, (absolute, true), ipv6).ok();
+        return addresses_of(qname, name, (absolute, true), ipv6);
     };
+    let mut lack = LookupError::BadName;
     // Both families share one walk of the search list, as where the cache is in use.
-    let candidates = domains.candidates(name, RecordType::A)?;
+    let candidates = domains.candidates(name, RecordType::A);
+    let candidates = candidates.ok_or(LookupError::BadName)?;
     for (position, candidate) in candidates.iter().enumerate() {
         let text = [candidate.as_bytes(), b"."].concat();
         // Only the first candidate counts among the questions of a call.
-        match addresses_of(&text, candidate.as_bytes(), (true, position == 0), ipv6) {
-            Ok(found) => return Some(found),
-            Err(LookupError::Failed(failure))
-                if !matches!(failure, Failure::ServFail | Failure::Refused) =>
-            {
-                return None;
-            }
-            Err(_) => {}
+        let counted = (true, position == 0);
+        let error = match addresses_of(&text, candidate.as_bytes(), counted, ipv6) {
+            Ok(found) => return Ok(found),
+            Err(error) => error,
+        };
+        if !matches!(lack, LookupError::Failed(_)) {
+            lack = error;
+        }
+        let goes_on = matches!(
+            error,
+            LookupError::Failed(Failure::ServFail | Failure::Refused)
+        );
+        if !goes_on && !error.is_absence() {
+            break;
         }
     }
-    None
+    Err(lack)
 }
 
 /// The addresses of one name: those of the first family that has any. `counts`: its questions are among those that a

@@ -9,10 +9,17 @@ pub mod explain;
 #[cfg(feature = "use_dns_cache")]
 pub mod handle;
 pub mod naptr;
+mod past_cache;
 pub mod protocols;
+pub mod security;
 pub mod sip_host;
 pub mod sip_uri;
 pub mod srv;
+#[cfg_attr(
+    not(feature = "use_dns_cache"),
+    allow(dead_code, reason = "failover and explain alone use all of it")
+)]
+mod tree;
 
 #[cfg(feature = "use_dns_cache")]
 use std::net::IpAddr;

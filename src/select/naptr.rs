@@ -3,6 +3,7 @@
 use super::{Transport, protocols};
 #[cfg(feature = "use_dns_cache")]
 use crate::cache::NaptrFields;
+use crate::host::options::{self, Opt};
 use crate::lookup::sip_transport;
 
 /// Candidates kept; the handle counts them in five bits.
@@ -18,14 +19,43 @@ pub fn transport_of(flags: &[u8], services: &[u8], regexp: &[u8]) -> Option<Tran
 }
 
 /// Sort key: what sorts first is used first.
-pub type Rank = (std::cmp::Reverse<i32>, u16, u16);
+pub type Rank = u64;
 
-fn rank(transport: Transport, order: u16, preference: u16) -> Rank {
-    (
-        std::cmp::Reverse(protocols::preference(transport)),
-        order,
-        preference,
-    )
+/// What decides on a record: flags, services, regexp, order, preference.
+pub type NaptrRow<'a> = (&'a [u8], &'a [u8], &'a [u8], u16, u16);
+
+/// The rank of a record that leads to a transport: by preference of the transport, then by order and preference of the
+/// record; or by the record's order first.
+#[must_use]
+#[inline]
+pub fn rank(transport: Transport, order: u16, preference: u16) -> Rank {
+    // Higher preferences get lower numbers.
+    let transport = !(protocols::preference(transport) as u32 ^ 1 << 31);
+    let (transport, order) = (Rank::from(transport), Rank::from(order));
+    let both = match order_decides() {
+        true => order << 32 | transport,
+        false => transport << 16 | order,
+    };
+    both << 16 | Rank::from(preference)
+}
+
+/// True when order and preference of the records decide, as RFC 3403 has it.
+#[inline]
+fn order_decides() -> bool {
+    !options::on(Opt::NaptrIgnoreRfc)
+}
+
+/// True when a record counts beside the one that goes first: not one of a higher order (RFC 3403 section 4.1).
+fn counts_beside(first: Rank, rank: Rank) -> bool {
+    !order_decides() || first >> 48 == rank >> 48
+}
+
+/// True when records of a set lead to SIP, all of them over secure transports, usable here or not.
+#[must_use]
+pub fn names_secure_alone<'a>(rows: impl Iterator<Item = NaptrRow<'a>>) -> bool {
+    let mut named =
+        rows.filter_map(|(flags, services, regexp, _, _)| transport_of(flags, services, regexp));
+    named.next().is_some_and(Transport::is_secure) && named.all(Transport::is_secure)
 }
 
 /// One record in the order of use.
@@ -52,9 +82,7 @@ pub fn ranked(fields: NaptrFields<'_>) -> Option<(Rank, Transport)> {
 /// The candidate that is used first among records as [`Candidates::new`] takes them, with what `records`
 /// yields beside it.
 #[inline]
-pub fn best<'a, T>(
-    records: impl Iterator<Item = ((&'a [u8], &'a [u8], &'a [u8], u16, u16), T)>,
-) -> Option<(Transport, T)> {
+pub fn best<'a, T>(records: impl Iterator<Item = (NaptrRow<'a>, T)>) -> Option<(Transport, T)> {
     let mut best: Option<(Rank, Transport, T)> = None;
     for ((flags, services, regexp, order, preference), with) in records {
         let transport = transport_of(flags, services, regexp).filter(|t| protocols::supported(*t));
@@ -75,33 +103,34 @@ pub struct Candidates {
 }
 
 impl Candidates {
-    /// Sorts the records that `records` yields as (flags, services, regexp, order, preference).
+    /// Sorts the records that `records` yields; `only`: those of one transport.
     ///
-    /// Records of transports that cannot be used here are left out. Full ties keep their order.
-    pub fn new<'a>(
-        records: impl Iterator<Item = (&'a [u8], &'a [u8], &'a [u8], u16, u16)>,
-    ) -> Self {
-        let nothing = (
-            rank(Transport::Udp, 0, 0),
-            Candidate {
-                index: 0,
-                transport: Transport::Udp,
-            },
-        );
+    /// Records of transports that cannot be used here are left out, and those that do not count beside the first.
+    /// Full ties keep their order.
+    pub fn new<'a>(records: impl Iterator<Item = NaptrRow<'a>>, only: Option<Transport>) -> Self {
+        let nothing = Candidate {
+            index: 0,
+            transport: Transport::Udp,
+        };
         let mut result = Self {
-            list: [nothing; MAX_CANDIDATES],
+            list: [(0, nothing); MAX_CANDIDATES],
             count: 0,
         };
         for (index, (flags, services, regexp, order, preference)) in (0_u16..).zip(records) {
-            let transport =
-                transport_of(flags, services, regexp).filter(|t| protocols::supported(*t));
-            if let Some(transport) = transport {
+            let wanted = |transport: &Transport| {
+                protocols::supported(*transport) && only.is_none_or(|only| only == *transport)
+            };
+            if let Some(transport) = transport_of(flags, services, regexp).filter(wanted) {
                 result.add(
                     rank(transport, order, preference),
                     Candidate { index, transport },
                 );
             }
         }
+        let (first, _) = result.list[0];
+        let counts = |(rank, _): &(Rank, Candidate)| counts_beside(first, *rank);
+        let sorted = result.list.get(..result.count).unwrap_or(&[]);
+        result.count = sorted.partition_point(counts);
         result
     }
 
@@ -146,10 +175,10 @@ impl Candidates {
 mod tests {
     use super::*;
 
-    type Row = (&'static [u8], &'static [u8], &'static [u8], u16, u16);
+    type Row = NaptrRow<'static>;
 
     fn order(rows: &[Row]) -> Vec<u16> {
-        let candidates = Candidates::new(rows.iter().copied());
+        let candidates = Candidates::new(rows.iter().copied(), None);
         let first = best(rows.iter().copied().zip(0_u16..))
             .map(|(transport, index)| Candidate { index, transport });
         assert_eq!(first, candidates.get(0));
@@ -169,6 +198,22 @@ mod tests {
         ];
         // SCTP is off by default.
         assert_eq!(order(&rows), [4, 2, 1, 0]);
+    }
+
+    #[test]
+    fn records_of_one_transport_and_sets_of_secure_ones() {
+        let rows: [Row; 4] = [
+            (b"s", b"SIP+D2U", b"", 10, 1),
+            (b"s", b"SIPS+D2T", b"", 30, 1),
+            (b"s", b"SIPS+D2T", b"", 20, 1),
+            (b"u", b"E2U+sip", b"!x!y!", 1, 1),
+        ];
+        let secure = Candidates::new(rows.iter().copied(), Some(Transport::Tls));
+        let places = (0..secure.len()).filter_map(|position| secure.get(position));
+        assert!(places.map(|candidate| candidate.index).eq([2, 1]));
+        assert!(!names_secure_alone(rows.iter().copied()));
+        assert!(names_secure_alone(rows.iter().copied().skip(1)));
+        assert!(!names_secure_alone(rows.iter().copied().skip(3)));
     }
 
     #[test]

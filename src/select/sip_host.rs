@@ -2,15 +2,13 @@
 
 use std::net::IpAddr;
 
-use crate::error::LookupError;
-use crate::host::options::{self, ExtraOpt};
-use crate::lookup::uncached;
-use crate::rr::order::arranged;
-use crate::rr::{RData, Record, RecordType, parse_literal};
+#[cfg(feature = "use_dns_cache")]
+use crate::rr::parse_literal;
 
-use super::Transport;
-use super::naptr::Candidates;
-use super::protocols::{self, TransportList};
+use super::past_cache::PastCache;
+pub use super::past_cache::ResolveHost;
+use super::tree::{self, Wanted};
+use super::{SelectError, Transport};
 
 /// Which records are asked for, and whether through the cache.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,7 +30,7 @@ pub enum Way {
 }
 
 /// Addresses of one destination, all of one family.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Found {
     /// Canonical name, or the text of a literal.
     pub name: Vec<u8>,
@@ -41,9 +39,6 @@ pub struct Found {
     /// Port from an SRV record, 0 without one.
     pub port: u16,
 }
-
-/// Looks a host up past the cache (`dns_func`): addresses of one family, empty when there are none.
-pub type ResolveHost<'a> = dyn FnMut(&[u8]) -> Vec<IpAddr> + 'a;
 
 /// Resolves a SIP URI's host; `port` and `proto` are in/out, 0 = not given, written on success only.
 pub fn resolve(
@@ -54,67 +49,90 @@ pub fn resolve(
     way: Way,
     resolve_host: &mut ResolveHost<'_>,
 ) -> Option<Found> {
-    #[cfg(feature = "use_dns_cache")]
-    if matches!(way, Way::CachedSrv | Way::CachedSrvList | Way::CachedNaptr) {
-        return cached(name, port, proto, flags, way);
+    let mut transport = proto.as_deref().copied();
+    if matches!(way, Way::CachedSrv | Way::UncachedSrv) && matches!(transport, None | Some(0)) {
+        transport = Some(Transport::Udp as u8);
     }
-    let _ = flags;
-    let _deadline = crate::lookup::deadline::scope();
-    let wanted = (port.as_deref().copied(), proto.as_deref().copied());
-    let mut search = Uncached {
-        resolve_host,
-        failed: false,
-        refused: false,
-        only_secure: false,
+    let wanted = Wanted {
+        port: port.as_deref().copied(),
+        transport,
+        naptr: matches!(way, Way::CachedNaptr | Way::UncachedNaptr),
     };
-    let found = search.resolve(name, wanted, way);
-    if found.is_none() {
-        crate::host::counters::increment(crate::host::counters::Counter::FailedRequest);
-    }
-    let (found, transport) = found?;
+    let result = match way {
+        #[cfg(feature = "use_dns_cache")]
+        Way::CachedSrv | Way::CachedSrvList | Way::CachedNaptr => cached(name, wanted, flags),
+        _ => uncached(name, wanted, way, resolve_host),
+    };
+    let _ = flags;
+    let (found, transport) = result.ok()?;
     if let Some(port) = port {
         *port = found.port;
     }
     if let Some(proto) = proto {
-        *proto = transport as u8;
+        *proto = transport;
     }
     Some(found)
 }
 
+/// As `resolve`, past the cache.
+fn uncached(
+    name: &[u8],
+    wanted: Wanted,
+    way: Way,
+    resolve_host: &mut ResolveHost<'_>,
+) -> Result<(Found, u8), SelectError> {
+    let _deadline = crate::lookup::deadline::scope();
+    let mut records = PastCache::new(resolve_host);
+    let target = match way {
+        Way::UncachedSrvName => {
+            let found = tree::by_srv_name(&mut records, name, &Vec::new);
+            let given = wanted.transport.and_then(Transport::from_number);
+            let transport = given.unwrap_or(Transport::Udp);
+            found
+                .map(|(_, found)| found.over(transport))
+                .map_err(|_| SelectError::NoSrv)
+        }
+        _ => tree::first(&mut records, name, wanted),
+    };
+    if target.is_err() {
+        crate::host::counters::increment(crate::host::counters::Counter::FailedRequest);
+    }
+    let target = target?;
+    let found = Found {
+        port: target.port,
+        ..records.into_found()
+    };
+    Ok((found, target.transport as u8))
+}
+
 /// As `resolve`, through the cache: the first target of the search, with all its addresses.
 #[cfg(feature = "use_dns_cache")]
-fn cached(
-    name: &[u8],
-    port: Option<&mut u16>,
-    proto: Option<&mut u8>,
-    flags: u32,
-    way: Way,
-) -> Option<Found> {
+fn cached(name: &[u8], wanted: Wanted, flags: u32) -> Result<(Found, u8), SelectError> {
     use super::flags::{SRV_RR_LB, TRY_NAPTR};
     use super::{Cursor, handle};
 
-    let flags = (flags & !(TRY_NAPTR | SRV_RR_LB))
-        | if way == Way::CachedNaptr {
-            TRY_NAPTR
-        } else {
-            0
-        };
     let mut cursor = Cursor::default();
-    let mut transport = proto.as_deref().copied();
-    if way == Way::CachedSrv && transport == Some(0) {
-        transport = Some(Transport::Udp as u8);
-    }
-    let mut target_port = port.as_deref().copied();
+    let (mut port, mut transport) = (wanted.port, wanted.transport);
+    let naptr = if wanted.naptr { TRY_NAPTR } else { 0 };
     let first = handle::resolve_whole_set(
         &mut cursor,
         name,
-        target_port.as_mut(),
+        port.as_mut(),
         transport.as_mut(),
-        flags,
-    )
-    .ok()?;
-    let mut found = match &cursor.a {
-        Some(entry) => addresses_of(entry),
+        flags & !(TRY_NAPTR | SRV_RR_LB) | naptr,
+    )?;
+    let found = found_at(&cursor, name, first, port.unwrap_or(0));
+    Ok((found, transport.unwrap_or(0)))
+}
+
+/// The addresses that a cursor holds; `name` led to the first of them.
+#[cfg(feature = "use_dns_cache")]
+fn found_at(cursor: &super::Cursor, name: &[u8], first: IpAddr, port: u16) -> Found {
+    match &cursor.a {
+        Some(entry) => Found {
+            port,
+            ..addresses_of(entry)
+        },
         None => Found {
             // The target of an SRV record can be a literal, and has its own text as name then.
             name: match cursor.srv {
@@ -122,17 +140,9 @@ fn cached(
                 None => name.to_vec(),
             },
             addresses: vec![first],
-            port: 0,
+            port,
         },
-    };
-    found.port = target_port.unwrap_or(0);
-    if let (Some(port), Some(value)) = (port, target_port) {
-        *port = value;
     }
-    if let (Some(proto), Some(value)) = (proto, transport) {
-        *proto = value;
-    }
-    Some(found)
 }
 
 #[cfg(feature = "use_dns_cache")]
@@ -149,12 +159,6 @@ fn addresses_of(entry: &crate::cache::EntryRef) -> Found {
 #[cfg(feature = "use_dns_cache")]
 #[must_use]
 pub fn host(name: &[u8], flags: u32) -> Option<Found> {
-    host_by(crate::lookup::entry, name, flags)
-}
-
-/// As [`host`], for a name as a caller wrote it, or as it came out of DNS.
-#[cfg(feature = "use_dns_cache")]
-fn host_by(look_up: super::handle::LookUp, name: &[u8], flags: u32) -> Option<Found> {
     use crate::lookup::{family_allowed, family_order};
 
     if let Some(address) = parse_literal(name) {
@@ -168,7 +172,7 @@ fn host_by(look_up: super::handle::LookUp, name: &[u8], flags: u32) -> Option<Fo
     let (first, second) = family_order(flags);
     std::iter::once(first)
         .chain(second)
-        .find_map(|family| look_up(name, family, flags).ok())
+        .find_map(|family| crate::lookup::entry(name, family, flags).ok())
         .map(|(entry, _)| addresses_of(&entry))
         .filter(|found| !found.addresses.is_empty())
 }
@@ -178,191 +182,9 @@ fn host_by(look_up: super::handle::LookUp, name: &[u8], flags: u32) -> Option<Fo
 #[cfg(feature = "use_dns_cache")]
 #[must_use]
 pub fn srv_host(name: &[u8], flags: u32) -> Option<Found> {
-    use crate::cache::RecordView;
+    use super::{Cursor, handle};
 
-    let _deadline = crate::lookup::deadline::scope();
-    let (entry, _) = crate::lookup::entry(name, RecordType::SRV, flags).ok()?;
-    for record in entry.records() {
-        let RecordView::Srv { port, target, .. } = record else {
-            continue;
-        };
-        if target.is_empty() {
-            continue;
-        }
-        if let Some(found) = host_by(crate::lookup::absolute_entry, target, flags) {
-            return Some(Found { port, ..found });
-        }
-        if crate::lookup::deadline::is_one_target_too_many() {
-            break;
-        }
-    }
-    None
-}
-
-/// What the caller gave: port and transport, `None` without a variable for it.
-type Wanted = (Option<u16>, Option<u8>);
-
-/// A search past the cache.
-struct Uncached<'a, 'b> {
-    resolve_host: &'a mut ResolveHost<'b>,
-    /// A NAPTR or SRV query was not answered: then what is left out may not be replaced by less.
-    failed: bool,
-    /// There are SRV records that say that the service is not offered (target ".").
-    refused: bool,
-    /// The unanswered query was for a secure transport: one that is not is no substitute.
-    only_secure: bool,
-}
-
-impl Uncached<'_, '_> {
-    fn resolve(&mut self, name: &[u8], wanted: Wanted, way: Way) -> Option<(Found, Transport)> {
-        let given = wanted.1.and_then(Transport::from_number);
-        let transport = given.unwrap_or(Transport::Udp);
-        let port = wanted
-            .0
-            .filter(|&port| port != 0)
-            .unwrap_or(transport.default_port());
-        if way == Way::UncachedSrvName {
-            return Some((self.by_srv(name)?, transport));
-        }
-        if let Some(address) = parse_literal(name) {
-            return Some((
-                Found {
-                    name: name.to_vec(),
-                    addresses: vec![address],
-                    port,
-                },
-                transport,
-            ));
-        }
-        if wanted.0 == Some(0) && !Transport::is_known(wanted.1.unwrap_or(0)) {
-            return None;
-        }
-        if wanted.0 == Some(0) && !crate::lookup::needs_no_dns(name) {
-            let try_naptr =
-                cfg!(feature = "use_naptr") && way == Way::UncachedNaptr && wanted.1 == Some(0);
-            if try_naptr {
-                let found = self.by_naptr(name);
-                if found.is_some() || self.failed {
-                    return found;
-                }
-                self.refused = false;
-            }
-            let list = match given {
-                None if way != Way::UncachedSrv => protocols::list(),
-                _ => TransportList::single(transport),
-            };
-            for &transport in list.iter() {
-                let Some(srv_name) = protocols::srv_name(transport, name) else {
-                    continue;
-                };
-                if let Some(found) = self.by_srv_over(transport, &srv_name) {
-                    return Some((found, transport));
-                }
-            }
-            if self.failed || self.refused {
-                return None;
-            }
-        }
-        Some((self.by_address(name, port)?, transport))
-    }
-
-    fn by_naptr(&mut self, name: &[u8]) -> Option<(Found, Transport)> {
-        let records = self.query(name, RecordType::NAPTR);
-        let naptrs: Vec<_> = records
-            .iter()
-            .filter_map(|record| match &record.rdata {
-                RData::Naptr(naptr) => Some(naptr),
-                _ => None,
-            })
-            .collect();
-        let rows = naptrs
-            .iter()
-            .map(|n| (&*n.flags, &*n.services, &*n.regexp, n.order, n.preference));
-        let candidates = Candidates::new(rows);
-        (0..candidates.len()).find_map(|position| {
-            let candidate = candidates.get(position)?;
-            let naptr = naptrs.get(usize::from(candidate.index))?;
-            // What comes out of DNS is absolute.
-            let srv_name = [naptr.replacement.as_bytes(), b"."].concat();
-            let found = self.by_srv_over(candidate.transport, &srv_name)?;
-            Some((found, candidate.transport))
-        })
-    }
-
-    /// As `by_srv`, unless an unanswered query forbids the transport.
-    fn by_srv_over(&mut self, transport: Transport, srv_name: &[u8]) -> Option<Found> {
-        if self.only_secure && !transport.is_secure() {
-            return None;
-        }
-        let before = std::mem::take(&mut self.failed);
-        let found = self.by_srv(srv_name);
-        self.only_secure |= self.failed && transport.is_secure();
-        self.failed |= before;
-        found
-    }
-
-    fn by_srv(&mut self, srv_name: &[u8]) -> Option<Found> {
-        let records = self.query(srv_name, RecordType::SRV);
-        let srvs: Vec<_> = records
-            .iter()
-            .filter_map(|record| match &record.rdata {
-                RData::Srv(srv) if !srv.has_no_port() => Some(srv),
-                _ => None,
-            })
-            .collect();
-        self.refused |= !srvs.is_empty() && srvs.iter().all(|srv| srv.target.is_root());
-        for srv in srvs.into_iter().filter(|srv| !srv.target.is_root()) {
-            let found = self.by_address(srv.target.as_bytes(), srv.port);
-            if found.is_some() {
-                return found;
-            }
-            if crate::lookup::deadline::is_one_target_too_many() {
-                self.failed = true;
-                break;
-            }
-        }
-        None
-    }
-
-    fn by_address(&mut self, host: &[u8], port: u16) -> Option<Found> {
-        let addresses = match parse_literal(host) {
-            Some(address) => vec![address],
-            None => in_order((self.resolve_host)(host)),
-        };
-        (!addresses.is_empty()).then(|| Found {
-            name: host.to_vec(),
-            addresses,
-            port,
-        })
-    }
-
-    /// The records of a name in the order in which the cache would have them; an unanswered query is noted.
-    fn query(&mut self, name: &[u8], rtype: RecordType) -> Vec<Record> {
-        match uncached::record_list(name, rtype, true, false) {
-            Ok(records) => arranged(records, |record| &record.rdata).collect(),
-            Err(error) => {
-                self.failed |= matches!(error, LookupError::Failed(_)) && !lenient();
-                Vec::new()
-            }
-        }
-    }
-}
-
-/// Addresses in the order in which the cache would have them.
-fn in_order(addresses: Vec<IpAddr>) -> Vec<IpAddr> {
-    let data: Vec<_> = addresses
-        .iter()
-        .map(|address| match address {
-            IpAddr::V4(address) => RData::A(*address),
-            IpAddr::V6(address) => RData::Aaaa(*address),
-        })
-        .collect();
-    let pairs = addresses.iter().zip(&data);
-    arranged(pairs, |(_, rdata)| *rdata)
-        .map(|(address, _)| *address)
-        .collect()
-}
-
-fn lenient() -> bool {
-    options::extra(ExtraOpt::FallbackOnFailure) != 0
+    let mut cursor = Cursor::default();
+    let first = handle::resolve_srv_name(&mut cursor, name, flags).ok()?;
+    Some(found_at(&cursor, name, first, cursor.port))
 }

@@ -11,6 +11,8 @@ pub struct Destination {
     pub port: u16,
     /// `None` = not given.
     pub transport: Option<Transport>,
+    /// The scheme is `sips:`.
+    pub is_sips: bool,
 }
 
 /// Why a text is no usable URI.
@@ -64,6 +66,7 @@ pub fn parse(uri: &[u8]) -> Result<Destination, UriError> {
         host,
         port,
         transport,
+        is_sips: secure,
     })
 }
 

@@ -183,12 +183,13 @@ pub fn host_way_found(
     way: Way,
     hosts: &[(&str, &str)],
 ) -> Option<Found> {
-    let mut own = |host: &[u8]| -> Vec<IpAddr> {
-        hosts
+    let mut own = |host: &[u8]| {
+        let named = hosts
             .iter()
-            .filter(|(name, _)| name.as_bytes().eq_ignore_ascii_case(host))
-            .map(|(_, address)| address.parse().expect("address"))
-            .collect()
+            .filter(|(name, _)| name.as_bytes().eq_ignore_ascii_case(host));
+        Ok(named
+            .map(|(_, address)| address.parse::<IpAddr>().expect("address"))
+            .collect())
     };
     sip_host::resolve(name.as_bytes(), Some(port), Some(proto), V4, way, &mut own)
 }

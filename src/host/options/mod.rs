@@ -317,6 +317,10 @@ pub fn check_text(opt: StrOpt, value: &str) -> Result<(), OptionError> {
     if opt == StrOpt::Edns && !is_edns_word(&value.trim().to_ascii_lowercase()) {
         return Err(OptionError::Malformed);
     }
+    let is_downgrade = |word: &str| ["", "never", "on_absence", "always"].contains(&word);
+    if opt == StrOpt::Downgrade && !is_downgrade(&value.trim().to_ascii_lowercase()) {
+        return Err(OptionError::Malformed);
+    }
     Ok(())
 }
 

@@ -15,6 +15,8 @@ pub enum ExtraOpt {
     FailureMaxTtl,
     /// `dns_fallback_on_failure`: 1 = an unanswered NAPTR or SRV query counts as "no such record".
     FallbackOnFailure,
+    /// `dns_sips_naptr`: 1 = NAPTR (`SIPS+D2T`) is asked for TLS without a port, too.
+    SipsNaptr,
     /// `dns_stale_ttl`, s: how long after its expiry an entry may still be served (RFC 8767); 0 = never.
     StaleTtl,
     /// `dns_stale_recent`, s: for so long after its expiry an entry is served stale at once, while refreshed.
@@ -106,10 +108,12 @@ pub enum StrOpt {
     HostsFile,
     /// `dns_edns`: whether queries have an OPT record: `auto` (also empty), `yes`, `no`.
     Edns,
+    /// `dns_downgrade`: from a secure transport to a clear one: `never`, `on_absence` (also empty), `always`.
+    Downgrade,
 }
 
 /// Number of text options of our own.
-pub(crate) const STRING_OPTIONS: usize = StrOpt::Edns as usize + 1;
+pub(crate) const STRING_OPTIONS: usize = StrOpt::Downgrade as usize + 1;
 
 const fn number(
     name: &'static str,
@@ -171,7 +175,13 @@ pub(super) static OWN: &[Descriptor] = &[
         "dns_fallback_on_failure",
         ExtraOpt::FallbackOnFailure,
         0,
-        "an unanswered NAPTR or SRV query counts as no such record",
+        "an unanswered NAPTR or SRV query counts as no such record: dns_downgrade = always",
+    ),
+    switch(
+        "dns_sips_naptr",
+        ExtraOpt::SipsNaptr,
+        0,
+        "look up NAPTR records (SIPS+D2T) for TLS without a port, too",
     ),
     number(
         "dns_stale_ttl",
@@ -309,5 +319,10 @@ pub(super) static OWN: &[Descriptor] = &[
         "dns_edns",
         StrOpt::Edns,
         "OPT record in queries (RFC 6891): auto = not to servers that it does not suit, yes, no",
+    ),
+    text(
+        "dns_downgrade",
+        StrOpt::Downgrade,
+        "from a secure transport to a clear one: never, on_absence, always",
     ),
 ];

@@ -1,30 +1,28 @@
 //! Why a URI leads where it leads: the whole decision tree, for people.
 //!
-//! The tree is walked as [`super::handle`] walks it, with the same candidates, order and seed, but to its
-//! end, and says for every branch why it is used or not. What is not cached is asked for. The list of
-//! targets below the tree does not come from the walk: it is what the search itself gives.
+//! A search is taken to its end, and what it looks up and decides is put into words as it comes. What is not cached
+//! is asked for.
 
 mod text;
 
 use std::fmt::Write as _;
-use std::net::IpAddr;
 
 use crate::cache::{EntryRef, RecordView};
 use crate::error::LookupError;
-use crate::host::options::{self, ExtraOpt, Opt};
+use crate::host::options::{self, Opt};
 use crate::host::{clock, random};
-use crate::lookup::{self, family_allowed, family_order};
-use crate::rr::{RecordType, parse_literal};
+use crate::lookup::{self, family_order};
+use crate::rr::RecordType;
 
-use super::handle::{
-    self, address_at_step, candidates_of, leads_alike, record_at_step, says_not_offered,
-    usable_seed,
-};
+use super::handle::{self, LookedUp, Watch, address_at_step, rows_of, usable_seed};
+use super::naptr::{Candidate, Candidates};
+use super::security::Downgrade;
 use super::sip_uri::Destination;
+use super::tree::{Event, Named, SrvRecord, Verdict};
 use super::{Cursor, SelectError, Transport, flags, protocols};
 use text::{
-    cached_state, error_text, found_text, naptr_text, select_error_text, share, text, type_text,
-    why_not,
+    cached_state, closure_text, error_text, found_text, lenient_text, naptr_text,
+    select_error_text, share, text, type_text, why_not,
 };
 
 /// Targets listed at most; a search that gives more is cut.
@@ -91,353 +89,205 @@ pub struct Explanation {
 #[must_use]
 pub fn explain(destination: &Destination, request_flags: u32) -> Explanation {
     let lb = request_flags & flags::SRV_RR_LB != 0;
-    let mut walk = Walk {
+    let mut words = Words {
+        to: destination,
         flags: request_flags,
-        // One draw, the same for the tree and for the list.
+        // One draw for the whole search.
         seed: if lb {
             usable_seed(random::quick_u32().max(1))
         } else {
             0
         },
+        before: String::new(),
+        naptr: None,
+        srv: None,
+        srv_depth: 1,
         out: Explanation::default(),
     };
-    walk.root(destination);
-    walk.list(destination);
-    walk.out
+    words.uri();
+    let mut targets = words.search();
+    words.out.lines.append(&mut targets);
+    words.out
 }
 
-/// What a branch gave.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Branch {
-    Targets,
-    Nothing,
-    Refused,
-    Failed,
-}
-
-/// Who named what is looked up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Named {
-    /// The caller: without a final dot the search list may complete the name.
-    ByCaller,
-    /// A record: the name is absolute.
-    ByRecord,
-}
-
-impl Named {
-    fn look_up(self) -> handle::LookUp {
-        match self {
-            Self::ByCaller => lookup::entry,
-            Self::ByRecord => lookup::absolute_entry,
-        }
-    }
-}
-
-struct Walk {
+/// A search put into words.
+struct Words<'a> {
+    to: &'a Destination,
     flags: u32,
     seed: u32,
+    /// What the cache held of what is being looked up.
+    before: String,
+    /// The records whose candidates are being tried.
+    naptr: Option<EntryRef>,
+    /// The records whose targets are being tried.
+    srv: Option<EntryRef>,
+    /// Where lines about SRV records of a name stand.
+    srv_depth: usize,
     out: Explanation,
 }
 
-fn lenient() -> bool {
-    options::extra(ExtraOpt::FallbackOnFailure) != 0
-}
-
-impl Walk {
-    fn say(&mut self, depth: usize, subject: Subject, text: String) {
+impl Words<'_> {
+    fn say(&mut self, depth: usize, subject: Subject, text: impl Into<String>) {
         self.out.lines.push(Line {
             depth,
             subject,
-            text,
+            text: text.into(),
         });
     }
 
-    fn option(&mut self, depth: usize, text: &str) {
-        self.say(depth, Subject::Option, text.to_owned());
-    }
-
-    fn root(&mut self, to: &Destination) {
-        let port = if to.port == 0 {
-            "no port".to_owned()
-        } else {
-            format!("port {}", to.port)
+    fn uri(&mut self) {
+        let port = match self.to.port {
+            0 => "no port".to_owned(),
+            port => format!("port {port}"),
         };
-        let transport = to.transport.map_or("no transport", Transport::name);
-        let line = format!("host {}, {port}, {transport}", text(&to.host));
+        let transport = self.to.transport.map_or("no transport", Transport::name);
+        let line = format!("host {}, {port}, {transport}", text(&self.to.host));
         self.say(0, Subject::Uri, line);
+        if self.to.transport.is_some_and(Transport::is_secure) {
+            let demand = if self.to.is_sips {
+                "sips:"
+            } else {
+                "transport="
+            };
+            let line = format!("{demand} closes all transports without encryption");
+            self.say(0, Subject::Uri, line);
+        }
         if options::raw(Opt::UseFailover) == 0 {
-            self.option(
-                0,
-                "use_dns_failover=no: only the first target is ever tried",
-            );
+            let line = "use_dns_failover=no: only the first target is ever tried";
+            self.say(0, Subject::Option, line);
         }
-        if let Some(address) = parse_literal(&to.host) {
-            self.literal(1, address);
-            return;
-        }
-        if to.port != 0 {
+        if self.to.port != 0 {
             let line = "the URI has a port: no NAPTR, no SRV, the addresses of the host (RFC 3263 section 4.2)";
-            self.say(1, Subject::Srv, line.to_owned());
-            self.addresses(1, &to.host, Named::ByCaller);
-            return;
-        }
-        if lookup::needs_no_dns(&to.host) {
-            self.option(
-                1,
-                "dns_hosts_srv=no: the hosts file has the host, no NAPTR, no SRV",
-            );
-            self.addresses(1, &to.host, Named::ByCaller);
-            return;
-        }
-        if self.by_naptr(to) != Branch::Nothing {
-            return;
-        }
-        if self.by_srv(to) == Branch::Nothing {
-            self.say(
-                1,
-                Subject::Address,
-                "no SRV record in use: the addresses of the host itself".to_owned(),
-            );
-            self.addresses(1, &to.host, Named::ByCaller);
+            self.say(1, Subject::Srv, line);
         }
     }
 
-    fn literal(&mut self, depth: usize, address: IpAddr) {
-        let verdict = if family_allowed(address, self.flags) {
-            "nothing is looked up"
-        } else {
-            "of a family that the options exclude"
+    /// Takes the search to its end; gives the lines about targets.
+    fn search(&mut self) -> Vec<Line> {
+        let mut cursor = Cursor {
+            has_naptr_slot: true,
+            ..Cursor::default()
         };
-        let line = format!("{address} is an address: {verdict}");
-        self.say(depth, Subject::Address, line);
+        cursor.tried = u64::from(self.seed);
+        let given = self.to.transport.map_or(0, |transport| transport as u8);
+        let (to, request_flags) = (self.to, self.flags);
+        let mut lines = Vec::new();
+        let mut line = |subject, text| {
+            lines.push(Line {
+                depth: 0,
+                subject,
+                text,
+            });
+        };
+        while self.out.targets < MAX_TARGETS {
+            let (mut port, mut transport) = (to.port, given);
+            let (port_out, transport_out) = (Some(&mut port), Some(&mut transport));
+            let host = &to.host;
+            let found = handle::resolve_watched(
+                &mut cursor,
+                host,
+                port_out,
+                transport_out,
+                request_flags,
+                self,
+            );
+            match found {
+                Ok(address) => {
+                    self.out.targets += 1;
+                    let transport = Transport::from_number(transport).map_or("?", Transport::name);
+                    let address = std::net::SocketAddr::new(address, port);
+                    let text = format!("{}. {transport} {address}", self.out.targets);
+                    line(Subject::Target, text);
+                }
+                Err(SelectError::EndOfList) if self.out.targets > 0 => break,
+                Err(error) => {
+                    let text = format!("no target: {}", select_error_text(error));
+                    line(Subject::Error, text);
+                    break;
+                }
+            }
+            if !handle::advance(&mut cursor) {
+                break;
+            }
+        }
+        lines
     }
 
     // NAPTR
 
-    fn by_naptr(&mut self, to: &Destination) -> Branch {
-        if to.transport.is_some() {
-            let line = "the URI names the transport: no NAPTR (RFC 3263 section 4.1)";
-            self.say(1, Subject::Naptr, line.to_owned());
-            return Branch::Nothing;
-        }
-        if !cfg!(feature = "use_naptr") || self.flags & flags::TRY_NAPTR == 0 {
-            self.option(1, "dns_try_naptr=no: no NAPTR");
-            return Branch::Nothing;
-        }
-        let (line, found) = self.look_up(&to.host, RecordType::NAPTR, Named::ByCaller);
-        self.say(1, Subject::Naptr, line);
-        match found {
-            Ok(entry) => self.naptr_records(&entry),
-            Err(error) => self.without(2, error),
-        }
-    }
-
-    /// What the search makes of records that it could not get.
-    fn without(&mut self, depth: usize, error: LookupError) -> Branch {
-        if error.is_absence() || error == LookupError::NameTooLong {
-            return Branch::Nothing;
-        }
-        if lenient() {
-            self.option(
-                depth,
-                "dns_fallback_on_failure=yes: taken as no such record",
-            );
-            Branch::Nothing
-        } else {
-            Branch::Failed
-        }
-    }
-
-    fn naptr_records(&mut self, entry: &EntryRef) -> Branch {
+    fn naptr_records(&mut self, entry: &EntryRef) {
         if !options::on(Opt::NaptrIgnoreRfc) {
-            self.option(
-                2,
-                "dns_naptr_ignore_rfc=no: order and preference of the records decide",
-            );
+            let line = "dns_naptr_ignore_rfc=no: order and preference of the records decide";
+            self.say(2, Subject::Option, line);
         }
-        let candidates = candidates_of(entry);
+        let candidates = Candidates::new(rows_of(entry), self.to.transport);
         let used = |index: usize| {
-            (0..candidates.len())
-                .filter_map(|position| candidates.get(position))
-                .any(|candidate| usize::from(candidate.index) == index)
+            let mut places = (0..candidates.len()).filter_map(|place| candidates.get(place));
+            places.any(|candidate| usize::from(candidate.index) == index)
         };
-        let (mut only_secure, mut failed, mut any) = (false, false, false);
-        for position in 0..candidates.len() {
-            let Some(candidate) = candidates.get(position) else {
-                break;
-            };
-            let index = usize::from(candidate.index);
-            let Some(RecordView::Naptr { replacement, .. }) = entry.record(index) else {
-                continue;
-            };
-            let head = format!("{}. {}", position + 1, naptr_text(entry, index));
-            let alike = |earlier| leads_alike(entry, &candidates, earlier, position);
-            if only_secure && !candidate.transport.is_secure() {
-                let line =
-                    format!("{head}: not used, a query for a secure transport was not answered");
-                self.say(2, Subject::Naptr, line);
-                continue;
-            }
-            if (0..position).any(alike) {
-                let line = format!("{head}: not used, leads where an earlier one leads");
-                self.say(2, Subject::Naptr, line);
-                continue;
-            }
-            let preference = protocols::preference(candidate.transport);
-            let line = format!(
-                "{head}: {}, {} preferred with {preference}",
-                if any { "for failover" } else { "chosen" },
-                candidate.transport.name(),
-            );
-            self.say(2, Subject::Naptr, line);
-            let result = self.srv_set(3, replacement, Named::ByRecord);
-            any |= result == Branch::Targets;
-            failed |= result == Branch::Failed && !any;
-            // Only as long as the search has not stopped at a target.
-            only_secure = result != Branch::Targets
-                && (only_secure || (result == Branch::Failed && candidate.transport.is_secure()));
-        }
         for index in (0..entry.record_count()).filter(|index| !used(*index)) {
-            let line = format!(
-                "-  {}: not used, {}",
-                naptr_text(entry, index),
-                why_not(entry, index)
-            );
+            let why = why_not(entry, index, self.to.transport);
+            let line = format!("-  {}: not used, {why}", naptr_text(entry, index));
             self.say(2, Subject::Naptr, line);
         }
-        match (any, failed) {
-            (true, _) => Branch::Targets,
-            (false, true) => Branch::Failed,
-            (false, false) => Branch::Nothing,
+        self.naptr = Some(entry.clone());
+    }
+
+    fn candidate(&mut self, position: usize, candidate: Candidate, verdict: Verdict) {
+        let Some(entry) = &self.naptr else { return };
+        let transport = candidate.transport;
+        let done = match verdict {
+            Verdict::Alike => "not used, leads where an earlier one leads".to_owned(),
+            Verdict::Closed(closure) => format!("not used, {}", closure_text(closure)),
+            Verdict::Followed => format!(
+                "{}, {} preferred with {}",
+                match self.out.targets {
+                    0 => "chosen",
+                    _ => "for failover",
+                },
+                transport.name(),
+                protocols::preference(transport),
+            ),
+        };
+        let record = naptr_text(entry, candidate.index.into());
+        self.say(
+            2,
+            Subject::Naptr,
+            format!("{}. {record}: {done}", position + 1),
+        );
+        self.srv_depth = 3;
+    }
+
+    fn no_naptr(&mut self, given: bool) {
+        if !given {
+            self.say(1, Subject::Option, "dns_try_naptr=no: no NAPTR");
+        } else if self.to.is_sips {
+            let line = "dns_sips_naptr=no: sips: names the transport TLS, no NAPTR";
+            self.say(1, Subject::Naptr, line);
+        } else {
+            let line = "the URI names the transport: no NAPTR (RFC 3263 section 4.1)";
+            self.say(1, Subject::Naptr, line);
         }
+    }
+
+    fn sips_naptr(&mut self) {
+        let line = match self.to.is_sips {
+            true => "dns_sips_naptr=yes: NAPTR for SIPS+D2T alone (RFC 3263 section 4.1)",
+            false => {
+                "dns_sips_naptr=yes: NAPTR for SIPS+D2T alone; transport=tls reaches the search as sips: does"
+            }
+        };
+        self.say(1, Subject::Option, line);
     }
 
     // SRV
 
-    fn by_srv(&mut self, to: &Destination) -> Branch {
-        let list = to
-            .transport
-            .map_or_else(protocols::list, protocols::TransportList::single);
-        if to.transport.is_none() {
-            let names: Vec<_> = list.iter().map(|transport| transport.name()).collect();
-            let line = format!(
-                "transports by dns_*_pref, disabled ones left out: {}",
-                names.join(", ")
-            );
-            self.option(1, &line);
-        }
-        let (mut failed, mut refused, mut only_secure) = (false, false, false);
-        let mut chosen: Option<Transport> = None;
-        for &transport in list.iter() {
-            let Some(name) = protocols::srv_name(transport, &to.host) else {
-                let line = format!("{} has no SRV records", transport.name());
-                self.say(1, Subject::Srv, line);
-                continue;
-            };
-            if let Some(chosen) = chosen {
-                let line = format!("{}: not asked, {} has targets", text(&name), chosen.name());
-                self.say(1, Subject::Srv, line);
-                continue;
-            }
-            if only_secure && !transport.is_secure() {
-                let line = format!(
-                    "{}: not asked, a query for a secure transport was not answered",
-                    text(&name)
-                );
-                self.say(1, Subject::Srv, line);
-                continue;
-            }
-            match self.srv_set(1, &name, Named::ByCaller) {
-                Branch::Targets => chosen = Some(transport),
-                Branch::Failed => {
-                    failed = true;
-                    only_secure |= transport.is_secure();
-                }
-                Branch::Refused => refused = true,
-                Branch::Nothing => {}
-            }
-        }
-        match (chosen, failed, refused) {
-            (Some(_), ..) => Branch::Targets,
-            (None, true, _) => Branch::Failed,
-            (None, false, true) => Branch::Refused,
-            (None, false, false) => Branch::Nothing,
-        }
+    fn srv_name(&self, transport: Transport) -> String {
+        protocols::srv_name(transport, &self.to.host).map_or_else(String::new, |name| text(&name))
     }
 
-    /// The SRV records of a name in the order of use, each with its addresses.
-    fn srv_set(&mut self, depth: usize, name: &[u8], named: Named) -> Branch {
-        let (line, found) = self.look_up(name, RecordType::SRV, named);
-        self.say(depth, Subject::Srv, line);
-        let entry = match found {
-            Ok(entry) => entry,
-            Err(error) => return self.without(depth + 1, error),
-        };
-        self.without_port(depth + 1, &entry);
-        if says_not_offered(&entry) {
-            let line = "target '.': the service is not offered over this transport";
-            self.say(depth + 1, Subject::Srv, line.to_owned());
-            return Branch::Refused;
-        }
-        if entry.record_count() > 1 {
-            let line = if self.seed == 0 {
-                "dns_srv_lb=no: by priority, within one priority the heavier first"
-            } else {
-                "dns_srv_lb=yes: by priority, within one priority drawn by weight; this is one draw"
-            };
-            self.option(depth + 1, line);
-        }
-        let now = clock::now_ticks();
-        let (mut any, mut failed) = (false, false);
-        for step in 0..entry.record_count() {
-            let Some(index) = record_at_step(&entry, step, self.seed) else {
-                break;
-            };
-            let Some(RecordView::Srv {
-                priority,
-                weight,
-                port,
-                target,
-            }) = entry.record(index)
-            else {
-                continue;
-            };
-            let head = format!(
-                "{}. priority {priority} weight {weight}{} -> {}:{port}",
-                step + 1,
-                share(&entry, priority, weight),
-                if target.is_empty() {
-                    ".".to_owned()
-                } else {
-                    text(target)
-                },
-            );
-            if !entry.is_usable(index, now) {
-                self.say(
-                    depth + 1,
-                    Subject::Srv,
-                    format!("{head}: expired, left out"),
-                );
-                continue;
-            }
-            if target.is_empty() {
-                self.say(depth + 1, Subject::Srv, format!("{head}: no target"));
-                continue;
-            }
-            self.say(depth + 1, Subject::Srv, head);
-            let result = self.addresses(depth + 2, target, Named::ByRecord);
-            any |= result == Branch::Targets;
-            failed |= result == Branch::Failed;
-        }
-        match (any, failed) {
-            (true, _) => Branch::Targets,
-            (false, true) => Branch::Failed,
-            (false, false) => Branch::Nothing,
-        }
-    }
-
-    /// SRV records that are left out of the choice.
-    fn without_port(&mut self, depth: usize, entry: &EntryRef) {
+    fn srv_records(&mut self, entry: &EntryRef) {
+        let depth = self.srv_depth + 1;
         for index in entry.record_count()..entry.listed_count() {
             if let Some(RecordView::Srv {
                 priority,
@@ -446,75 +296,101 @@ impl Walk {
                 ..
             }) = entry.record(index)
             {
-                let head = format!(
-                    "-  priority {priority} weight {weight} -> {}:0",
-                    text(target)
+                let target = text(target);
+                let line = format!(
+                    "-  priority {priority} weight {weight} -> {target}:0: not used, port 0 is no port to send to"
                 );
-                let line = format!("{head}: not used, port 0 is no port to send to");
                 self.say(depth, Subject::Srv, line);
             }
         }
+        if entry.record_count() > 1 {
+            let line = match self.seed {
+                0 => "dns_srv_lb=no: by priority, within one priority the heavier first",
+                _ => {
+                    "dns_srv_lb=yes: by priority, within one priority drawn by weight; this is one draw"
+                }
+            };
+            self.say(depth, Subject::Option, line);
+        }
+        self.srv = Some(entry.clone());
+    }
+
+    fn srv_record(&mut self, step: usize, record: SrvRecord<'_>) {
+        let Some(entry) = &self.srv else { return };
+        let Some(RecordView::Srv {
+            priority, weight, ..
+        }) = entry.record(record.index)
+        else {
+            return;
+        };
+        let (target, why) = match record.target {
+            b"" => (".".to_owned(), ": no target"),
+            target if record.is_live => (text(target), ""),
+            target => (text(target), ": expired, left out"),
+        };
+        let line = format!(
+            "{}. priority {priority} weight {weight}{} -> {target}:{}{why}",
+            step + 1,
+            share(entry, priority, weight),
+            record.port,
+        );
+        self.say(self.srv_depth + 1, Subject::Srv, line);
     }
 
     // Addresses
 
-    fn addresses(&mut self, depth: usize, host: &[u8], named: Named) -> Branch {
-        if let Some(address) = parse_literal(host) {
-            self.literal(depth, address);
-            return if family_allowed(address, self.flags) {
-                Branch::Targets
-            } else {
-                Branch::Nothing
-            };
+    fn addresses(&mut self, mut line: String, found: Result<&EntryRef, LookupError>) {
+        let depth = self.address_depth();
+        if let Ok(entry) = found {
+            let now = clock::now_ticks();
+            let list: Vec<_> = (0..entry.record_count())
+                .filter_map(|step| address_at_step(entry, step, self.seed))
+                .filter_map(|index| entry.usable_address(index, now))
+                .map(|address| address.to_string())
+                .collect();
+            let _ = write!(line, " -> {}", list.join(", "));
         }
-        let (first, second) = family_order(self.flags);
-        let now = clock::now_ticks();
-        let mut result = Branch::Nothing;
-        for family in std::iter::once(first).chain(second) {
-            let (mut line, found) = self.look_up(host, family, named);
-            match found {
-                Ok(entry) => {
-                    let list: Vec<_> = (0..entry.record_count())
-                        .filter_map(|step| address_at_step(&entry, step, self.seed))
-                        .filter_map(|index| entry.usable_address(index, now))
-                        .map(|address| address.to_string())
-                        .collect();
-                    let _ = write!(line, " -> {}", list.join(", "));
-                    if !list.is_empty() {
-                        result = Branch::Targets;
-                    }
-                }
-                Err(error) if self.without(depth + 1, error) == Branch::Failed => {
-                    if result == Branch::Nothing {
-                        result = Branch::Failed;
-                    }
-                }
-                Err(_) => {}
-            }
-            self.say(depth, Subject::Address, line);
-        }
-        if second.is_none() {
+        self.say(depth, Subject::Address, line);
+        if let (first, None) = family_order(self.flags) {
             let (family, options) = match first {
                 RecordType::A => ("AAAA", "dns_try_ipv6, dns_cache_flags"),
                 _ => ("A", "dns_cache_flags"),
             };
-            self.option(depth, &format!("no {family}: {options}"));
+            self.say(depth, Subject::Option, format!("no {family}: {options}"));
         }
-        result
     }
 
-    // Lookups
+    fn address_depth(&self) -> usize {
+        match self.srv {
+            Some(_) => self.srv_depth + 2,
+            None => 1,
+        }
+    }
 
-    /// Looks up, and says what the cache held before and what came of it.
-    fn look_up(
-        &self,
-        name: &[u8],
-        rtype: RecordType,
-        named: Named,
-    ) -> (String, Result<EntryRef, LookupError>) {
-        let before = cached_state(name, rtype, named, self.flags);
-        let result = named.look_up()(name, rtype, self.flags);
-        let outcome = match &result {
+    fn addresses_of_name(&mut self, transport: Option<Transport>, closure: Option<&str>) {
+        self.srv = None;
+        let line = match (transport, closure) {
+            (Some(_), None) => "no SRV record in use: the addresses of the host itself".to_owned(),
+            (Some(Transport::Tls), Some(closure)) => format!(
+                "no SRV record in use: the addresses of the host itself over tls (RFC 3263 section 4.2), for others are {closure}"
+            ),
+            (Some(_), Some(_)) => {
+                "no SRV record in use: the addresses of the host itself over udp, which goes first here".to_owned()
+            }
+            (None, Some(closure)) => format!("the addresses of the host itself are {closure}"),
+            (None, None) => "the addresses of the host itself are not used: SRV records refuse the service, or could not be had".to_owned(),
+        };
+        self.say(1, Subject::Address, line);
+    }
+}
+
+impl Watch for Words<'_> {
+    fn asks(&mut self, name: &[u8], rtype: RecordType, named: Named) {
+        self.before = cached_state(name, rtype, named, self.flags);
+    }
+
+    fn learns(&mut self, name: &[u8], rtype: RecordType, named: Named, found: &LookedUp) {
+        let outcome = match found {
             Ok((entry, source)) => {
                 let found_as = match named {
                     Named::ByCaller => lookup::found_as(name, rtype, self.flags, entry),
@@ -524,45 +400,97 @@ impl Walk {
             }
             Err(error) => error_text(*error).to_owned(),
         };
+        let before = std::mem::take(&mut self.before);
         let line = format!("{} {}: {outcome}; {before}", type_text(rtype), text(name));
-        (line, result.map(|(entry, _)| entry))
+        let entry = found
+            .as_ref()
+            .map(|(entry, _)| entry)
+            .map_err(|error| *error);
+        let depth = match rtype {
+            RecordType::NAPTR => {
+                self.say(1, Subject::Naptr, line);
+                if let Ok(entry) = entry {
+                    self.naptr_records(entry);
+                }
+                1
+            }
+            RecordType::SRV => {
+                self.srv = None;
+                self.say(self.srv_depth, Subject::Srv, line);
+                if let Ok(entry) = entry {
+                    self.srv_records(entry);
+                }
+                self.srv_depth
+            }
+            _ => {
+                self.addresses(line, entry);
+                self.address_depth()
+            }
+        };
+        if entry.is_err_and(|error| matches!(error, LookupError::Failed(_)))
+            && Downgrade::configured() == Downgrade::Always
+        {
+            let line = format!("{}: taken as no such record", lenient_text());
+            self.say(depth + 1, Subject::Option, line);
+        }
     }
 
-    /// The targets as the search gives them.
-    fn list(&mut self, to: &Destination) {
-        let mut cursor = Cursor {
-            has_naptr_slot: true,
-            ..Cursor::default()
-        };
-        cursor.tried = u64::from(self.seed);
-        let given = to.transport.map_or(0, |transport| transport as u8);
-        while self.out.targets < MAX_TARGETS {
-            let (mut port, mut transport) = (to.port, given);
-            let found = handle::resolve(
-                &mut cursor,
-                &to.host,
-                Some(&mut port),
-                Some(&mut transport),
-                self.flags,
-                None,
-            );
-            match found {
-                Ok(address) => {
-                    self.out.targets += 1;
-                    let transport = Transport::from_number(transport).map_or("?", Transport::name);
-                    let address = std::net::SocketAddr::new(address, port);
-                    let line = format!("{}. {transport} {address}", self.out.targets);
-                    self.say(0, Subject::Target, line);
-                }
-                Err(SelectError::EndOfList) if self.out.targets > 0 => break,
-                Err(error) => {
-                    let line = format!("no target: {}", select_error_text(error));
-                    self.say(0, Subject::Error, line);
-                    break;
+    fn sees(&mut self, event: Event<'_>) {
+        match event {
+            Event::NoNaptr { given } => self.no_naptr(given),
+            Event::SipsNaptr => self.sips_naptr(),
+            Event::HostsFile => {
+                let line = "dns_hosts_srv=no: the hosts file has the host, no NAPTR, no SRV";
+                self.say(1, Subject::Option, line);
+            }
+            Event::NaptrUnanswered => {
+                let policy = Downgrade::configured().text();
+                let line =
+                    format!("{policy}: what the records name is not known, no transport is open");
+                self.say(2, Subject::Option, line);
+            }
+            Event::Candidate(position, candidate, verdict) => {
+                self.candidate(position, candidate, verdict);
+            }
+            Event::Transports(list) => {
+                self.srv_depth = 1;
+                if self.to.transport.is_none() {
+                    let names: Vec<_> = list.iter().map(|transport| transport.name()).collect();
+                    let line = format!(
+                        "transports by dns_*_pref, disabled ones left out: {}",
+                        names.join(", ")
+                    );
+                    self.say(1, Subject::Option, line);
                 }
             }
-            if !handle::advance(&mut cursor) {
-                break;
+            Event::Skipped(transport, closure) => {
+                let name = self.srv_name(transport);
+                let line = format!("{name}: not asked, {}", closure_text(closure));
+                self.say(1, Subject::Srv, line);
+            }
+            Event::NoSrvName(transport) => {
+                let line = format!("{} has no SRV records", transport.name());
+                self.say(1, Subject::Srv, line);
+            }
+            Event::NotAsked(transport, chosen) => {
+                let name = self.srv_name(transport);
+                let line = format!("{name}: not asked, {} has targets", chosen.name());
+                self.say(1, Subject::Srv, line);
+            }
+            Event::Refusal => {
+                let line = "target '.': the service is not offered over this transport";
+                self.say(self.srv_depth + 1, Subject::Srv, line);
+            }
+            Event::Record(step, record) => self.srv_record(step, record),
+            Event::Literal(address, allowed) => {
+                let line = match allowed {
+                    true => format!("{address} is an address: nothing is looked up"),
+                    false => format!("the family of {address} is one that the options exclude"),
+                };
+                self.say(self.address_depth(), Subject::Address, line);
+            }
+            Event::Addresses(transport, closure) => {
+                self.addresses_of_name(transport, closure.map(closure_text).as_deref());
             }
         }
     }

@@ -5,12 +5,14 @@ use std::fmt::Write as _;
 use crate::cache::{Cache, EntryRef, NegativeKind, RecordView};
 use crate::error::{Failure, LookupError};
 use crate::host::clock;
+use crate::host::options::{self, ExtraOpt, Opt};
 use crate::lookup::{self, Source};
 use crate::rr::{Name, RecordType};
 
 use super::super::naptr::transport_of;
-use super::super::{SelectError, protocols};
-use super::Named;
+use super::super::security::{Closure, Downgrade};
+use super::super::tree::Named;
+use super::super::{SelectError, Transport, protocols};
 
 /// Octets that do not show, or mean something to a terminal, are left out.
 pub(super) fn text(octets: &[u8]) -> String {
@@ -49,7 +51,7 @@ pub(super) fn naptr_text(entry: &EntryRef, index: usize) -> String {
 }
 
 /// Why a NAPTR record is no candidate.
-pub(super) fn why_not(entry: &EntryRef, index: usize) -> String {
+pub(super) fn why_not(entry: &EntryRef, index: usize, only: Option<Transport>) -> String {
     let Some(RecordView::Naptr {
         flags,
         services,
@@ -64,6 +66,11 @@ pub(super) fn why_not(entry: &EntryRef, index: usize) -> String {
             format!("{} is disabled in this server", transport.name())
         } else if !protocols::supported(transport) {
             format!("dns_{}_pref is negative", transport.name())
+        } else if only.is_some_and(|only| only != transport) {
+            format!("{} is closed by the URI", transport.name())
+        } else if !options::on(Opt::NaptrIgnoreRfc) {
+            "one of a lower order qualifies (RFC 3403 section 4.1), or there are 32 better ones"
+                .to_owned()
         } else {
             "there are 32 better ones".to_owned()
         };
@@ -217,4 +224,23 @@ pub(super) fn select_error_text(error: SelectError) -> &'static str {
         SelectError::Critical => "this transport needs a port",
         SelectError::Unknown | SelectError::Internal => "internal error",
     }
+}
+
+/// The option by which failure counts as absence.
+pub(super) fn lenient_text() -> &'static str {
+    match options::extra(ExtraOpt::FallbackOnFailure) {
+        0 => Downgrade::Always.text(),
+        _ => "dns_fallback_on_failure=yes",
+    }
+}
+
+/// The rule that closes a transport without encryption, and the option that decided.
+pub(super) fn closure_text(closure: Closure) -> String {
+    let rule = match closure {
+        Closure::NamedAlone => "all NAPTR records for SIP name secure transports",
+        Closure::NamedFirst => "a NAPTR record that goes first names a secure transport",
+        Closure::HasRecords => "a secure transport that goes first has SRV records",
+        Closure::Unanswered => "a query for a secure transport was not answered",
+    };
+    format!("closed: {rule} ({})", Downgrade::configured().text())
 }

@@ -8,11 +8,13 @@
 use std::net::IpAddr;
 
 use super::reasons::seconds_left;
-use super::{LookUp, Nothing, Search, address_at_step, record_at_step};
+use super::{Search, address_at_step, record_at_step};
 use crate::cache::RecordView;
 use crate::host::clock;
 use crate::lookup::{self, Peeked, Source, family_allowed, family_order};
 use crate::rr::{RecordType, parse_literal};
+use crate::select::security::Nothing;
+use crate::select::tree::{Event, Named, Records as _};
 
 /// `ip_no` while no address entry is held, between an SRV target's single address and the next call. The
 /// caller's `next` adds one: positions in a held entry stay below, see [`crate::rr::MAX_RRSET_RECORDS`].
@@ -38,41 +40,39 @@ impl Search<'_> {
     pub(super) fn start_addresses(
         &mut self,
         host: &[u8],
-        look_up: LookUp,
+        named: Named,
         hold: Hold,
     ) -> Result<IpAddr, Nothing> {
         self.cursor.a = None;
         self.cursor.ip_no = 0;
         if let Some(address) = parse_literal(host) {
-            if !family_allowed(address, self.flags) {
+            let allowed = family_allowed(address, self.flags);
+            self.tell(Event::Literal(address, allowed));
+            if !allowed {
                 return Err(Nothing::Absent);
             }
             self.note_address(host, address, -1, Source::Literal);
             return Ok(address);
         }
         let (first, second) = family_order(self.flags);
-        let error = match self.take_addresses(host, first, look_up, hold) {
+        let error = match self.take_addresses(host, first, named, hold) {
             Ok(address) => return Ok(address),
             Err(error) => error,
         };
-        let error = if error == Nothing::Failed {
-            error
-        } else {
-            Nothing::Absent
-        };
         let second = second.ok_or(error)?;
-        match self.take_addresses(host, second, look_up, hold) {
-            Err(Nothing::Failed) => Err(Nothing::Failed),
-            Err(_) => Err(error),
-            found => found,
-        }
+        let found = self.take_addresses(host, second, named, hold);
+        // A failure says more than what the other family lacks.
+        found.map_err(|other| match error {
+            Nothing::Failed | Nothing::Silent => error,
+            _ => other,
+        })
     }
 
     fn take_addresses(
         &mut self,
         host: &[u8],
         family: RecordType,
-        look_up: LookUp,
+        named: Named,
         hold: Hold,
     ) -> Result<IpAddr, Nothing> {
         if hold == Hold::Sets && !self.keeps_addresses() {
@@ -85,10 +85,10 @@ impl Search<'_> {
                 Peeked::Look => {}
             }
         }
-        let (entry, source) = look_up(host, family, self.flags).map_err(Nothing::from_error)?;
+        let (entry, source) = self.look_up(host, family, named, None)?;
         self.cursor.a = Some(entry);
         self.cursor.ip_no = 0;
-        let address = self.address_from_entry(source).ok_or(Nothing::Used);
+        let address = self.address_from_entry(source).ok_or(Nothing::Absent);
         if address.is_err() {
             self.cursor.a = None;
         }
@@ -97,7 +97,7 @@ impl Search<'_> {
 
     /// True when the caller wants to see the entry, too.
     fn keeps_addresses(&self) -> bool {
-        self.whole_set || self.reason.is_some()
+        self.whole_set || self.reason.is_some() || self.watch.is_some()
     }
 
     /// The address at the cursor, or the next usable one behind it.
@@ -136,7 +136,7 @@ impl Search<'_> {
         let found = second
             .filter(|_| entry.rtype() == first)
             .and_then(|family| {
-                self.take_addresses(entry.name(), family, lookup::absolute_entry, hold)
+                self.take_addresses(entry.name(), family, Named::ByRecord, hold)
                     .ok()
             });
         if found.is_none() && self.cursor.srv.is_none() {
@@ -161,7 +161,7 @@ impl Search<'_> {
         let index = record_at_step(&entry, step, self.cursor.seed());
         let found = match index.and_then(|index| entry.record(index)) {
             Some(RecordView::Srv { target, .. }) => self
-                .take_addresses(target, family, lookup::absolute_entry, Hold::Sets)
+                .take_addresses(target, family, Named::ByRecord, Hold::Sets)
                 .ok(),
             _ => None,
         };

@@ -15,55 +15,92 @@ use std::net::IpAddr;
 use crate::cache::{Cache, EntryRef, RecordView, SrvPlace};
 use crate::error::LookupError;
 use crate::host::metrics::{self, Metric};
-use crate::host::options::{self, ExtraOpt};
 use crate::host::{clock, random};
-use crate::lookup::{self, Source, family_allowed};
-use crate::rr::{MAX_NAME_OCTETS, MAX_RRSET_RECORDS, RecordType, eq_ignore_case, parse_literal};
+use crate::lookup::{self, Others, Source};
+use crate::rr::{MAX_RRSET_RECORDS, RecordType};
 
-use super::naptr::Candidates;
-use super::protocols::{self, TransportList};
+use super::naptr::{Candidate, Candidates, NaptrRow};
+use super::security::Nothing;
+use super::tree::{
+    self, Event, FoundBy, Named, NaptrSet, Records, SrvRecord, SrvSet, Target, Wanted,
+};
 use super::{Cursor, Position, Reason, SelectError, Transport, flags, srv};
 use addresses::Hold;
 pub use place::usable_seed;
 
 const TRANSPORT_MASK: u8 = 7;
 const CANDIDATE_SHIFT: u8 = 3;
+/// In [`Position::proto`] beside the hash of a NAPTR owner: TLS, and NAPTR records were asked for it alone.
+const SIPS_ALONE: u8 = Transport::Other as u8;
 
-/// How a name is looked up: as a caller wrote it, or as it came out of DNS.
-pub(super) type LookUp = fn(&[u8], RecordType, u32) -> Result<(EntryRef, Source), LookupError>;
+/// What came of a lookup.
+pub(super) type LookedUp = Result<(EntryRef, Source), LookupError>;
 
-/// A target, before it is written to the caller's variables.
-#[derive(Clone, Copy, Debug)]
-struct Target {
-    address: IpAddr,
-    port: u16,
-    transport: u8,
+/// Who sees what a search looks up and decides.
+pub(super) trait Watch {
+    /// Something is about to be looked up.
+    fn asks(&mut self, name: &[u8], rtype: RecordType, named: Named);
+    /// What came of it.
+    fn learns(&mut self, name: &[u8], rtype: RecordType, named: Named, found: &LookedUp);
+    /// What the tree decides.
+    fn sees(&mut self, event: Event<'_>);
 }
 
-/// Why a part of the search gave nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Nothing {
-    /// There are no such records.
-    Absent,
-    /// There are records that say that the service is not offered (SRV target ".").
-    Refused,
-    /// A query was not answered.
-    Failed,
-    /// There were records, and all have been used.
-    Used,
-}
-
-/// One search step.
+/// One search step: records come from the cache, or are asked for; the progress is in a handle.
 struct Search<'a> {
     cursor: &'a mut Position,
     /// NAPTR entry in use.
     naptr: &'a mut Option<EntryRef>,
     flags: u32,
     reason: Option<&'a mut Reason>,
+    watch: Option<&'a mut dyn Watch>,
     /// The address entry is wanted in the cursor, whatever it holds.
     whole_set: bool,
     /// The handle keeps the NAPTR entry; without place for it the SRV entry has to lead back.
     keeps_naptr: bool,
+}
+
+/// Records that are held during a step, and where they came from.
+struct Held {
+    entry: EntryRef,
+    source: Source,
+}
+
+impl NaptrSet for Held {
+    fn rows(&self) -> impl Iterator<Item = NaptrRow<'_>> {
+        rows_of(&self.entry)
+    }
+
+    fn replacement(&self, index: usize) -> Option<&[u8]> {
+        match self.entry.record(index) {
+            Some(RecordView::Naptr { replacement, .. }) => Some(replacement),
+            _ => None,
+        }
+    }
+}
+
+impl SrvSet for Held {
+    fn count(&self) -> usize {
+        self.entry.record_count()
+    }
+
+    fn at(&self, step: usize, seed: u32) -> Option<SrvRecord<'_>> {
+        let index = record_at_step(&self.entry, step, seed)?;
+        match self.entry.record(index)? {
+            RecordView::Srv { port, target, .. } => Some(SrvRecord {
+                index,
+                port,
+                target,
+                is_live: self.entry.is_usable(index, clock::now_ticks()),
+            }),
+            _ => None,
+        }
+    }
+
+    fn says_not_offered(&self) -> bool {
+        let root = |record| matches!(record, RecordView::Srv { target: b"", .. });
+        self.entry.record_count() > 0 && self.entry.records().all(root)
+    }
 }
 
 /// Gives the next target of a call: the first when the cursor holds no entry, else the one after it.
@@ -83,12 +120,8 @@ pub fn resolve(
     reason: Option<&mut Reason>,
 ) -> Result<IpAddr, SelectError> {
     let search = Search {
-        keeps_naptr: cursor.has_naptr_slot,
-        cursor: &mut cursor.at,
-        naptr: &mut cursor.naptr,
-        flags: request_flags,
         reason,
-        whole_set: false,
+        ..Search::of(cursor, request_flags)
     };
     let result = search.step(name, port, proto);
     if !cursor.has_naptr_slot {
@@ -105,19 +138,30 @@ pub fn resolve(
 /// As [`resolve`].
 pub fn resolve_in_place(
     cursor: &mut Position,
-    (naptr, keeps_naptr): (&mut Option<EntryRef>, bool),
+    naptr: (&mut Option<EntryRef>, bool),
     name: &[u8],
     port: Option<&mut u16>,
     proto: Option<&mut u8>,
     request_flags: u32,
 ) -> Result<IpAddr, SelectError> {
+    Search::new(cursor, naptr, request_flags).step(name, port, proto)
+}
+
+/// As [`resolve`], and somebody watches.
+///
+/// # Errors
+/// As [`resolve`].
+pub(super) fn resolve_watched(
+    cursor: &mut Cursor,
+    name: &[u8],
+    port: Option<&mut u16>,
+    proto: Option<&mut u8>,
+    request_flags: u32,
+    watch: &mut dyn Watch,
+) -> Result<IpAddr, SelectError> {
     let search = Search {
-        cursor,
-        naptr,
-        flags: request_flags,
-        reason: None,
-        whole_set: false,
-        keeps_naptr,
+        watch: Some(watch),
+        ..Search::of(cursor, request_flags)
     };
     search.step(name, port, proto)
 }
@@ -135,14 +179,27 @@ pub(super) fn resolve_whole_set(
     request_flags: u32,
 ) -> Result<IpAddr, SelectError> {
     let search = Search {
-        keeps_naptr: cursor.has_naptr_slot,
-        cursor: &mut cursor.at,
-        naptr: &mut cursor.naptr,
-        flags: request_flags,
-        reason: None,
         whole_set: true,
+        ..Search::of(cursor, request_flags)
     };
     search.step(name, port, proto)
+}
+
+/// The first target of the SRV records of a name, prefix included; its port is in the cursor. For the rest as
+/// [`resolve_whole_set`].
+pub(super) fn resolve_srv_name(
+    cursor: &mut Cursor,
+    srv_name: &[u8],
+    request_flags: u32,
+) -> Result<IpAddr, Nothing> {
+    let _deadline = lookup::deadline::scope();
+    let mut search = Search {
+        whole_set: true,
+        ..Search::of(cursor, request_flags)
+    };
+    let (set, found) = tree::by_srv_name(&mut search, srv_name, &Vec::new)?;
+    search.at_srv(set, &found);
+    Ok(found.address)
 }
 
 /// True when asking for another target makes sense; moves on to it (`dns_srv_handle_next()`).
@@ -151,28 +208,28 @@ pub fn advance(cursor: &mut Cursor) -> bool {
     cursor.srv.is_some() || cursor.a.is_some()
 }
 
-/// What the caller gave.
-#[derive(Clone, Copy, Debug)]
-struct Wanted {
-    port: Option<u16>,
-    transport: Option<u8>,
-}
+impl<'a> Search<'a> {
+    fn of(cursor: &'a mut Cursor, flags: u32) -> Self {
+        let naptr = (&mut cursor.naptr, cursor.has_naptr_slot);
+        Self::new(&mut cursor.at, naptr, flags)
+    }
 
-fn lenient() -> bool {
-    options::extra(ExtraOpt::FallbackOnFailure) != 0
-}
-
-impl Nothing {
-    fn from_error(error: LookupError) -> Self {
-        if error.is_absence() || error == LookupError::NameTooLong || lenient() {
-            Self::Absent
-        } else {
-            Self::Failed
+    fn new(
+        cursor: &'a mut Position,
+        (naptr, keeps_naptr): (&'a mut Option<EntryRef>, bool),
+        flags: u32,
+    ) -> Self {
+        Self {
+            cursor,
+            naptr,
+            flags,
+            reason: None,
+            watch: None,
+            whole_set: false,
+            keeps_naptr,
         }
     }
-}
 
-impl Search<'_> {
     /// One step, and what the caller's variables get of it.
     fn step(
         mut self,
@@ -189,6 +246,7 @@ impl Search<'_> {
             let wanted = Wanted {
                 port: port.as_deref().copied(),
                 transport: proto.as_deref().copied(),
+                naptr: self.flags & flags::TRY_NAPTR != 0,
             };
             self.first(name, wanted)
         } else {
@@ -203,56 +261,7 @@ impl Search<'_> {
             ..Position::default()
         };
         *self.naptr = None;
-        let given = wanted.transport.and_then(Transport::from_number);
-        let transport = given.unwrap_or(Transport::Udp);
-        let port = wanted
-            .port
-            .filter(|&port| port != 0)
-            .unwrap_or(transport.default_port());
-        if let Some(address) = parse_literal(name) {
-            if !family_allowed(address, self.flags) {
-                return Err(SelectError::AfMismatch);
-            }
-            self.note_address(name, address, -1, Source::Literal);
-            return Ok(Target {
-                address,
-                port,
-                transport: transport as u8,
-            });
-        }
-        if name.len() > MAX_NAME_OCTETS + 1 {
-            return Err(SelectError::NameTooLong);
-        }
-        if wanted.port == Some(0) && !Transport::is_known(wanted.transport.unwrap_or(0)) {
-            return Err(SelectError::Critical);
-        }
-        if wanted.port == Some(0) && !lookup::needs_no_dns(name) {
-            let naptr = cfg!(feature = "use_naptr") && self.flags & flags::TRY_NAPTR != 0;
-            if naptr && wanted.transport == Some(0) {
-                match self.first_by_naptr(name) {
-                    Ok(target) => return Ok(target),
-                    Err(Nothing::Failed) => return Err(SelectError::NoNaptr),
-                    Err(_) => {}
-                }
-            }
-            let list = given.map_or_else(protocols::list, TransportList::single);
-            match self.first_by_srv(name, list) {
-                Ok(target) => return Ok(target),
-                Err(Nothing::Failed | Nothing::Refused) => return Err(SelectError::NoSrv),
-                Err(_) => {}
-            }
-        }
-        self.cursor.port = port;
-        self.cursor.proto = transport as u8;
-        match self.start_addresses(name, lookup::entry, Hold::Always) {
-            Ok(address) => Ok(Target {
-                address,
-                port,
-                transport: transport as u8,
-            }),
-            Err(_) if name.len() > MAX_NAME_OCTETS => Err(SelectError::NameTooLong),
-            Err(_) => Err(SelectError::NoIp),
-        }
+        tree::first(self, name, wanted)
     }
 
     fn next(&mut self, name: &[u8]) -> Result<Target, SelectError> {
@@ -264,106 +273,65 @@ impl Search<'_> {
             self.note_current_srv();
             return Ok(self.target(address));
         }
-        if self.cursor.srv.is_none() {
-            return Err(SelectError::EndOfList);
+        let entry = self.cursor.srv.take().ok_or(SelectError::EndOfList)?;
+        let set = Held {
+            entry,
+            source: Source::Cache,
+        };
+        if let Ok(found) = tree::walk(self, &set, self.cursor.srv_no.into()) {
+            self.at_srv(set, &found);
+            return Ok(self.target(found.address));
         }
-        if let Ok(address) = self.next_srv_target() {
-            return Ok(self.target(address));
+        let next = self.next_candidate(name, &set.entry);
+        if next.is_none() {
+            // Without an entry a handle at the end would look like a new one.
+            self.cursor.srv_no = set.entry.record_count() as u8;
+            self.cursor.srv = Some(set.entry);
         }
-        let origin = self.naptr_origin(name).ok_or(SelectError::EndOfList)?;
-        let position = usize::from(self.cursor.proto >> CANDIDATE_SHIFT) + 1;
-        self.candidates_from(origin, Source::Cache, position)
-            .map_err(|_| SelectError::EndOfList)
+        next.ok_or(SelectError::EndOfList)
+    }
+
+    fn next_candidate(&mut self, name: &[u8], srv: &EntryRef) -> Option<Target> {
+        let entry = self.naptr_origin(name, srv)?;
+        let source = Source::Cache;
+        let next = usize::from(self.cursor.proto >> CANDIDATE_SHIFT) + 1;
+        let only = self.cursor.naptr_transport();
+        tree::next_candidate(self, Held { entry, source }, next, only)
     }
 
     fn target(&self, address: IpAddr) -> Target {
         Target {
             address,
             port: self.cursor.port,
-            transport: self.cursor.proto & TRANSPORT_MASK,
+            transport: Transport::from_number(self.cursor.transport()).unwrap_or(Transport::Udp),
         }
     }
 
-    // NAPTR
-
-    fn first_by_naptr(&mut self, name: &[u8]) -> Result<Target, Nothing> {
-        let (entry, source) =
-            lookup::entry(name, RecordType::NAPTR, self.flags).map_err(Nothing::from_error)?;
-        crate::naptr_dbg!(
-            "{} NAPTR records for {}",
-            entry.record_count(),
-            String::from_utf8_lossy(name)
-        );
-        let seed = self.cursor.seed();
-        let hash = Cache::instance().map_or(0, |cache| cache.name_hash(entry.name()));
-        self.cursor.tried = u64::from(seed) | u64::from(hash) << 32;
-        let result = self.candidates_from(entry, source, 0);
-        if result.is_err() {
-            *self.naptr = None;
-            self.cursor.tried = u64::from(seed);
-        }
-        result
-    }
-
-    /// Tries the NAPTR candidates from a position on.
-    fn candidates_from(
+    fn look_up(
         &mut self,
-        entry: EntryRef,
-        source: Source,
-        from: usize,
-    ) -> Result<Target, Nothing> {
-        let candidates = candidates_of(&entry);
-        let mut only_secure = false;
-        let mut failed = false;
-        for position in from..candidates.len() {
-            let Some(candidate) = candidates.get(position) else {
-                break;
-            };
-            // An unanswered query for a secure transport must not lead to one that is not.
-            if only_secure && !candidate.transport.is_secure() {
-                continue;
-            }
-            let Some(RecordView::Naptr { replacement, .. }) =
-                entry.record(usize::from(candidate.index))
-            else {
-                continue;
-            };
-            // The same targets over the same transport were given already.
-            if (0..position).any(|earlier| leads_alike(&entry, &candidates, earlier, position)) {
-                continue;
-            }
-            let owner = (!self.keeps_naptr).then(|| entry.name());
-            let look_up =
-                |name: &[u8], rtype, flags| lookup::replacement_entry(owner, name, rtype, flags);
-            match self.start_srv(replacement, look_up) {
-                Ok(address) => {
-                    self.cursor.proto =
-                        candidate.transport as u8 | (position as u8) << CANDIDATE_SHIFT;
-                    self.note_naptr(&entry, usize::from(candidate.index), source);
-                    *self.naptr = Some(entry);
-                    return Ok(self.target(address));
-                }
-                Err(nothing) => {
-                    crate::naptr_dbg!("candidate {position}: {nothing:?}");
-                    failed |= nothing == Nothing::Failed;
-                    only_secure |= nothing == Nothing::Failed && candidate.transport.is_secure();
-                    self.cursor.srv = None;
-                    self.cursor.srv_no = 0;
-                }
-            }
+        name: &[u8],
+        rtype: RecordType,
+        named: Named,
+        others: Option<&Others<'_>>,
+    ) -> Result<(EntryRef, Source), Nothing> {
+        if let Some(watch) = self.watch.as_deref_mut() {
+            watch.asks(name, rtype, named);
         }
-        Err(if failed {
-            Nothing::Failed
-        } else {
-            Nothing::Absent
-        })
+        let found = match named {
+            Named::ByCaller => lookup::entry_along(name, rtype, self.flags, others),
+            Named::ByRecord => lookup::absolute_entry(name, rtype, self.flags),
+        };
+        if let Some(watch) = self.watch.as_deref_mut() {
+            watch.learns(name, rtype, named, &found);
+        }
+        found.map_err(Nothing::from)
     }
 
     /// The NAPTR entry through which the current SRV records were found.
     ///
     /// Most handles have no place for it; the hash of the owner's name leads back to it, whatever name the caller
     /// passes meanwhile (B14). What the cache does not have any more is asked for again.
-    fn naptr_origin(&mut self, name: &[u8]) -> Option<EntryRef> {
+    fn naptr_origin(&mut self, name: &[u8], srv: &EntryRef) -> Option<EntryRef> {
         let hash = self.cursor.naptr_hash();
         if hash == 0 {
             return None;
@@ -373,12 +341,14 @@ impl Search<'_> {
         }
         let cache = Cache::instance()?;
         let position = usize::from(self.cursor.proto >> CANDIDATE_SHIFT);
-        let accept =
-            |entry: &EntryRef| entry.negative().is_none() && candidates_of(entry).len() > position;
+        let only = self.cursor.naptr_transport();
+        let accept = |entry: &EntryRef| {
+            entry.negative().is_none() && Candidates::new(rows_of(entry), only).len() > position
+        };
         cache
             .acquire_by_hash(hash, RecordType::NAPTR, &accept)
             .or_else(|| {
-                let Some(owner) = self.naptr_owner(cache, hash, name) else {
+                let Some(owner) = naptr_owner(cache, hash, name, srv) else {
                     metrics::count(Metric::NaptrLost);
                     return None;
                 };
@@ -386,138 +356,144 @@ impl Search<'_> {
                 found.ok().map(|(entry, _)| entry)
             })
     }
+}
 
-    /// The name that has the NAPTR records of this call: the one that is asked for if it has the hash, the one to
-    /// which the SRV records in use lead back, or one above theirs.
-    fn naptr_owner(&self, cache: &Cache, hash: u32, name: &[u8]) -> Option<Vec<u8>> {
-        let asked = name.strip_suffix(b".").unwrap_or(name);
-        if cache.has_hash(asked, hash) {
-            return Some(asked.to_vec());
-        }
-        let srv = self.cursor.srv.as_ref()?;
-        if let Some(owner) = srv.owner().filter(|owner| cache.has_hash(owner, hash)) {
-            return Some(owner.to_vec());
-        }
-        let srv_name = srv.name();
-        let dots = srv_name
-            .iter()
-            .enumerate()
-            .filter(|(_, octet)| **octet == b'.');
-        let mut above = dots.filter_map(|(dot, _)| srv_name.get(dot + 1..));
-        above
-            .find(|name| cache.has_hash(name, hash))
-            .map(<[u8]>::to_vec)
+impl Records for Search<'_> {
+    type Naptr = Held;
+    type Srv = Held;
+
+    fn flags(&self) -> u32 {
+        self.flags
     }
 
-    // SRV
-
-    fn first_by_srv(&mut self, name: &[u8], list: TransportList) -> Result<Target, Nothing> {
-        let (mut failed, mut refused, mut only_secure) = (false, false, false);
-        for (position, &transport) in list.iter().enumerate() {
-            if only_secure && !transport.is_secure() {
-                continue;
-            }
-            let Some(srv_name) = protocols::srv_name(transport, name) else {
-                continue;
-            };
-            // If one must be asked for, the others are asked for at the same time.
-            let others = || {
-                let rest = list.iter().skip(position + 1);
-                rest.filter_map(|&other| protocols::srv_name(other, name).map(|n| n.to_vec()))
-                    .collect()
-            };
-            let look_up =
-                |name: &[u8], rtype, flags| lookup::entry_along(name, rtype, flags, Some(&others));
-            match self.start_srv(&srv_name, look_up) {
-                Ok(address) => {
-                    self.cursor.proto = transport as u8;
-                    return Ok(self.target(address));
-                }
-                Err(nothing) => {
-                    failed |= nothing == Nothing::Failed;
-                    only_secure |= nothing == Nothing::Failed && transport.is_secure();
-                    refused |= nothing == Nothing::Refused;
-                    self.cursor.srv = None;
-                    self.cursor.srv_no = 0;
-                }
-            }
-        }
-        Err(match (failed, refused) {
-            (true, _) => Nothing::Failed,
-            (false, true) => Nothing::Refused,
-            (false, false) => Nothing::Absent,
-        })
+    fn seed(&self) -> u32 {
+        self.cursor.seed()
     }
 
-    /// Takes the SRV records of a name and gives the first address of the first usable target.
-    fn start_srv(
+    fn naptr(&mut self, owner: &[u8]) -> Result<Held, Nothing> {
+        let (entry, source) = self.look_up(owner, RecordType::NAPTR, Named::ByCaller, None)?;
+        crate::naptr_dbg!(
+            "{} NAPTR records for {}",
+            entry.record_count(),
+            String::from_utf8_lossy(owner)
+        );
+        Ok(Held { entry, source })
+    }
+
+    fn srv(
         &mut self,
-        srv_name: &[u8],
-        look_up: impl FnOnce(&[u8], RecordType, u32) -> Result<(EntryRef, Source), LookupError>,
-    ) -> Result<IpAddr, Nothing> {
-        let (entry, source) =
-            look_up(srv_name, RecordType::SRV, self.flags).map_err(Nothing::from_error)?;
-        if says_not_offered(&entry) {
-            return Err(Nothing::Refused);
-        }
-        self.cursor.srv = Some(entry);
-        self.cursor.srv_no = 0;
-        let address = self.next_srv_target()?;
-        if let Some(srv) = self
-            .reason
-            .as_deref_mut()
-            .and_then(|reason| reason.srv.as_mut())
-        {
-            srv.source = source;
-        }
-        Ok(address)
+        name: &[u8],
+        named: Named,
+        others: &dyn Fn() -> Vec<Vec<u8>>,
+    ) -> Result<Held, Nothing> {
+        let (entry, source) = self.look_up(name, RecordType::SRV, named, Some(others))?;
+        Ok(Held { entry, source })
     }
 
-    /// The first address of the next SRV target that has one.
-    fn next_srv_target(&mut self) -> Result<IpAddr, Nothing> {
-        let entry = self.cursor.srv.take().ok_or(Nothing::Absent)?;
-        let result = self.walk_srv(&entry);
-        self.cursor.srv = Some(entry);
-        result
+    fn srv_of_candidate(&mut self, naptr: &Held, replacement: &[u8]) -> Result<Held, Nothing> {
+        let (entry, source) = self.look_up(replacement, RecordType::SRV, Named::ByRecord, None)?;
+        let entry = match self.keeps_naptr {
+            true => entry,
+            false => lookup::leading_back(entry, naptr.entry.name()),
+        };
+        Ok(Held { entry, source })
     }
 
-    fn walk_srv(&mut self, entry: &EntryRef) -> Result<IpAddr, Nothing> {
-        let seed = self.cursor.seed();
-        let now = clock::now_ticks();
-        let mut failed = false;
-        for step in usize::from(self.cursor.srv_no)..entry.record_count() {
-            self.cursor.srv_no = (step + 1) as u8;
-            let Some(index) = record_at_step(entry, step, seed) else {
-                break;
-            };
-            if !entry.is_usable(index, now) {
-                continue;
-            }
-            let Some(RecordView::Srv { port, target, .. }) = entry.record(index) else {
-                continue;
-            };
-            if target.is_empty() {
-                continue;
-            }
-            match self.start_addresses(target, lookup::absolute_entry, Hold::Sets) {
-                Ok(address) => {
-                    self.cursor.port = port;
-                    self.note_srv(entry, index);
-                    return Ok(address);
-                }
-                Err(nothing) => failed |= nothing == Nothing::Failed,
-            }
-            if lookup::deadline::is_one_target_too_many() {
-                failed = true;
-                break;
-            }
-        }
-        Err(if failed {
-            Nothing::Failed
-        } else {
-            Nothing::Absent
-        })
+    fn addresses(&mut self, host: &[u8], named: Named) -> Result<IpAddr, Nothing> {
+        let hold = match named {
+            Named::ByCaller => Hold::Always,
+            Named::ByRecord => Hold::Sets,
+        };
+        self.start_addresses(host, named, hold)
     }
+
+    fn at_literal(&mut self, name: &[u8], address: IpAddr) {
+        self.note_address(name, address, -1, Source::Literal);
+    }
+
+    fn at_host(&mut self, port: u16, transport: Transport) {
+        self.cursor.port = port;
+        self.cursor.proto = transport as u8;
+    }
+
+    fn at_srv(&mut self, set: Held, found: &FoundBy) {
+        self.cursor.port = found.port;
+        self.cursor.srv_no = (found.step + 1) as u8;
+        self.note_srv(&set.entry, found.index, set.source);
+        self.cursor.srv = Some(set.entry);
+    }
+
+    fn at_transport(&mut self, transport: Transport) {
+        self.cursor.proto = transport as u8;
+    }
+
+    fn at_candidate(
+        &mut self,
+        set: Held,
+        (position, candidate): (usize, Candidate),
+        only: Option<Transport>,
+    ) {
+        let transport = match only {
+            Some(_) => SIPS_ALONE,
+            None => candidate.transport as u8,
+        };
+        self.cursor.proto = transport | (position as u8) << CANDIDATE_SHIFT;
+        let hash = Cache::instance().map_or(0, |cache| cache.name_hash(set.entry.name()));
+        self.cursor.tried = u64::from(self.cursor.seed()) | u64::from(hash) << 32;
+        self.note_naptr(&set.entry, candidate.index.into(), set.source);
+        *self.naptr = Some(set.entry);
+    }
+
+    fn tell(&mut self, event: Event<'_>) {
+        if let Some(watch) = self.watch.as_deref_mut() {
+            watch.sees(event);
+        }
+    }
+}
+
+impl Position {
+    /// Number of the transport in use.
+    #[inline]
+    pub(super) fn transport(&self) -> u8 {
+        match self.proto & TRANSPORT_MASK {
+            SIPS_ALONE => self.transport_of_sips(),
+            number => number,
+        }
+    }
+
+    #[cold]
+    fn transport_of_sips(&self) -> u8 {
+        self.naptr_transport()
+            .map_or(SIPS_ALONE, |transport| transport as u8)
+    }
+
+    /// The transport that NAPTR records were asked for alone, if it is so.
+    #[inline]
+    fn naptr_transport(&self) -> Option<Transport> {
+        let alone = self.proto & TRANSPORT_MASK == SIPS_ALONE && self.naptr_hash() != 0;
+        alone.then_some(Transport::Tls)
+    }
+}
+
+/// The name that has the NAPTR records of a call: the one that is asked for if it has the hash, the one to which the
+/// SRV records in use lead back, or one above theirs.
+fn naptr_owner(cache: &Cache, hash: u32, name: &[u8], srv: &EntryRef) -> Option<Vec<u8>> {
+    let asked = name.strip_suffix(b".").unwrap_or(name);
+    if cache.has_hash(asked, hash) {
+        return Some(asked.to_vec());
+    }
+    if let Some(owner) = srv.owner().filter(|owner| cache.has_hash(owner, hash)) {
+        return Some(owner.to_vec());
+    }
+    let srv_name = srv.name();
+    let dots = srv_name
+        .iter()
+        .enumerate()
+        .filter(|(_, octet)| **octet == b'.');
+    let mut above = dots.filter_map(|(dot, _)| srv_name.get(dot + 1..));
+    above
+        .find(|name| cache.has_hash(name, hash))
+        .map(<[u8]>::to_vec)
 }
 
 /// Writes a target to the caller's variables; its address is the result.
@@ -527,7 +503,7 @@ fn given(target: Target, port: Option<&mut u16>, proto: Option<&mut u8>) -> IpAd
         *port = target.port;
     }
     if let Some(proto) = proto {
-        *proto = target.transport;
+        *proto = target.transport as u8;
     }
     target.address
 }
@@ -543,9 +519,9 @@ fn seed(cursor: &Position, request_flags: u32) -> u32 {
     }
 }
 
-/// The candidates of a NAPTR entry.
-pub(super) fn candidates_of(entry: &EntryRef) -> Candidates {
-    Candidates::new(entry.records().map(|record| match record {
+/// What decides on each record of a NAPTR entry.
+pub(super) fn rows_of(entry: &EntryRef) -> impl Iterator<Item = NaptrRow<'_>> {
+    entry.records().map(|record| match record {
         RecordView::Naptr {
             order,
             preference,
@@ -555,32 +531,7 @@ pub(super) fn candidates_of(entry: &EntryRef) -> Candidates {
             ..
         } => (flags, services, regexp, order, preference),
         _ => (&b""[..], &b""[..], &b""[..], 0, 0),
-    }))
-}
-
-/// True when two candidates have the same transport and replacement.
-pub(super) fn leads_alike(
-    entry: &EntryRef,
-    candidates: &Candidates,
-    one: usize,
-    other: usize,
-) -> bool {
-    let (Some(one), Some(other)) = (candidates.get(one), candidates.get(other)) else {
-        return false;
-    };
-    let replacement = |index: u16| match entry.record(usize::from(index)) {
-        Some(RecordView::Naptr { replacement, .. }) => replacement,
-        _ => b"",
-    };
-    one.transport == other.transport
-        && eq_ignore_case(replacement(one.index), replacement(other.index))
-}
-
-/// True when all SRV records that can be used say that the service is not offered (target "."). Where none can be
-/// used, nothing is said.
-pub(super) fn says_not_offered(entry: &EntryRef) -> bool {
-    let root = |record| matches!(record, RecordView::Srv { target: b"", .. });
-    entry.record_count() > 0 && entry.records().all(root)
+    })
 }
 
 /// Position of the SRV record that is used as number `step`.

@@ -6,9 +6,10 @@
 
 use super::addresses::{AFTER_FIRST_FAMILY, AFTER_LAST_FAMILY, given_mark};
 use super::place::Progress;
-use super::{TRANSPORT_MASK, address_at_step, place_at_step};
+use super::{address_at_step, place_at_step};
 use crate::cache::{EntryRef, HashedName, RecordView};
 use crate::host::clock;
+use crate::host::options::{self, ExtraOpt};
 use crate::lookup::{self, family_order};
 use crate::rr::{MAX_NAME_OCTETS, RecordType, may_be_literal};
 use crate::select::naptr::{best, ranked};
@@ -71,6 +72,10 @@ fn try_first(
         (0, _) if lookup::needs_no_dns(name) => None,
         (0, 0) if cfg!(feature = "use_naptr") && request_flags & flags::TRY_NAPTR != 0 => {
             first_by_naptr(cursor, naptr, name, seed, request_flags)
+        }
+        // NAPTR records may be asked for, too.
+        (0, proto) if proto == Transport::Tls as u8 && options::extra(ExtraOpt::SipsNaptr) != 0 => {
+            None
         }
         (0, proto) => first_by_srv(cursor, name, proto, seed, request_flags),
         (port, proto) => first_of_host(cursor, name, port, proto, seed, request_flags),
@@ -240,7 +245,7 @@ fn next_address(cursor: &mut Position, request_flags: u32) -> Quick {
             Some(address) => Quick::Target(QuickTarget {
                 address,
                 port: cursor.port,
-                transport: cursor.proto & TRANSPORT_MASK,
+                transport: cursor.transport(),
             }),
             None => Quick::Look,
         };
@@ -303,7 +308,7 @@ fn next_of_srv(cursor: &mut Position, request_flags: u32) -> Quick {
     Quick::Target(QuickTarget {
         address,
         port,
-        transport: cursor.proto & TRANSPORT_MASK,
+        transport: cursor.transport(),
     })
 }
 

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::super::{AddressReason, NaptrReason, SrvReason};
-use super::{CANDIDATE_SHIFT, Search, candidates_of, record_at_step};
+use super::{CANDIDATE_SHIFT, Candidates, Search, record_at_step, rows_of};
 use crate::cache::{Cache, EntryRef, RecordView};
 use crate::host::clock;
 use crate::lookup::{self, Source};
@@ -21,7 +21,7 @@ impl Search<'_> {
         }
     }
 
-    pub(super) fn note_srv(&mut self, entry: &EntryRef, index: usize) {
+    pub(super) fn note_srv(&mut self, entry: &EntryRef, index: usize, source: Source) {
         let Some(reason) = self.reason.as_deref_mut() else {
             return;
         };
@@ -41,7 +41,7 @@ impl Search<'_> {
             port,
             target: target.to_vec(),
             ttl: seconds_left(entry, index),
-            source: Source::Cache,
+            source,
         });
         self.note_current_naptr();
     }
@@ -56,7 +56,7 @@ impl Search<'_> {
         };
         let step = usize::from(self.cursor.srv_no).saturating_sub(1);
         if let Some(index) = record_at_step(&entry, step, self.cursor.seed()) {
-            self.note_srv(&entry, index);
+            self.note_srv(&entry, index, Source::Cache);
         }
     }
 
@@ -72,7 +72,8 @@ impl Search<'_> {
             )
         });
         let Some(entry) = entry else { return };
-        if let Some(candidate) = candidates_of(&entry).get(position) {
+        let candidates = Candidates::new(rows_of(&entry), self.cursor.naptr_transport());
+        if let Some(candidate) = candidates.get(position) {
             self.note_naptr(&entry, usize::from(candidate.index), Source::Cache);
         }
     }
