@@ -104,8 +104,18 @@ impl SharedNumbers {
     /// Counts this process, then waits until `all` are counted.
     pub fn meet(self, index: usize, all: u32) {
         self.add(index, 1);
-        while self.get(index) < all {
+        self.wait_for(index, all);
+    }
+
+    /// Waits until a number is at least this.
+    pub fn wait_for(self, index: usize, number: u32) {
+        while self.get(index) < number {
             std::thread::sleep(Duration::from_millis(1));
         }
+    }
+
+    /// Sets a number.
+    pub fn put(self, index: usize, number: u32) {
+        self.0[index].store(number, Ordering::SeqCst);
     }
 }
