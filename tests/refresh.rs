@@ -439,10 +439,10 @@ fn copies_are_refreshed_as_what_they_are_copies_of() {
     let record = |port| Rr::srv(name, 100, 1, 1, port, "host.carrier.test");
     s.server.answer(name, SRV, vec![record(5060)]);
     let port = || {
-        let of = Some(b"d.test".as_slice());
         let (entry, _) =
-            lookup::replacement_entry(of, name.as_bytes(), RecordType(SRV), IPV4_ONLY).unwrap();
-        assert_eq!(entry.owner(), of);
+            lookup::absolute_entry(name.as_bytes(), RecordType(SRV), IPV4_ONLY).unwrap();
+        let entry = lookup::leading_back(entry, b"d.test");
+        assert_eq!(entry.owner(), Some(b"d.test".as_slice()));
         match entry.record(0) {
             Some(RecordView::Srv { port, .. }) => port,
             other => panic!("{other:?}"),
