@@ -67,6 +67,36 @@ fn put_in_use(cache: &Cache, name: &str, ttl: u32, now: u32) -> bool {
     put(cache, name, ttl, false, now).is_some() && found(cache, name, now)
 }
 
+/// What an operator added stays until it expires, whoever asks for it, where records may not go early.
+#[test]
+fn edited_records_stay_as_those_in_use() {
+    let cache = Cache::for_tests(100 << 10, false).unwrap();
+    let rdata = RData::A(Ipv4Addr::new(10, 0, 0, 1));
+    let records = [DraftRecord {
+        ttl: 6000,
+        rdata: &rdata,
+    }];
+    let edit = |number: u32| {
+        let name = format!("edited{number}.example");
+        let draft = Draft {
+            name: name.as_bytes(),
+            rtype: RecordType::A,
+            data: DraftData::Records(&records),
+            permanent: false,
+            negative_ttl: 0,
+        };
+        cache.insert_edited(&draft, Place::Both(Mark::edited()), NOW)
+    };
+    let kept = (0..100_000).take_while(|number| edit(*number).is_ok());
+    let kept = kept.count();
+    assert!((100..100_000).contains(&kept), "{kept}");
+    for other in 0..3000 {
+        put(cache, &format!("other{other}.example"), 6000, false, NOW);
+    }
+    let all = (0..kept).all(|number| found(cache, &format!("edited{number}.example"), NOW));
+    assert!(all);
+}
+
 /// 64 names in use stand among any number that are asked for once, whatever their sizes and whatever may go early; and
 /// so they do when they are fetched anew.
 #[test]

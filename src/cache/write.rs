@@ -98,6 +98,31 @@ impl Cache {
         conflict: Conflict,
         now: u32,
     ) -> Result<EntryRef, InsertError> {
+        self.publish(draft, place, conflict, now, false)
+    }
+
+    /// As [`Self::insert_at`], in the place of whatever stands there, for what an operator said: it counts as asked for,
+    /// so that it does not go early to make room for others where records may not.
+    ///
+    /// # Errors
+    /// As [`Self::insert`].
+    pub fn insert_edited(
+        &self,
+        draft: &Draft<'_>,
+        place: Place,
+        now: u32,
+    ) -> Result<EntryRef, InsertError> {
+        self.publish(draft, place, Conflict::Replace, now, true)
+    }
+
+    fn publish(
+        &self,
+        draft: &Draft<'_>,
+        place: Place,
+        conflict: Conflict,
+        now: u32,
+        is_edited: bool,
+    ) -> Result<EntryRef, InsertError> {
         let hash = place.hash(self.hash(draft.name));
         let writer = self.write();
         writer.fit_limit(now);
@@ -119,7 +144,7 @@ impl Cache {
         {
             return Err(InsertError::Full);
         }
-        let is_in_use = old.is_some_and(|old| writer.is_in_use(old.block));
+        let is_in_use = is_edited || old.is_some_and(|old| writer.is_in_use(old.block));
         writer.for_name_in_use.set(is_in_use);
         let block = writer.fill(draft, (hash, place), budget, now, true)?;
         if is_in_use {
@@ -192,7 +217,9 @@ impl Cache {
         if current(&writer).is_none() {
             return Ok(None);
         }
+        writer.for_name_in_use.set(true);
         let new = writer.fill(draft, (hash, place), self.linked_budget(), now, true)?;
+        writer.mark_in_use(new);
         let Some(link) = current(&writer) else {
             writer.discard(new);
             return Ok(None);

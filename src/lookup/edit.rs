@@ -6,8 +6,8 @@
 use smallvec::{SmallVec, smallvec};
 
 use crate::cache::{
-    Cache, Conflict, Draft, DraftData, DraftRecord, EntryRef, InsertError, Mark, NegativeKind,
-    Place, RecordView,
+    Cache, Draft, DraftData, DraftRecord, EntryRef, InsertError, Mark, NegativeKind, Place,
+    RecordView,
 };
 use crate::host::clock;
 use crate::host::options::{self, Opt};
@@ -402,9 +402,7 @@ impl Content<'_> {
             Some(old) => cache
                 .replace_if_current(old, &draft, place, now)
                 .map(|entry| entry.is_some()),
-            None => cache
-                .insert_at(&draft, place, Conflict::Replace, now)
-                .map(|_| true),
+            None => cache.insert_edited(&draft, place, now).map(|_| true),
         };
         result.map_err(|error| match error {
             InsertError::Full => EditError::Full,
