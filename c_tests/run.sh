@@ -88,6 +88,12 @@ for program in $programs; do
 done
 
 # Programs that are known by a symbol that they export.
+for host in WITH_CONFIG_CHECK NO_CONFIG_CHECK; do
+	# shellcheck disable=SC2086
+	check "kamailio -c ($host), build" $compile -rdynamic "-D$host" -o "$out/config_check" "$here/config_check.c" \
+		-L"$BUILD" -lkamailio_dns -Wl,-rpath,"$BUILD"
+	check "kamailio -c ($host)" "$out/config_check"
+done
 if has USE_DNS_CACHE; then
 	for lock in LOCK_SET ONE_LOCK; do
 		# shellcheck disable=SC2086

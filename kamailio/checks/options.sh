@@ -95,12 +95,18 @@ if start_kamailio "$scratch/cfg"; then
 	same "exit status" 0 "$stopped"
 fi
 
-# --- kamailio.cfg with mistakes: the start is refused, and the reason is in the log
+# --- kamailio.cfg with mistakes: the start is refused, kamailio -c fails, and the reason is in the log
 
 dns=
+printf 'DNS.failure_ttl = 300\nrequest_route { exit; }\n' | configuration "$scratch/good"
+kamailio -c -f "$scratch/good" >"$scratch/out" 2>&1
+same "kamailio -c of a kamailio.cfg without mistakes" 0 "$?"
+has "kamailio -c comes to its end" 'config file ok' "$scratch/out"
 refused() { # line of kamailio.cfg, pattern of the log line
 	printf '%s\nrequest_route { exit; }\n' "$1" | configuration "$scratch/bad"
 	kamailio -c -f "$scratch/bad" >"$scratch/out" 2>&1
+	same "exit status of kamailio -c: $1" 255 "$?"
+	hasnt "kamailio -c finds fault with $1" 'config file ok' "$scratch/out"
 	has "kamailio -c: $1" "ERROR: <core> .*$2" "$scratch/out"
 	if LD_LIBRARY_PATH=$KAM_LIBS timeout 20 "$server" -Y "$scratch" -L "$KAM_MODULES" -DD -E -f "$scratch/bad" \
 		>"$scratch/out" 2>&1; then

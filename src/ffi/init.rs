@@ -7,6 +7,7 @@ use super::guard::guard;
 use super::ptr;
 use super::{host_group, host_layout, host_start};
 use crate::host::hooks::{self, dns_func_t};
+use crate::host::kamailio;
 
 /// Result of an init function that met a defect.
 const E_BUG: c_int = -5;
@@ -25,7 +26,10 @@ pub unsafe extern "C" fn resolv_init() -> c_int {
         host_start::register_counters();
         host_start::map_shared_state();
         // Wrong values are reported here, so that a check of the configuration shows them, too.
-        host_group::read_script(host_group::Report::Log);
+        if !host_group::read_script(host_group::Report::Log) {
+            // The server would not start; `kamailio -c` looks at nothing that comes after this call.
+            kamailio::fail_check();
+        }
         // With a cache the group is declared when the cache is set up: only then kamailio.cfg is known to
         // be read to its end. Without one there is no other call.
         #[cfg(not(feature = "use_dns_cache"))]
@@ -62,7 +66,7 @@ mod with_cache {
     use crate::cache::{Cache, InitError};
     use crate::host::log::Level;
     use crate::host::options::{self, Opt};
-    use crate::host::{clock, kamailio, vars};
+    use crate::host::{clock, vars};
 
     /// Sets the cache up, in memory that processes forked later share. 0 on success, also when
     /// `dns_cache_init` is 0 (then there is no cache); negative when there is no memory, and in a Kamailio

@@ -192,6 +192,22 @@ pub fn has_ipv6_socket() -> Option<bool> {
     read_int(|s| s.socket_types).map(|v| v & SOCKET_T_IPV6 != 0)
 }
 
+/// Ends the process, with the status of a start that failed, when all it does is check kamailio.cfg (`kamailio -c`): the
+/// host does not look at the result of `resolv_init()`, and calls nothing of the library afterwards. Returns in a
+/// server that starts, and outside Kamailio.
+pub fn fail_check() {
+    const STATUS: c_int = 255;
+    let Some(checking) = symbol(c"config_check") else {
+        return;
+    };
+    // SAFETY: an int variable of the executable.
+    if unsafe { checking.cast::<c_int>().read_volatile() } == 0 {
+        return;
+    }
+    // SAFETY: there is one thread; the host ends a check that finds no mistake in the same way.
+    unsafe { libc::exit(STATUS) }
+}
+
 /// Stores the host's `ser_error`; nothing outside Kamailio.
 pub fn set_ser_error(code: c_int) {
     let Some(symbols) = symbols() else { return };
