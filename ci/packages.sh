@@ -15,6 +15,7 @@ has_header() { # file below /usr/include
 #   sources    source packages                    kamailio  Kamailio's core, and the modules that kamailio/modules names
 #   bookworm, trixie   what the Kamailio of that release needs besides
 #   calls      end-to-end and twin tests: callers and callees, nameserver, network namespaces
+#   man        the check of the man pages
 packages_table() {
 	cat <<-END
 		c        cc gcc
@@ -46,6 +47,7 @@ packages_table() {
 		calls    nsd nsd
 		calls    ip iproute2
 		calls    python3 python3
+		man      man man-db
 	END
 }
 

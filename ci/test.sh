@@ -194,6 +194,7 @@ computing() {
 	run "siptargets" sh examples/check.sh
 	run "install, documented commands" sh ci/commands.sh
 	run "flags" sh ci/flags.sh
+	lacks "man pages" man || run "man pages" sh ci/man.sh
 	if [ "$whole" = no ]; then
 		:
 	elif [ -f "${KAMAILIO_DNS_FORWARDERS:-build/forwarders}/.complete" ]; then

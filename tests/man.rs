@@ -1,0 +1,190 @@
+//! The man pages have every option, with its default, as the option table says, and every switch of siptargets.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a failed test is the point"
+)]
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use kamailio_dns::host::options::{Descriptor, Kind, all, own};
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn page(name: &str) -> String {
+    std::fs::read_to_string(root().join("docs/man").join(name)).unwrap()
+}
+
+/// Text for roff: a minus is a minus, and no line begins with a command.
+fn roff(text: &str) -> String {
+    let text = text.replace('\\', "\\e").replace('-', "\\-");
+    if text.starts_with(['.', '\'']) {
+        return format!("\\&{text}");
+    }
+    text
+}
+
+fn default_text(option: &Descriptor) -> String {
+    match (option.kind, option.default) {
+        (Kind::Text, _) => "empty".to_owned(),
+        (Kind::Bool, 0) => "no".to_owned(),
+        (Kind::Bool, _) => "yes".to_owned(),
+        (_, number) => number.to_string(),
+    }
+}
+
+fn range_text(option: &Descriptor) -> String {
+    match option.kind {
+        Kind::Bool | Kind::Text => String::new(),
+        _ => format!(" Range: {} to {}.", option.min, option.max),
+    }
+}
+
+/// One option under the name that readers of the page write.
+fn paragraph(name: &str, option: &Descriptor) -> String {
+    let unit = match option.unit {
+        "" => String::new(),
+        unit => format!(" {unit}"),
+    };
+    let mut names = format!("\\fB{}\\fR", roff(name));
+    for alias in option.aliases {
+        names += &format!(", \\fB{}\\fR", roff(alias));
+    }
+    let help = roff(option.help);
+    let facts = roff(&format!(
+        "Default: {}{unit}.{}",
+        default_text(option),
+        range_text(option)
+    ));
+    format!(".TP\n{names}\n{help}.\n{facts}\n")
+}
+
+fn of_kamailio() -> String {
+    let is_own = |name: &str| own().any(|option| option.name == name);
+    all()
+        .filter(|option| !is_own(option.name))
+        .map(|option| paragraph(option.name, option))
+        .collect()
+}
+
+fn of_the_library() -> String {
+    own()
+        .filter(|option| !option.standalone_only())
+        .map(|option| paragraph(&format!("DNS.{}", option.group_name()), option))
+        .collect()
+}
+
+fn of_all() -> String {
+    all().map(|option| paragraph(option.name, option)).collect()
+}
+
+/// The page with what stands between two comments replaced.
+fn filled(page: &str, title: &str, text: &str) -> String {
+    let (begin, end) = (
+        format!(".\\\" {title}: begin\n"),
+        format!(".\\\" {title}: end\n"),
+    );
+    let (before, rest) = page.split_once(&begin).expect("where the options begin");
+    let (_, after) = rest.split_once(&end).expect("where the options end");
+    format!("{before}{begin}{text}{end}{after}")
+}
+
+/// `UPDATE_MAN=1` writes the pages instead (`make man`).
+#[test]
+fn the_pages_have_the_option_table() {
+    let operators = page("kamailio-dns.7");
+    let operators = filled(&operators, "options of Kamailio", &of_kamailio());
+    let operators = filled(&operators, "options of the library", &of_the_library());
+    let programmers = filled(&page("kamailio_dns.3"), "all options", &of_all());
+    for (name, text) in [
+        ("kamailio-dns.7", operators),
+        ("kamailio_dns.3", programmers),
+    ] {
+        if std::env::var_os("UPDATE_MAN").is_some() {
+            std::fs::write(root().join("docs/man").join(name), &text).unwrap();
+        }
+        assert!(
+            page(name) == text,
+            "docs/man/{name} has not the option table: run `make man`"
+        );
+    }
+}
+
+/// Words that begin with `--`, with or without roff's backslashes.
+fn switches(text: &str) -> BTreeSet<String> {
+    let text = text.replace("\\-", "-");
+    text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-'))
+        .filter(|word| word.starts_with("--") && word.len() > 2)
+        .map(str::to_owned)
+        .collect()
+}
+
+#[test]
+fn siptargets_has_its_switches() {
+    let source = root().join("examples/siptargets/siptargets.c");
+    let source = std::fs::read_to_string(source).unwrap();
+    let known: BTreeSet<_> = source
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("{\"")?.split_once('"'))
+        .map(|(name, _)| format!("--{name}"))
+        .collect();
+    assert!(known.len() >= 13, "{known:?}");
+    assert_eq!(switches(&page("siptargets.1")), known);
+}
+
+/// Names of functions in the library's header.
+fn functions(header: &Path) -> BTreeSet<String> {
+    let text = std::fs::read_to_string(header).unwrap();
+    text.lines()
+        .filter(|line| line.starts_with(|c: char| c.is_ascii_alphabetic()))
+        .filter_map(|line| line.split_once('('))
+        .filter_map(|(before, _)| before.rsplit([' ', '*']).next())
+        .map(str::to_owned)
+        .collect()
+}
+
+#[test]
+fn every_function_of_kamailio_dns_3_exists() {
+    let known = functions(&root().join("include/kamailio_dns.h"));
+    let text = page("kamailio_dns.3");
+    let synopsis = text.split(".SH DESCRIPTION").next().unwrap();
+    let named: BTreeSet<_> = synopsis
+        .lines()
+        .filter_map(|line| line.split_once('('))
+        .filter_map(|(before, _)| before.rsplit([' ', '*']).next())
+        .filter(|name| !name.ends_with('$'))
+        .map(str::to_owned)
+        .collect();
+    assert!(named.len() > 15, "{named:?}");
+    let unknown: Vec<_> = named.difference(&known).collect();
+    assert!(unknown.is_empty(), "{unknown:?}");
+    // Those for programs other than Kamailio are all there.
+    let own = known.iter().filter(|name| {
+        let kinds = ["dns_handle_", "dns_option_", "dns_metric_", "dns_refresh_"];
+        // The layout is of interest to hosts alone.
+        kinds.iter().any(|kind| name.starts_with(kind)) && *name != "dns_handle_layout"
+    });
+    for name in own {
+        assert!(named.contains(name), "{name} is missing");
+    }
+}
+
+/// README.md has our own options, each with its default.
+#[test]
+fn readme_has_our_own_options() {
+    let text = std::fs::read_to_string(root().join("README.md")).unwrap();
+    for option in own() {
+        let row = text
+            .lines()
+            .find(|line| line.starts_with("| `") && line.contains(&format!("`{}`", option.name)));
+        let row = row.unwrap_or_else(|| panic!("README.md has no {}", option.name));
+        // A text is empty or says what empty means; the three transports stand in one row.
+        if option.kind != Kind::Text {
+            assert!(row.contains(&default_text(option)), "{row}");
+        }
+    }
+}
