@@ -66,6 +66,7 @@ static void stats(void)
 	CHECK(strstr(reply, text) == reply);
 	snprintf(text, sizeof text, " queries_udp=%lld ", value_of("queries_udp"));
 	CHECK(strstr(reply, text) != NULL);
+	CHECK(strstr(reply, " came_in=linked ") != NULL);
 	CHECK(strstr(reply, " memory_used=") != NULL && strstr(reply, " memory_limit=") != NULL);
 	CHECK(strstr(reply, " repairs=0 ") != NULL);
 	CHECK(strstr(reply, " types=[ { type=A live=1 negative=1 failed=1 expired=0 permanent=2 ")

@@ -20,6 +20,9 @@ modules="kex tm sl pv cfg_rpc counters jsonrpcs"
 } | configuration "$scratch/cfg"
 
 if start_kamailio "$scratch/cfg"; then
+	has "how the library came in" 'NOTICE: <core> .*DNS by kamailio-dns [0-9.]+: linked' "$log"
+	rpc dns.stats >"$scratch/out" 2>&1
+	has "dns.stats: how the library came in" 'came_in: linked$' "$scratch/out"
 	same "set in kamailio.cfg" 7 "$(rpc cfg.get dns failure_ttl)"
 	same "yes in kamailio.cfg" 1 "$(rpc cfg.get dns fallback_on_failure)"
 	same "0 in kamailio.cfg" 0 "$(rpc cfg.get dns stale_ttl)"

@@ -61,6 +61,21 @@ pub(crate) fn register_counters() {
     }
 }
 
+/// The line of a start: whose DNS code runs, and how it came in.
+#[cfg(feature = "use_dns_cache")]
+pub(crate) fn say_how_it_came_in() {
+    static SAID: AtomicBool = AtomicBool::new(false);
+    if !kamailio::is_host() || SAID.swap(true, Ordering::Relaxed) {
+        return;
+    }
+    let version = env!("CARGO_PKG_VERSION");
+    let how = kamailio::takeover().unwrap_or_else(|| "linked with this Kamailio".to_owned());
+    crate::log!(
+        crate::host::log::Level::Notice,
+        "DNS by kamailio-dns {version}: {how}"
+    );
+}
+
 #[cfg(feature = "use_dns_cache")]
 pub(crate) use with_cache::*;
 

@@ -9,8 +9,8 @@ use super::rpc::{Call, Part, ReplyFailed, report, serve};
 use super::rpc_view::type_name;
 use super::types::rpc_t;
 use crate::cache::{Cache, EntryRef, NegativeKind};
-use crate::host::clock;
 use crate::host::metrics::{self, METRICS};
+use crate::host::{clock, kamailio};
 use crate::resolver::servers::{self, LATENCY_BUCKETS, ServerStatus};
 use crate::rr::RecordType;
 
@@ -66,6 +66,7 @@ fn show(call: &Call, cache: Option<&Cache>) -> Result<(), ReplyFailed> {
             call.field_count(whole, metric.name, metrics::value_at(index))?;
         }
     }
+    came_in(call, whole)?;
     if let Some(cache) = cache {
         let usage = cache.usage();
         call.field_count(whole, c"memory_used", usage.used as u64)?;
@@ -84,6 +85,15 @@ fn show(call: &Call, cache: Option<&Cache>) -> Result<(), ReplyFailed> {
         }
     }
     query_times(call, whole, &latencies())
+}
+
+/// How the library came into the program.
+fn came_in(call: &Call, whole: Part) -> Result<(), ReplyFailed> {
+    let Some(text) = kamailio::takeover() else {
+        return call.field_text(whole, c"came_in", b"linked");
+    };
+    call.field_text(whole, c"came_in", b"takeover")?;
+    call.field_text(whole, c"takeover", text.as_bytes())
 }
 
 /// A histogram; empty classes are left out.
@@ -114,7 +124,7 @@ fn class_text(class: usize) -> CString {
     CString::new(text).unwrap_or_default()
 }
 
-/// `dns.stats`: a struct of all counters, the memory in use and its limit (octets), and the arrays `types`
+/// `dns.stats`: a struct of all counters, how the library came in (`linked`, or `takeover` and its text), the memory in use and its limit (octets), and the arrays `types`
 /// (entries by type and state) and `query_times` (queries by the µs that the server took).
 ///
 /// # Safety

@@ -7,6 +7,7 @@
     reason = "reads variables and calls functions of the host program"
 )]
 
+mod came_in;
 mod core_options;
 mod counters;
 pub mod described;
@@ -21,6 +22,7 @@ use core_options::Offsets;
 
 use super::options::Opt;
 
+pub use came_in::takeover;
 pub use counters::{increment_counter, set_counter_ids};
 pub use log::{highest_level, write_log};
 
