@@ -9,6 +9,9 @@ PREFIX     ?= /usr/local
 LIBDIR     ?= $(PREFIX)/lib
 INCLUDEDIR ?= $(PREFIX)/include/kamailio-dns
 DATADIR    ?= $(PREFIX)/share/kamailio-dns
+BINDIR     ?= $(PREFIX)/bin
+MANDIR     ?= $(PREFIX)/share/man
+DOCDIR     ?= $(PREFIX)/share/doc/kamailio-dns
 PKGCONFIGDIR ?= $(LIBDIR)/pkgconfig
 DESTDIR    ?=
 V          ?= 0
@@ -22,6 +25,7 @@ SO      := libkamailio_dns.so
 SOFILE  := $(SO).$(VERSION)
 # What a core of Kamailio is linked with, besides the library.
 LINKING := library.mk library.cmake kamailio_dns_layout.c
+MANUALS := siptargets.1 kamailio_dns.3 kamailio-dns.7
 HEADERS := kamailio_dns.h kamailio_dns_types.h kamailio_dns_cache_defs.h resolve.h dns_cache.h dns_func.h dns_wrappers.h
 # A target of Rust other than this machine's, in cargo's own variable: `make CARGO_BUILD_TARGET=aarch64-unknown-linux-gnu`.
 export CARGO_BUILD_TARGET
@@ -91,6 +95,7 @@ lib: ready
 	$(Q)sh ci/flags_header.sh $(FLAGS) > $(BUILD)/flags.new
 	$(Q)sh ci/place.sh $(BUILD)/flags.new $(BUILD)/include/host/kamailio_flags.h && rm -f $(BUILD)/flags.new
 	$(Q)$(call pkg_config,$(PREFIX)) > $(BUILD)/kamailio-dns.pc
+	$(Q)CC="$(CC)" sh ci/siptargets.sh $(BUILD) $(VERSION)
 	$(Q)echo "$(BUILT)" > $(BUILD)/.built
 	@echo "built $(BUILD)/$(SO), $(BUILD)/libkamailio_dns.a with: $(if $(FLAGS),$(FLAGS),no flags)"
 
@@ -114,6 +119,12 @@ install: built
 	chmod 644 $(DESTDIR)$(PKGCONFIGDIR)/kamailio-dns.pc
 	$(INSTALL) -d $(DESTDIR)$(DATADIR)
 	$(INSTALL) -m 644 $(addprefix kamailio/,$(LINKING)) $(DESTDIR)$(DATADIR)/
+	$(INSTALL) -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(DOCDIR) $(addprefix $(DESTDIR)$(MANDIR)/man,1 3 7)
+	[ ! -e $(BUILD)/siptargets ] || sh ci/place.sh $(BUILD)/siptargets $(DESTDIR)$(BINDIR)/siptargets 755
+	$(INSTALL) -m 644 COPYING NOTICES $(DESTDIR)$(DOCDIR)/
+	for page in $(MANUALS); do \
+		$(INSTALL) -m 644 docs/man/$$page $(DESTDIR)$(MANDIR)/man$${page##*.}/ || exit 1; done
+	sh ci/ldconfig.sh "$(DESTDIR)" "$(LIBDIR)"
 
 uninstall:
 	rm -f $(DESTDIR)$(LIBDIR)/$(SO) $(DESTDIR)$(LIBDIR)/$(SO).$(SOMAJOR) \
@@ -123,7 +134,28 @@ uninstall:
 		$(DESTDIR)$(INCLUDEDIR)/host/kamailio_host.h $(DESTDIR)$(INCLUDEDIR)/host/kamailio_flags.h
 	-rmdir $(DESTDIR)$(INCLUDEDIR)/host $(DESTDIR)$(INCLUDEDIR)
 	rm -f $(addprefix $(DESTDIR)$(DATADIR)/,$(LINKING))
-	-rmdir $(DESTDIR)$(DATADIR)
+	rm -f $(DESTDIR)$(BINDIR)/siptargets $(addprefix $(DESTDIR)$(DOCDIR)/,COPYING NOTICES)
+	for page in $(MANUALS); do rm -f $(DESTDIR)$(MANDIR)/man$${page##*.}/$$page; done
+	-rmdir $(DESTDIR)$(DATADIR) $(DESTDIR)$(DOCDIR)
+
+# Packages of Debian in BUILD/deb. What they hold is built in a folder of its own, without the names of folders.
+.PHONY: deb package-test man notices
+EPOCH = $(shell echo "$${SOURCE_DATE_EPOCH:-$$(git log -1 --format=%ct 2>/dev/null || stat -c %Y Cargo.toml)}")
+deb: ready
+	$(Q)CARGO="$(CARGO)" CARGOFLAGS="$(CARGOFLAGS)" FLAGS="$(extra_defs)" DEFS_RM="$(DEFS_RM)" SOURCE_DATE_EPOCH=$(EPOCH) \
+		sh packaging/build.sh $(BUILD)/deb $(RELEASE)/../deb
+
+# PACKAGE_ROOT=dir is a folder with a Debian, such as debootstrap makes; nothing is written into it. TWICE=no leaves out
+# the second build in another folder.
+package-test: deb
+	$(Q)BUILD=$(BUILD) sh packaging/test.sh
+
+# The options in the man pages, and the licences of all crates.
+man:
+	UPDATE_MAN=1 $(CARGO) test $(CARGOFLAGS) --quiet --test man
+
+notices:
+	CARGO="$(CARGO)" python3 packaging/notices.py
 
 # --- showing it
 
@@ -285,6 +317,7 @@ help:
 	@echo 'fetch      gets everything from the network, once: packages, crates, sources and scenarios of others'
 	@echo 'kamailio   Kamailio with the library; SUITE=bookworm (5.6.3) or trixie (6.0.1), or KAMAILIO_SRC=dir'
 	@echo 'takeover   the library for a Kamailio as it is shipped, see docs/takeover.md; check-takeover, e2e-takeover: its tests'
+	@echo 'deb        packages of Debian in $(BUILD)/deb; package-test: installs them into a Debian, PACKAGE_ROOT=dir'
 	@echo 'test       all tests, Rust, C and Kamailio; SETUP=no installs nothing and runs what can be run'
 	@echo 'loom       the lock-free protocol in a model, and every seeded mistake caught'
 	@echo 'tsan       cache and shared memory under ThreadSanitizer'
@@ -299,7 +332,7 @@ help:
 	@echo '           writes docs/behaviour-under-failure.md'
 	@echo 'soak-kamailio  Kamailio under load while everything changes; SECONDS, VALGRIND_SECONDS'
 	@echo 'lint       formatting, clippy, header, layers, documentation'
-	@echo 'header     refreshes include/kamailio_dns.h'
+	@echo 'header     refreshes include/kamailio_dns.h; man: the options in docs/man; notices: NOTICES'
 	@echo 'clean      removes what was built, and what was fetched'
 	@echo 'flags      make extra_defs="-DUSE_DNS_CACHE_STATS", make DEFS_RM="-DUSE_NAPTR",'
 	@echo '           or edit Makefile.defs'

@@ -121,6 +121,35 @@ check "make install" install_here install
 check "no cargo was called" test ! -e "$scratch/cargo_was_called"
 installed=$scratch/root/usr/local/lib/$(basename "$file")
 before=$(inode "$installed")
+for name in COPYING NOTICES; do
+	check "make install: $name" cmp "$name" "$scratch/root/usr/local/share/doc/kamailio-dns/$name"
+done
+for page in man1/siptargets.1 man3/kamailio_dns.3 man7/kamailio-dns.7; do
+	check "make install: $page" test -s "$scratch/root/usr/local/share/man/$page"
+done
+check "make install: siptargets" env LD_LIBRARY_PATH="$scratch/root/usr/local/lib" \
+	"$scratch/root/usr/local/bin/siptargets" --version
+
+# ldconfig is run by root for the running system, and then only.
+for name in ldconfig id; do
+	cat >"$scratch/bin/$name" <<-END
+		#!/bin/sh
+		[ $name = ldconfig ] || { echo "\${USER_ID:-0}"; exit; }
+		echo "\$*" >>"$scratch/ldconfig_was_called"
+	END
+	chmod 755 "$scratch/bin/$name"
+done
+for_the_loader() { # id, DESTDIR
+	rm -f "$scratch/ldconfig_was_called"
+	PATH=$scratch/bin:$PATH USER_ID=$1 sh ci/ldconfig.sh "$2" /usr/local/lib
+}
+check "ldconfig for root" for_the_loader 0 ""
+check "it was called" test -e "$scratch/ldconfig_was_called"
+check "no ldconfig for others" for_the_loader 1000 ""
+check "it was not called for others" test ! -e "$scratch/ldconfig_was_called"
+check "no ldconfig with DESTDIR" for_the_loader 0 /somewhere
+check "it was not called with DESTDIR" test ! -e "$scratch/ldconfig_was_called"
+rm -f "$scratch/bin/ldconfig" "$scratch/bin/id"
 check "make install again" install_here install
 check "an installed library that did not change stays" same "$before" "$(inode "$installed")"
 echo other >>"$installed"
@@ -149,6 +178,10 @@ while read -r command; do
 	make\ *extra_defs* | make\ *DEFS_RM*)
 		# ci/flags.sh compiles what they select.
 		check "$command" sh -c "$command features"
+		;;
+	"apt install ./libkamailio-dns0_*.deb ./kamailio-dns_*.deb" | "systemctl restart kamailio" | "kamcmd dns.stats")
+		# `make package-test` does it, with the unit's commands in place of systemctl.
+		check "$command" grep -q 'kamcmd dns.stats' packaging/install.sh
 		;;
 	make | make\ *) check "$command" sh -c "make -n ${command#make}" ;;
 	*) check "a command that nobody tries: $command" false ;;

@@ -1,0 +1,198 @@
+#!/bin/sh
+# deb.sh OUT - Debian packages of the library, in the folder OUT:
+#
+#   libkamailio-dns0     the library, and the takeover for a Kamailio that was not linked with it
+#   libkamailio-dns-dev  headers, archive, what a core of Kamailio is linked with
+#   kamailio-dns         switches the takeover on for kamailio.service
+#   kamailio-dns-tools   siptargets
+#
+# STAGE is a folder where `make install` was made with PREFIX=/usr and Debian's LIBDIR, BUILD the folder of the takeover;
+# `make deb` does both. The same sources give the same packages, wherever they lie: times are SOURCE_DATE_EPOCH.
+set -eu
+
+out=${1:?usage: deb.sh OUT}
+here=$(cd "$(dirname "$0")" && pwd)
+root=$(dirname "$here")
+stage=$(cd "${STAGE:?}" && pwd)
+build=$(cd "${BUILD:?}" && pwd)
+: "${SOURCE_DATE_EPOCH:?}"
+export SOURCE_DATE_EPOCH
+umask 022
+export LC_ALL=C
+
+version=$(sed -n 's/^version = "\(.*\)"/\1/p' "$root/Cargo.toml" | head -n 1)-1
+arch=$(dpkg --print-architecture)
+libdir=/usr/lib/$(dpkg-architecture -qDEB_HOST_MULTIARCH)
+mkdir -p "$out"
+out=$(cd "$out" && pwd)
+work=$(mktemp -d "${TMPDIR:-/tmp}/kamailio-dns-deb.XXXXXX")
+trap 'rm -rf "$work"' EXIT
+
+# begin PACKAGE: its folder is $folder from here on
+begin() {
+	package=$1
+	folder=$work/$package
+	mkdir -p "$folder/DEBIAN"
+	docs=$folder/usr/share/doc/$package
+	mkdir -p "$docs"
+}
+
+# move PATH...: from the stage; what no package takes is found at the end
+move() {
+	for path in "$@"; do
+		for file in "$work/stage"/$path; do
+			[ -e "$file" ] || [ -L "$file" ] || {
+				echo "deb.sh: nothing was installed as $path" >&2
+				exit 1
+			}
+			name=${file#"$work/stage"}
+			mkdir -p "$folder$(dirname "$name")"
+			mv "$file" "$folder$name"
+		done
+	done
+}
+
+# needs FILE...: the packages that these need, as dpkg-shlibdeps finds them
+needs() {
+	mkdir -p "$work/needs/debian"
+	printf 'Source: kamailio-dns\n\nPackage: %s\nArchitecture: any\n' "$package" >"$work/needs/debian/control"
+	# The library itself is not installed; what needs it says so with its version.
+	(cd "$work/needs" && dpkg-shlibdeps --ignore-missing-info -l"$work/libkamailio-dns0$libdir" -O "$@" 2>"$work/log") |
+		sed -n 's/^shlibs:Depends=//p' | tr ',' '\n' | sed 's/^ *//' | grep -v '^libkamailio-dns0' | paste -sd, |
+		sed 's/,/, /g'
+}
+
+strip_library() {
+	strip --strip-unneeded --remove-section=.comment "$1"
+}
+
+# finish "FIELD: value..." with the description on standard input
+finish() {
+	cp "$root/packaging/copyright" "$docs/copyright"
+	cat "$root/NOTICES" >>"$docs/copyright"
+	{
+		echo "kamailio-dns ($version) unstable; urgency=medium"
+		echo
+		echo "  * See CHANGELOG.md of the sources."
+		echo
+		echo " -- $maintainer  $(date -u -R -d "@$SOURCE_DATE_EPOCH")"
+	} | gzip -9n >"$docs/changelog.Debian.gz"
+	find "$folder/usr/share/man" -name '*.[1-9]' -exec gzip -9n {} + 2>/dev/null || true
+	find "$folder" -type d -exec chmod 755 {} +
+	find "$folder/usr" -type f ! -perm -u+x -exec chmod 644 {} +
+	find "$folder/usr" -type f -perm -u+x -exec chmod 755 {} +
+	{
+		echo "Package: $package"
+		echo "Source: kamailio-dns"
+		echo "Version: $version"
+		echo "Architecture: $arch"
+		echo "Maintainer: $maintainer"
+		echo "Installed-Size: $(du -sk --apparent-size "$folder/usr" | cut -f 1)"
+		printf '%s\n' "$1"
+		echo "Priority: optional"
+		cat
+	} >"$folder/DEBIAN/control"
+	(cd "$folder" && find usr -type f | sort | xargs md5sum) >"$folder/DEBIAN/md5sums"
+	find "$folder/DEBIAN" -type f -exec chmod 644 {} +
+	for script in postinst prerm postrm; do
+		[ ! -f "$folder/DEBIAN/$script" ] || chmod 755 "$folder/DEBIAN/$script"
+	done
+	dpkg-deb -Zxz --root-owner-group --build "$folder" "$out/${package}_${version}_$arch.deb" >/dev/null
+	echo "$out/${package}_${version}_$arch.deb"
+}
+
+maintainer=${DEB_MAINTAINER:-kamailio-dns <kamailio-dns@localhost>}
+cp -a "$stage" "$work/stage"
+rm -f "$out"/*kamailio-dns*.deb
+
+# --- the library
+
+begin libkamailio-dns0
+move "$libdir/libkamailio_dns.so.*"
+install -D -m 644 "$build/libkamailio_dns_takeover.so" "$folder$libdir/kamailio-dns/libkamailio_dns_takeover.so"
+library=$(find "$folder$libdir" -name 'libkamailio_dns.so.0.*')
+chmod 644 "$library"
+strip_library "$library"
+strip_library "$folder$libdir/kamailio-dns/libkamailio_dns_takeover.so"
+echo "libkamailio_dns 0 libkamailio-dns0 (>= ${version%-1})" >"$folder/DEBIAN/shlibs"
+{
+	echo "libkamailio_dns.so.0 libkamailio-dns0 #MINVER#"
+	nm -D --defined-only "$library" | awk -v v="${version%-1}" '{ print " " $3 "@Base " v }' | sort
+} >"$folder/DEBIAN/symbols"
+echo 'activate-noawait ldconfig' >"$folder/DEBIAN/triggers"
+finish "Section: libs
+Multi-Arch: same
+Depends: $(needs "$library" "$folder$libdir/kamailio-dns/libkamailio_dns_takeover.so")" <<'END'
+Description: DNS cache and SIP failover for Kamailio - library
+ It takes the place of the DNS code of the SIP server Kamailio: NAPTR, SRV and
+ address records, load balancing, failover to the next target, and a cache that
+ all workers share. Other C programs can use it, too.
+ .
+ With the library comes what puts it into a Kamailio that was not linked with
+ it; the package kamailio-dns switches that on.
+END
+
+# --- for those who link with it
+
+begin libkamailio-dns-dev
+move "$libdir/libkamailio_dns.so" "$libdir/libkamailio_dns.a" "$libdir/pkgconfig" /usr/include/kamailio-dns \
+	/usr/share/kamailio-dns "/usr/share/man/man3"
+strip --strip-debug --enable-deterministic-archives "$folder$libdir/libkamailio_dns.a"
+finish "Section: libdevel
+Depends: libkamailio-dns0 (= $version)" <<'END'
+Description: DNS cache and SIP failover for Kamailio - development files
+ Headers, static archive and pkg-config file of the library, and what a core of
+ Kamailio is linked with to use it.
+END
+
+# --- siptargets
+
+begin kamailio-dns-tools
+move /usr/bin/siptargets /usr/share/man/man1
+strip --strip-unneeded --remove-section=.comment "$folder/usr/bin/siptargets"
+finish "Section: net
+Depends: $(needs "$folder/usr/bin/siptargets"), libkamailio-dns0 (= $version)" <<'END'
+Description: shows where requests for a SIP URI go, and why
+ siptargets looks up a SIP URI as the SIP server Kamailio does and shows every
+ target in the order in which they are tried, with the DNS records that led
+ there.
+END
+
+# --- what switches it on
+
+begin kamailio-dns
+move /usr/share/man/man7
+install -D -m 755 "$build/kamailio-dns-check" "$folder/usr/sbin/kamailio-dns-check"
+strip --strip-unneeded --remove-section=.comment "$folder/usr/sbin/kamailio-dns-check"
+mkdir -p "$folder/usr/libexec/kamailio-dns"
+sed "s|@LIBDIR@|$libdir|" "$here/unit/preload.in" >"$folder/usr/libexec/kamailio-dns/preload"
+chmod 755 "$folder/usr/libexec/kamailio-dns/preload"
+install -D -m 644 "$here/unit/zz-kamailio-dns.conf" \
+	"$folder/usr/lib/systemd/system/kamailio.service.d/zz-kamailio-dns.conf"
+for document in drop-in takeover observability caching resolver; do
+	install -D -m 644 "$root/docs/$document.md" "$docs/$document.md"
+done
+for script in postinst postrm; do
+	cp "$here/kamailio-dns.$script" "$folder/DEBIAN/$script"
+done
+finish "Section: net
+Depends: $(needs "$folder/usr/sbin/kamailio-dns-check"), libkamailio-dns0 (= $version)
+Recommends: kamailio
+Suggests: kamailio-dns-tools" <<'END'
+Description: DNS cache and SIP failover for Kamailio - for kamailio.service
+ Has the next start of kamailio.service use the library in place of Kamailio's
+ own DNS code. No file of Kamailio is changed; without this package it is as it
+ was. A Kamailio that is not known runs on its own code, and says why.
+ .
+ Installing does not restart Kamailio.
+END
+
+for left in "$work/stage/usr/share/doc/kamailio-dns"; do
+	rm -rf "$left"
+done
+left=$(find "$work/stage" ! -type d)
+[ -z "$left" ] || {
+	echo "deb.sh: in no package:" >&2
+	echo "$left" | sed "s|^$work/stage||" >&2
+	exit 1
+}
