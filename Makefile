@@ -139,7 +139,7 @@ uninstall:
 	-rmdir $(DESTDIR)$(DATADIR) $(DESTDIR)$(DOCDIR)
 
 # Packages of Debian in BUILD/deb. What they hold is built in a folder of its own, without the names of folders.
-.PHONY: deb package-test man notices
+.PHONY: deb package-test dist man notices
 EPOCH = $(shell echo "$${SOURCE_DATE_EPOCH:-$$(git log -1 --format=%ct 2>/dev/null || stat -c %Y Cargo.toml)}")
 deb: ready
 	$(Q)CARGO="$(CARGO)" CARGOFLAGS="$(CARGOFLAGS)" FLAGS="$(extra_defs)" DEFS_RM="$(DEFS_RM)" SOURCE_DATE_EPOCH=$(EPOCH) \
@@ -149,6 +149,10 @@ deb: ready
 # the second build in another folder.
 package-test: deb
 	$(Q)BUILD=$(BUILD) sh packaging/test.sh
+
+# The sources with all crates, in BUILD: built offline with `make` in the unpacked folder.
+dist: ready
+	$(Q)CARGO="$(CARGO)" SOURCE_DATE_EPOCH=$(EPOCH) sh packaging/dist.sh $(BUILD) kamailio-dns-$(VERSION)
 
 # The options in the man pages, and the licences of all crates.
 man:
@@ -318,6 +322,7 @@ help:
 	@echo 'kamailio   Kamailio with the library; SUITE=bookworm (5.6.3) or trixie (6.0.1), or KAMAILIO_SRC=dir'
 	@echo 'takeover   the library for a Kamailio as it is shipped, see docs/takeover.md; check-takeover, e2e-takeover: its tests'
 	@echo 'deb        packages of Debian in $(BUILD)/deb; package-test: installs them into a Debian, PACKAGE_ROOT=dir'
+	@echo 'dist       the sources with all crates, to be built offline'
 	@echo 'test       all tests, Rust, C and Kamailio; SETUP=no installs nothing and runs what can be run'
 	@echo 'loom       the lock-free protocol in a model, and every seeded mistake caught'
 	@echo 'tsan       cache and shared memory under ThreadSanitizer'
