@@ -133,10 +133,16 @@ impl EntryRef {
         drop(unsafe { Self::from_raw(self.as_raw()) });
     }
 
+    /// Address of octet 0, as it stands in pointers of the entry.
+    #[inline]
+    pub(super) fn raw_address(&self) -> u64 {
+        self.raw.as_ptr() as u64
+    }
+
     #[inline]
     pub(super) fn at<T: Copy>(&self, offset: usize) -> T {
-        // SAFETY: callers pass offsets of members of this entry, which lie inside its block; a `SrvPlace` is kept
-        // beside the reference to the entry that it is of.
+        // SAFETY: callers pass offsets of members of this entry, which lie inside its block, or below MAX_BLOCK, which
+        // is mapped behind each block.
         let place = unsafe { self.raw.add(offset) }.cast::<T>();
         // SAFETY: the block is alive (we hold a reference) and its content does not change; blocks are
         // 16-aligned and the offsets passed are multiples of the member's alignment.

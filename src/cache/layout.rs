@@ -36,6 +36,7 @@ use super::order::Order;
 use super::owners::is_below;
 use super::{Draft, DraftData, DraftRecord, NegativeKind};
 
+pub(crate) const RR_RDATA: usize = 8;
 pub(crate) const RR_EXPIRE: usize = 16;
 /// In a `struct dns_rr`: hash of the name that the record leads to.
 pub(crate) const RR_LINK: usize = 20;

@@ -53,7 +53,7 @@ use crate::host::options::{self, ExtraOpt, Opt};
 use crate::host::random;
 use crate::rr::{PlainIp, RData, RecordType};
 use crate::shm::lock::RawShmMutex;
-use crate::shm::pages::{CLASSES, PageControl, Pages};
+use crate::shm::pages::{CLASSES, MAX_BLOCK, PageControl, Pages};
 use crate::shm::region::{PAGE_BYTES, Region, ShmSafe};
 use crate::shm::robust;
 use crate::shm::sync::{AtomicU32, AtomicU64, Ordering};
@@ -496,7 +496,9 @@ impl Cache {
         let desc_offset = HEADER_BYTES + 2 * area_bytes;
         let page_offset =
             (desc_offset + Pages::desc_bytes(page_count)).next_multiple_of(PAGE_BYTES);
-        let region = Region::reserve(page_offset.checked_add(page_bytes)?)?;
+        // Behind the last block there is memory as far as a place in an entry can be, see `srv`.
+        let end = page_offset.checked_add(page_bytes)?;
+        let region = Region::reserve(end.checked_add(MAX_BLOCK)?)?;
         let header: &'static Header = region.slice(0, 1).first()?;
         let mut key = [0; 4];
         key.fill_with(random::secure_u64);

@@ -35,13 +35,6 @@ impl SrvPlace {
         self.0
     }
 
-    /// The place to which [`Self::number`] gave a number.
-    #[must_use]
-    #[inline]
-    pub(crate) fn from_number(number: u16) -> Self {
-        Self(number)
-    }
-
     #[inline]
     fn at_node(node: usize) -> Self {
         Self((node / UNIT) as u16)
@@ -62,6 +55,24 @@ impl EntryRef {
             return None;
         }
         self.node(index).map(SrvPlace::at_node)
+    }
+
+    /// The place to which [`SrvPlace::number`] gave a number, which was kept where callers can write. `None` for one
+    /// at which no record stands.
+    ///
+    /// A record's first words say where it stands itself. So a wrong number leads nowhere or, at worst, to a record
+    /// of an entry near by, and never out of the cache's memory.
+    #[must_use]
+    #[inline]
+    pub fn kept_srv_place(&self, number: u16) -> Option<SrvPlace> {
+        let place = SrvPlace(number & (SrvPlace::NUMBERS - 1));
+        let node = place.node();
+        // The data of record 0 stands behind the name, that of all others behind their `struct dns_rr`.
+        let is_first = node == 0 && self.rtype() == RecordType::SRV && self.record_count() > 0;
+        let is_there = node != 0
+            && self.at::<u64>(node + layout::RR_RDATA)
+                == self.raw_address() + (node + layout::RR_BYTES) as u64;
+        (is_there || is_first).then_some(place)
     }
 
     /// Writes priority, weight and place of the records in stored order, as many as there is room for in both; gives
@@ -171,7 +182,7 @@ mod tests {
                 assert_eq!(Some(here), entry.srv_place(index));
                 assert_eq!(here.number() == 0, index == 0);
                 assert!(here.number() < SrvPlace::NUMBERS);
-                assert_eq!(here, SrvPlace::from_number(here.number()));
+                assert_eq!(entry.kept_srv_place(here.number()), Some(here));
                 let Some(RecordView::Srv { port, target, .. }) = entry.record(index) else {
                     panic!("not an SRV record");
                 };
@@ -195,6 +206,34 @@ mod tests {
             assert_eq!(place, None);
             assert_eq!(entry.srv_place(usize::from(count)), None);
         }
+    }
+
+    /// Numbers of no meaning are refused, wherever the entry stands.
+    #[test]
+    fn wrong_numbers_lead_nowhere() {
+        for count in [1, 7, 200] {
+            let entry = entry(count, false);
+            let right: Vec<_> = (0..count)
+                .map(|index| entry.srv_place(index.into()).unwrap().number())
+                .collect();
+            let all = 0..=u16::MAX;
+            let found = all.filter(|&number| entry.kept_srv_place(number).is_some());
+            assert!(
+                found
+                    .map(|number| number % SrvPlace::NUMBERS)
+                    .eq((0..=u16::MAX / SrvPlace::NUMBERS).flat_map(|_| right.iter().copied()))
+            );
+        }
+        let cache = Cache::for_tests(1 << 20, false).unwrap();
+        let negative = Draft {
+            name: b"_sip._udp.places",
+            rtype: RecordType::SRV,
+            data: DraftData::Negative(super::super::NegativeKind::NoData),
+            permanent: false,
+            negative_ttl: 9,
+        };
+        let entry = cache.insert(&negative, Conflict::Replace, NOW).unwrap();
+        assert!((0..SrvPlace::NUMBERS).all(|number| entry.kept_srv_place(number).is_none()));
     }
 
     #[test]

@@ -152,6 +152,17 @@ impl CHandle {
         Some(u64::from_le_bytes(value))
     }
 
+    /// Writes to the handle as a caller can: octets from a place on, as many as the handle has there.
+    pub fn scribble(&mut self, offset: usize, octets: &[u8]) {
+        let size = usize::from(self.layout.size);
+        // SAFETY: a handle of this value.
+        let handle = unsafe { std::slice::from_raw_parts_mut(self.place, size) };
+        let places = handle.iter_mut().skip(offset);
+        places
+            .zip(octets)
+            .for_each(|(place, octet)| *place = *octet);
+    }
+
     /// The handle, octet by octet.
     pub fn octets(&self) -> Vec<u8> {
         // SAFETY: a handle of this value.

@@ -32,8 +32,26 @@ impl Progress {
     /// As it stands in a handle that holds the entry.
     #[inline]
     pub(super) fn word(self) -> u32 {
-        let next = self.next.map_or(0, |next| u32::from(next.number()));
-        MARK | next << NEXT_SHIFT | u32::from(self.current.number())
+        let next = self.next.map_or(0, SrvPlace::number);
+        let current = self.current.number();
+        Kept { current, next }.word()
+    }
+}
+
+/// Progress as a handle has it. The handle is the caller's memory: what was kept of one entry may stand beside
+/// another, and anything may have been written there, so [`EntryRef::kept_srv_place`] looks at each number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Kept {
+    /// Number of the place of the record in use.
+    pub(super) current: u16,
+    /// Number of the place of the next, 0 = none.
+    pub(super) next: u16,
+}
+
+impl Kept {
+    #[inline]
+    fn word(self) -> u32 {
+        MARK | u32::from(self.next) << NEXT_SHIFT | u32::from(self.current)
     }
 }
 
@@ -65,29 +83,20 @@ impl Position {
         (self.tried >> 32) as u32
     }
 
-    /// Keeps progress in the entry that is held.
+    /// Keeps progress in the entry that is held, as a word.
     #[inline]
-    pub(super) fn keep(&mut self, progress: Progress) {
-        self.tried = self.tried & !u64::from(u32::MAX) | u64::from(progress.word());
+    pub(super) fn keep(&mut self, progress: u32) {
+        self.tried = self.tried & !u64::from(u32::MAX) | u64::from(progress);
     }
 
     /// Progress, if it was kept.
     #[inline]
-    pub(super) fn progress(&self) -> Option<Progress> {
+    pub(super) fn progress(&self) -> Option<Kept> {
         let word = self.tried as u32;
-        if word & MARK == 0 {
-            return None;
-        }
         let number = |word: u32| (word & u32::from(SrvPlace::NUMBERS - 1)) as u16;
-        // Kept of the entry that the handle holds: another takes its place only in searches that begin anew or
-        // forget progress before.
-        let next = match number(word >> NEXT_SHIFT) {
-            0 => None,
-            next => Some(SrvPlace::from_number(next)),
-        };
-        Some(Progress {
-            current: SrvPlace::from_number(number(word)),
-            next,
+        (word & MARK != 0).then(|| Kept {
+            current: number(word),
+            next: number(word >> NEXT_SHIFT),
         })
     }
 
@@ -104,20 +113,16 @@ mod tests {
 
     #[test]
     fn words_give_back_what_they_were_made_of() {
-        let place = SrvPlace::from_number;
         let mut position = Position {
             tried: 0x1234_5678 << 32,
             ..Position::default()
         };
         assert_eq!(position.progress(), None);
         for current in [0, 1, 8190, 8191] {
-            for next in [None, Some(1), Some(8191)] {
-                let progress = Progress {
-                    current: place(current),
-                    next: next.map(place),
-                };
-                position.keep(progress);
-                assert_eq!(position.progress(), Some(progress));
+            for next in [0, 1, 8191] {
+                let kept = Kept { current, next };
+                position.keep(kept.word());
+                assert_eq!(position.progress(), Some(kept));
                 assert_eq!((position.seed(), position.naptr_hash()), (0, 0x1234_5678));
             }
         }

@@ -278,7 +278,11 @@ fn next_of_srv(cursor: &mut Position, request_flags: u32) -> Quick {
         return Quick::Look;
     }
     let place = match cursor.progress() {
-        Some(progress) => progress.next,
+        Some(progress) if progress.next == 0 => None,
+        Some(progress) => match entry.kept_srv_place(progress.next) {
+            None => return Quick::Look,
+            place => place,
+        },
         None => place_at_step(entry, usize::from(step), cursor.seed()),
     };
     let Some(place) = place else {
@@ -300,9 +304,9 @@ fn next_of_srv(cursor: &mut Position, request_flags: u32) -> Quick {
     };
     let progress = (cursor.seed() == 0).then(|| Progress::at(entry, place));
     if let Some(progress) = progress {
-        cursor.keep(progress);
+        cursor.keep(progress.word());
     }
-    cursor.srv_no = step + 1;
+    cursor.srv_no = step.saturating_add(1);
     cursor.ip_no = given_mark(first, request_flags);
     cursor.port = port;
     Quick::Target(QuickTarget {
@@ -320,7 +324,7 @@ fn lacks(cursor: &Position, family: RecordType) -> bool {
         return false;
     };
     let place = match cursor.progress() {
-        Some(progress) => Some(progress.current),
+        Some(progress) => entry.kept_srv_place(progress.current),
         None => place_at_step(entry, step, cursor.seed()),
     };
     place.is_some_and(|place| lookup::is_known_absent(&entry.srv_target(place), family))
