@@ -9,7 +9,7 @@ here=$(cd "$(dirname "$0")" && pwd) || exit 1
 . "$here/tally.sh"
 
 for suite in "$@"; do
-	for check in ${CHECKS:-lookup options log lifecycle layout modules permanent prebuilt headers flags}; do
+	for check in ${CHECKS:-lookup options log lifecycle memory layout modules permanent prebuilt headers flags}; do
 		tally sh "$here/checks/$check.sh" "$suite"
 	done
 done
