@@ -6,10 +6,10 @@ use crate::shm::pages::BlockId;
 use crate::shm::refword::{COUNT_MASK, LINKED};
 use crate::shm::sync::Ordering;
 
-use super::link::find_block_in;
 use super::table::{MAX_PROBES, PLACES};
+use super::tables::{TableWord, find_block_in};
 use super::write::Writer;
-use super::{Cache, TableWord, layout};
+use super::{Cache, layout};
 
 /// What an audit found.
 #[doc(hidden)]

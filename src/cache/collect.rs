@@ -6,8 +6,8 @@
 use crate::host::clock::is_past;
 use crate::shm::sync::Ordering;
 
-use super::link::Link;
 use super::table::{PLACES, Table};
+use super::tables::Link;
 use super::write::Writer;
 use super::{Cache, layout};
 

@@ -1,9 +1,10 @@
 //! Model checks of the lock-free protocol: `make loom`.
 //!
-//! Reference words, buckets with their versions, and the writing of content are the code that runs. The
-//! steps of writers and readers, which work on mapped memory, call them in the order of `Writer` and
-//! `Cache`, after which they are named. The content of an entry is two words that must always be
-//! seen together; what holders read without atomics is a loom cell, which notices every race.
+//! Reference words, buckets with their versions, the writing of content, and the steps of writers and readers on
+//! tables (`tables`) are the code that runs. What is left to do as `Cache` and `Writer` do it, after which it is
+//! named, has no order of its own: finding the block that was looked for, allocating, repairing. The content of an
+//! entry is two words that must always be seen together; what holders read without atomics is a loom cell, which
+//! notices every race.
 //!
 //! [`Mutation`] lists the mistakes that these models catch; the last test makes each of them.
 
@@ -16,9 +17,13 @@ use loom::sync::Arc;
 use loom::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use loom::thread;
 
-use super::table::Bucket;
-use crate::shm::mutation::{self, Mutation, seeded};
+use super::table::{Bucket, Table};
+use super::tables::{
+    TableWord, Tables, find_block_in, link_into, raise_versions, read_undisturbed,
+};
+use crate::shm::mutation;
 use crate::shm::refword::{self, Released};
+use crate::shm::sync::own;
 
 /// Number of the only block.
 const BLOCK: u32 = 1;
@@ -26,10 +31,15 @@ const TAG: u8 = 7;
 /// Its reference word stands between the words of content.
 const REFCNT: usize = 1;
 
+/// Hash of the name: any leads to the only bucket of a table.
+const HASH: u32 = 5;
+
 /// One block, and a bucket in each of two tables.
 struct World {
-    table: AtomicU64,
-    buckets: [Bucket; 2],
+    in_use: AtomicU64,
+    next: AtomicU64,
+    moved: AtomicU32,
+    areas: [&'static [Bucket]; 2],
     words: [AtomicU32; 3],
     /// What is read by holders alone, without atomics.
     inner: UnsafeCell<u32>,
@@ -40,21 +50,38 @@ impl World {
     fn with_entry(value: u32) -> Arc<Self> {
         let world = Self::with_free_block();
         world.fill(value);
-        world.bucket(0).link(0, TAG, BLOCK);
+        world.link();
         world
     }
 
     fn with_free_block() -> Arc<Self> {
+        let area = || -> &'static [Bucket] { Box::leak(Box::new([Bucket::new()])) };
         Arc::new(Self {
-            table: AtomicU64::new(0),
-            buckets: [Bucket::new(), Bucket::new()],
+            in_use: AtomicU64::new(TableWord::new(0, 1, 0).0),
+            next: AtomicU64::new(0),
+            moved: AtomicU32::new(0),
+            areas: [area(), area()],
             words: std::array::from_fn(|_| AtomicU32::new(0)),
             inner: UnsafeCell::new(0),
         })
     }
 
-    fn bucket(&self, table: u64) -> &Bucket {
-        &self.buckets[table as usize]
+    fn tables(&self) -> Tables<'_> {
+        Tables {
+            in_use: &self.in_use,
+            next: &self.next,
+            moved: &self.moved,
+            areas: self.areas,
+        }
+    }
+
+    /// The table in use, as its writer knows it.
+    fn table(&self) -> Table {
+        TableWord(own!(self.in_use)).table(&self.areas)
+    }
+
+    fn bucket(&self, area: usize) -> &Bucket {
+        &self.areas[area][0]
     }
 
     fn word(&self) -> &AtomicU32 {
@@ -69,32 +96,30 @@ impl World {
         refword::fill(&self.words, REFCNT, &content, true, 0);
     }
 
+    /// As `Writer::link`.
+    fn link(&self) {
+        link_into(self.table(), HASH, TAG, BLOCK).unwrap();
+    }
+
     /// As `Writer::unlink`; true when that freed the block.
-    fn unlink(&self, table: u64) -> bool {
-        if seeded(Mutation::LetGoFirst) {
-            let freed = refword::unlink(self.word());
-            self.bucket(table).unlink(0);
-            return freed;
-        }
-        self.bucket(table).unlink(0);
-        refword::unlink(self.word())
+    fn unlink(&self) -> bool {
+        let link = find_block_in(self.table(), HASH, BLOCK).unwrap();
+        self.tables().unlink(link, HASH, Some(self.word()), || ())
     }
 
     /// As `Pages::allocate`, `Writer::fill` and `Writer::link`, if the block is free.
-    fn reuse(&self, table: u64, value: u32) -> bool {
+    fn reuse(&self, value: u32) -> bool {
         if !refword::is_free(self.word()) {
             return false;
         }
         self.fill(value);
-        self.bucket(table).link(0, TAG, BLOCK);
+        self.link();
         true
     }
 
     /// As `Writer::recover` after a death: versions first, then what the table does not have is let go.
     fn recover(&self) {
-        if !seeded(Mutation::RepairKeepsVersion) {
-            self.bucket(0).touch();
-        }
+        raise_versions(self.table());
         if self.bucket(0).block(0) != BLOCK
             && self.word().load(Ordering::Relaxed) & refword::LINKED != 0
         {
@@ -104,42 +129,55 @@ impl World {
 
     /// As `Cache::look` with what `first_address` reads: nothing is held.
     fn copy(&self) -> Option<(u32, u32)> {
-        let table = self.table.load(Ordering::Acquire);
-        let bucket = self.bucket(table);
+        let table = self.in_use.load(Ordering::Acquire);
+        let bucket = &TableWord(table).table(&self.areas).buckets()[0];
         let version = bucket.begin();
         bucket.find(TAG, |_, block| (block == BLOCK).then_some(()))?;
-        let seen = (
-            self.words[0].load(Ordering::Relaxed),
-            self.words[2].load(Ordering::Relaxed),
-        );
-        self.undisturbed(bucket, version, table).then_some(seen)
+        read_undisturbed((bucket, version), (&self.in_use, table), || {
+            (
+                self.words[0].load(Ordering::Relaxed),
+                self.words[2].load(Ordering::Relaxed),
+            )
+        })
     }
 
-    /// As `Cache::is_undisturbed`.
-    fn undisturbed(&self, bucket: &Bucket, version: u64, table: u64) -> bool {
-        if seeded(Mutation::NoSecondLook) {
-            return true;
+    /// As `Cache::locate`, once: true when it is sure that the entry is not there.
+    fn misses(&self) -> bool {
+        let table = self.in_use.load(Ordering::Acquire);
+        let bucket = &TableWord(table).table(&self.areas).buckets()[0];
+        let version = bucket.begin();
+        let found = bucket.find(TAG, |_, block| (block == BLOCK).then_some(()));
+        found.is_none()
+            && read_undisturbed((bucket, version), (&self.in_use, table), || ()).is_some()
+    }
+
+    /// As `Writer::move_buckets`.
+    fn move_to_next(&self, mut relink: impl FnMut(Table, u32)) {
+        let next = TableWord(own!(self.in_use)).successor(1);
+        self.next.store(next.0, Ordering::Relaxed);
+        let old = self.table();
+        let tables = self.tables();
+        for bucket in old.buckets() {
+            tables.move_bucket(bucket, |block| relink(next.table(&self.areas), block));
         }
-        bucket.unchanged(version)
-            && (seeded(Mutation::TableUnchecked) || self.table.load(Ordering::Relaxed) == table)
+        tables.switch(next);
+        self.next.store(0, Ordering::Relaxed);
     }
 
     /// As `Cache::hold`: the name is read first, then the reference is counted, then the version decides
     /// whether it was counted for the entry of that name.
     fn hold_by_name(&self) -> Option<u32> {
+        let table = self.in_use.load(Ordering::Acquire);
         let bucket = self.bucket(0);
         let version = bucket.begin();
         bucket.find(TAG, |_, block| (block == BLOCK).then_some(()))?;
-        let name = self.words[0].load(Ordering::Relaxed);
-        if !refword::try_acquire(self.word()) {
-            return None;
-        }
-        let unchanged = bucket.unchanged(version) || seeded(Mutation::HoldNoSecondLook);
-        if unchanged {
-            assert_eq!(self.read_held(), name, "another entry is held");
-        }
-        assert_ne!(refword::release(self.word()), Released::Underflow);
-        unchanged.then_some(name)
+        let held = read_undisturbed((bucket, version), (&self.in_use, table), || {
+            let name = self.words[0].load(Ordering::Relaxed);
+            refword::try_acquire(self.word()).then(|| (name, Held(self)))
+        });
+        let (name, _held) = held.flatten()?;
+        assert_eq!(self.read_held(), name, "another entry is held");
+        Some(name)
     }
 
     /// As `Cache::acquire_block`: whatever lives in a block whose number was seen at any time.
@@ -162,6 +200,15 @@ impl World {
         );
         assert_eq!(whole, (inner, inner), "torn");
         inner
+    }
+}
+
+/// As `EntryRef`.
+struct Held<'a>(&'a World);
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        assert_ne!(refword::release(self.0.word()), Released::Underflow);
     }
 }
 
@@ -195,8 +242,8 @@ fn loom_a_copy_is_never_torn() {
     model(|| {
         let world = World::with_entry(1);
         let writer = spawn(&world, |world| {
-            assert!(world.unlink(0));
-            assert!(world.reuse(0, 2));
+            assert!(world.unlink());
+            assert!(world.reuse(2));
         });
         assert_whole(world.copy());
         writer.join().unwrap();
@@ -210,10 +257,10 @@ fn loom_a_copy_is_not_torn_by_a_third_party() {
     model(|| {
         let world = World::with_entry(1);
         let unlinker = spawn(&world, |world| {
-            world.unlink(0);
+            world.unlink();
         });
         let other_writer = spawn(&world, |world| {
-            world.reuse(0, 2);
+            world.reuse(2);
         });
         assert_whole(world.copy());
         unlinker.join().unwrap();
@@ -227,7 +274,7 @@ fn loom_a_new_entry_is_seen_whole() {
     model(|| {
         let world = World::with_free_block();
         let writer = spawn(&world, |world| {
-            assert!(world.reuse(0, 2));
+            assert!(world.reuse(2));
         });
         if let Some(seen) = world.copy() {
             assert_eq!(seen, (2, 2), "seen before it was whole");
@@ -243,10 +290,11 @@ fn loom_a_replaced_entry_is_not_read_torn() {
     model(|| {
         let world = World::with_entry(1);
         let reader = spawn(&world, |world| assert_whole(world.copy()));
-        // As `Writer::replace`, with a block that readers here do not look into.
-        world.bucket(0).replace(0, BLOCK + 1);
-        assert!(refword::unlink(world.word()));
-        assert!(world.reuse(1, 2));
+        // By a block that readers here do not look into.
+        let old = find_block_in(world.table(), HASH, BLOCK).unwrap();
+        let tables = world.tables();
+        assert!(tables.replace(old, BLOCK + 1, HASH, Some(world.word()), || ()));
+        assert!(world.reuse(2));
         reader.join().unwrap();
     });
 }
@@ -256,8 +304,8 @@ fn loom_a_held_entry_does_not_change() {
     model(|| {
         let world = World::with_entry(1);
         let writer = spawn(&world, |world| {
-            world.unlink(0);
-            world.reuse(0, 2);
+            world.unlink();
+            world.reuse(2);
         });
         world.hold_late();
         writer.join().unwrap();
@@ -269,10 +317,10 @@ fn loom_what_is_held_is_what_was_looked_for() {
     model(|| {
         let world = World::with_entry(1);
         let unlinker = spawn(&world, |world| {
-            world.unlink(0);
+            world.unlink();
         });
         let other_writer = spawn(&world, |world| {
-            world.reuse(0, 2);
+            world.reuse(2);
         });
         world.hold_by_name();
         unlinker.join().unwrap();
@@ -289,7 +337,7 @@ fn loom_the_last_one_frees_and_only_one() {
             let world = world.clone();
             thread::spawn(move || refword::release(world.word()) == Released::Freed)
         };
-        let unlinked = world.unlink(0);
+        let unlinked = world.unlink();
         let released = holder.join().unwrap();
         assert!(unlinked ^ released, "freed {unlinked} and {released}");
         assert!(refword::is_free(world.word()));
@@ -342,7 +390,7 @@ fn loom_death_in_an_unlink_is_repaired() {
                     refword::unlink(world.word());
                     assert_eq!(world.word().load(Ordering::Relaxed) & refword::LINKED, 0);
                 }
-                world.reuse(0, 2);
+                world.reuse(2);
             });
             assert_whole(world.copy());
             writers.join().unwrap();
@@ -358,11 +406,48 @@ fn loom_a_reader_in_an_old_table_notices() {
     model(|| {
         let world = World::with_entry(1);
         let writer = spawn(&world, |world| {
-            // As `Writer::move_buckets`.
-            world.bucket(1).link(0, TAG, BLOCK);
-            world.table.store(1, Ordering::Release);
-            assert!(world.unlink(1));
-            assert!(world.reuse(1, 2));
+            world.move_to_next(|next, block| {
+                link_into(next, HASH, TAG, block).unwrap();
+            });
+            assert!(world.unlink());
+            assert!(world.reuse(2));
+        });
+        assert_whole(world.copy());
+        writer.join().unwrap();
+        assert_eq!(world.copy(), Some((2, 2)));
+    });
+}
+
+#[test]
+fn loom_an_entry_is_found_during_a_switch() {
+    model(|| {
+        let world = World::with_entry(1);
+        let writer = spawn(&world, |world| {
+            world.move_to_next(|next, block| {
+                link_into(next, HASH, TAG, block).unwrap();
+            });
+        });
+        assert!(!world.misses(), "an entry that was linked was not found");
+        writer.join().unwrap();
+        assert_eq!(world.copy(), Some((1, 1)));
+    });
+}
+
+/// An entry is moved, then goes to make room for one that is moved after it: no table has it any more.
+#[test]
+fn loom_what_makes_room_in_a_move_leaves_both_tables() {
+    model(|| {
+        let world = World::with_entry(1);
+        link_into(world.table(), HASH, TAG + 1, BLOCK + 1).unwrap();
+        let writer = spawn(&world, |world| {
+            world.move_to_next(|next, block| {
+                if block != BLOCK {
+                    assert!(world.unlink());
+                }
+                link_into(next, HASH, TAG, block).unwrap();
+            });
+            assert!(find_block_in(world.table(), HASH, BLOCK).is_none());
+            assert!(world.reuse(2));
         });
         assert_whole(world.copy());
         writer.join().unwrap();

@@ -36,6 +36,7 @@ mod scope;
 mod share;
 mod srv;
 mod table;
+mod tables;
 #[cfg(all(test, not(loom)))]
 mod tests;
 mod view;
@@ -68,6 +69,7 @@ pub use peek::Peek;
 pub use scope::{HashedName, LOOK_MS, ListId, Mark, Place, watch_list};
 pub use srv::SrvPlace;
 use table::{Bucket, Table};
+use tables::{TableWord, Tables};
 
 /// What is needed to make an entry.
 #[derive(Clone, Copy, Debug)]
@@ -291,45 +293,6 @@ pub enum Setting {
     NegativeShare(u32),
     /// `dns_stale_ttl`, s.
     StaleTtl(u32),
-}
-
-/// Which of the two table areas is in use (bit 0), its number of buckets (31 bits), and a number that
-/// grows with each switch, so that no two tables share a word. 0 stands for no table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct TableWord(u64);
-
-impl TableWord {
-    fn new(area: u64, buckets: usize, generation: u64) -> Self {
-        Self(area & 1 | (buckets as u64 & 0x7fff_ffff) << 1 | generation << 32)
-    }
-
-    fn is_none(self) -> bool {
-        self.0 == 0
-    }
-
-    #[inline]
-    fn area(self) -> usize {
-        (self.0 & 1) as usize
-    }
-
-    fn other_area(self) -> usize {
-        1 - self.area()
-    }
-
-    #[inline]
-    fn buckets(self) -> usize {
-        (self.0 >> 1 & 0x7fff_ffff) as usize
-    }
-
-    /// The word of a table of that many buckets that takes this one's place.
-    fn successor(self, buckets: usize) -> Self {
-        Self::new(self.0 ^ 1, buckets, (self.0 >> 32) + 1)
-    }
-
-    /// Octets of memory that the table takes.
-    fn octets(self) -> usize {
-        (self.buckets() * size_of::<Bucket>()).next_multiple_of(PAGE_BYTES)
-    }
 }
 
 /// Where the limits come from.
@@ -575,8 +538,17 @@ impl Cache {
 
     #[inline]
     fn table_of(&self, word: TableWord) -> Table {
-        let area = self.areas[word.area()];
-        Table::new(area.get(..word.buckets()).unwrap_or(&[]))
+        word.table(&self.areas)
+    }
+
+    /// Both tables, for the writer.
+    fn tables(&self) -> Tables<'_> {
+        Tables {
+            in_use: &self.header.table,
+            next: &self.header.next_table,
+            moved: &self.header.moved,
+            areas: self.areas,
+        }
     }
 
     #[inline]

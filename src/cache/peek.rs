@@ -10,8 +10,9 @@ use crate::rr::RecordType;
 use crate::shm::sync::{AtomicU32, Ordering};
 
 use super::hash::tag_of;
+use super::tables::TableWord;
 use super::view::{HEAD, note_use, same_folded, same_spelling, stamp_use};
-use super::{Cache, HashedName, NegativeKind, TableWord, layout};
+use super::{Cache, HashedName, NegativeKind, layout};
 
 /// Result of [`Cache::peek_ipv4`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,10 +77,10 @@ impl Cache {
         if stamp_use(head, now) && self.note_first_use(head, now) {
             return Peek::Again;
         }
-        let (address, counts) = (load(data), word(layout::COUNTS));
-        if !self.is_undisturbed(bucket, version, table) {
+        let read = || (load(data), word(layout::COUNTS));
+        let Some((address, counts)) = self.read_undisturbed((bucket, version), table, read) else {
             return Peek::Miss;
-        }
+        };
         if identity & u32::from(layout::FLAG_NEGATIVE) << 16 != 0 {
             return Peek::Negative(layout::decode_kind(counts));
         }

@@ -5,7 +5,8 @@ use crate::shm::sync::Ordering;
 
 use super::hash::tag_of;
 use super::table::Bucket;
-use super::{Cache, HashedName, TableWord};
+use super::tables::TableWord;
+use super::{Cache, HashedName};
 
 impl Cache {
     /// False when there is no entry of this name and type and no alias of the name, live or expired, positive

@@ -7,8 +7,9 @@ use crate::shm::sync::Ordering;
 
 use super::hash::tag_of;
 use super::table::Bucket;
+use super::tables::TableWord;
 use super::view::View;
-use super::{AddressSet, Cache, EntryRef, FirstAddress, HashedName, Probe, TableWord, layout};
+use super::{AddressSet, Cache, EntryRef, FirstAddress, HashedName, Probe, layout, tables};
 use crate::host::clock::is_past;
 
 /// Reads that are disturbed by writers this often give up and report a miss. Each disturbance needs a
@@ -233,9 +234,11 @@ impl Cache {
                 Some(found) => found,
                 None => self.locate(qname, rtype)?,
             };
-            let value = read(&found.view);
-            if self.is_undisturbed(found.bucket, found.version, found.table) {
-                return Some(value);
+            let value = self.read_undisturbed((found.bucket, found.version), found.table, || {
+                read(&found.view)
+            });
+            if value.is_some() {
+                return value;
             }
         }
         None
@@ -294,12 +297,21 @@ impl Cache {
 
     /// True when nothing was removed from the bucket since it had this version, and the table is still
     /// the one that the bucket was taken from.
-    ///
-    /// The table word is read after the fence in `unchanged`: removals after a switch of tables raise
-    /// versions in the new table only.
     #[inline]
     pub(super) fn is_undisturbed(&self, bucket: &Bucket, version: u64, table: u64) -> bool {
-        bucket.unchanged(version) && self.header.table.load(Ordering::Relaxed) == table
+        self.read_undisturbed((bucket, version), table, || ())
+            .is_some()
+    }
+
+    /// See [`tables::read_undisturbed`].
+    #[inline(always)]
+    pub(super) fn read_undisturbed<T>(
+        &self,
+        bucket: (&Bucket, u64),
+        table: u64,
+        read: impl FnOnce() -> T,
+    ) -> Option<T> {
+        tables::read_undisturbed(bucket, (&self.header.table, table), read)
     }
 
     /// A view of a block if it looks like the entry of this name and type.

@@ -14,6 +14,7 @@ use crate::shm::refword;
 use crate::shm::sync::Ordering;
 
 use super::table::PLACES;
+use super::tables::raise_versions;
 use super::write::Writer;
 use super::{EntryRef, layout, owners};
 
@@ -34,11 +35,7 @@ impl Writer<'_> {
         let mut linked: HashSet<BlockId> = HashSet::new();
         let mut negative = 0;
         let mut passed = vec![0_u32; table.buckets().len()];
-        for bucket in table.buckets() {
-            // The dead writer may have taken a block out without raising the version; it is let go of
-            // below, and what was read of it until now must not count.
-            bucket.touch();
-        }
+        raise_versions(table);
         for (index, bucket) in table.buckets().iter().enumerate() {
             for place in 0..PLACES {
                 let block = bucket.block(place);

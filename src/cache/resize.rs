@@ -6,16 +6,15 @@
 //! entries are evicted page by page before. Each insert makes a step, the garbage collector makes all that are
 //! left.
 
-use crate::rr::RecordType;
 use crate::shm::kill_point::{KillPoint, reached};
 use crate::shm::pages::BlockId;
 use crate::shm::region::PAGE_BYTES;
-use crate::shm::sync::{Ordering, fence};
+use crate::shm::sync::Ordering;
 
-use super::link::link_into;
 use super::table::{Bucket, PLACES, Table};
+use super::tables::{TableWord, link_into};
 use super::write::Writer;
-use super::{HEADER_BYTES, TableWord, buckets_for, layout};
+use super::{HEADER_BYTES, buckets_for, layout};
 
 /// Buckets moved in one step.
 const BUCKETS_PER_STEP: usize = 8;
@@ -59,14 +58,6 @@ impl Writer<'_> {
         true
     }
 
-    /// The table that is being filled, if it has the entries of that bucket already.
-    pub(super) fn table_in_progress(&self, bucket: usize) -> Option<Table> {
-        let header = self.cache.header;
-        let next = TableWord(header.next_table.load(Ordering::Relaxed));
-        let moved = header.moved.load(Ordering::Relaxed) as usize;
-        (!next.is_none() && bucket < moved).then(|| self.cache.table_of(next))
-    }
-
     /// Moves the entries of some buckets; the last step brings the other table into use.
     fn move_buckets(&self, in_use: TableWord, next: TableWord) {
         let header = self.cache.header;
@@ -74,13 +65,11 @@ impl Writer<'_> {
         let from = header.moved.load(Ordering::Relaxed) as usize;
         let to = (from + BUCKETS_PER_STEP).min(old.buckets().len());
         for bucket in old.buckets().get(from..to).unwrap_or(&[]) {
-            header.moved.fetch_add(1, Ordering::Relaxed);
-            for place in 0..PLACES {
-                let block = bucket.block(place);
-                if block != 0 && !self.relink(new, block) {
+            self.cache.tables().move_bucket(bucket, |block| {
+                if !self.relink(new, block) {
                     self.relink_or_evict(new, block);
                 }
-            }
+            });
             reached(KillPoint::TableHalfMoved);
         }
         if to < old.buckets().len() {
@@ -91,17 +80,14 @@ impl Writer<'_> {
         header
             .old_octets
             .store(old_octets as u64, Ordering::Relaxed);
-        // SYNC: pairs with the acquire load in `Cache::table`.
-        header.table.store(next.0, Ordering::Release);
-        // SYNC: a reader that sees the reuse of a block unlinked later also sees the switch.
-        fence(Ordering::Release);
+        self.cache.tables().switch(next);
         reached(KillPoint::TableSwitched);
         header.next_table.store(0, Ordering::Relaxed);
     }
 
     fn relink(&self, table: Table, block: BlockId) -> bool {
         let (name, rtype) = self.peek(block, |entry| (self.cache.hash_of(entry), entry.rtype()));
-        link_into(table, name, RecordType(rtype.0), block).is_some()
+        link_into(table, name.high, name.tag(rtype.0), block).is_some()
     }
 
     /// For an entry that finds no place in the smaller table: a permanent one takes another's.

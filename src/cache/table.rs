@@ -130,6 +130,11 @@ impl Bucket {
             .map_or(0, |slot| slot.load(Ordering::Acquire))
     }
 
+    /// As [`Self::block`]; under the lock.
+    pub(crate) fn own_block(&self, place: usize) -> BlockId {
+        self.slots.get(place).map_or(0, |slot| own!(slot))
+    }
+
     /// The first empty place; under the lock.
     pub(crate) fn empty_place(&self) -> Option<usize> {
         self.slots.iter().position(|slot| own!(slot) == 0)

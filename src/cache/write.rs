@@ -15,9 +15,9 @@ use crate::shm::sync::Ordering;
 use super::hash::NameHash;
 use super::layout::{self, Image, Stamp};
 use super::order::Order;
+use super::tables::TableWord;
 use super::{
-    Cache, Conflict, Draft, DraftData, EntryRef, InsertError, PRIVATE_FLOOR, Place, TableWord,
-    buckets_for,
+    Cache, Conflict, Draft, DraftData, EntryRef, InsertError, PRIVATE_FLOOR, Place, buckets_for,
 };
 
 /// The right to change the cache; holds the writer lock.

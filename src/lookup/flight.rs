@@ -221,10 +221,8 @@ impl Flight {
         match decode(word, self.key)? {
             Left::Error(error) => Some(Verdict::Error(error)),
             Left::Number(number) => {
-                let entry = cache.by_number(number)?;
-                // Still there after we hold it: it is what was parked.
-                let still = self.slot.result.load(Ordering::SeqCst) == word;
-                still.then_some(Verdict::Entry(entry))
+                let hold = || cache.by_number(number);
+                held_while_parked(&self.slot.result, word, hold).map(Verdict::Entry)
             }
         }
     }
@@ -239,6 +237,17 @@ impl Flight {
             drop_result(cache, self.slot);
         }
     }
+}
+
+/// What `hold` takes hold of by a number in a result word. That the word still stands there afterwards shows that it is
+/// what was parked: before, the number could have become that of something else.
+fn held_while_parked<T>(
+    result: &AtomicU64,
+    word: u64,
+    hold: impl FnOnce() -> Option<T>,
+) -> Option<T> {
+    let held = hold()?;
+    (result.load(Ordering::SeqCst) == word).then_some(held)
 }
 
 fn drop_result(cache: &Cache, slot: &Slot) {
@@ -370,5 +379,23 @@ fn decode_any(word: u64) -> Option<Left> {
             Some(Left::Error(*error))
         }
         number => Some(Left::Number(number)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_parked_is_given_while_it_is_parked() {
+        let result = AtomicU64::new(7);
+        assert_eq!(held_while_parked(&result, 7, || Some("it")), Some("it"));
+        assert_eq!(held_while_parked(&result, 7, || None::<()>), None);
+        // The last who waits goes, and the number becomes that of another entry, before it is held.
+        let another = || {
+            result.store(0, Ordering::SeqCst);
+            Some("another")
+        };
+        assert_eq!(held_while_parked(&result, 7, another), None);
     }
 }

@@ -51,10 +51,14 @@ pub(crate) enum Mutation {
     RepairKeepsVersion,
     /// What was read is used without the second look at the version.
     NoSecondLook,
-    /// What is held is used without the second look at the version.
-    HoldNoSecondLook,
     /// The reader does not notice that another table came into use.
     TableUnchecked,
+    /// What is read of a block is read after the second look.
+    ReadLate,
+    /// The switch to another table is stored without release: readers see buckets of it as they were before.
+    SwitchRelaxed,
+    /// A bucket counts as moved to the next table when all its entries are there, and not before.
+    MovedLate,
     /// A repair counts the entries that went past a bucket where readers look, from zero on.
     RecountFromZero,
     /// A new tag overwrites the count of the entries that went past its bucket.
@@ -91,7 +95,7 @@ mod active {
     pub(crate) const VARIABLE: &str = "LOOM_MUTATION";
 
     /// Every mistake.
-    pub(crate) const ALL: [Mutation; 23] = [
+    pub(crate) const ALL: [Mutation; 25] = [
         Mutation::PublishRelaxed,
         Mutation::PublishFirst,
         Mutation::AcquireFree,
@@ -111,8 +115,10 @@ mod active {
         Mutation::LetGoFirst,
         Mutation::RepairKeepsVersion,
         Mutation::NoSecondLook,
-        Mutation::HoldNoSecondLook,
         Mutation::TableUnchecked,
+        Mutation::ReadLate,
+        Mutation::SwitchRelaxed,
+        Mutation::MovedLate,
         Mutation::RecountFromZero,
         Mutation::TagOverCount,
     ];

@@ -16,4 +16,6 @@ pub mod cache {
     mod loom_tests;
     #[path = "../../../src/cache/table.rs"]
     mod table;
+    #[path = "../../../src/cache/tables.rs"]
+    mod tables;
 }
