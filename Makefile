@@ -233,6 +233,11 @@ test: try-setup lib
 	$(Q)CARGO="$(CARGO)" CARGOFLAGS="$(CARGOFLAGS)" FEATURES="$(FEATURES)" BUILD=$(BUILD) \
 		CC="$(CC)" CXX="$(CXX)" sh ci/test.sh
 
+# A short form of the tests for aarch64, in an emulator: what is missing for that is counted as skipped.
+.PHONY: platforms
+platforms: ready
+	$(Q)CARGO="$(CARGO)" CARGOFLAGS="$(CARGOFLAGS)" sh ci/platforms.sh
+
 check-c: lib
 	$(Q)BUILD=$(BUILD) CC="$(CC)" CXX="$(CXX)" sh c_tests/run.sh
 
@@ -328,6 +333,7 @@ help:
 	@echo 'tsan       cache and shared memory under ThreadSanitizer'
 	@echo 'soak       the cache under everything at once for SECONDS=600; writes docs/soak.md'
 	@echo 'forwarders SIP zones through unbound, dnsmasq, BIND and four more, run as ordinary processes'
+	@echo 'platforms  a short form of the Rust tests for aarch64, under qemu-user'
 	@echo 'check-c    the C tests; valgrind, asan: the same under those'
 	@echo 'twin       ours and the C original side by side, see c_tests/twin/README.md'
 	@echo 'e2e        calls through real Kamailio; SUITE="bookworm trixie"'

@@ -195,6 +195,7 @@ computing() {
 	run "install, documented commands" sh ci/commands.sh
 	run "flags" sh ci/flags.sh
 	lacks "man pages" man || run "man pages" sh ci/man.sh
+	run "other machines" sh ci/platforms.sh
 	if [ "$whole" = no ]; then
 		:
 	elif [ -f "${KAMAILIO_DNS_FORWARDERS:-build/forwarders}/.complete" ]; then
