@@ -1,7 +1,8 @@
 //! When a question that failed may be asked again (RFC 9520 section 3.2).
 //!
 //! The first failure is remembered for `dns_failure_ttl`; each further one in a row for twice as long, up
-//! to `dns_failure_max_ttl`. A table in shared memory counts them. It is small and forgets: what shares a
+//! to `dns_failure_max_ttl`. A question that a call's deadline ended is remembered at least for as long as the call
+//! waited for it: the call goes on with other questions, and would else have forgotten it at its end. A table in shared memory counts them. It is small and forgets: what shares a
 //! place with another question that fails too is asked a little sooner, nothing more.
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -38,8 +39,9 @@ fn state(key: u64) -> Option<(u32, u32)> {
     (streak > 0 && word & 0xff_ffff == tag(key)).then_some(((word >> 32) as u32, streak))
 }
 
-/// Notes a failure; gives the time for which not to ask again, s, 0 = none.
-pub(super) fn failed(key: u64, now: u32) -> u32 {
+/// Notes a failure; gives the time for which not to ask again, s, 0 = none; not less than `least_s` within what
+/// `dns_failure_max_ttl` allows.
+pub(super) fn failed(key: u64, least_s: u32, now: u32) -> u32 {
     let (first, most) = limits();
     if first == 0 {
         return 0;
@@ -50,7 +52,8 @@ pub(super) fn failed(key: u64, now: u32) -> u32 {
         Some((until, streak)) if fresh(until) => (streak + 1).min(MAX_STREAK),
         _ => 1,
     };
-    let ttl = first.saturating_mul(1 << (streak - 1)).min(most);
+    let ttl = first.saturating_mul(1 << (streak - 1));
+    let ttl = ttl.max(least_s).min(most);
     if let Some(place) = place(key) {
         let until = now.wrapping_add(ttl * TICKS_PER_S);
         let word = u64::from(until) << 32 | u64::from(streak) << 24 | tag(key);

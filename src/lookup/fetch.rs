@@ -155,7 +155,7 @@ impl<'a> Lookup<'a> {
                 // The walk as a whole is not tried again while a question of it is not: what is stale is served
                 // at once.
                 if lookup.met_failure {
-                    backoff::failed(key, clock::now_ticks());
+                    backoff::failed(key, 0, clock::now_ticks());
                 } else {
                     backoff::answered(key);
                 }
@@ -229,6 +229,7 @@ impl<'a> Lookup<'a> {
             was_unknown: false,
             flags: self.flags,
             renews: false,
+            waited_s: 0,
         };
         let next = store::settle(self.cache, &asked, outcome, &mut self.hops);
         let result = next.and_then(|next| self.follow(next));
@@ -576,6 +577,7 @@ impl<'a> Lookup<'a> {
             was_unknown: self.is_unknown,
             flags: self.flags,
             renews: false,
+            waited_s: self.waited_s(&first, sent_ms),
         };
         if self.was_cut_short(&first, sent_ms) {
             // Others have more time: one of those who wait for us asks.
@@ -644,18 +646,29 @@ impl<'a> Lookup<'a> {
         Ok(())
     }
 
+    /// How long the question was waited for, s, when the call's deadline ended it; else 0.
+    fn waited_s(&self, outcome: &Outcome, sent_ms: u64) -> u32 {
+        if !self.is_ended_by_deadline(outcome) {
+            return 0;
+        }
+        deadline::note_end_of_question();
+        let waited_ms = resolver::now_ms().saturating_sub(sent_ms);
+        u32::try_from(waited_ms.div_ceil(1000)).unwrap_or(u32::MAX)
+    }
+
+    fn is_ended_by_deadline(&self, outcome: &Outcome) -> bool {
+        let is_over = |end_ms| resolver::now_ms() >= end_ms;
+        matches!(outcome, Outcome::Failed(Failure::Timeout))
+            && self.question_end_ms.is_some_and(is_over)
+    }
+
     /// True when it was the call's deadline, or the patience of a call that has stale data, that ended a question before
     /// a server had a fair time to answer.
     fn was_cut_short(&self, outcome: &Outcome, sent_ms: u64) -> bool {
-        if !matches!(outcome, Outcome::Failed(Failure::Timeout)) {
-            return false;
-        }
-        let now_ms = resolver::now_ms();
-        let is_over = self.question_end_ms.is_some_and(|end_ms| now_ms >= end_ms);
-        if is_over {
-            deadline::note_end_of_question();
-        }
-        (is_over || self.patience_ms.is_some()) && now_ms.saturating_sub(sent_ms) < FAIR_MS
+        let is_impatient =
+            matches!(outcome, Outcome::Failed(Failure::Timeout)) && self.patience_ms.is_some();
+        let is_short = || resolver::now_ms().saturating_sub(sent_ms) < FAIR_MS;
+        (is_impatient || self.is_ended_by_deadline(outcome)) && is_short()
     }
 
     fn companion(&self, name: &HashedName<'_>, qtype: RecordType) -> Option<Companion> {

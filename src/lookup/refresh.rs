@@ -251,6 +251,7 @@ impl Refresher {
             was_unknown: false,
             flags: dns_flags.load(Ordering::Relaxed) as u32,
             renews: true,
+            waited_s: 0,
         };
         let result = store::settle(cache, &asked, timed.outcome, &mut hops);
         if let (Some(origin), Ok(Next::Entry(entry))) = (&origin, &result) {

@@ -36,6 +36,9 @@ pub(super) struct Asked<'a> {
     pub(super) flags: u32,
     /// The answer takes the place of live data, too: it was asked for that purpose.
     pub(super) renews: bool,
+    /// How long the call waited whose deadline ended the question, s; 0 = it had all its time. The call goes on with
+    /// other questions for no longer than that, and the next call must not wait for this one again.
+    pub(super) waited_s: u32,
 }
 
 /// How a lookup goes on after a query.
@@ -68,7 +71,7 @@ pub(super) fn settle(
 
 /// Remembers that the question was not answered, for a moment (RFC 9520). Never as absence.
 fn remember_failure(cache: &Cache, asked: &Asked<'_>, failure: Failure) -> LookupError {
-    let ttl = backoff::failed(asked.key, clock::now_ticks());
+    let ttl = backoff::failed(asked.key, asked.waited_s, clock::now_ticks());
     let draft = Draft {
         name: asked.name,
         rtype: asked.qtype,
