@@ -12,6 +12,7 @@
 mod support;
 
 use kamailio_dns::cache::Cache;
+use kamailio_dns::error::{Failure, LookupError};
 use kamailio_dns::host::clock;
 use kamailio_dns::host::metrics::{self, Metric};
 use kamailio_dns::lookup::{self, RecordEdit};
@@ -104,6 +105,59 @@ fn a_call_asks_a_bounded_number_of_questions() {
     // All of them were absent, so there is nothing that failed.
     assert_eq!(error, SelectError::NoIp);
     assert!(s.server.total() >= 110, "{}", s.server.total());
+}
+
+/// Past the cache, from servers that leave it to the client to ask for the target of an alias.
+fn past_cache(name: &str, qtype: u16) -> Result<usize, LookupError> {
+    let _call = lookup::deadline::scope();
+    match qtype {
+        A => lookup::uncached::addresses(name.as_bytes(), false).map(|(_, found)| found.len()),
+        _ => lookup::uncached::record_list(name.as_bytes(), RecordType(qtype), true, false)
+            .map(|records| records.len()),
+    }
+}
+
+/// Each alias that comes alone costs a question, and they are bounded as in the cache: 11 aliases are followed, a loop is
+/// asked for once, and the questions count among those that a call may ask.
+#[test]
+fn aliases_are_followed_past_the_cache_within_the_same_bounds() {
+    let mut s = setup();
+    s.options.set("dns_use_search_list", "no");
+    let alone = |from: &str, to: &str| {
+        for qtype in [A, SRV] {
+            s.server.answer(from, qtype, vec![Rr::cname(from, 300, to)]);
+        }
+    };
+    for i in 0..12 {
+        alone(&format!("c{i}.x.test"), &format!("c{}.x.test", i + 1));
+    }
+    s.server.add(Rr::a("c12.x.test", 300, "192.0.2.12"));
+    s.server
+        .add(Rr::srv("c12.x.test", 300, 1, 1, 5060, "h.x.test"));
+    let ends = [("l0.x.test", "l1.x.test"), ("l1.x.test", "l2.x.test")];
+    for (from, to) in ends.into_iter().chain([("l2.x.test", "l0.x.test")]) {
+        alone(from, to);
+    }
+    for qtype in [A, SRV] {
+        s.server.clear_queries();
+        assert_eq!(past_cache("c1.x.test", qtype), Ok(1));
+        assert_eq!(s.server.total(), 12);
+        assert_eq!(
+            past_cache("c0.x.test", qtype),
+            Err(LookupError::CnameChain),
+            "too many"
+        );
+        s.server.clear_queries();
+        assert_eq!(past_cache("l0.x.test", qtype), Err(LookupError::CnameChain));
+        assert_eq!(s.server.total(), 3);
+    }
+    s.options.set("dns_max_queries", "5");
+    for qtype in [A, SRV] {
+        s.server.clear_queries();
+        let found = past_cache("c1.x.test", qtype);
+        assert_eq!(found, Err(LookupError::Failed(Failure::Timeout)));
+        assert_eq!(s.server.total(), 5);
+    }
 }
 
 /// Each step of failover has its own: in all, more are asked than one call may.

@@ -40,7 +40,7 @@ use std::rc::Rc;
 use kamailio_dns::cache::Cache;
 use kamailio_dns::host::{clock, metrics};
 use kamailio_dns::lookup;
-use rfc3263::case::{Case, OPEN, SERVER};
+use rfc3263::case::{Case, SERVER};
 use rfc3263::draw::Draw;
 use rfc3263::model::{Fault, Model};
 use rfc3263::operators::{self, Edited};
@@ -54,8 +54,6 @@ use support::{A, AAAA, NAPTR, OptionsGuard, SRV, Watchdog};
 
 /// Zones of a run that nobody asked for by number.
 const ZONES: u64 = 10_000;
-/// In so many zones what is listed as open shows.
-const ENOUGH: u64 = 2_000;
 /// The seed of the first zone.
 const SEED: u64 = 1;
 /// Differences of one kind that a survey shows.
@@ -133,12 +131,10 @@ fn every_way_gives_what_the_model_gives() {
     eprintln!("seeds {seed} to {}", seed + zones - 1);
     flush();
     let mut kinds: BTreeMap<String, usize> = BTreeMap::new();
-    let (mut failed, mut open) = (0, 0);
+    let mut failed = 0;
     for seed in seed..seed + zones {
         let case = Case::random(seed);
-        let report = case.check();
-        open += report.open;
-        let mismatches = report.mismatches;
+        let mismatches = case.check().mismatches;
         failed += u64::from(!mismatches.is_empty());
         for mismatch in mismatches {
             let kind = mismatch.way.split(" (step").next().unwrap().to_owned();
@@ -154,12 +150,6 @@ fn every_way_gives_what_the_model_gives() {
     }
     eprintln!("{failed} of {zones} zones differ: {kinds:#?}");
     assert_eq!(failed, 0);
-    let (difference, _) = OPEN;
-    eprintln!("open: {difference}: {open} times");
-    assert!(
-        open > 0 || zones < ENOUGH,
-        "{difference} does not occur any more: take it off the list"
-    );
 }
 
 /// The zones are such that a mistake shows: the model with a mistake differs from the model without.
@@ -173,6 +163,7 @@ fn zones_show_mistakes() {
         Fault::PortZeroIsUsed,
         Fault::AllOrders,
         Fault::LostSrvIsAbsence,
+        Fault::AliasAloneIsAbsence,
     ];
     for fault in faults {
         let shows = |seed: &u64| {

@@ -32,6 +32,14 @@ pub(crate) struct Chain<'a> {
     pub(crate) too_long: bool,
 }
 
+impl Chain<'_> {
+    /// True when the answer stopped in the middle of the chain: whatever `end` has, it neither gives nor denies.
+    pub(crate) fn stops_at_alias(&self, answer: &Answer) -> bool {
+        let says_nothing = self.records.is_empty() && (answer.negative.is_none() || self.left_zone);
+        says_nothing && !self.aliases.is_empty() && !self.too_long && !self.end.is_empty()
+    }
+}
+
 /// True when a search domain was appended to the question, and only that.
 fn is_expansion(question: &[u8], asked: &[u8]) -> bool {
     asked

@@ -16,6 +16,10 @@ use crate::resolver;
 /// and each costs two looks into the cache even when no query may be sent any more.
 pub const MAX_TARGETS_WITHOUT_ADDRESS: u32 = 64;
 
+/// The longest lookup is this often the longest query: by the documented formula, which counts A and AAAA
+/// one after the other. It leaves room to ask after having waited for somebody who did not come back.
+pub(super) const QUERIES_IN_A_ROW: u64 = 2;
+
 thread_local! {
     static STATE: Cell<State> = const { Cell::new(State { depth: 0, until_ms: 0, ran_out: 0 }) };
     static SPENT: Cell<Spent> = const { Cell::new(Spent { queries: 0, targets: 0 }) };

@@ -20,10 +20,6 @@ use super::store::{self, Asked, Next};
 use super::walk::{Aim, Walk};
 use super::{backoff, deadline, watchdog};
 
-/// The longest lookup is this often the longest query: by the documented formula, which counts A and AAAA
-/// one after the other. It leaves room to ask after having waited for somebody who did not come back.
-const QUERIES_IN_A_ROW: u64 = 2;
-
 /// Askers waited for that leave nothing, before the query is sent whoever asks.
 const MAX_WAITS: usize = 3;
 /// A query that our own deadline ended sooner says nothing about the nameservers, ms.
@@ -419,7 +415,7 @@ impl<'a> Lookup<'a> {
             // A single query ends by itself in time.
             None if is_first => None,
             None => {
-                let queries = QUERIES_IN_A_ROW.saturating_mul(self.names);
+                let queries = deadline::QUERIES_IN_A_ROW.saturating_mul(self.names);
                 Some(queries.saturating_mul(resolver::longest_ms(question)))
             }
         };

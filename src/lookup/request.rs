@@ -1,6 +1,5 @@
 //! What a caller asks of a lookup: the `DNS_*` flags, the family order, the name as it is asked.
 
-#[cfg(feature = "use_dns_cache")]
 use std::borrow::Cow;
 use std::net::IpAddr;
 
@@ -66,7 +65,6 @@ pub(crate) fn split_absolute(name: &[u8]) -> (&[u8], bool) {
 
 /// The name as a question: with a trailing dot when no search domain may be appended.
 #[must_use]
-#[cfg(feature = "use_dns_cache")]
 pub(crate) fn question_text(name: &[u8], absolute: bool) -> Cow<'_, [u8]> {
     if absolute {
         [name, b"."].concat().into()

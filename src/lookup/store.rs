@@ -131,8 +131,7 @@ fn settle_answer(
         return store_negative(cache, asked, chain.end, kind, ttl);
     }
     match Name::from_text(chain.end) {
-        // The answer stopped in the middle of a chain.
-        Some(target) if !chain.aliases.is_empty() && !target.is_root() => Ok(Next::Ask(target)),
+        Some(target) if chain.stops_at_alias(answer) => Ok(Next::Ask(target)),
         // It neither has the records nor denies them.
         _ => Err(remember_failure(cache, asked, Failure::Malformed)),
     }

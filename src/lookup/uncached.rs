@@ -11,7 +11,7 @@ use crate::rr::{
 };
 
 use super::answer::{self, Trust, is_data};
-use super::request::split_absolute;
+use super::request::{question_text, split_absolute};
 use super::{deadline, watchdog};
 
 /// Asks one question and gives the records, in the order in which `get_record()` lists them.
@@ -40,11 +40,14 @@ pub fn record_list(
     if !watchdog::servers_up() {
         return Err(LookupError::Failed(Failure::NoServers));
     }
-    if deadline::is_over() || deadline::is_out_of_queries() {
-        return Err(LookupError::Failed(Failure::Timeout));
-    }
-    deadline::spend_queries(1);
-    let result = ask(qname, name, absolute, qtype, only_type, with_additional);
+    may_ask(true)?;
+    let wanted = Wanted {
+        qtype,
+        only_type,
+        with_additional,
+        counts: true,
+    };
+    let result = ask(qname, name, absolute, wanted);
     // A name that cannot exist was not asked for.
     if result.as_ref().is_err_and(|e| *e != LookupError::BadName) {
         counters::increment(Counter::FailedRequest);
@@ -106,13 +109,14 @@ fn addresses_of(
     let mut lack = LookupError::NoData;
     let families = [Some(RecordType::A), ipv6.then_some(RecordType::AAAA)];
     for qtype in families.into_iter().flatten() {
-        if deadline::is_over() || counts && deadline::is_out_of_queries() {
-            return Err(LookupError::Failed(Failure::Timeout));
-        }
-        if counts {
-            deadline::spend_queries(1);
-        }
-        let records = match ask(qname, name, absolute, qtype, true, false) {
+        may_ask(counts)?;
+        let wanted = Wanted {
+            qtype,
+            only_type: true,
+            with_additional: false,
+            counts,
+        };
+        let records = match ask(qname, name, absolute, wanted) {
             Ok(records) => records,
             Err(error) => {
                 // A failure says more than what the other family lacks.
@@ -134,16 +138,82 @@ fn addresses_of(
     Err(lack)
 }
 
-/// Asks, and takes from the answer what the caller is to have. `name` is `qname` without a final dot.
+/// What a caller wants of an answer.
+#[derive(Clone, Copy)]
+struct Wanted {
+    qtype: RecordType,
+    only_type: bool,
+    with_additional: bool,
+    /// The questions are among those that a call may put.
+    counts: bool,
+}
+
+/// What an answer gives.
+#[derive(Debug, PartialEq, Eq)]
+enum Found {
+    Records(Vec<Record>),
+    /// Aliases alone: their target has to be asked for.
+    Alias(Name),
+}
+
+/// Asks, and takes from the answers what the caller is to have. `name` is `qname` without a final dot. Where a server
+/// leaves it to the client to ask for the target of an alias, that is asked for, as through the cache; who wants
+/// records of all types gets the alias itself.
 fn ask(
     qname: &[u8],
     name: &[u8],
     absolute: bool,
-    qtype: RecordType,
-    only_type: bool,
-    with_additional: bool,
+    wanted: Wanted,
 ) -> Result<Vec<Record>, LookupError> {
-    match resolver::query(&Question { qname, qtype }, deadline::for_question()) {
+    let started_ms = resolver::now_ms();
+    let mut hops = MAX_CNAME_HOPS;
+    let mut targets: Vec<Name> = Vec::new();
+    let mut found = look(qname, name, absolute, wanted, None, &mut hops)?;
+    loop {
+        let target = match found {
+            Found::Records(records) => return Ok(records),
+            Found::Alias(target) => target,
+        };
+        if targets.contains(&target) || eq_ignore_case(target.as_bytes(), name) {
+            return Err(LookupError::CnameChain);
+        }
+        may_ask(wanted.counts)?;
+        let text = question_text(target.as_bytes(), true);
+        let question = Question {
+            qname: &text,
+            qtype: wanted.qtype,
+        };
+        let time_ms = deadline::QUERIES_IN_A_ROW.saturating_mul(resolver::longest_ms(&question));
+        let until_ms = started_ms.saturating_add(time_ms);
+        let (name, until_ms) = (target.as_bytes(), Some(until_ms));
+        found = look(&text, name, true, wanted, until_ms, &mut hops)?;
+        targets.push(target);
+    }
+}
+
+/// Refuses a question for which there is no time left, or when too many were put for the call.
+fn may_ask(counts: bool) -> Result<(), LookupError> {
+    if deadline::is_over() || counts && deadline::is_out_of_queries() {
+        return Err(LookupError::Failed(Failure::Timeout));
+    }
+    if counts {
+        deadline::spend_queries(1);
+    }
+    Ok(())
+}
+
+/// One question, whose answer must come by `until_ms`, and its answer.
+fn look(
+    qname: &[u8],
+    name: &[u8],
+    absolute: bool,
+    wanted: Wanted,
+    until_ms: Option<u64>,
+    hops: &mut usize,
+) -> Result<Found, LookupError> {
+    let qtype = wanted.qtype;
+    let until_ms = until_ms.into_iter().chain(deadline::for_question()).min();
+    match resolver::query(&Question { qname, qtype }, until_ms) {
         Outcome::BadName => Err(LookupError::BadName),
         Outcome::Failed(failure) => Err(LookupError::Failed(failure)),
         Outcome::Answer(answer) => {
@@ -151,7 +221,7 @@ fn ask(
             if expanded && (absolute || !options::on(Opt::UseSearchList)) {
                 Err(LookupError::Failed(Failure::Malformed))
             } else {
-                list(name, qtype, &answer, only_type, with_additional)
+                list(name, &answer, wanted, hops)
             }
         }
     }
@@ -159,16 +229,24 @@ fn ask(
 
 fn list(
     name: &[u8],
-    qtype: RecordType,
     answer: &Answer,
-    only_type: bool,
-    with_additional: bool,
-) -> Result<Vec<Record>, LookupError> {
-    let mut hops = MAX_CNAME_HOPS;
-    let chain = answer::follow(name, qtype, answer, Trust::WholeChain, &mut hops)
+    wanted: Wanted,
+    hops: &mut usize,
+) -> Result<Found, LookupError> {
+    let Wanted {
+        qtype,
+        only_type,
+        with_additional,
+        ..
+    } = wanted;
+    let chain = answer::follow(name, qtype, answer, Trust::WholeChain, hops)
         .ok_or(LookupError::Failed(Failure::Malformed))?;
     if chain.too_long && only_type {
         return Err(LookupError::CnameChain);
+    }
+    let stops_at_alias = only_type && chain.stops_at_alias(answer);
+    if stops_at_alias && let Some(target) = Name::from_text(chain.end) {
+        return Ok(Found::Alias(target));
     }
     let mut records = Vec::new();
     let expanded = !eq_ignore_case(answer.qname.as_bytes(), name);
@@ -195,17 +273,17 @@ fn list(
                 .iter()
                 .any(|alias| eq_ignore_case(owner, alias.owner))
     };
-    let wanted = |record: &&Record| !only_type || is_data(record, qtype);
-    for record in answer.answers.iter().filter(in_chain).filter(wanted) {
+    let of_type = |record: &&Record| !only_type || is_data(record, qtype);
+    for record in answer.answers.iter().filter(in_chain).filter(of_type) {
         add(&mut records, record);
     }
     if with_additional {
-        for record in answer.additional.iter().filter(wanted) {
+        for record in answer.additional.iter().filter(of_type) {
             add(&mut records, record);
         }
     }
     if !records.is_empty() {
-        return Ok(records);
+        return Ok(Found::Records(records));
     }
     Err(match answer.negative {
         Some(negative) if negative.nxdomain => LookupError::NxDomain,
@@ -262,6 +340,25 @@ mod tests {
         }
     }
 
+    fn listed(
+        name: &[u8],
+        qtype: RecordType,
+        answer: &Answer,
+        only_type: bool,
+        with_additional: bool,
+    ) -> Result<Vec<Record>, LookupError> {
+        let wanted = Wanted {
+            qtype,
+            only_type,
+            with_additional,
+            counts: true,
+        };
+        match list(name, answer, wanted, &mut MAX_CNAME_HOPS.clone())? {
+            Found::Records(records) => Ok(records),
+            Found::Alias(target) => panic!("stops at {target}"),
+        }
+    }
+
     fn targets(records: &[Record]) -> Vec<String> {
         let text = |r: &Record| match &r.rdata {
             RData::Srv(srv) => srv.target.to_string(),
@@ -287,7 +384,7 @@ mod tests {
             ],
             vec![a("p1w1")],
         );
-        let all = list(b"q.test", RecordType::SRV, &answer, false, true).unwrap();
+        let all = listed(b"q.test", RecordType::SRV, &answer, false, true).unwrap();
         assert_eq!(
             targets(&all),
             [
@@ -301,7 +398,7 @@ mod tests {
                 "A p1w1"
             ]
         );
-        let only = list(b"q.test", RecordType::SRV, &answer, true, false).unwrap();
+        let only = listed(b"q.test", RecordType::SRV, &answer, true, false).unwrap();
         assert_eq!(targets(&only), ["p0w0", "p1w9", "p1w9b", "p1w1", "p2w1"]);
     }
 
@@ -312,9 +409,9 @@ mod tests {
             vec![a("q.corp.test"), srv("q.corp.test", 1, 1, "t")],
             vec![],
         );
-        let only = list(b"q", RecordType::SRV, &answer, true, false).unwrap();
+        let only = listed(b"q", RecordType::SRV, &answer, true, false).unwrap();
         assert_eq!(targets(&only), ["t"]);
-        let all = list(b"q", RecordType::SRV, &answer, false, false).unwrap();
+        let all = listed(b"q", RecordType::SRV, &answer, false, false).unwrap();
         assert_eq!(targets(&all), ["CNAME q.corp.test", "A q.corp.test", "t"]);
         assert_eq!(all[0].owner, name("q"));
     }
@@ -322,10 +419,10 @@ mod tests {
     #[test]
     fn b25_strangers_are_left_out() {
         let answer = answer("q.test", vec![a("other.test"), a("q.test")], vec![]);
-        let all = list(b"q.test", RecordType::A, &answer, false, false).unwrap();
+        let all = listed(b"q.test", RecordType::A, &answer, false, false).unwrap();
         assert_eq!(targets(&all), ["A q.test"]);
         let none = self::answer("q.test", vec![a("other.test")], vec![]);
-        let error = list(b"q.test", RecordType::A, &none, false, false).unwrap_err();
+        let error = listed(b"q.test", RecordType::A, &none, false, false).unwrap_err();
         assert_eq!(error, LookupError::NoData);
     }
 
@@ -333,7 +430,34 @@ mod tests {
     fn a_type_without_data_is_not_of_the_type() {
         let odd = record("q.test", RecordType::SRV, RData::Other);
         let answer = answer("q.test", vec![odd, srv("q.test", 1, 1, "t")], vec![]);
-        let only = list(b"q.test", RecordType::SRV, &answer, true, false).unwrap();
+        let only = listed(b"q.test", RecordType::SRV, &answer, true, false).unwrap();
         assert_eq!(targets(&only), ["t"]);
+    }
+
+    #[test]
+    fn aliases_alone_lead_on_where_one_type_is_wanted() {
+        let wanted = |only_type| Wanted {
+            qtype: RecordType::A,
+            only_type,
+            with_additional: false,
+            counts: true,
+        };
+        let chain = vec![cname("q.test", "r.test"), cname("r.test", "s.other")];
+        let mut answer = answer("q.test", chain, vec![]);
+        let mut hops = MAX_CNAME_HOPS;
+        let found = list(b"q.test", &answer, wanted(true), &mut hops);
+        assert_eq!(found, Ok(Found::Alias(name("s.other"))));
+        assert_eq!(hops, MAX_CNAME_HOPS - 2);
+        let all = listed(b"q.test", RecordType::A, &answer, false, false).unwrap();
+        assert_eq!(targets(&all), ["CNAME r.test", "CNAME s.other"]);
+        // As many as may be followed, and not one more.
+        let found = list(b"q.test", &answer, wanted(true), &mut 1);
+        assert_eq!(found, Err(LookupError::CnameChain));
+        answer.negative = Some(resolver::Negative {
+            nxdomain: false,
+            ttl: None,
+        });
+        let found = list(b"q.test", &answer, wanted(true), &mut hops);
+        assert_eq!(found, Err(LookupError::NoData));
     }
 }

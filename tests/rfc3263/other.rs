@@ -50,8 +50,6 @@ pub fn process(work: impl FnOnce() -> Report) -> Report {
     Report {
         seeded: seeded.map(str::to_owned),
         mismatches: entries.map(mismatch).collect(),
-        // Ways past the cache are the other process's.
-        open: 0,
     }
 }
 
