@@ -59,6 +59,11 @@ int main(void)
 	accepts("dns_cache_max_ttl", "4294967295", "4294967295");
 	accepts("dns_nameservers", "127.0.0.1:5300 [::1]", "127.0.0.1:5300 [::1]");
 	accepts("dns_nameservers", "", "");
+	accepts("dns_downgrade", "never", "never");
+	accepts("dns_downgrade", "always", "always");
+	accepts("dns_downgrade", "on_absence", "on_absence");
+	accepts("dns_sips_naptr", "yes", "1");
+	accepts("dns_sips_naptr", "no", "0");
 	accepts("dns_reinit", "1", "0");
 
 	refuses("no_such_option", "1");
@@ -70,6 +75,9 @@ int main(void)
 	refuses("dns_cache_negative_ttl", "-1");
 	refuses("dns_cache_negative_ttl", "99999999999999999999");
 	refuses("dns_nameservers", "not-an-address");
+	refuses("dns_downgrade", "sometimes");
+	refuses("dns_downgrade", "1");
+	refuses("dns_sips_naptr", "2");
 	CHECK(dns_option_set(NULL, "1") < 0);
 	CHECK(dns_option_set("dns_try_naptr", NULL) < 0);
 	CHECK(dns_option_set("dns_try_naptr", "\xff") < 0);

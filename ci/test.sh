@@ -84,6 +84,12 @@ rust_skipped() {
 
 rust_tests Rust --lib --tests --examples
 
+# What the usual flags leave out.
+case " ${FEATURES:-} " in
+*" naptr_cache_all_ars "*) ;;
+*" use_naptr "*) rust_tests "Rust, NAPTR_CACHE_ALL_ARS" --features naptr_cache_all_ars --test lookup additional ;;
+esac
+
 # Tests that need what others test themselves with are ignored unless they are asked for, by their names.
 corpus_tests() { # corpus, how the names of its tests begin
 	if [ -f "${KAMAILIO_DNS_CORPORA:-build/corpora}/$1/.complete" ]; then

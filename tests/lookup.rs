@@ -409,6 +409,33 @@ fn additional_data_of_naptr() {
     assert!(!cached("_sip._tcp.bank.example", SRV) && !cached("h.bank.example", A));
 }
 
+/// An answer whose additional section has the addresses, but no room for the SRV set that leads to them.
+#[test]
+fn additional_addresses_without_their_srv_set() {
+    let s = setup();
+    let naptr = Rr::naptr(
+        "x.test",
+        300,
+        (1, 1),
+        ("s", "SIP+D2U", ""),
+        "_sip._udp.x.test",
+    );
+    let reply = Reply::answer(vec![naptr]).additional(vec![
+        a("h.x.test", "192.0.2.1"),
+        Rr::aaaa("h.x.test", 300, "2001:db8::1"),
+        a("h.bank.example", "198.51.100.6"),
+    ]);
+    s.server.script("x.test", NAPTR, vec![reply]);
+    find("x.test", NAPTR, 0).unwrap();
+    // NAPTR_CACHE_ALL_ARS keeps all of it, and so does a library that is not told to keep the relevant alone.
+    let all = cfg!(feature = "naptr_cache_all_ars") || !cfg!(feature = "cache_relevant_recs_only");
+    assert_eq!(cached("h.x.test", A), all);
+    assert_eq!(cached("h.x.test", AAAA), all);
+    assert_eq!(s.server.count("h.x.test", A), 0);
+    // Other domains' names are believed in no case.
+    assert!(!cached("h.bank.example", A));
+}
+
 /// B06: additional data says nothing about other domains, and never replaces what is there.
 #[test]
 fn additional_data_only_fills_gaps() {

@@ -46,7 +46,7 @@ use rfc3263::model::{Fault, Model};
 use rfc3263::operators::{self, Edited};
 use rfc3263::policy::{IPV4_ONLY, Policy, Request, SRV_LB, TRY_NAPTR, UDP};
 use rfc3263::ways::{self, Manner};
-use rfc3263::worker::{self, Worker, digest};
+use rfc3263::worker::{self, Asking, Worker, digest};
 use rfc3263::zone::{Data, Naptr, RrSet, Srv, State, Zone};
 use rfc3263::{shrink, weights};
 use support::network::Network;
@@ -340,7 +340,7 @@ fn orders_come_as_often_as_the_weights_say() {
     }
 }
 
-/// An option that one process sets counts in the next call of every other.
+/// An option that one process sets counts in the next call of every other, and in all steps of a walk that begins with it.
 #[test]
 fn options_count_at_once_in_every_process() {
     let _watchdog = Watchdog::start(600);
@@ -370,8 +370,9 @@ fn options_count_at_once_in_every_process() {
     case.request.transport = 0;
     case.apply();
     let changes = worker::changes();
-    for by_hostent in [false, true] {
-        let mut worker = Worker::start(&case, by_hostent, changes.len() as u32 + 1);
+    for asking in Asking::ALL {
+        let by_hostent = asking == Asking::Hostent;
+        let mut worker = Worker::start(&case, asking, changes.len() as u32 + 1);
         let mut seen = vec![("", "", worker.round(), 0)];
         for (name, value, flags) in &changes {
             kamailio_dns::host::options::set(name, value).unwrap();
@@ -394,7 +395,7 @@ fn options_count_at_once_in_every_process() {
                 }
                 _ => selection.list(),
             };
-            assert_eq!(found, digest(&list), "{name}={value} hostent {by_hostent}");
+            assert_eq!(found, digest(&list), "{name}={value} {asking:?}");
         }
     }
 }

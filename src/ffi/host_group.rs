@@ -16,7 +16,7 @@ use super::types::_str;
 use crate::host::kamailio;
 use crate::host::log::Level;
 use crate::host::options::live::{self, Counted, Places};
-use crate::host::options::{self, Descriptor, Kind, OptionError, Place, StrOpt};
+use crate::host::options::{self, Descriptor, Kind, OptionError, Place};
 
 /// The name in kamailio.cfg, and the group's name afterwards: of one length, so that the second takes the
 /// place of the first.
@@ -183,7 +183,12 @@ fn set(name: &str, value: &str) -> Result<(), String> {
     let Some(option) = members().find(|d| d.group_name() == name) else {
         return Err("no such option".into());
     };
-    options::set(option.name, value).map_err(|error| match error {
+    options::set(option.name, value).map_err(|error| refusal(option, error))
+}
+
+/// Why a value is refused, in words.
+fn refusal(option: &Descriptor, error: OptionError) -> String {
+    match error {
         OptionError::OutOfRange if option.kind == Kind::Text => {
             format!("longer than {} octets", option.max)
         }
@@ -191,9 +196,9 @@ fn set(name: &str, value: &str) -> Result<(), String> {
         OptionError::Conflict => "contradicts another option".into(),
         OptionError::Busy => "too many processes are setting it at this moment".into(),
         OptionError::Malformed | OptionError::Unknown | OptionError::HostOwned => {
-            "not a value of this option".into()
+            format!("not a value of this option ({})", option.help)
         }
-    })
+    }
 }
 
 /// What to do with errors that are found in kamailio.cfg.
@@ -245,14 +250,20 @@ fn clear(group: *mut Group) {
     group.name.copy_from_slice(NAME.to_bytes());
 }
 
-/// Refuses servers that cannot be read.
-unsafe extern "C" fn check_servers(
+/// Refuses a text that is no value of the option.
+unsafe extern "C" fn check_text(
     _block: *mut c_void,
     _group: *mut _str,
-    _name: *mut _str,
+    name: *mut _str,
     value: *mut *mut c_void,
 ) -> c_int {
     guard!(-1, {
+        // SAFETY: the framework passes the name of the variable.
+        let Some(name) = (unsafe { ptr::get(name) }) else {
+            return -1;
+        };
+        // SAFETY: the string has that many octets.
+        let name = unsafe { owned(name.s, name.len) };
         // SAFETY: the framework passes a place with a pointer in it.
         let Some(place) = (unsafe { ptr::get(value) }) else {
             return -1;
@@ -263,14 +274,25 @@ unsafe extern "C" fn check_servers(
         };
         // SAFETY: the string has that many octets.
         let text = unsafe { owned(counted.s, counted.len) };
-        match options::check_text(StrOpt::Nameservers, &text) {
+        match check_value(&name, &text) {
             Ok(()) => 0,
-            Err(_) => {
-                crate::log!(Level::Err, "dns.nameservers: not a list of servers: {text}");
+            Err(why) => {
+                crate::log!(Level::Err, "dns.{name} = {text}: {why}");
                 -1
             }
         }
     })
+}
+
+/// Checks the text of an option of the group without setting it.
+fn check_value(name: &str, text: &str) -> Result<(), String> {
+    let option = members().find(|d| d.group_name() == name);
+    match option.map(|option| (option, option.place)) {
+        Some((option, Place::Text(opt))) => {
+            options::check_text(opt, text).map_err(|error| refusal(option, error))
+        }
+        _ => Err("no such option".into()),
+    }
 }
 
 /// A text changed, and this process now has the block with the new one.
@@ -298,10 +320,7 @@ fn define(option: &'static Descriptor) -> Definition {
         },
         min: if text { 0 } else { fits(option.min) },
         max: if text { 0 } else { fits(option.max) },
-        on_change: match option.place {
-            Place::Text(StrOpt::Nameservers) => Some(check_servers),
-            _ => None,
-        },
+        on_change: text.then_some(check_text as OnChange),
         on_set_in_child: text.then_some(text_changed as OnSet),
         help: leak(format!("{}{unit}", option.help)),
     }
@@ -412,4 +431,56 @@ pub(crate) fn declare() -> bool {
         "the configuration group dns could not be declared"
     );
     false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn counted(text: &str) -> _str {
+        _str {
+            s: text.as_ptr().cast_mut().cast(),
+            len: text.len() as c_int,
+        }
+    }
+
+    /// As the framework asks before it changes a value.
+    fn check(name: &str, text: &str) -> c_int {
+        let (mut name, mut text) = (counted(name), counted(text));
+        let mut place: *mut c_void = (&raw mut text).cast();
+        // SAFETY: strings of this function, and a pointer to one of them.
+        unsafe { check_text(null_mut(), null_mut(), &raw mut name, &raw mut place) }
+    }
+
+    #[test]
+    fn the_framework_is_told_which_texts_are_no_values() {
+        for word in ["never", "on_absence", "always", "Always", ""] {
+            assert_eq!(check("downgrade", word), 0, "{word}");
+            assert_eq!(check_value("downgrade", word), Ok(()));
+        }
+        for word in ["sometimes", "1", "never,always"] {
+            assert_eq!(check("downgrade", word), -1, "{word}");
+        }
+        let why = check_value("downgrade", "sometimes").unwrap_err();
+        for part in ["not a value", "never, on_absence, always"] {
+            assert!(why.contains(part), "{why}");
+        }
+        assert_eq!(check("nameservers", "192.0.2.1 [::1]:5300"), 0);
+        assert_eq!(check("nameservers", "example.org"), -1);
+        assert_eq!(check("edns", "perhaps"), -1);
+        assert_eq!(check("no_such_text", "x"), -1);
+        // SAFETY: NULL is refused.
+        let code = unsafe { check_text(null_mut(), null_mut(), null_mut(), null_mut()) };
+        assert_eq!(code, -1);
+    }
+
+    /// As kamailio.cfg sets it: `DNS.downgrade = "sometimes"`.
+    #[test]
+    fn a_line_of_the_script_is_refused_with_its_reason() {
+        let why = set("downgrade", "sometimes").unwrap_err();
+        assert!(why.contains("never, on_absence, always"), "{why}");
+        assert_eq!(set("downgrad", "never"), Err("no such option".to_owned()));
+        let why = set("sips_naptr", "2").unwrap_err();
+        assert_eq!(why, "out of range, 0 to 1");
+    }
 }

@@ -130,7 +130,7 @@ pub unsafe extern "C" fn dns_option_strerror(err: c_int) -> *const c_char {
         0.. => c"no error",
         E_OPTION_ARGUMENT => c"bad argument",
         E_OPTION_UNKNOWN => c"no such option",
-        E_OPTION_MALFORMED => c"the value is not of the option's kind",
+        E_OPTION_MALFORMED => c"not a value of this option",
         E_OPTION_RANGE => c"the value is out of range",
         E_OPTION_CONFLICT => c"contradicts another option",
         E_OPTION_HOST => c"is changed by the host program",

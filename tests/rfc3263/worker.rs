@@ -18,6 +18,21 @@ const BEGUN: usize = 0;
 const ENDED: usize = 1;
 const FOUND: usize = 2;
 
+/// How a worker asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asking {
+    /// It walks, and names `dns_flags` in each call.
+    Walk,
+    /// It reads `dns_flags` before a walk, and keeps them to its end.
+    WalkWithOneReading,
+    /// By a function that gives a `struct hostent`.
+    Hostent,
+}
+
+impl Asking {
+    pub const ALL: [Self; 3] = [Self::Walk, Self::WalkWithOneReading, Self::Hostent];
+}
+
 /// The worker.
 pub struct Worker {
     numbers: SharedNumbers,
@@ -34,7 +49,7 @@ pub fn digest(list: &[(IpAddr, u16, u8)]) -> u32 {
 
 impl Worker {
     /// Starts it; it answers so many rounds.
-    pub fn start(case: &Case, by_hostent: bool, rounds: u32) -> Self {
+    pub fn start(case: &Case, asking: Asking, rounds: u32) -> Self {
         let numbers = SharedNumbers::new();
         let child = children::spawn(|| {
             let network = Network::default();
@@ -42,11 +57,16 @@ impl Worker {
             network.script(SERVER, move |query, _| zone.reply(query));
             for round in 1..=rounds {
                 numbers.wait_for(BEGUN, round);
-                // A C program names the variable in each call.
-                let flags = || dns_flags.load(Ordering::Relaxed) as u32;
-                let list = network.run(|| match by_hostent {
-                    true => first_of_hostent(&case.request),
-                    false => ways::walk_with(&case.request, Manner::all(None)[0], &flags).0,
+                let now = || dns_flags.load(Ordering::Relaxed) as u32;
+                let before = now();
+                let kept = || before;
+                let flags: &dyn Fn() -> u32 = match asking {
+                    Asking::WalkWithOneReading => &kept,
+                    _ => &now,
+                };
+                let list = network.run(|| match asking {
+                    Asking::Hostent => first_of_hostent(&case.request),
+                    _ => ways::walk_with(&case.request, Manner::all(None)[0], flags).0,
                 });
                 numbers.put(FOUND, digest(&list));
                 numbers.add(ENDED, 1);
