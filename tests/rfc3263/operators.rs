@@ -17,7 +17,7 @@ use super::zone::{Data, RrSet, Srv, State, Zone};
 use crate::support::wire::{A, SRV};
 
 /// What lives shortly, and what lives on, s.
-pub const SHORT: u32 = 2;
+pub const SHORT: u32 = 200;
 const LONG: u32 = 600;
 /// Hosts of a domain.
 const HOSTS: u8 = 4;
