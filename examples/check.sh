@@ -70,9 +70,8 @@ TLS 198.51.100.2 5061'
 expect 'NAPTR, local preference' "$udp
 $tcp
 $tls" --naptr sip:example.org
-expect 'NAPTR, order of the owner' "$tls
-$tcp
-$udp" --naptr --set dns_naptr_ignore_rfc=no sip:example.org
+# Records of a higher order do not count beside one that can be used (RFC 3403 section 4.1).
+expect 'NAPTR, order of the owner' "$tls" --naptr --set dns_naptr_ignore_rfc=no sip:example.org
 expect 'NAPTR, UDP ruled out' "$tcp
 $tls" --naptr --set dns_udp_pref=-1 sip:example.org
 expect 'transport in the URI' "$tcp" --naptr 'sip:example.org;transport=tcp'
@@ -182,6 +181,12 @@ for uri in sip:example.org sips:example.org 'sip:example.org;transport=tcp' sip:
 			sed -n 's/^target: [0-9]*\. \([a-z]*\) \[*\([0-9a-f.:]*[0-9a-f]\)\]*:\([0-9]*\)$/\1 \2 \3/p' |
 			sed -e 's/^udp/UDP/; s/^tcp/TCP/; s/^tls/TLS/')"
 done
+# The URI, which alone tells sips: from transport=tls, says which rule applies.
+for demand in sips:example.org/sips: 'sip:example.org;transport=tls/transport=tls'; do
+	report "explained: ${demand%/*} closes" 1 "$(run --naptr --explain "${demand%/*}" |
+		grep -c "^uri: ${demand##*/} closes all transports without encryption")"
+done
+report 'explained: sip: closes nothing' 0 "$(run --naptr --explain sip:example.org | grep -c closes)"
 run --explain sip:nobody.example.org >"$scratch/out"
 report 'explained: no target' '1 1' "$? $(grep -c '^error: no target' "$scratch/out")"
 

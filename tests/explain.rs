@@ -284,6 +284,145 @@ fn what_the_uri_rules_out_is_not_asked() {
     assert_says(&excluded, Subject::Error, &["options exclude"]);
 }
 
+/// A domain with an address, and NAPTR records with these services in their order.
+fn named(server: &Server, domain: &str, services: &[(&str, &str)]) {
+    for (order, (service, prefix)) in (1..).zip(services) {
+        let to = format!("{prefix}{domain}");
+        server.add(Rr::naptr(domain, 300, (order, 1), ("s", service, ""), &to));
+    }
+    server.add(Rr::a(domain, 300, "192.0.2.50"));
+}
+
+/// Each branch that is closed says which rule closed it, and the option that decided.
+#[test]
+fn a_closed_branch_names_its_rule() {
+    let mut setup = Setup::patient();
+    setup.options.set("dns_tls_pref", "100");
+    setup.options.set("sctp_disable", "1");
+    let tls_and_udp = [("SIPS+D2T", "_sips._tcp."), ("SIP+D2U", "_sip._udp.")];
+    let tls = [tls_and_udp[0]];
+
+    // A query about TLS, which goes first here, was not answered.
+    setup
+        .server
+        .script("_sips._tcp.u.example", SRV, vec![Reply::servfail()])
+        .add(Rr::a("u.example", 300, "192.0.2.50"));
+    let tree = explained("sip:u.example", IPV4_ONLY);
+    let rule = "closed: a query for a secure transport was not answered (dns_downgrade=on_absence)";
+    for skipped in ["_sip._udp.u.example", "_sip._tcp.u.example"] {
+        assert_says(&tree, Subject::Srv, &[skipped, "not asked", rule]);
+    }
+    assert_eq!(tree.targets, 0);
+    setup.options.set("dns_downgrade", "always");
+    let tree = explained("sip:u.example", IPV4_ONLY);
+    assert_says(
+        &tree,
+        Subject::Option,
+        &["dns_downgrade=always: taken as no such record"],
+    );
+    assert_eq!(lines(&tree, Subject::Target), ["1. udp 192.0.2.50:5060"]);
+    setup.options.set("dns_downgrade", "on_absence");
+
+    // NAPTR names TLS alone, and TLS has no SRV records.
+    named(&setup.server, "a.example", &tls);
+    let tree = explained("sip:a.example", TRY_NAPTR | IPV4_ONLY);
+    let rule =
+        "closed: all NAPTR records for SIP name secure transports (dns_downgrade=on_absence)";
+    assert_says(
+        &tree,
+        Subject::Srv,
+        &["_sip._udp.a.example", "not asked", rule],
+    );
+    assert_says(&tree, Subject::Address, &["over tls", rule]);
+    assert_eq!(lines(&tree, Subject::Target), ["1. tls 192.0.2.50:5061"]);
+
+    // The NAPTR question itself failed.
+    setup
+        .server
+        .script("n.example", NAPTR, vec![Reply::servfail()]);
+    let tree = explained("sip:n.example", TRY_NAPTR | IPV4_ONLY);
+    let rule = "dns_downgrade=on_absence: what the records name is not known";
+    assert_says(&tree, Subject::Option, &[rule, "no transport is open"]);
+
+    setup.options.set("dns_downgrade", "never");
+    // NAPTR names TLS first.
+    named(&setup.server, "f.example", &tls_and_udp);
+    setup.server.add(Rr::srv(
+        "_sips._tcp.f.example",
+        300,
+        1,
+        1,
+        5061,
+        "f.example",
+    ));
+    let tree = explained("sip:f.example", TRY_NAPTR | IPV4_ONLY);
+    let rule =
+        "closed: a NAPTR record that goes first names a secure transport (dns_downgrade=never)";
+    assert_says(&tree, Subject::Naptr, &["SIP+D2U", "not used", rule]);
+    assert_eq!(lines(&tree, Subject::Target), ["1. tls 192.0.2.50:5061"]);
+
+    // TLS, which goes first here, has SRV records.
+    setup.server.add(Rr::srv(
+        "_sips._tcp.h.example",
+        300,
+        1,
+        1,
+        5061,
+        "gone.h.example",
+    ));
+    let tree = explained("sip:h.example", IPV4_ONLY);
+    let rule = "closed: a secure transport that goes first has SRV records (dns_downgrade=never)";
+    assert_says(
+        &tree,
+        Subject::Srv,
+        &["_sip._udp.h.example", "not asked", rule],
+    );
+    assert_eq!(tree.targets, 0);
+}
+
+/// `sips:` and `transport=tls` reach the search as one number; the URI tells which of them it was.
+#[test]
+fn the_uri_says_which_rule_it_brings() {
+    let mut setup = Setup::patient();
+    named(&setup.server, "s.example", &[("SIPS+D2T", "_x._tcp.")]);
+    let owner = "_x._tcp.s.example";
+    setup
+        .server
+        .add(Rr::srv(owner, 300, 1, 1, 5999, "s.example"));
+    let closes = "closes all transports without encryption";
+    let cases = [
+        ("sips:s.example", "sips:", "sips: names the transport TLS"),
+        (
+            "sip:s.example;transport=tls",
+            "transport=tls",
+            "the URI names the transport",
+        ),
+    ];
+    for (uri, demand, why) in cases {
+        let tree = explained(uri, TRY_NAPTR | IPV4_ONLY);
+        assert_says(&tree, Subject::Uri, &[&format!("{demand} {closes}")]);
+        assert_says(&tree, Subject::Naptr, &[why, "no NAPTR"]);
+        assert_eq!(lines(&tree, Subject::Target), ["1. tls 192.0.2.50:5061"]);
+    }
+    setup.options.set("dns_sips_naptr", "yes");
+    let rule = "dns_sips_naptr=yes: NAPTR for SIPS+D2T alone";
+    for (uri, reached) in [
+        ("sips:s.example", "RFC 3263 section 4.1"),
+        ("sip:s.example;transport=tls", "transport=tls reaches"),
+    ] {
+        let tree = explained(uri, TRY_NAPTR | IPV4_ONLY);
+        assert_says(&tree, Subject::Option, &[rule, reached]);
+        assert_eq!(lines(&tree, Subject::Target), ["1. tls 192.0.2.50:5999"]);
+    }
+    // A clear transport closes nothing.
+    let tree = explained("sip:s.example;transport=tcp", IPV4_ONLY);
+    assert!(
+        !lines(&tree, Subject::Uri)
+            .iter()
+            .any(|line| line.contains("closes"))
+    );
+}
+
 #[test]
 fn stale_records_are_called_so() {
     let mut setup = Setup::new();

@@ -143,11 +143,10 @@ impl Words<'_> {
         let transport = self.to.transport.map_or("no transport", Transport::name);
         let line = format!("host {}, {port}, {transport}", text(&self.to.host));
         self.say(0, Subject::Uri, line);
-        if self.to.transport.is_some_and(Transport::is_secure) {
-            let demand = if self.to.is_sips {
-                "sips:"
-            } else {
-                "transport="
+        if let Some(transport) = self.to.transport.filter(|transport| transport.is_secure()) {
+            let demand = match self.to.is_sips {
+                true => "sips:".to_owned(),
+                false => format!("transport={}", transport.name()),
             };
             let line = format!("{demand} closes all transports without encryption");
             self.say(0, Subject::Uri, line);
