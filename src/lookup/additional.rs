@@ -47,7 +47,7 @@ pub(super) fn store_additional(
         looks_left: MAX_SETS_LOOKED_FOR,
         is_cut: false,
     };
-    // Of an answer with NAPTR records that flag keeps all.
+    // NAPTR_CACHE_ALL_ARS: of an answer with NAPTR records all is kept.
     let all = cfg!(feature = "naptr_cache_all_ars") && asked.qtype == RecordType::NAPTR;
     if cfg!(feature = "cache_relevant_recs_only") && !all {
         additional.store_relevant(records);
