@@ -174,6 +174,51 @@ fn a_name_of_the_file_needs_no_dns() {
     assert_eq!(first("sip.test", 1), "192.0.2.9:5070/1");
 }
 
+/// Also where all its SRV records lead to is in the cache, for the functions that copy out of it.
+#[cfg(feature = "use_dns_cache")]
+#[allow(unsafe_code, reason = "calls the C interface")]
+#[test]
+fn a_name_of_the_file_needs_no_cached_srv_records() {
+    use std::net::IpAddr;
+
+    use kamailio_dns::ffi::resolve::dns_srv_sip_resolvehost;
+    use kamailio_dns::ffi::types::_str;
+
+    let _watchdog = Watchdog::start(60);
+    let server = Server::start();
+    let mut options = use_server(&server);
+    kamailio_dns::cache::Cache::init().unwrap().flush(true);
+    let first = || {
+        let host = "sip.test";
+        let mut name = _str {
+            s: host.as_ptr().cast_mut().cast(),
+            len: host.len() as i32,
+        };
+        let (mut port, mut proto) = (0, 0);
+        // SAFETY: variables of this function.
+        let found =
+            unsafe { dns_srv_sip_resolvehost(&raw mut name, &raw mut port, &raw mut proto) };
+        // SAFETY: NULL or a hostent, which lives until the thread asked for more.
+        let found = unsafe { found.as_ref() }.unwrap();
+        assert_eq!(found.h_length, 4);
+        // SAFETY: a hostent has at least one address.
+        let address = unsafe { found.h_addr_list.read() };
+        // SAFETY: of that length.
+        let octets = unsafe { address.cast::<[u8; 4]>().read() };
+        format!("{}:{port}", IpAddr::from(octets))
+    };
+    server
+        .add(Rr::srv("_sip._udp.sip.test", 300, 1, 1, 5070, "h.sip.test"))
+        .add(Rr::a("h.sip.test", 300, "192.0.2.9"));
+    for _ in 0..2 {
+        assert_eq!(first(), "192.0.2.9:5070");
+    }
+    let _file = HostsFile::new(&mut options, "192.0.2.1 sip.test\n");
+    assert_eq!(first(), "192.0.2.1:5060");
+    options.set("dns_hosts_srv", "yes");
+    assert_eq!(first(), "192.0.2.9:5070");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 

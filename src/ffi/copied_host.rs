@@ -131,11 +131,9 @@ pub(crate) fn sip_host(
     if may_be_literal(name) {
         return None;
     }
-    let transport = match proto? {
-        0 => Transport::Udp,
-        number => Transport::from_number(number)?,
-    };
+    let transport = Transport::or_default(proto?)?;
     let (found, port) = match port? {
+        0 if lookup::needs_no_dns(name) => return None,
         0 => srv_host(&protocols::srv_name(transport, name)?, flags)?,
         given => (host(name, flags)?, given),
     };

@@ -65,6 +65,19 @@ impl Transport {
         })
     }
 
+    /// What a request uses that names none, and whose name has no records that do (RFC 3263 section 4.1).
+    pub(crate) const DEFAULT: Self = Self::Udp;
+
+    /// The transport of a number, the default for 0.
+    #[must_use]
+    #[inline]
+    pub fn or_default(number: u8) -> Option<Self> {
+        match number {
+            0 => Some(Self::DEFAULT),
+            number => Self::from_number(number),
+        }
+    }
+
     /// True for the transports that a SIP URI can name, and for 0 ("not given"): the others have
     /// neither SRV names nor a default port.
     #[must_use]

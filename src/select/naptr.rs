@@ -3,7 +3,7 @@
 use super::{Transport, protocols};
 #[cfg(feature = "use_dns_cache")]
 use crate::cache::NaptrFields;
-use crate::host::options::{self, Opt};
+use crate::host::options::{self, ExtraOpt, Opt};
 use crate::lookup::sip_transport;
 
 /// Candidates kept; the handle counts them in five bits.
@@ -16,6 +16,35 @@ pub const MAX_CANDIDATES: usize = 32;
 #[must_use]
 pub fn transport_of(flags: &[u8], services: &[u8], regexp: &[u8]) -> Option<Transport> {
     sip_transport(flags, services, regexp).and_then(Transport::from_number)
+}
+
+/// Which NAPTR records are asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// None: the transport is given (RFC 3263 section 4.1).
+    Not,
+    /// Those of all transports.
+    All,
+    /// Those of TLS: for `sips:`, by option.
+    TlsAlone,
+}
+
+/// Which NAPTR records are asked for where no port is given. `wanted`: the request flags have them asked for;
+/// `transport` is the number of the one that is given, 0 = none.
+#[must_use]
+#[inline(always)]
+pub fn asked(transport: u8, wanted: bool) -> Asked {
+    const TLS: u8 = Transport::Tls as u8;
+    match transport {
+        0 if cfg!(feature = "use_naptr") && wanted => Asked::All,
+        TLS if options::extra(ExtraOpt::SipsNaptr) != 0
+            && cfg!(feature = "use_naptr")
+            && wanted =>
+        {
+            Asked::TlsAlone
+        }
+        _ => Asked::Not,
+    }
 }
 
 /// Sort key: what sorts first is used first.

@@ -62,10 +62,6 @@ impl SrvSet for Vec<Srv> {
             is_live: true,
         })
     }
-
-    fn says_not_offered(&self) -> bool {
-        !self.is_empty() && self.iter().all(|srv| srv.target.is_root())
-    }
 }
 
 impl Records for PastCache<'_, '_> {

@@ -51,7 +51,7 @@ pub fn resolve(
 ) -> Option<Found> {
     let mut transport = proto.as_deref().copied();
     if matches!(way, Way::CachedSrv | Way::UncachedSrv) && matches!(transport, None | Some(0)) {
-        transport = Some(Transport::Udp as u8);
+        transport = Some(Transport::DEFAULT as u8);
     }
     let wanted = Wanted {
         port: port.as_deref().copied(),
@@ -87,7 +87,7 @@ fn uncached(
         Way::UncachedSrvName => {
             let found = tree::by_srv_name(&mut records, name, &Vec::new);
             let given = wanted.transport.and_then(Transport::from_number);
-            let transport = given.unwrap_or(Transport::Udp);
+            let transport = given.unwrap_or(Transport::DEFAULT);
             found
                 .map(|(_, found)| found.over(transport))
                 .map_err(|_| SelectError::NoSrv)

@@ -7,11 +7,10 @@
 
 use std::net::IpAddr;
 
-use crate::host::options::{self, ExtraOpt};
 use crate::lookup::{deadline, family_allowed, needs_no_dns};
 use crate::rr::{MAX_NAME_OCTETS, eq_ignore_case, parse_literal};
 
-use super::naptr::{Candidate, Candidates, NaptrRow, names_secure_alone};
+use super::naptr::{self, Asked, Candidate, Candidates, NaptrRow, names_secure_alone};
 use super::protocols::{self, TransportList};
 use super::security::{Closure, Gate, Nothing};
 use super::{SelectError, Transport};
@@ -70,8 +69,12 @@ pub(super) trait SrvSet {
     fn count(&self) -> usize;
     /// The record that is used as number `step`.
     fn at(&self, step: usize, seed: u32) -> Option<SrvRecord<'_>>;
-    /// True when all of them say that the service is not offered (target "."); false when there is none.
-    fn says_not_offered(&self) -> bool;
+
+    /// True when all of them say that the service is not offered (target ".", RFC 2782); false when there is none.
+    fn says_not_offered(&self) -> bool {
+        let root = |step| self.at(step, 0).is_some_and(|r| r.target.is_empty());
+        self.count() > 0 && (0..self.count()).all(root)
+    }
 }
 
 /// The SRV record that a target was found by.
@@ -177,7 +180,7 @@ pub(super) fn first<R: Records>(
     wanted: Wanted,
 ) -> Result<Target, SelectError> {
     let given = wanted.transport.and_then(Transport::from_number);
-    let mut transport = given.unwrap_or(Transport::Udp);
+    let mut transport = given.unwrap_or(Transport::DEFAULT);
     let port = wanted.port.filter(|&port| port != 0);
     if let Some(address) = parse_literal(name) {
         let allowed = family_allowed(address, records.flags());
@@ -343,20 +346,17 @@ impl<'r, R: Records> Search<'r, R> {
     // NAPTR
 
     fn asks_naptr(&mut self, given: Option<Transport>, wanted: &Wanted) -> bool {
-        let sips = given == Some(Transport::Tls) && options::extra(ExtraOpt::SipsNaptr) != 0;
-        let asks = cfg!(feature = "use_naptr") && wanted.naptr;
-        match wanted.transport {
-            Some(0) if asks => true,
-            _ if asks && sips => {
-                self.records.tell(Event::SipsNaptr);
-                true
-            }
-            _ => {
+        let asked = |number| naptr::asked(number, wanted.naptr);
+        let asked = wanted.transport.map_or(Asked::Not, asked);
+        match asked {
+            Asked::All => {}
+            Asked::TlsAlone => self.records.tell(Event::SipsNaptr),
+            Asked::Not => {
                 let given = given.is_some();
                 self.records.tell(Event::NoNaptr { given });
-                false
             }
         }
+        asked != Asked::Not
     }
 
     fn by_naptr(

@@ -96,11 +96,6 @@ impl SrvSet for Held {
             _ => None,
         }
     }
-
-    fn says_not_offered(&self) -> bool {
-        let root = |record| matches!(record, RecordView::Srv { target: b"", .. });
-        self.entry.record_count() > 0 && self.entry.records().all(root)
-    }
 }
 
 /// Gives the next target of a call: the first when the cursor holds no entry, else the one after it.

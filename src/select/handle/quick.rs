@@ -9,10 +9,9 @@ use super::place::Progress;
 use super::{address_at_step, place_at_step};
 use crate::cache::{EntryRef, HashedName, RecordView};
 use crate::host::clock;
-use crate::host::options::{self, ExtraOpt};
 use crate::lookup::{self, family_order};
 use crate::rr::{MAX_NAME_OCTETS, RecordType, may_be_literal};
-use crate::select::naptr::{best, ranked};
+use crate::select::naptr::{self, Asked, best, ranked};
 use crate::select::{Position, Transport, flags, protocols};
 
 /// Result of a quick step.
@@ -54,7 +53,7 @@ pub fn first(
 #[inline]
 fn try_first(
     cursor: &mut Position,
-    naptr: Option<&mut Option<EntryRef>>,
+    place: Option<&mut Option<EntryRef>>,
     name: &[u8],
     port: Option<u16>,
     proto: Option<u8>,
@@ -70,14 +69,11 @@ fn try_first(
     let seed = super::seed(cursor, request_flags);
     match (port?, proto?) {
         (0, _) if lookup::needs_no_dns(name) => None,
-        (0, 0) if cfg!(feature = "use_naptr") && request_flags & flags::TRY_NAPTR != 0 => {
-            first_by_naptr(cursor, naptr, name, seed, request_flags)
-        }
-        // NAPTR records may be asked for, too.
-        (0, proto) if proto == Transport::Tls as u8 && options::extra(ExtraOpt::SipsNaptr) != 0 => {
-            None
-        }
-        (0, proto) => first_by_srv(cursor, name, proto, seed, request_flags),
+        (0, proto) => match naptr::asked(proto, request_flags & flags::TRY_NAPTR != 0) {
+            Asked::All => first_by_naptr(cursor, place, name, seed, request_flags),
+            Asked::TlsAlone => None,
+            Asked::Not => first_by_srv(cursor, name, proto, seed, request_flags),
+        },
         (port, proto) => first_of_host(cursor, name, port, proto, seed, request_flags),
     }
 }
@@ -92,10 +88,7 @@ fn first_of_host(
     seed: u32,
     request_flags: u32,
 ) -> Option<QuickTarget> {
-    let transport = match proto {
-        0 => Transport::Udp,
-        number => Transport::from_number(number)?,
-    } as u8;
+    let transport = Transport::or_default(proto)? as u8;
     let host = lookup::written_name(name, Some(request_flags))?;
     let entry = lookup::quick_entry(&host, RecordType::A)?;
     let now = clock::now_ticks();
