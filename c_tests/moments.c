@@ -44,6 +44,14 @@ static void answer_one(void)
 	sendto(server, packet, end + 5, 0, (struct sockaddr *)&from, size);
 }
 
+/* Forgets what came so far: whether the server lives is asked, too, and what is waited for long is sent again. */
+static void forget_questions(void)
+{
+	unsigned char packet[600];
+	while(recv(server, packet, sizeof packet, MSG_DONTWAIT) > 0)
+		;
+}
+
 static int cleaned_up, came_back;
 
 static void clean_up(void *unused)
@@ -84,6 +92,7 @@ static void a_cancelled_thread_ends_after_its_lookup(void)
 	CHECK_INT(came_back, 1);
 	CHECK_INT(cleaned_up, 1);
 	/* what it learnt is known */
+	forget_questions();
 	CHECK(address_of("cancelled.example") < 0);
 	CHECK_INT(poll(&asked, 1, 0), 0);
 }

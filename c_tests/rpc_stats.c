@@ -77,6 +77,7 @@ static void stats(void)
 	/* nobody listens there, which costs an attempt; only silence marks a server */
 	CHECK(strstr(reply, "{ address=127.0.0.1:1 state=up round_trip_us=0 ") == reply);
 	CHECK(strstr(reply, " failures=1 queries=") != NULL && strstr(reply, " answers=0 ") != NULL);
+	CHECK(strstr(reply, " resends=0 probe=unknown ") != NULL);
 	CHECK(strstr(reply, " edns=yes query_times=[ ") != NULL);
 	struct_limit = 0;
 	CALL0(dns_stats_rpc);

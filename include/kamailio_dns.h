@@ -1216,7 +1216,7 @@ struct hostent *dns_resolvehost(char *name);
 /*
  `dns.servers`: a struct for each nameserver asked so far: `address`, `state` (up, down), smoothed round
  trip and its variation in µs (0 = never measured), `failures` since the last answer, and what was
- counted since start, over all processes.
+ counted since start, over all processes; `probe` says how it takes the question whether it lives.
 
  # Safety
  As `dns_stats_rpc()`.

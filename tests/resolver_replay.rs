@@ -1,4 +1,5 @@
-//! The resolver over scripted replies and a virtual clock: no sockets, no waiting.
+//! The resolver over scripted replies and a virtual clock: no sockets, no waiting. The servers live; nothing is sent
+//! again (see tests/resolver_resend.rs and tests/resolver_probe.rs).
 #![allow(
     clippy::expect_used,
     clippy::unwrap_used,
@@ -19,6 +20,7 @@ use kamailio_dns::resolver::{
     with_transport,
 };
 use kamailio_dns::rr::RecordType;
+use support::network::{is_probe, reply};
 use support::wire::message;
 use support::{A, OptionsGuard, Rr};
 
@@ -50,7 +52,11 @@ struct World {
     sent: Vec<Sent>,
     open: Vec<Handle>,
     coming: Vec<(u64, Handle, Event)>,
+    probes: u64,
 }
+
+/// Handles from here on are those of probes.
+const PROBES: u64 = 1 << 32;
 
 #[derive(Clone, Debug, Default)]
 struct Scripted(Rc<RefCell<World>>);
@@ -97,6 +103,14 @@ impl Transport for Scripted {
     fn open(&mut self, server: SocketAddr, protocol: Protocol, query: &[u8]) -> Option<Handle> {
         let world = &mut *self.0.borrow_mut();
         let at_ms = world.now_ms;
+        if is_probe(query) {
+            world.probes += 1;
+            let handle = Handle(PROBES + world.probes);
+            let event = Event::Message(reply(query, 0x8005, false));
+            world.coming.push((at_ms + 1, handle, event));
+            world.open.push(handle);
+            return Some(handle);
+        }
         world.sent.push(Sent {
             at_ms,
             server,
@@ -149,6 +163,7 @@ fn options(servers: &str, timeout_s: u32, attempts: u32) -> OptionsGuard {
     options.set("dns_retr_no", &attempts.to_string());
     // Nothing is asked once more without EDNS (see tests/resolver_edns.rs).
     options.set("dns_edns", "yes");
+    options.hold_resends();
     options
 }
 

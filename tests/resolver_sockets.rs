@@ -10,9 +10,10 @@ mod support;
 
 use std::collections::BTreeSet;
 
-use kamailio_dns::resolver::{Outcome, Question, query, query_all};
+use kamailio_dns::resolver::servers::snapshot;
+use kamailio_dns::resolver::{Outcome, ProbeHabit, Question, query, query_all};
 use kamailio_dns::rr::RecordType;
-use support::{A, Reply, Rr, Server, children};
+use support::{A, OptionsGuard, Reply, Rr, Server, Watchdog, children, use_server};
 
 /// The sockets that this process has open, as the kernel numbers them.
 fn sockets() -> BTreeSet<String> {
@@ -43,11 +44,25 @@ fn server_with(names: &[&str]) -> Server {
     server
 }
 
+/// Uses a server that is known to answer the probe: it gets none during the test.
+fn use_known(server: &Server) -> OptionsGuard {
+    let guard = use_server(server);
+    server.add(Rr::a("first.test", 60, "192.0.2.1"));
+    let is_known = || {
+        let mut known = snapshot().into_iter();
+        known.any(|s| s.address == server.address() && s.probe == ProbeHabit::Answers)
+    };
+    while !is_known() {
+        ask("first.test");
+    }
+    guard
+}
+
 fn queries_in_a_row_use_one_socket() {
     let names = ["a.test", "b.test", "c.test"];
     let server = server_with(&names);
-    let _options = support::use_server(&server);
     let before = sockets();
+    let _options = use_known(&server);
     for name in names {
         ask(name);
     }
@@ -56,7 +71,7 @@ fn queries_in_a_row_use_one_socket() {
 
 fn queries_side_by_side_keep_few_sockets() {
     let server = server_with(&[]);
-    let _options = support::use_server(&server);
+    let _options = use_known(&server);
     let names: Vec<String> = (0..30).map(|i| format!("h{i}.test")).collect();
     for name in &names {
         server.add(Rr::a(name, 60, "192.0.2.1"));
@@ -81,8 +96,8 @@ fn a_socket_that_got_a_forged_reply_is_closed() {
     let forged = Reply::answer(vec![Rr::a("odd.test", 60, "192.0.2.6")]).wrong_id();
     let right = Reply::answer(vec![Rr::a("odd.test", 60, "192.0.2.1")]);
     server.script("odd.test", A, vec![forged.then(right)]);
-    let _options = support::use_server(&server);
     let before = sockets();
+    let _options = use_known(&server);
     ask("good.test");
     let kept: BTreeSet<_> = sockets().difference(&before).cloned().collect();
     assert_eq!(kept.len(), 1);
@@ -95,8 +110,8 @@ fn a_socket_that_got_a_forged_reply_is_closed() {
 
 fn a_child_does_not_use_the_sockets_of_its_parent() {
     let server = server_with(&["parent.test", "child.test"]);
-    let _options = support::use_server(&server);
     let before = sockets();
+    let _options = use_known(&server);
     ask("parent.test");
     let kept: BTreeSet<_> = sockets().difference(&before).cloned().collect();
     assert_eq!(kept.len(), 1);
@@ -116,6 +131,7 @@ fn a_child_does_not_use_the_sockets_of_its_parent() {
 /// One after the other, for what is counted is the whole process's.
 #[test]
 fn sockets_are_kept_and_few() {
+    let _watchdog = Watchdog::start(60);
     let parts = [
         queries_in_a_row_use_one_socket,
         queries_side_by_side_keep_few_sockets,

@@ -11,6 +11,7 @@ use super::types::rpc_t;
 use crate::cache::{Cache, EntryRef, NegativeKind};
 use crate::host::metrics::{self, METRICS};
 use crate::host::{clock, kamailio};
+use crate::resolver::ProbeHabit;
 use crate::resolver::servers::{self, LATENCY_BUCKETS, ServerStatus};
 use crate::rr::RecordType;
 
@@ -149,6 +150,13 @@ fn show_server(call: &Call, server: &ServerStatus) -> Result<(), ReplyFailed> {
     call.field_count(part, c"answers", server.answers)?;
     call.field_count(part, c"timeouts", server.timeouts)?;
     call.field_count(part, c"errors", server.errors)?;
+    call.field_count(part, c"resends", server.resends)?;
+    let probe: &[u8] = match server.probe {
+        ProbeHabit::Unknown => b"unknown",
+        ProbeHabit::Answers => b"answered",
+        ProbeHabit::Mute => b"ignored",
+    };
+    call.field_text(part, c"probe", probe)?;
     let edns: &[u8] = if server.without_edns { b"no" } else { b"yes" };
     call.field_text(part, c"edns", edns)?;
     query_times(call, part, &server.latency.map(u64::from))
@@ -156,7 +164,7 @@ fn show_server(call: &Call, server: &ServerStatus) -> Result<(), ReplyFailed> {
 
 /// `dns.servers`: a struct for each nameserver asked so far: `address`, `state` (up, down), smoothed round
 /// trip and its variation in µs (0 = never measured), `failures` since the last answer, and what was
-/// counted since start, over all processes.
+/// counted since start, over all processes; `probe` says how it takes the question whether it lives.
 ///
 /// # Safety
 /// As `dns_stats_rpc()`.

@@ -57,10 +57,14 @@ pub enum Metric {
     TargetBudget,
     /// Record set that was to be kept for longer than anything is.
     TtlCapped,
+    /// Packet that was sent again because no answer came.
+    Resent,
+    /// Question whether a server lives.
+    Probe,
 }
 
 /// Number of metrics.
-pub const METRICS: usize = Metric::TtlCapped as usize + 1;
+pub const METRICS: usize = Metric::Probe as usize + 1;
 
 /// Names and one-line descriptions, in the order of [`Metric`].
 const TEXTS: [(&CStr, &CStr); METRICS] = [
@@ -118,6 +122,8 @@ const TEXTS: [(&CStr, &CStr); METRICS] = [
         c"ttl_capped",
         c"record sets with a TTL of more than seven days",
     ),
+    (c"resends", c"packets sent again because no answer came"),
+    (c"probes", c"questions whether a server lives"),
 ];
 
 /// What there is to know about a metric.

@@ -197,16 +197,23 @@ impl Background {
             if !self.done.is_empty() || now_ms >= until_ms {
                 return std::mem::take(&mut self.done);
             }
-            let mut next_ms = until_ms.min(self.look_at_ms);
-            // All that is there, with one look at the clock.
-            while let Some((handle, event)) = self.session.transport.wait(next_ms) {
-                self.on_event(handle, event);
-                if self.session.transport.now_ms() >= self.look_at_ms {
-                    break;
-                }
-                next_ms = 0;
+            if !self.take_messages(until_ms.min(self.look_at_ms)) {
+                self.session.settle_probes(self.session.transport.now_ms());
             }
         }
+    }
+
+    /// Waits for a message and takes all that are there, with one look at the clock. False when none is left.
+    fn take_messages(&mut self, until_ms: u64) -> bool {
+        let mut until_ms = until_ms.min(self.session.next_verdict_ms());
+        while let Some((handle, event)) = self.session.transport.wait(until_ms) {
+            self.on_event(handle, event);
+            if self.session.transport.now_ms() >= self.look_at_ms {
+                return true;
+            }
+            until_ms = 0;
+        }
+        false
     }
 
     fn on_event(&mut self, handle: Handle, event: Event) {
@@ -253,6 +260,9 @@ impl Background {
         work(&mut asked.exchange, &mut self.session);
         for number in before + 1..=last(&self.session) {
             let handle = Handle(number);
+            if self.session.is_probe(handle) {
+                continue;
+            }
             asked.handles.push(handle);
             self.owners.insert(handle, ticket);
         }

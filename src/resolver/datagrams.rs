@@ -28,6 +28,14 @@ impl Datagram {
         self.socket.as_raw_fd()
     }
 
+    /// Sends the query once more.
+    ///
+    /// # Errors
+    /// As of the socket.
+    pub(super) fn resend(&self, query: &[u8]) -> io::Result<()> {
+        self.socket.send(query).map(|_| ())
+    }
+
     /// One message; others that wait with it are seen by the next call.
     ///
     /// # Errors

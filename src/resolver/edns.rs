@@ -11,10 +11,6 @@
 use super::wire::Octets;
 use crate::host::random;
 
-/// How long a server is waited for that has not shown that it knows EDNS, before the question is put once more
-/// without, ms. Short enough that nobody notices it, and longer than nearly every answer takes.
-pub(super) const PATIENCE_MS: u64 = 400;
-
 /// What the option `dns_edns` says.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Policy {

@@ -8,7 +8,16 @@
 //! attempts * servers, TCP and repetitions without EDNS included, and a question that times the number
 //! of candidates. The caller's deadline can only shorten it.
 //!
-//! A server that is down gets a copy of the query when one is due (see `servers`); nobody waits for that.
+//! A query over UDP that is not answered for as long as answers usually take is sent again: that is no attempt,
+//! and takes no time of one (see `resend`).
+//!
+//! A server that keeps silent is asked meanwhile whether it lives (see `probe`). While it does it has its whole
+//! time; when it turns out to be down the next one is asked at once.
+//!
+//! A server that is down is tried when that is due, with the probe and perhaps a copy of the query (see `servers`);
+//! nobody waits for that. While no server is up, a question is waited for a quarter of a second.
+//! Questions that were under way when that was found out have a little longer, and one of them, over all processes,
+//! all its time: it may be over in a moment.
 
 use smallvec::SmallVec;
 
@@ -16,10 +25,11 @@ use super::config::{Held, MAX_SERVERS};
 use super::cookie::Cookie;
 use super::edns::{self, Policy, Trouble};
 use super::findings::Findings;
-use super::message::{QueryFlags, encode_query};
+use super::message::{QueryFlags, encode_odd_query, encode_query};
 use super::reply::{Asked, EdnsQuery, Manners, Verdict, judge};
+use super::resend::{self, Schedule};
 use super::search::Candidates;
-use super::servers::{Ability, Server};
+use super::servers::{self, Ability, Server};
 use super::session::{Late, Session};
 use super::spelling;
 use super::transport::{Event, Handle, Protocol};
@@ -35,7 +45,16 @@ const MAX_FLIGHTS: usize = 8;
 /// Messages that do not fit the query before somebody is taken to be guessing, and TCP is used.
 const MAX_STRAYS: u32 = 16;
 /// How often to look, while waiting, whether other processes found the server to be down, ms.
-const LOOK_INTERVAL_MS: u64 = 200;
+const LOOK_INTERVAL_MS: u64 = 50;
+/// How often a silent server is asked whether it still lives, ms.
+const DOUBT_INTERVAL_MS: u64 = 1000;
+/// How often to look whether servers are to be tried, while none is up, ms.
+const TRY_INTERVAL_MS: u64 = 50;
+/// How long a query is waited for while no server is up, ms: long enough for each of them to be tried and to answer, and
+/// so short that the two questions of a usual lookup take less than half a second.
+const HURRIED_MS: u64 = 240;
+/// Time for a question that was under way when no server was left, ms: a restart takes about that long.
+const GRACE_MS: u64 = 2000;
 
 /// A query that was sent and not given up.
 #[derive(Debug)]
@@ -54,6 +73,8 @@ struct Flight {
     spelled: Option<Octets>,
     strays: u32,
     sent_us: u64,
+    /// Packets that went out: the answer to one of several says nothing of how long it took.
+    packets: u32,
     /// Number of the attempt at the server that it is part of; 0 for a copy.
     attempt: u32,
     /// An error came that anybody can have sent, and TCP is to tell.
@@ -82,6 +103,8 @@ struct Way {
     edns: bool,
     /// It repeats one that had such a record, for that reason.
     plain_for: Option<Trouble>,
+    /// Nothing came of a query before, which stays open: this one is sent in case something was lost.
+    again: bool,
 }
 
 /// An error that anybody can have sent.
@@ -89,6 +112,17 @@ struct Way {
 struct Doubt {
     /// It says that the query could not be read.
     unreadable: bool,
+}
+
+/// How much time a question has, as far as the servers are concerned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Pace {
+    /// Some server is up.
+    Normal,
+    /// None is: until the time of [`Exchange::hurried_until_ms`].
+    Hurried,
+    /// None is, and this is the question that goes on until this time, ms.
+    Finding(u64),
 }
 
 /// How far the attempts at one server have got, for one candidate.
@@ -112,8 +146,17 @@ pub(super) struct Exchange<'s> {
     flights: SmallVec<[Flight; 1]>,
     /// When the current server has had its time, ms.
     deadline_ms: u64,
-    /// When to ask the current server once more without EDNS, ms; `u64::MAX` = not at all.
-    plain_at_ms: u64,
+    /// When the query is sent again to the current server.
+    resends: Schedule,
+    /// The first time that is without EDNS.
+    plain_is_due: bool,
+    /// When the current server is asked whether it lives, ms; `u64::MAX` = not at all.
+    doubt_at_ms: u64,
+    pace: Pace,
+    /// When to give up while no server is up, ms.
+    hurried_until_ms: u64,
+    /// When servers that are down are looked at next, while none is up, ms.
+    try_at_ms: u64,
     /// When the candidate has had its time, ms.
     limit_ms: u64,
     /// When the caller's patience ends, ms.
@@ -151,7 +194,12 @@ impl<'s> Exchange<'s> {
             current_place: 0,
             flights: SmallVec::new(),
             deadline_ms: 0,
-            plain_at_ms: u64::MAX,
+            resends: Schedule::NEVER,
+            plain_is_due: false,
+            doubt_at_ms: u64::MAX,
+            pace: Pace::Normal,
+            hurried_until_ms: 0,
+            try_at_ms: u64::MAX,
             limit_ms: 0,
             end_ms: deadline_ms.unwrap_or(u64::MAX),
             last_error: None,
@@ -190,6 +238,7 @@ impl<'s> Exchange<'s> {
         if self.done.is_none() {
             let now_ms = session.transport.now_ms();
             self.close_all(now_ms, session);
+            self.end_finding();
         }
     }
 
@@ -227,6 +276,11 @@ impl<'s> Exchange<'s> {
         self.try_next_server(session);
     }
 
+    fn is_any_up(&self) -> bool {
+        let mut servers = (0..self.settings.server_count()).filter_map(|p| self.settings.server(p));
+        servers.any(Server::is_up)
+    }
+
     /// The servers that may still be asked, with their places and the attempts made.
     fn askable(&self) -> impl Iterator<Item = (usize, &Server, u32)> {
         (0..self.settings.server_count()).filter_map(|place| {
@@ -238,9 +292,12 @@ impl<'s> Exchange<'s> {
     }
 
     /// Whom to ask next: servers that are up first, and each as often as the others.
-    fn choose(&self) -> Option<(usize, Server)> {
+    fn choose(&self, now_ms: u64) -> Option<(usize, Server)> {
+        let has_begun = self.pace == Pace::Hurried && self.hurried_until_ms != 0;
+        let is_enough = has_begun && self.hurried_until_ms <= now_ms;
         self.askable()
             .filter(|(_, server, _)| self.is_worth_waiting_for(server))
+            .filter(|(_, server, _)| server.is_up() || !is_enough)
             .min_by_key(|(place, server, made)| (!server.is_up(), *made, *place))
             .map(|(place, server, _)| (place, *server))
     }
@@ -248,18 +305,20 @@ impl<'s> Exchange<'s> {
     /// Sends to the next server that is worth asking. Without any, what is open is waited for, and when
     /// nothing is, the candidate has failed.
     fn try_next_server(&mut self, session: &mut Session) {
-        while let Some((place, server)) = self.choose() {
+        while let Some((place, server)) = self.choose(session.transport.now_ms()) {
+            if !server.is_up() && self.hurry(session.transport.now_ms()) {
+                continue;
+            }
             if let Some(attempts) = self.attempts.get_mut(place) {
                 attempts.made += 1;
             }
-            let protocol = if self.settings.values.use_vc {
-                Protocol::Tcp
-            } else {
-                Protocol::Udp
-            };
+            let protocol = self.usual_protocol();
             let way = self.way_of_attempt(place, &server, protocol, session);
             if self.send(place, &server, way, session) {
-                return self.send_copies(protocol, session);
+                if self.settings.server_count() > 1 || self.pace != Pace::Normal {
+                    self.try_those_down(protocol, session);
+                }
+                return;
             }
             if !session.transport.failed_here() {
                 server.note_unreachable(session.transport.now_ms());
@@ -267,7 +326,7 @@ impl<'s> Exchange<'s> {
             self.note_failure(Failure::Network);
             self.mark_spent(place, session);
         }
-        if self.wait_for_open_query(session.transport.now_ms()) {
+        if self.pace != Pace::Hurried && self.wait_for_open_query(session.transport.now_ms()) {
             return;
         }
         // Who could not answer may still know the name: that is no absence. Silence says nothing of the name.
@@ -308,27 +367,98 @@ impl<'s> Exchange<'s> {
         true
     }
 
-    /// Sends the query to servers that are down and due for a try. One that was asked for this name
-    /// before has its chance already.
-    fn send_copies(&mut self, protocol: Protocol, session: &mut Session) {
+    /// Takes note that no server is up; true if that has shown just now, and was not so from the start.
+    #[cold]
+    fn hurry(&mut self, now_ms: u64) -> bool {
+        if self.pace != Pace::Normal || self.is_any_up() {
+            return false;
+        }
+        if self.attempts.iter().all(|attempts| attempts.made == 0) {
+            // That was known before: nobody finds it out, and one query is all.
+            self.pace = Pace::Hurried;
+            self.hurried_until_ms = 0;
+            return false;
+        }
+        trace!("no server is up");
+        self.try_at_ms = now_ms;
+        if servers::claim_finding(now_ms, self.limit_ms) {
+            self.pace = Pace::Finding(self.limit_ms);
+        } else {
+            self.pace = Pace::Hurried;
+            self.hurried_until_ms = now_ms.max(self.started_ms.saturating_add(GRACE_MS));
+            self.deadline_ms = self.deadline_ms.min(self.hurried_until_ms);
+        }
+        true
+    }
+
+    /// A server is up again after none was: it is asked, whatever was asked before.
+    #[cold]
+    fn go_on_normally(&mut self, now_ms: u64, session: &mut Session) {
+        self.end_finding();
+        self.pace = Pace::Normal;
+        self.try_at_ms = u64::MAX;
+        if let Some(flight) = self.newest_of_current().filter(|f| f.server.is_up()) {
+            let sent_ms = flight.sent_us / 1000;
+            if now_ms < sent_ms.saturating_add(flight.server.patience_ms().0) {
+                // It has just been asked.
+                let deadline_ms = sent_ms.saturating_add(self.settings.values.timeout_ms);
+                self.deadline_ms = deadline_ms.min(self.limit_ms);
+                return;
+            }
+        }
+        let most = self.settings.values.attempts;
+        for (place, attempts) in self.attempts.iter_mut().enumerate() {
+            if self.settings.server(place).is_some_and(Server::is_up) && !attempts.spent {
+                attempts.made = attempts.made.min(most.saturating_sub(1));
+            }
+        }
+        self.try_next_server(session);
+    }
+
+    fn end_finding(&mut self) {
+        if let Pace::Finding(until_ms) = self.pace {
+            servers::end_finding(until_ms);
+        }
+    }
+
+    /// Tries servers that are down and due for it. Unless one is known to answer the probe it gets a copy of the
+    /// query, too; one that was asked for this name before has its chance already.
+    #[cold]
+    fn try_those_down(&mut self, protocol: Protocol, session: &mut Session) {
+        let none_up = self.pace != Pace::Normal;
         for place in 0..self.settings.server_count() {
             let untried = self.attempts.get(place).is_some_and(|a| a.made == 0);
-            let Some(&server) = self.settings.server(place).filter(|_| untried) else {
+            let Some(&server) = self.settings.server(place).filter(|_| untried || none_up) else {
                 continue;
             };
             if server.is_up() {
                 continue;
             }
             let now_ms = session.transport.now_ms();
-            if server.claim_retry(now_ms, self.settings.values.retry_ms) {
+            if !server.claim_try(now_ms, self.settings.values.retry_ms, none_up) {
+                continue;
+            }
+            if untried && !server.answers_probe() {
                 // Nobody would ask once more without EDNS.
                 let way = Way {
                     protocol,
                     edns: self.answers_edns(&server, now_ms) && self.edns_suits(&server, now_ms),
                     plain_for: None,
+                    again: false,
                 };
                 self.launch(place, &server, way, session);
             }
+            if server.claim_probe(now_ms) {
+                session.probe(&server, protocol);
+            }
+        }
+    }
+
+    fn usual_protocol(&self) -> Protocol {
+        if self.settings.values.use_vc {
+            Protocol::Tcp
+        } else {
+            Protocol::Udp
         }
     }
 
@@ -340,12 +470,21 @@ impl<'s> Exchange<'s> {
         self.current_place = place;
         let deadline_ms = sent_ms.saturating_add(self.settings.values.timeout_ms);
         self.deadline_ms = deadline_ms.min(self.limit_ms);
-        let may_be_dropped =
-            way.edns && way.protocol == Protocol::Udp && !self.answers_edns(server, sent_ms);
-        self.plain_at_ms = if may_be_dropped {
-            sent_ms.saturating_add(edns::PATIENCE_MS)
+        if self.pace == Pace::Hurried {
+            if self.hurried_until_ms == 0 {
+                self.hurried_until_ms = sent_ms.saturating_add(HURRIED_MS);
+                self.try_at_ms = sent_ms;
+            }
+            self.deadline_ms = self.deadline_ms.min(self.hurried_until_ms);
+        }
+        let (doubt_ms, resend_ms) = server.patience_ms();
+        self.doubt_at_ms = sent_ms.saturating_add(doubt_ms);
+        let is_datagram = way.protocol == Protocol::Udp;
+        self.plain_is_due = way.edns && is_datagram && !self.answers_edns(server, sent_ms);
+        self.resends = if is_datagram {
+            Schedule::begin(sent_ms, resend_ms)
         } else {
-            u64::MAX
+            Schedule::NEVER
         };
         true
     }
@@ -387,6 +526,7 @@ impl<'s> Exchange<'s> {
             protocol,
             edns,
             plain_for: (suits && !edns).then_some(Trouble::Sign),
+            again: false,
         }
     }
 
@@ -394,21 +534,6 @@ impl<'s> Exchange<'s> {
     fn zone(&self) -> Option<u64> {
         let candidate = self.candidates.names.get(self.position)?;
         Some(edns::zone_of(&candidate.question))
-    }
-
-    /// Sends the query once more, without EDNS, while the first one stays open. The letters guard it as before.
-    fn launch_plain(
-        &mut self,
-        (place, plain_for): (usize, Option<Trouble>),
-        server: &Server,
-        session: &mut Session,
-    ) {
-        let way = Way {
-            protocol: Protocol::Udp,
-            edns: false,
-            plain_for,
-        };
-        self.launch(place, server, way, session);
     }
 
     /// Sends the query; gives the time, in ms.
@@ -423,31 +548,32 @@ impl<'s> Exchange<'s> {
             protocol,
             edns,
             plain_for,
+            again,
         } = way;
         let sent_us = session.transport.now_us();
         let now_ms = sent_us / 1000;
         let id = random::secure_u16();
         let values = &self.settings.values;
         let cookie = (edns && values.cookies).then(|| server.cookie(now_ms));
-        let flags = QueryFlags {
-            edns,
-            authentic_data: values.trust_ad,
-            cookie,
-        };
         let candidate = self.candidates.names.get(self.position)?;
         let random_case = values.random_case && !server.lacks(Ability::CaseEcho, now_ms);
         let spelled = random_case.then(|| spelling::at_random(&candidate.question));
         let question = spelled.as_ref().unwrap_or(&candidate.question);
+        let flags = self.query_flags(edns, cookie);
         encode_query(&mut session.query, id, question, flags);
         let opened = session
             .transport
             .open(server.address, protocol, &session.query);
         let handle = opened?;
-        metrics::count(match protocol {
-            Protocol::Udp => Metric::QueryUdp,
-            Protocol::Tcp => Metric::QueryTcp,
-        });
-        server.note_query(now_ms, self.settings.values.retry_ms);
+        if again {
+            metrics::count(Metric::Resent);
+        } else {
+            metrics::count(match protocol {
+                Protocol::Udp => Metric::QueryUdp,
+                Protocol::Tcp => Metric::QueryTcp,
+            });
+            server.note_query(now_ms);
+        }
         server.say_changes();
         trace!(
             "asking {} by {protocol:?} for {} type {}",
@@ -468,16 +594,29 @@ impl<'s> Exchange<'s> {
             spelled,
             strays: 0,
             sent_us,
+            packets: 1,
             attempt: self.attempts.get(place).map_or(0, |a| a.made),
             doubt: None,
         });
         Some(now_ms)
     }
 
+    fn query_flags(&self, edns: bool, cookie: Option<Cookie>) -> QueryFlags {
+        QueryFlags {
+            edns,
+            authentic_data: self.settings.values.trust_ad,
+            cookie,
+        }
+    }
+
     /// When [`look`](Self::look) is to be called again at the latest, ms.
     pub(super) fn next_look_ms(&self, now_ms: u64) -> u64 {
-        let next_ms = self.deadline_ms.min(self.plain_at_ms);
-        if self.better_one_left() {
+        let next_ms = self
+            .deadline_ms
+            .min(self.resends.at_ms)
+            .min(self.doubt_at_ms)
+            .min(self.try_at_ms);
+        if self.better_one_left() || self.pace != Pace::Normal {
             next_ms.min(now_ms.saturating_add(LOOK_INTERVAL_MS))
         } else {
             next_ms
@@ -496,27 +635,126 @@ impl<'s> Exchange<'s> {
             return;
         }
         self.now_ms = now_ms;
+        if self.pace != Pace::Normal && self.is_any_up() {
+            return self.go_on_normally(now_ms, session);
+        }
         if self.deadline_ms <= now_ms {
             return self.on_deadline(now_ms, session);
         }
         let current = self.settings.server(self.current_place);
-        if current.is_some_and(|server| !server.is_up()) && self.better_one_left() {
-            // Others waited for it in vain already.
-            self.timed_out = true;
-            return self.try_next_server(session);
+        if current.is_some_and(|server| !server.is_up()) {
+            if self.better_one_left() {
+                self.timed_out = true;
+                if let Some(flight) = self.newest_of_current() {
+                    metrics::count(Metric::Timeout);
+                    flight.server.note_passed_over();
+                }
+                return self.try_next_server(session);
+            }
+            self.hurry(now_ms);
         }
-        if self.plain_at_ms <= now_ms {
-            self.plain_at_ms = u64::MAX;
-            self.ask_silent_one_plainly(session);
+        if self.try_at_ms <= now_ms {
+            self.try_at_ms = now_ms.saturating_add(TRY_INTERVAL_MS);
+            self.try_those_down(self.usual_protocol(), session);
+        }
+        if self.doubt_at_ms <= now_ms {
+            self.doubt(now_ms, session);
+        }
+        if self.resends.at_ms <= now_ms {
+            self.send_again(now_ms, session);
         }
     }
 
-    /// The current server may be silent because a gateway drops queries with an OPT record.
-    fn ask_silent_one_plainly(&mut self, session: &mut Session) {
-        let place = self.current_place;
-        let is_silent = |f: &&Flight| f.place == place && f.could_go_plain() && f.strays == 0;
-        if let Some(server) = self.flights.iter().find(is_silent).map(|f| f.server) {
-            self.launch_plain((place, Some(Trouble::Sign)), &server, session);
+    /// The current server has been silent for as long as its answers usually take: asks whether it lives.
+    #[cold]
+    fn doubt(&mut self, now_ms: u64, session: &mut Session) {
+        self.doubt_at_ms = now_ms.saturating_add(DOUBT_INTERVAL_MS);
+        let newest = self
+            .newest_of_current()
+            .map(|f| (f.server, f.sent_us / 1000));
+        let Some((server, sent_ms)) = newest else {
+            return;
+        };
+        let since_ms = sent_ms.max(now_ms.saturating_sub(DOUBT_INTERVAL_MS));
+        if server.is_up() && server.is_quiet_since(since_ms) && server.claim_probe(now_ms) {
+            session.probe(&server, self.usual_protocol());
+        }
+    }
+
+    /// Sends the query of the attempt under way again: what came of it may be nothing because a packet was lost, or,
+    /// where the server has not shown that it knows EDNS, because a gateway drops such queries.
+    #[cold]
+    fn send_again(&mut self, now_ms: u64, session: &mut Session) {
+        let Some((newest, sockets)) = self.newest_of_attempt() else {
+            self.resends = Schedule::NEVER;
+            return;
+        };
+        let (server, handle) = (newest.server, newest.handle);
+        let anew = sockets == 1 && self.resends.packets >= resend::PACKETS_OF_FIRST_SOCKET;
+        // Whoever puts in forged replies must not get to see a query without cookie.
+        let is_silent = newest.strays == 0;
+        let way = if self.plain_is_due && is_silent && newest.could_go_plain() {
+            Some((false, Some(Trouble::Sign)))
+        } else {
+            anew.then_some((newest.edns, newest.plain_for))
+        };
+        if !server.is_up() || !server.may_resend(now_ms) {
+            return self.resends.put_off(now_ms);
+        }
+        self.plain_is_due = false;
+        if let Some((edns, plain_for)) = way {
+            let way = Way {
+                protocol: Protocol::Udp,
+                edns,
+                plain_for,
+                again: true,
+            };
+            self.launch(self.current_place, &server, way, session);
+        } else {
+            self.repeat(handle, session);
+        }
+        self.resends.sent(now_ms);
+    }
+
+    /// The last query that is open of those that went to the current server.
+    fn newest_of_current(&self) -> Option<&Flight> {
+        let mut newest_first = self.flights.iter().rev();
+        newest_first.find(|flight| flight.place == self.current_place)
+    }
+
+    /// The last query of the attempt under way and the number of those that are open; none where one is past being
+    /// sent again: it goes over TCP, or something came.
+    fn newest_of_attempt(&self) -> Option<(&Flight, usize)> {
+        let made = self.attempts.get(self.current_place)?.made;
+        let mut of_attempt = self
+            .flights
+            .iter()
+            .filter(|f| f.place == self.current_place && f.attempt == made);
+        let silent = |f: &&Flight| f.protocol == Protocol::Udp && f.doubt.is_none();
+        if !of_attempt.clone().all(|f| silent(&f)) {
+            return None;
+        }
+        let count = of_attempt.clone().count();
+        of_attempt.next_back().map(|newest| (newest, count))
+    }
+
+    /// Sends the same datagram from the same port.
+    #[cold]
+    fn repeat(&mut self, handle: Handle, session: &mut Session) {
+        let Some(candidate) = self.candidates.names.get(self.position) else {
+            return;
+        };
+        let Some(flight) = self.flights.iter().find(|f| f.handle == handle) else {
+            return;
+        };
+        let question = flight.spelled.as_ref().unwrap_or(&candidate.question);
+        let flags = self.query_flags(flight.edns, flight.cookie);
+        encode_odd_query(&mut session.query, flight.id, question, flags);
+        if session.transport.resend(handle, &session.query) {
+            metrics::count(Metric::Resent);
+            if let Some(flight) = self.flights.iter_mut().find(|f| f.handle == handle) {
+                flight.packets += 1;
+            }
         }
     }
 
@@ -557,10 +795,15 @@ impl<'s> Exchange<'s> {
         );
         if proven {
             note_manners(&server, &manners, now_us / 1000);
-            // A connection takes a round trip of its own.
+            // A connection takes a round trip of its own. Of several packets it is not known which one is answered.
             let is_datagram = protocol == Protocol::Udp;
-            let took_us = is_datagram.then(|| now_us.saturating_sub(flight.sent_us));
+            let is_measured = is_datagram && flight.packets == 1;
+            let took_us = is_measured.then(|| now_us.saturating_sub(flight.sent_us));
             server.note_reply(now_us / 1000, took_us);
+            if flight.packets > 1 {
+                server.note_resent(flight.packets - 1);
+            }
+            session.introduce(&server, self.settings.values.use_vc, now_us / 1000);
         }
         match verdict {
             Verdict::Answer(answer) => {
@@ -568,7 +811,7 @@ impl<'s> Exchange<'s> {
                     let zone = edns::zone_of(&candidate.question);
                     server.note_edns_trouble(trouble, zone, now_us / 1000);
                 }
-                if flight.strays == 0 {
+                if flight.strays == 0 && flight.packets == 1 {
                     session.transport.finish(handle);
                     self.flights.retain(|flight| flight.handle != handle);
                 }
@@ -631,6 +874,7 @@ impl<'s> Exchange<'s> {
             protocol,
             edns: flight.edns,
             plain_for: flight.plain_for,
+            again: false,
         });
     }
 
@@ -640,6 +884,7 @@ impl<'s> Exchange<'s> {
             protocol: flight.protocol,
             edns: false,
             plain_for: Some(trouble),
+            again: false,
         });
     }
 
@@ -670,7 +915,13 @@ impl<'s> Exchange<'s> {
             // left that it may not be able to read, and the letters guard the query as before.
             Some(flight) if lost.protocol == Protocol::Tcp && flight.may_do_without_edns() => {
                 flight.doubt = Some(Doubt { unreadable: false });
-                self.launch_plain((lost.place, None), &lost.server, session);
+                let way = Way {
+                    protocol: Protocol::Udp,
+                    edns: false,
+                    plain_for: None,
+                    again: false,
+                };
+                self.launch(lost.place, &lost.server, way, session);
             }
             Some(_) => {}
             None if lost.place == self.current_place => self.try_next_server(session),
@@ -695,6 +946,7 @@ impl<'s> Exchange<'s> {
                 protocol: Protocol::Tcp,
                 edns: self.edns_suits(server, self.now_ms),
                 plain_for: None,
+                again: false,
             };
             self.launch(place, server, way, session);
         }
@@ -768,7 +1020,8 @@ impl<'s> Exchange<'s> {
         }
         metrics::count(Metric::Timeout);
         if flight.protocol == Protocol::Udp || self.settings.values.use_vc {
-            flight.server.note_silence(sent_ms, now_ms);
+            let zone = self.zone().unwrap_or(1);
+            flight.server.note_silence(zone, sent_ms, now_ms);
         } else {
             flight.server.note_error();
         }
@@ -818,6 +1071,7 @@ impl<'s> Exchange<'s> {
 
     fn finish(&mut self, outcome: Outcome, session: &mut Session) {
         self.close_all(self.now_ms, session);
+        self.end_finding();
         let took_ms = self.now_ms.saturating_sub(self.started_ms);
         self.done = Some(Timed { outcome, took_ms });
     }

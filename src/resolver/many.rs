@@ -167,6 +167,11 @@ impl Transport for ManySockets {
         }
     }
 
+    fn resend(&mut self, handle: Handle, query: &[u8]) -> bool {
+        let channel = self.channels.get(&handle);
+        channel.is_some_and(|channel| channel.resend(query))
+    }
+
     /// The kernel forgets a socket that is closed; where a child has a copy of it, what still comes finds no channel.
     fn close(&mut self, handle: Handle) {
         self.channels.remove(&handle);

@@ -36,7 +36,14 @@ pub(super) struct QueryFlags {
     pub(super) cookie: Option<Cookie>,
 }
 
+/// As [`encode_query`], for those that are not written for each question.
+#[cold]
+pub(super) fn encode_odd_query(out: &mut Vec<u8>, id: u16, question: &[u8], flags: QueryFlags) {
+    encode_query(out, id, question, flags);
+}
+
 /// Writes a query with RD set. `question` is a question section of one: name, type, class.
+#[inline]
 pub(super) fn encode_query(out: &mut Vec<u8>, id: u16, question: &[u8], flags: QueryFlags) {
     const RECURSION_DESIRED: u8 = 1;
     const AUTHENTIC_DATA: u8 = 1 << 5;

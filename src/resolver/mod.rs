@@ -3,8 +3,9 @@
 //!
 //! [`config`] says whom to ask and how, `search` which names, `exchange` runs a question through
 //! servers and attempts over a [`Transport`], `reply` judges what comes back, `message`, `wire` and
-//! `rdata` read it, `edns` says which queries have an OPT record. `session` runs exchanges side by side. `hook` replaces all of that when a module
-//! has swapped the search function. Processes share what they know of the [`servers`], nothing else.
+//! `rdata` read it, `edns` says which queries have an OPT record, `resend` when one is sent again. `session` runs
+//! exchanges side by side. `hook` replaces all of that when a module has swapped the search function. Processes share what they know of the [`servers`], nothing else: `health` says whether one lives,
+//! `probe` asks it that.
 
 #[macro_use]
 mod trace;
@@ -15,13 +16,16 @@ mod datagrams;
 mod edns;
 mod exchange;
 mod findings;
+mod health;
 mod hook;
 pub mod hosts;
 mod many;
 mod message;
+mod probe;
 mod rdata;
 mod regular_file;
 mod reply;
+mod resend;
 mod resolv_conf;
 mod search;
 pub mod servers;
@@ -32,6 +36,9 @@ mod wire;
 
 pub use background::{Background, Done};
 pub use config::Settings;
+pub use health::ProbeHabit;
+#[doc(hidden)]
+pub use resend::hold_resends;
 pub use transport::{Event, Handle, Protocol, Transport};
 
 use crate::error::Failure;

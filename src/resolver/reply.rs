@@ -97,6 +97,13 @@ pub(super) fn is_reply(message: &[u8], id: u16, question: &[u8]) -> bool {
         .is_some_and(|head| is_of_query(&head, Some(id)).is_ok() && repeats(message, question))
 }
 
+/// True when such a message is an error without the question: of a server that does not read what it refuses.
+pub(super) fn is_bare_error(message: &[u8], id: u16) -> bool {
+    Head::decode(message).is_some_and(|head| {
+        is_of_query(&head, Some(id)).is_ok() && head.questions == 0 && head.rcode != 0
+    })
+}
+
 /// Judges a message that came from the server and port that were asked.
 pub(super) fn judge(message: &[u8], asked: &Asked<'_>) -> (Verdict, Manners) {
     let mut manners = Manners::default();

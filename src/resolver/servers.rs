@@ -1,11 +1,11 @@
 //! What is known of each nameserver, in memory that all forked processes share.
 //!
-//! A server is up or down. It goes down when a query got no answer in its time and nobody else got one
-//! from it meanwhile either, or when nothing can be sent to it. That the network says so is not enough: anybody
-//! can send such a notice, it holds nothing of the query but its ports. Any answer brings it up again. While it is
-//! down it is asked only when nothing better is left, and now and then with a copy of a real query: at
-//! once after it went down, so that one lost packet costs little, and from then on every
-//! `dns_server_retry` seconds. One process wins the right to send such a copy, by one compare-and-swap.
+//! A server is up or down: `health` says how that is found out. That the network says so is not enough:
+//! anybody can send such a notice, it holds nothing of the query but its ports. Any answer brings it up again. While
+//! it is down it is asked only when nothing better is left, and now and then tried with the probe, and with a copy
+//! of a real query unless it is known to answer the probe: at once after it went down, so that one lost packet costs
+//! little, and from then on every `dns_server_retry` seconds, or five times a second while no server is up. One process
+//! wins the right to do so, by one compare-and-swap.
 //!
 //! Everything is a hint: no lock, single words, and a torn or lost update costs a query at worst.
 
@@ -14,7 +14,8 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use super::cookie::{Cookie, CookieCell};
 use super::edns::Trouble;
-use super::trace;
+use super::health::{Health, ProbeHabit};
+use super::{resend, trace};
 use crate::host::log::Level;
 use crate::host::shared::{Shared, shared_struct};
 use crate::host::{clock, random};
@@ -27,6 +28,19 @@ pub const LATENCY_BUCKETS: usize = 24;
 const FIRST_RTO_MS: u64 = 1000;
 /// Least such time, ms: a server that has to ask others takes longer than one that knows.
 const MIN_RTO_MS: u64 = 500;
+/// After how long a query is sent again before any round trip was measured, ms.
+const FIRST_RESEND_MS: u64 = 300;
+/// The least such time, ms.
+const MIN_RESEND_MS: u64 = 200;
+/// How often that time may be doubled.
+const MAX_BACKOFF: u32 = 5;
+/// After how long without an answer a server is in doubt before any round trip was measured, ms. Together with
+/// the next one that is less than half a second.
+const FIRST_DOUBT_MS: u64 = 100;
+/// How long the answer to the probe is then waited for, ms.
+const FIRST_PATIENCE_MS: u64 = 380;
+/// The longest that either takes, ms, however slow a server's answers are.
+const MAX_PATIENCE_MS: u64 = 1000;
 /// How long a server is taken not to have an ability, ms: it may have been replaced since.
 const DISABILITY_MS: u64 = 900_000;
 
@@ -61,14 +75,14 @@ struct Slot {
     port: AtomicU64,
     /// Last query, ms.
     used_ms: AtomicU64,
-    /// Last answer, ms.
-    answered_ms: AtomicU64,
-    /// 0 = up; else it is down and may be tried with a copy of a query from this time on, ms.
-    retry_ms: AtomicU64,
+    health: Health,
     /// Smoothed round trip time in the low half, its variation above, µs. 0 = never measured.
     round_trip: AtomicU64,
-    /// Timeouts and network errors since the last answer.
-    failures: AtomicU32,
+    /// How often the time after which a query is sent again was doubled since the last measurement.
+    backoff: AtomicU32,
+    /// How many packets may be sent again, see [`resend::take_allowance`].
+    allowance: AtomicU64,
+    resends: AtomicU64,
     queries: AtomicU64,
     answers: AtomicU64,
     timeouts: AtomicU64,
@@ -88,10 +102,13 @@ struct Slot {
 }
 
 static SERVERS: Shared<[Slot; SLOTS]> = Shared::new();
+/// Until when a question goes on though no server is up, ms: the one that found it out; see [`claim_finding`].
+static FINDER: Shared<[AtomicU64; 1]> = Shared::new();
 
 /// Maps the memory and reads the configuration; before fork.
 pub(crate) fn prepare() {
     SERVERS.get();
+    FINDER.get();
     super::config::prepare();
 }
 
@@ -131,39 +148,25 @@ impl Server {
 
     /// False while the server is thought not to answer.
     pub(super) fn is_up(&self) -> bool {
-        self.slot().retry_ms.load(Ordering::Relaxed) == 0
+        self.slot().health.is_up()
     }
 
-    /// A query was sent. One to a server that is down does for the copy that would be due.
-    pub(super) fn note_query(&self, now_ms: u64, retry_ms: u64) {
+    /// A query was sent.
+    pub(super) fn note_query(&self, now_ms: u64) {
         let slot = self.slot();
         slot.used_ms.store(now_ms, Ordering::Relaxed);
         slot.queries.fetch_add(1, Ordering::Relaxed);
-        let due_ms = slot.retry_ms.load(Ordering::Relaxed);
-        if due_ms != 0 && due_ms <= now_ms {
-            let next_ms = now_ms.saturating_add(retry_ms).max(1);
-            // Lost to another process: then that one asks, too, or has just heard from the server.
-            let _ = slot.retry_ms.compare_exchange(
-                due_ms,
-                next_ms,
-                Ordering::Relaxed,
-                Ordering::Relaxed,
-            );
-        }
     }
 
     /// A reply to a query came, whatever it says. `took_us` where that is known to the point.
     pub(super) fn note_reply(&self, now_ms: u64, took_us: Option<u64>) {
         let slot = self.slot();
-        slot.answered_ms.store(now_ms, Ordering::Relaxed);
+        slot.health.answered(now_ms);
         slot.answers.fetch_add(1, Ordering::Relaxed);
-        if slot.failures.load(Ordering::Relaxed) != 0 {
-            slot.failures.store(0, Ordering::Relaxed);
-        }
-        if slot.retry_ms.load(Ordering::Relaxed) != 0 {
-            slot.retry_ms.store(0, Ordering::Relaxed);
-        }
         let Some(took_us) = took_us else { return };
+        if slot.backoff.load(Ordering::Relaxed) != 0 {
+            slot.backoff.store(0, Ordering::Relaxed);
+        }
         let took_us = u32::try_from(took_us).unwrap_or(u32::MAX).max(1);
         let old = slot.round_trip.load(Ordering::Relaxed);
         slot.round_trip
@@ -179,52 +182,121 @@ impl Server {
         self.slot().errors.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// No reply to a query of `sent_ms` in its time.
-    pub(super) fn note_silence(&self, sent_ms: u64, now_ms: u64) {
+    /// No reply to a query of `sent_ms` about the zone in its time.
+    pub(super) fn note_silence(&self, zone: u64, sent_ms: u64, now_ms: u64) {
         let slot = self.slot();
         slot.timeouts.fetch_add(1, Ordering::Relaxed);
-        // It answered others since: then it is this name that is slow, or the packet was lost.
-        if slot.answered_ms.load(Ordering::Relaxed) <= sent_ms {
-            self.mark_down(slot, now_ms);
+        if slot.health.silent(zone, sent_ms, now_ms) {
+            trace!("server {} is down", self.address);
         }
+    }
+
+    /// It is down, so a query to it is not waited for any longer.
+    pub(super) fn note_passed_over(&self) {
+        let slot = self.slot();
+        slot.timeouts.fetch_add(1, Ordering::Relaxed);
+        slot.health.failed();
     }
 
     /// The network says that a query did not reach the server, or a connection ended without an answer.
     pub(super) fn note_lost(&self) {
         let slot = self.slot();
         slot.errors.fetch_add(1, Ordering::Relaxed);
-        slot.failures.fetch_add(1, Ordering::Relaxed);
+        slot.health.failed();
     }
 
     /// This host knows no way to the server.
     pub(super) fn note_unreachable(&self, now_ms: u64) {
         let slot = self.slot();
         slot.errors.fetch_add(1, Ordering::Relaxed);
-        self.mark_down(slot, now_ms);
-    }
-
-    fn mark_down(&self, slot: &Slot, now_ms: u64) {
-        slot.failures.fetch_add(1, Ordering::Relaxed);
-        // Who is first says so; a time for the next try that is already set stays.
-        let marked =
-            slot.retry_ms
-                .compare_exchange(0, now_ms.max(1), Ordering::Relaxed, Ordering::Relaxed);
-        if marked.is_ok() {
+        if slot.health.unreachable(now_ms) {
             trace!("server {} is down", self.address);
         }
     }
 
-    /// True for the one process that is to send a copy of its query to this server, which is down.
-    pub(super) fn claim_retry(&self, now_ms: u64, retry_ms: u64) -> bool {
-        let slot = self.slot();
-        let due_ms = slot.retry_ms.load(Ordering::Relaxed);
-        if due_ms == 0 || due_ms > now_ms {
-            return false;
+    /// True for the one process that is to try this server, which is down. `often`: no server is up.
+    pub(super) fn claim_try(&self, now_ms: u64, retry_ms: u64, often: bool) -> bool {
+        self.slot().health.claim_try(now_ms, retry_ms, often)
+    }
+
+    /// True when nothing came from it since a time.
+    pub(super) fn is_quiet_since(&self, since_ms: u64) -> bool {
+        self.slot().health.is_quiet_since(since_ms)
+    }
+
+    /// True for the one process that is to send the probe.
+    pub(super) fn claim_probe(&self, now_ms: u64) -> bool {
+        self.slot().health.claim_probe(now_ms)
+    }
+
+    /// True for the one process that is to send the probe to a server that has just answered, to see whether it
+    /// answers that, too.
+    #[inline]
+    pub(super) fn claim_introduction(&self, now_ms: u64) -> bool {
+        self.slot().health.claim_introduction(now_ms)
+    }
+
+    /// True when it is known to answer the probe.
+    pub(super) fn answers_probe(&self) -> bool {
+        self.slot().health.habit() == ProbeHabit::Answers
+    }
+
+    /// The probe of `sent_ms` was answered.
+    pub(super) fn note_probe_answered(&self, sent_ms: u64, now_ms: u64) {
+        let health = &self.slot().health;
+        health.answered(now_ms);
+        health.probe_answered(sent_ms);
+    }
+
+    /// The probe of `sent_ms` was not answered in the time of a live server.
+    pub(super) fn note_probe_silent(&self, sent_ms: u64, now_ms: u64) {
+        if self.slot().health.probe_silent(sent_ms, now_ms) {
+            trace!("server {} is down", self.address);
         }
-        let next_ms = now_ms.saturating_add(retry_ms).max(1);
-        slot.retry_ms
-            .compare_exchange(due_ms, next_ms, Ordering::Relaxed, Ordering::Relaxed)
-            .is_ok()
+    }
+
+    /// Nobody waits for the answer to the probe of `sent_ms` any more. `lived`: it answered something just before.
+    pub(super) fn note_probe_over(&self, sent_ms: u64, lived: bool) {
+        self.slot().health.probe_over(sent_ms, lived);
+    }
+
+    /// How long the probe is waited for, ms: it is answered as soon as it arrives.
+    pub(super) fn probe_patience_ms(&self) -> u64 {
+        let round_trip = self.slot().round_trip.load(Ordering::Relaxed);
+        if round_trip == 0 {
+            return FIRST_PATIENCE_MS;
+        }
+        let smoothed_ms = (round_trip & u64::from(u32::MAX)) / 1000;
+        (2 * smoothed_ms).clamp(MIN_RESEND_MS, MAX_PATIENCE_MS)
+    }
+
+    /// An answer came to a query that was sent more than once: which packet it answers is not known, so the next
+    /// query gets more time (RFC 6298 section 5).
+    pub(super) fn note_resent(&self, again: u32) {
+        let backoff = &self.slot().backoff;
+        let doubled = backoff.load(Ordering::Relaxed).saturating_add(again);
+        backoff.store(doubled.min(MAX_BACKOFF), Ordering::Relaxed);
+    }
+
+    /// After how long without an answer it is asked whether the server lives, and a query is sent again, ms.
+    pub(super) fn patience_ms(&self) -> (u64, u64) {
+        let slot = self.slot();
+        let backoff = slot.backoff.load(Ordering::Relaxed).min(MAX_BACKOFF);
+        match slot.measured_ms() {
+            Some(usual_ms) => (usual_ms.min(MAX_PATIENCE_MS), usual_ms << backoff),
+            None => (FIRST_DOUBT_MS, FIRST_RESEND_MS << backoff),
+        }
+    }
+
+    /// True when a packet may be sent again now; counts it.
+    pub(super) fn may_resend(&self, now_ms: u64) -> bool {
+        let slot = self.slot();
+        let queries = slot.queries.load(Ordering::Relaxed);
+        let may = resend::take_allowance(&slot.allowance, queries, now_ms);
+        if may {
+            slot.resends.fetch_add(1, Ordering::Relaxed);
+        }
+        may
     }
 
     /// After how long without a reply something is wrong, ms (RFC 6298 section 2).
@@ -421,6 +493,13 @@ fn find_or_take(address: &SocketAddr, key: u64) -> usize {
 }
 
 impl Slot {
+    /// How long an answer usually takes, at the utmost, ms; `None` = never measured.
+    fn measured_ms(&self) -> Option<u64> {
+        let round_trip = self.round_trip.load(Ordering::Relaxed);
+        let (smoothed, variation) = (round_trip & u64::from(u32::MAX), round_trip >> 32);
+        (round_trip != 0).then(|| ((smoothed + 4 * variation) / 1000).max(MIN_RESEND_MS))
+    }
+
     fn knows_edns(&self, now_ms: u64) -> bool {
         let seen_ms = self.edns_seen_ms.load(Ordering::Relaxed);
         seen_ms != 0 && now_ms.saturating_sub(seen_ms) < DISABILITY_MS
@@ -452,7 +531,8 @@ impl Slot {
     fn forget(&self) {
         self.forget_state();
         let counts = [&self.queries, &self.answers, &self.timeouts, &self.errors];
-        for count in counts.into_iter().chain([&self.used_ms]) {
+        let others = [&self.used_ms, &self.resends, &self.allowance];
+        for count in counts.into_iter().chain(others) {
             count.store(0, Ordering::Relaxed);
         }
         for count in &self.latency {
@@ -462,11 +542,10 @@ impl Slot {
 
     /// Forgets what could make the server be treated differently from a new one; the counts stay.
     fn forget_state(&self) {
-        for word in [&self.retry_ms, &self.round_trip, &self.answered_ms] {
-            word.store(0, Ordering::Relaxed);
-        }
+        self.health.forget();
+        self.round_trip.store(0, Ordering::Relaxed);
         self.forget_abilities();
-        self.failures.store(0, Ordering::Relaxed);
+        self.backoff.store(0, Ordering::Relaxed);
         self.cookies.forget();
     }
 
@@ -486,8 +565,26 @@ impl Slot {
     }
 }
 
+/// True for the one question, over all processes, that goes on until `until_ms` though no server is up.
+pub(super) fn claim_finding(now_ms: u64, until_ms: u64) -> bool {
+    let [finder] = FINDER.get();
+    let other_ms = finder.load(Ordering::Relaxed);
+    other_ms <= now_ms
+        && finder
+            .compare_exchange(other_ms, until_ms, Ordering::Relaxed, Ordering::Relaxed)
+            .is_ok()
+}
+
+/// The question that went on until `until_ms` has ended.
+pub(super) fn end_finding(until_ms: u64) {
+    let [finder] = FINDER.get();
+    let _ = finder.compare_exchange(until_ms, 0, Ordering::Relaxed, Ordering::Relaxed);
+}
+
 /// Forgets, for all servers, what could make one be treated differently from a new one.
 pub(super) fn forget() {
+    let [finder] = FINDER.get();
+    finder.store(0, Ordering::Relaxed);
     for slot in SERVERS.get() {
         slot.forget_state();
     }
@@ -496,6 +593,7 @@ pub(super) fn forget() {
 /// Forgets all servers; for tests.
 #[doc(hidden)]
 pub fn forget_all() {
+    forget();
     for slot in SERVERS.get() {
         slot.forget();
         slot.key.store(0, Ordering::Relaxed);
@@ -514,16 +612,20 @@ pub(super) fn forget_abilities() {
 pub struct ServerStatus {
     /// Where it listens.
     pub address: SocketAddr,
-    /// It is asked in its turn; otherwise only when nothing better is left, and with copies of queries.
+    /// It is asked in its turn; otherwise only when nothing better is left, and now and then tried.
     pub up: bool,
+    /// How it takes the probe.
+    pub probe: ProbeHabit,
     /// Timeouts and network errors since the last answer.
     pub failures: u32,
     /// Smoothed round trip time, µs (RFC 6298); 0 = never measured.
     pub round_trip_us: u32,
     /// Variation of it, µs.
     pub variation_us: u32,
-    /// Queries sent, copies and repetitions included.
+    /// Queries sent, copies and repetitions after an answer included.
     pub queries: u64,
+    /// Packets that were sent again because no answer came.
+    pub resends: u64,
     /// Replies that fitted a query, errors included.
     pub answers: u64,
     /// Queries that were not answered in time.
@@ -553,11 +655,13 @@ pub fn snapshot() -> Vec<ServerStatus> {
         }
         Some(ServerStatus {
             address,
-            up: slot.retry_ms.load(Ordering::Relaxed) == 0,
-            failures: slot.failures.load(Ordering::Relaxed),
+            up: slot.health.is_up(),
+            probe: slot.health.habit(),
+            failures: slot.health.failures(),
             round_trip_us: round_trip as u32,
             variation_us: (round_trip >> 32) as u32,
             queries: slot.queries.load(Ordering::Relaxed),
+            resends: slot.resends.load(Ordering::Relaxed),
             answers: slot.answers.load(Ordering::Relaxed),
             timeouts: slot.timeouts.load(Ordering::Relaxed),
             errors: slot.errors.load(Ordering::Relaxed),

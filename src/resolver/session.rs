@@ -1,4 +1,4 @@
-//! What outlives one call: the transport, and queries that servers which are down may still answer.
+//! What outlives one call: the transport, queries that servers which are down may still answer, and probes.
 //!
 //! A process asks only while somebody calls it, so it cannot wait for a server that may be coming back.
 //! It leaves the query open instead, and looks for the reply when it is called again.
@@ -6,9 +6,10 @@
 use std::cell::RefCell;
 
 use super::exchange::Exchange;
+use super::probe::{Probes, Purpose};
 use super::reply;
 use super::servers::Server;
-use super::transport::{Event, Handle, SystemTransport, Transport};
+use super::transport::{Event, Handle, Protocol, SystemTransport, Transport};
 use super::wire::Octets;
 use crate::host::metrics::{self, Metric};
 use crate::host::{clock, fork};
@@ -41,6 +42,7 @@ pub(super) struct Session {
     /// Room for a query that is being written.
     pub(super) query: Vec<u8>,
     late: Vec<Late>,
+    probes: Probes,
     fork_generation: u32,
 }
 
@@ -78,6 +80,7 @@ pub(super) fn with_transport<R>(transport: Box<dyn Transport>, work: impl FnOnce
     let result = work();
     if let Some(mut session) = SESSION.replace(before) {
         session.close_late(|_| true);
+        session.probes.close(session.transport.as_mut());
     }
     result
 }
@@ -88,6 +91,7 @@ impl Session {
             transport,
             query: Vec::new(),
             late: Vec::new(),
+            probes: Probes::default(),
             fork_generation: fork::generation(),
         }
     }
@@ -98,6 +102,26 @@ impl Session {
             self.transport.close(self.late.remove(0).handle);
         }
         self.late.push(late);
+    }
+
+    /// Asks whether a server lives. The caller has claimed that.
+    pub(super) fn probe(&mut self, server: &Server, protocol: Protocol) {
+        self.send_probe(server, protocol, Purpose::Verdict);
+    }
+
+    /// Asks it of a server that has just answered something, unless that is known.
+    #[inline]
+    pub(super) fn introduce(&mut self, server: &Server, use_vc: bool, now_ms: u64) {
+        if server.claim_introduction(now_ms) {
+            let protocol = if use_vc { Protocol::Tcp } else { Protocol::Udp };
+            self.send_probe(server, protocol, Purpose::Introduction);
+        }
+    }
+
+    #[cold]
+    fn send_probe(&mut self, server: &Server, protocol: Protocol, purpose: Purpose) {
+        let way = (self.transport.as_mut(), &mut self.query);
+        self.probes.send((server, protocol), purpose, way);
     }
 
     /// Runs all questions to their end.
@@ -143,6 +167,7 @@ impl Session {
             let Some(next_ms) = waiting.map(|e| e.next_look_ms(now_ms)).min() else {
                 break;
             };
+            let next_ms = next_ms.min(self.next_verdict_ms());
             let end_ms = exchanges.first().and_then(|first| end(first, now_ms));
             let next_ms = end_ms.map_or(next_ms, |end_ms| next_ms.min(end_ms));
             if end_ms.is_some_and(|end_ms| now_ms >= end_ms) {
@@ -156,6 +181,9 @@ impl Session {
                     Some(owner) => owner.on_event(handle, event, self),
                     None => self.on_late_event(handle, event),
                 }
+            } else {
+                let now_ms = self.transport.now_ms();
+                self.settle_probes(now_ms);
             }
             if exchanges.iter().all(Exchange::is_done) {
                 break;
@@ -168,20 +196,46 @@ impl Session {
         }
     }
 
+    #[inline]
     fn look_for_late_replies(&mut self) {
-        if self.late.is_empty() {
-            return;
+        if !(self.late.is_empty() && self.probes.is_empty()) {
+            self.take_late_replies();
         }
+    }
+
+    #[cold]
+    fn take_late_replies(&mut self) {
         let now_ms = self.transport.now_ms();
         while let Some((handle, event)) = self.transport.wait(now_ms) {
             self.on_late_event(handle, event);
         }
         self.close_overdue(now_ms);
+        self.settle_probes(now_ms);
     }
 
     /// Gives up the queries to servers that are down whose time is over.
     pub(super) fn close_overdue(&mut self, now_ms: u64) {
         self.close_late(|late| late.until_ms <= now_ms);
+    }
+
+    /// When [`settle_probes`](Self::settle_probes) is to be called at the latest, ms.
+    pub(super) fn next_verdict_ms(&self) -> u64 {
+        self.probes.next_ms()
+    }
+
+    /// True for the handle of a probe.
+    pub(super) fn is_probe(&self, handle: Handle) -> bool {
+        self.probes.owns(handle)
+    }
+
+    /// Says of the probes what the time says. The caller has taken the messages that were there: one that waits to be
+    /// read may be the answer.
+    #[cold]
+    pub(super) fn settle_probes(&mut self, now_ms: u64) {
+        if !self.probes.is_empty() {
+            let way = (self.transport.as_mut(), &mut self.query);
+            self.probes.settle(now_ms, way);
+        }
     }
 
     fn close_late(&mut self, which: impl Fn(&Late) -> bool) {
@@ -194,8 +248,14 @@ impl Session {
         });
     }
 
-    /// What came for a query that nobody waits for any more.
+    /// What came for a query that nobody waits for any more, or for a probe.
     pub(super) fn on_late_event(&mut self, handle: Handle, event: Event) {
+        if self
+            .probes
+            .on_event(handle, &event, self.transport.as_mut())
+        {
+            return;
+        }
         let Some(late) = self.late.iter_mut().find(|late| late.handle == handle) else {
             return;
         };

@@ -62,6 +62,12 @@ pub trait Transport {
     /// Sends a query without waiting; `None` if it cannot be sent.
     fn open(&mut self, server: SocketAddr, protocol: Protocol, query: &[u8]) -> Option<Handle>;
 
+    /// Sends the same query over UDP once more, from the same port; false if that cannot be done.
+    fn resend(&mut self, handle: Handle, query: &[u8]) -> bool {
+        let _ = (handle, query);
+        false
+    }
+
     /// Gives up a query; no event of it is reported any more.
     fn close(&mut self, handle: Handle);
 
@@ -159,6 +165,13 @@ impl Transport for SystemTransport {
         }
     }
 
+    fn resend(&mut self, handle: Handle, query: &[u8]) -> bool {
+        let mut channels = self.channels.iter();
+        channels
+            .find(|channel| channel.handle == handle)
+            .is_some_and(|channel| channel.resend(query))
+    }
+
     fn close(&mut self, handle: Handle) {
         self.channels.retain(|channel| channel.handle != handle);
         self.ready.retain(|(owner, _)| *owner != handle);
@@ -249,6 +262,14 @@ impl Channel {
             Protocol::Tcp => Connection::open(server, query).map(Socket::Tcp),
         }?;
         Ok(Self { handle, socket })
+    }
+
+    /// As [`Transport::resend`].
+    pub(super) fn resend(&self, query: &[u8]) -> bool {
+        match &self.socket {
+            Socket::Udp(datagram) => datagram.resend(query).is_ok(),
+            Socket::Tcp(_) => false,
+        }
     }
 
     pub(super) fn fd(&self) -> RawFd {

@@ -10,6 +10,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use kamailio_dns::host::clock;
 use kamailio_dns::resolver::{Event, Handle, Protocol, Transport};
 
+use crate::support::network::{is_probe, reply};
 use crate::support::wire;
 
 /// A query that was sent and not given up.
@@ -103,14 +104,31 @@ impl Net {
             Arrival::Failure => query.arrived.push_back(Event::Failed),
             Arrival::Silence => {
                 let client = query.client;
-                if let Doing::Waiting(until_ms) = state.clients[client] {
-                    let ms = until_ms.saturating_sub(state.now_ms);
-                    state.pass(ms);
-                }
+                drop(state);
+                self.wait_in_vain(client);
             }
         }
         self.changed.notify_all();
         true
+    }
+
+    /// Lets time pass until a client has waited long enough: it looks around meanwhile, then asks anew or gives up.
+    fn wait_in_vain(&self, client: usize) {
+        let sent = self.sent();
+        loop {
+            let mut state = self.lock();
+            let Doing::Waiting(until_ms) = state.clients[client] else {
+                return;
+            };
+            let ms = until_ms.saturating_sub(state.now_ms);
+            state.pass(ms);
+            drop(state);
+            self.changed.notify_all();
+            self.settle();
+            if self.sent() != sent {
+                return;
+            }
+        }
     }
 
     /// True when a query that nothing has happened to fits.
@@ -195,9 +213,15 @@ impl Transport for ClientTransport {
             return None;
         }
         state.last_handle += 1;
-        state.sent += 1;
         let handle = Handle(state.last_handle);
-        let (name, qtype) = read_question(query);
+        let is_probe = is_probe(query);
+        let (name, qtype) = if is_probe {
+            // The question whether the server lives is no part of the scenario: it does.
+            ("localhost".to_owned(), wire::A)
+        } else {
+            state.sent += 1;
+            read_question(query)
+        };
         state.queries.push(OutQuery {
             handle,
             client: self.client,
@@ -206,8 +230,11 @@ impl Transport for ClientTransport {
             name,
             qtype,
             tcp: protocol == Protocol::Tcp,
-            arrived: VecDeque::new(),
-            settled: false,
+            arrived: is_probe
+                .then(|| Event::Message(reply(query, 0x8005, false)))
+                .into_iter()
+                .collect(),
+            settled: is_probe,
         });
         Some(handle)
     }

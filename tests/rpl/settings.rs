@@ -115,6 +115,7 @@ impl Settings {
     /// Puts them into force until the guard is dropped.
     pub fn put(&self) -> OptionsGuard {
         let mut guard = OptionsGuard::take();
+        guard.hold_resends();
         for (name, value) in &self.options {
             guard.set(name, value);
         }

@@ -5,7 +5,8 @@
 //!   without records get NXDOMAIN and names without records of the type NODATA, both with a SOA.
 //! * scripts: [`Server::script`] gives the replies to one question, in turn; the last one stays.
 //!
-//! Every query is noted: [`Server::queries`], [`Server::count`].
+//! Every query is noted: [`Server::queries`], [`Server::count`]. The question whether it lives is answered, whatever
+//! else it is told, and counted for itself: [`Server::ignore_probes`], [`Server::probes`].
 
 use std::collections::HashMap;
 use std::io::{Read, Write};
@@ -36,6 +37,13 @@ pub struct Query {
     pub source_port: u16,
     /// UDP payload size of its OPT record, if it has one.
     pub edns: Option<u16>,
+}
+
+impl Query {
+    /// True for the question whether the server lives: `localhost A` without RD.
+    fn is_probe(&self) -> bool {
+        self.name == "localhost" && self.qtype == super::A && self.flags & 0x0100 == 0
+    }
 }
 
 /// What the server does with one query.
@@ -247,10 +255,20 @@ struct State {
     default: Option<Reply>,
     negative_ttl: (u32, u32),
     queries: Vec<Query>,
+    probes: usize,
+    is_mute: bool,
 }
 
 impl State {
     fn reply_to(&mut self, query: &Query) -> Reply {
+        if query.is_probe() {
+            self.probes += 1;
+            return if self.is_mute {
+                Reply::dropped()
+            } else {
+                Reply::rcode(5)
+            };
+        }
         self.queries.push(query.clone());
         let key = (query.name.clone(), query.qtype);
         if let Some(script) = self.scripts.get_mut(&key) {
@@ -405,6 +423,17 @@ impl Server {
             .iter()
             .filter(|q| q.name == name && q.qtype == qtype)
             .count()
+    }
+
+    /// Makes it not answer the question whether it lives.
+    pub fn ignore_probes(&self) -> &Self {
+        self.lock().is_mute = true;
+        self
+    }
+
+    /// Number of questions so far whether the server lives.
+    pub fn probes(&self) -> usize {
+        self.lock().probes
     }
 
     /// Number of queries so far.

@@ -34,7 +34,7 @@ pub mod watchdog;
 pub mod wire;
 
 pub use dns_server::{Query, Reply, Server};
-pub use options::{OptionsGuard, use_server, use_servers};
+pub use options::{OptionsGuard, use_server, use_servers, use_servers_as_ever};
 #[cfg(feature = "use_dns_cache")]
 pub use setup::Setup;
 pub use watchdog::Watchdog;

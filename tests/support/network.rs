@@ -16,6 +16,8 @@ use kamailio_dns::rr::RecordType;
 pub enum Manner {
     /// An address after so many ms.
     Answers(u64),
+    /// The same, and that is the way to it: the probe takes as long.
+    Far(u64),
     /// SERVFAIL after so many ms.
     Fails(u64),
     /// Nothing.
@@ -37,7 +39,14 @@ pub struct Sent {
     pub server: SocketAddr,
     pub protocol: Protocol,
     pub octets: Vec<u8>,
+    /// The query that it was sent for; more than one packet of one query have the same.
+    pub handle: Handle,
+    /// It was sent before, from the same port.
+    pub again: bool,
 }
+
+/// The longest that a server takes which answers the probe, ms.
+const PROBE_MS: u64 = 20;
 
 /// Gives the reply to a query, or none.
 type Script = Box<dyn FnMut(&[u8], Protocol) -> Option<Vec<u8>>>;
@@ -54,7 +63,15 @@ struct World {
     /// Servers that end a TCP connection on which they have nothing to say.
     ends_tcp: Vec<SocketAddr>,
     sent: Vec<Sent>,
+    /// Probes that were sent.
+    probes: Vec<Sent>,
+    /// Servers that live and do not answer the probe.
+    mute: Vec<SocketAddr>,
+    /// Packets that get lost yet.
+    losing: u32,
+    losing_probes: u32,
     open: Vec<Handle>,
+    open_queries: HashMap<Handle, (SocketAddr, Protocol)>,
     coming: Vec<(u64, Handle, Event)>,
     interruption: Option<Interruption>,
 }
@@ -128,10 +145,35 @@ impl Network {
         self.0.borrow().now_ms
     }
 
-    /// Last octets of the servers that were sent to since the last call, with the times in ms.
+    /// Makes a server not answer the probe.
+    pub fn mute(&self, address: &str) {
+        let address = address.parse().expect("address and port");
+        self.0.borrow_mut().mute.push(address);
+    }
+
+    /// Last octets of the servers that were sent the probe since the last call, with the times in ms.
+    pub fn take_probes(&self) -> Vec<(u64, u8)> {
+        let probes = std::mem::take(&mut self.0.borrow_mut().probes);
+        let seen = probes.iter().map(|s| (s.at_ms, last_octet(&s.server)));
+        seen.collect()
+    }
+
+    /// Loses the next probes on their way to a server.
+    pub fn lose_probes(&self, packets: u32) {
+        self.0.borrow_mut().losing_probes = packets;
+    }
+
+    /// Loses the next packets on their way to a server, but no probes.
+    pub fn lose(&self, packets: u32) {
+        self.0.borrow_mut().losing = packets;
+    }
+
+    /// Last octets of the servers that were sent to since the last call, with the times in ms; without packets that
+    /// were sent again from the same port.
     pub fn take_sent(&self) -> Vec<(u64, u8)> {
         let sent = std::mem::take(&mut self.0.borrow_mut().sent);
         sent.iter()
+            .filter(|s| !s.again)
             .map(|s| (s.at_ms, last_octet(&s.server)))
             .collect()
     }
@@ -184,6 +226,11 @@ pub fn last_octet(server: &SocketAddr) -> u8 {
     }
 }
 
+/// True for the question whether a server lives: `localhost A` without RD.
+pub fn is_probe(query: &[u8]) -> bool {
+    query.get(2) == Some(&0) && query.get(12..) == Some(b"\x09localhost\x00\x00\x01\x00\x01")
+}
+
 /// End of the question section.
 pub fn question_end(query: &[u8]) -> usize {
     let mut at = 12;
@@ -204,33 +251,69 @@ pub fn reply(query: &[u8], flags: u16, with_address: bool) -> Vec<u8> {
     out
 }
 
-impl Transport for Network {
-    fn now_ms(&self) -> u64 {
-        self.0.borrow().now_ms
+impl World {
+    /// A server that lives answers the probe by itself, however long it takes to find a name.
+    fn receive_probe(&mut self, packet: &Sent, manner: Manner) {
+        if self.losing_probes > 0 {
+            self.losing_probes -= 1;
+            return;
+        }
+        let after_ms = match manner {
+            _ if self.mute.contains(&packet.server) => return,
+            _ if self.scripts.contains_key(&packet.server) => 1,
+            Manner::Silent | Manner::Unsendable => return,
+            Manner::Closed(ms) => {
+                let notice = (packet.at_ms + ms, packet.handle, Event::Failed);
+                return self.coming.push(notice);
+            }
+            Manner::Far(ms) => ms,
+            Manner::Fails(ms)
+            | Manner::Answers(ms)
+            | Manner::SilentForSlow(ms)
+            | Manner::NoTcp(ms) => ms.min(PROBE_MS),
+        };
+        let answer = Event::Message(reply(&packet.octets, 0x8005, false));
+        let coming = (packet.at_ms + after_ms, packet.handle, answer);
+        self.coming.push(coming);
     }
 
-    fn open(&mut self, server: SocketAddr, protocol: Protocol, query: &[u8]) -> Option<Handle> {
-        let world = &mut *self.0.borrow_mut();
-        let at_ms = world.now_ms;
-        world.sent.push(Sent {
+    /// What a server does with a packet; false if it cannot be sent.
+    fn receive(&mut self, packet: Sent) -> bool {
+        let Sent {
             at_ms,
             server,
             protocol,
-            octets: query.to_vec(),
-        });
-        let manner = world
-            .servers
-            .get(&server)
-            .copied()
-            .unwrap_or(Manner::Silent);
-        static HANDLES: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(1);
-        let handle = Handle(HANDLES.fetch_add(1, std::sync::atomic::Ordering::Relaxed));
-        let slow = query.get(13..17) == Some(b"slow");
+            handle,
+            ..
+        } = packet;
+        self.open_queries.insert(handle, (server, protocol));
+        let is_probe = is_probe(&packet.octets);
+        if is_probe {
+            self.probes.push(packet.clone());
+        } else {
+            self.sent.push(packet.clone());
+        }
+        let query = &packet.octets[..];
+        let manner = self.servers.get(&server).copied().unwrap_or(Manner::Silent);
+        if manner == Manner::Unsendable {
+            return false;
+        }
+        if is_probe {
+            self.receive_probe(&packet, manner);
+            return true;
+        }
+        if self.losing > 0 {
+            self.losing -= 1;
+            return true;
+        }
+        let label = query.get(13..17).unwrap_or_default();
+        let slow = label.eq_ignore_ascii_case(b"slow");
         let (after_ms, event) = match manner {
-            Manner::Unsendable => return None,
             Manner::Closed(ms) => (ms, Some(Event::Failed)),
             Manner::Fails(ms) => (ms, Some(Event::Message(reply(query, 0x8182, false)))),
-            Manner::Answers(ms) => (ms, Some(Event::Message(reply(query, 0x8180, true)))),
+            Manner::Answers(ms) | Manner::Far(ms) => {
+                (ms, Some(Event::Message(reply(query, 0x8180, true))))
+            }
             Manner::SilentForSlow(ms) if !slow => {
                 (ms, Some(Event::Message(reply(query, 0x8180, true))))
             }
@@ -238,29 +321,70 @@ impl Transport for Network {
                 (ms, Some(Event::Message(reply(query, 0x8380, false))))
             }
             Manner::NoTcp(ms) => (ms, Some(Event::Failed)),
-            Manner::Silent | Manner::SilentForSlow(_) => (0, None),
+            Manner::Silent | Manner::SilentForSlow(_) | Manner::Unsendable => (0, None),
         };
-        let closes = protocol == Protocol::Tcp && world.without_tcp.contains(&server);
-        if let Some((after_ms, script)) = world.seconds.get_mut(&server)
+        let closes = protocol == Protocol::Tcp && self.without_tcp.contains(&server);
+        if let Some((after_ms, script)) = self.seconds.get_mut(&server)
             && let Some(message) = script(query, protocol)
         {
             let coming = (at_ms + *after_ms, handle, Event::Message(message));
-            world.coming.push(coming);
+            self.coming.push(coming);
         }
-        let (after_ms, event) = match world.scripts.get_mut(&server) {
+        let (after_ms, event) = match self.scripts.get_mut(&server) {
             _ if closes => (1, Some(Event::Failed)),
             Some(script) => {
                 let event = script(query, protocol).map(Event::Message);
-                let ends = protocol == Protocol::Tcp && world.ends_tcp.contains(&server);
+                let ends = protocol == Protocol::Tcp && self.ends_tcp.contains(&server);
                 (1, event.or(ends.then_some(Event::Failed)))
             }
             None => (after_ms, event),
         };
         if let Some(event) = event {
-            world.coming.push((at_ms + after_ms, handle, event));
+            self.coming.push((at_ms + after_ms, handle, event));
         }
+        true
+    }
+}
+
+impl Transport for Network {
+    fn now_ms(&self) -> u64 {
+        self.0.borrow().now_ms
+    }
+
+    fn open(&mut self, server: SocketAddr, protocol: Protocol, query: &[u8]) -> Option<Handle> {
+        let world = &mut *self.0.borrow_mut();
+        static HANDLES: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(1);
+        let handle = Handle(HANDLES.fetch_add(1, std::sync::atomic::Ordering::Relaxed));
+        let sent = Sent {
+            at_ms: world.now_ms,
+            server,
+            protocol,
+            octets: query.to_vec(),
+            handle,
+            again: false,
+        };
         world.open.push(handle);
-        Some(handle)
+        if world.receive(sent) {
+            return Some(handle);
+        }
+        world.open.pop();
+        None
+    }
+
+    fn resend(&mut self, handle: Handle, query: &[u8]) -> bool {
+        let world = &mut *self.0.borrow_mut();
+        let Some((server, protocol)) = world.open_queries.get(&handle).copied() else {
+            panic!("not open: {handle:?}");
+        };
+        let sent = Sent {
+            at_ms: world.now_ms,
+            server,
+            protocol,
+            octets: query.to_vec(),
+            handle,
+            again: true,
+        };
+        world.receive(sent)
     }
 
     fn close(&mut self, handle: Handle) {

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use kamailio_dns::host::options;
-use kamailio_dns::resolver::{config, servers};
+use kamailio_dns::resolver::{config, hold_resends, servers};
 
 use super::Server;
 
@@ -46,6 +46,11 @@ impl OptionsGuard {
         self.changed.push((name.to_owned(), old));
     }
 
+    /// Has nothing sent again to servers that keep silent: who counts queries counts attempts.
+    pub fn hold_resends(&mut self) {
+        hold_resends(true);
+    }
+
     /// Replaces the text of the resolv.conf in use.
     pub fn resolv_conf(&mut self, text: &str) {
         // A new inode each time, so that a change is seen whatever the clock's resolution is.
@@ -70,6 +75,7 @@ impl Drop for OptionsGuard {
         for (name, value) in self.changed.drain(..).rev() {
             let _ = options::set(&name, &value);
         }
+        hold_resends(false);
         let _ = std::fs::remove_file(&self.file);
     }
 }
@@ -79,8 +85,16 @@ pub fn use_server(server: &Server) -> OptionsGuard {
     use_servers(&[server])
 }
 
-/// Makes the library ask these servers, in this order, until the guard is dropped.
+/// Makes the library ask these servers, in this order, until the guard is dropped. Nothing is sent again to one that
+/// keeps silent: who counts queries counts attempts.
 pub fn use_servers(servers: &[&Server]) -> OptionsGuard {
+    let mut guard = use_servers_as_ever(servers);
+    guard.hold_resends();
+    guard
+}
+
+/// As [`use_servers`], with everything as it is outside of tests.
+pub fn use_servers_as_ever(servers: &[&Server]) -> OptionsGuard {
     let mut guard = OptionsGuard::take();
     let list: Vec<String> = servers.iter().map(|s| s.address().to_string()).collect();
     guard.set("dns_nameservers", &list.join(" "));

@@ -38,6 +38,11 @@ def is_query(message):
     return len(message) >= 12 and not message[2] & 0x80
 
 
+def is_probe(message):
+    """True for the question whether a name server lives: localhost A without RD."""
+    return is_query(message) and not message[2] & 1 and question(message)[1:] == ("localhost", "A")
+
+
 def _string(text):
     return bytes([len(text)]) + text.encode()
 

@@ -15,7 +15,8 @@ class ScriptedServer:
     `rules` maps (name, type), (name, "*") or "*" to what happens instead of an answer: "drop", "servfail",
     "refused", or a number of seconds to wait before the answer. `expand` maps a question's name to the
     owner that the answer gets instead, `additional` maps (name, type) to lines put into the additional section.
-    `asked` lists the questions as (server, name, type, time).
+    `asked` lists the questions as (server, name, type, time), without those whether the server lives: these it
+    answers unless a rule drops everything and `lives` is false.
     """
 
     def __init__(self, lines=(), addresses=("127.0.0.1",), negative_ttl=60, default_ttl=60):
@@ -24,6 +25,7 @@ class ScriptedServer:
         self.additional = {}
         self.wildcards = []
         self.asked = []
+        self.lives = False
         self.negative_ttl = negative_ttl
         self.default_ttl = default_ttl
         self.lock = threading.Lock()
@@ -64,6 +66,10 @@ class ScriptedServer:
             if parsed is None:
                 continue
             _, name, rtype = parsed
+            if dnsmsg.is_probe(query):
+                if self.lives or "drop" not in (self.rules.get("*"), self.rules.get((address, "*"))):
+                    sock.sendto(dnsmsg.reply(query, dnsmsg.REFUSED), peer)
+                continue
             self.asked.append((address, name, rtype, time.monotonic()))
             rules = self.rules
             rule = rules.get((address, "*"), rules.get((name, rtype), rules.get((name, "*"), rules.get("*"))))

@@ -100,7 +100,7 @@ class Observer:
             if protocol == TCP:
                 payload = payload[2:]
             parsed = dnsmsg.question(payload) if dport == DNS_PORT and dnsmsg.is_query(payload) else None
-            if parsed:
+            if parsed and not dnsmsg.is_probe(payload):
                 self.queries.append(Query(now, target, parsed[1], parsed[2]))
             return
         proto = "udp" if protocol == UDP else "tcp"

@@ -1,0 +1,308 @@
+//! Whether a nameserver lives, as far as all processes together can tell.
+//!
+//! A server that keeps silent about a question may be dead, or the question is one that nobody answers. So it is
+//! asked something that a live server answers at once, the probe (see [`super::probe`]); what it answers to
+//! anybody meanwhile counts as well. Only one that is silent to the probe, too, is down. A server may be well and
+//! never answer the probe: as soon as that has shown, it is judged by its answers alone, and is down when questions
+//! of two zones, and nothing else, went unanswered.
+//!
+//! Single words without a lock: what gets lost costs a packet, or is found out a moment later.
+
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+use crate::host::shared::shared_struct;
+
+/// A probe of which nobody has said what became of it belongs to a process that does not go on, ms.
+const PROBE_LIFE_MS: u64 = 1000;
+
+/// What is known of how a server takes the probe: values of [`Health::habit`].
+mod habit {
+    /// Nothing.
+    pub(super) const UNKNOWN: u32 = 0;
+    /// It was sent one when it was seen to live.
+    pub(super) const INTRODUCED: u32 = 1;
+    /// It answered the last one.
+    pub(super) const ANSWERS: u32 = 2;
+    /// It answered one before, but not the last two, though it lived.
+    pub(super) const LAST_DOUBT: u32 = 4;
+    /// It does not answer it.
+    pub(super) const MUTE: u32 = 5;
+}
+
+/// How a server takes the probe.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProbeHabit {
+    /// That has not shown yet.
+    Unknown,
+    /// It answers.
+    Answers,
+    /// It lives and does not answer.
+    Mute,
+}
+
+shared_struct! {
+/// The words of one server.
+pub(super) struct Health {
+    /// 0 = up; else it is down and may be tried from this time on, ms.
+    retry_ms: AtomicU64,
+    /// Last answer, ms.
+    answered_ms: AtomicU64,
+    /// When the probe was sent that is under way, ms; 0 = there is none.
+    probe_ms: AtomicU64,
+    /// The zone of a question that went unanswered, 0 = none, and when that was sent, ms.
+    quiet_zone: AtomicU64,
+    quiet_ms: AtomicU64,
+    /// Timeouts and network errors since the last answer.
+    failures: AtomicU32,
+    habit: AtomicU32,
+}
+}
+
+impl Health {
+    /// False while the server is thought not to answer.
+    pub(super) fn is_up(&self) -> bool {
+        self.retry_ms.load(Ordering::Relaxed) == 0
+    }
+
+    /// Timeouts and network errors since the last answer.
+    pub(super) fn failures(&self) -> u32 {
+        self.failures.load(Ordering::Relaxed)
+    }
+
+    /// How it takes the probe.
+    pub(super) fn habit(&self) -> ProbeHabit {
+        match self.habit.load(Ordering::Relaxed) {
+            habit::UNKNOWN | habit::INTRODUCED => ProbeHabit::Unknown,
+            habit::MUTE => ProbeHabit::Mute,
+            _ => ProbeHabit::Answers,
+        }
+    }
+
+    /// A reply to anything came, whatever it says.
+    pub(super) fn answered(&self, now_ms: u64) {
+        self.answered_ms.store(now_ms, Ordering::Relaxed);
+        if self.failures.load(Ordering::Relaxed) != 0 {
+            self.failures.store(0, Ordering::Relaxed);
+        }
+        if self.retry_ms.load(Ordering::Relaxed) != 0 {
+            self.retry_ms.store(0, Ordering::Relaxed);
+        }
+    }
+
+    /// True when nothing came from it since a time.
+    pub(super) fn is_quiet_since(&self, since_ms: u64) -> bool {
+        self.answered_ms.load(Ordering::Relaxed) <= since_ms
+    }
+
+    /// Something went wrong that may have nothing to do with the server.
+    pub(super) fn failed(&self) {
+        self.failures.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// No answer to a query of `sent_ms` in its time. True when that makes the server down.
+    pub(super) fn silent(&self, zone: u64, sent_ms: u64, now_ms: u64) -> bool {
+        self.failed();
+        if !self.is_quiet_since(sent_ms) || self.habit() != ProbeHabit::Mute {
+            return false;
+        }
+        let other = self.quiet_zone.load(Ordering::Relaxed);
+        let still = self.is_quiet_since(self.quiet_ms.load(Ordering::Relaxed));
+        if other != 0 && other != zone && still {
+            return self.mark_down(now_ms);
+        }
+        self.quiet_ms.store(sent_ms, Ordering::Relaxed);
+        self.quiet_zone.store(zone, Ordering::Relaxed);
+        false
+    }
+
+    /// It cannot be reached at all. True when it was up.
+    pub(super) fn unreachable(&self, now_ms: u64) -> bool {
+        self.failed();
+        self.mark_down(now_ms)
+    }
+
+    fn mark_down(&self, now_ms: u64) -> bool {
+        // Who is first says so; a time for the next try that is already set stays.
+        let now_ms = now_ms.max(1);
+        self.retry_ms
+            .compare_exchange(0, now_ms, Ordering::Relaxed, Ordering::Relaxed)
+            .is_ok()
+    }
+
+    /// True for the one process that is to try this server, which is down. `often`: a try is due a fifth of
+    /// a second after the last one already.
+    pub(super) fn claim_try(&self, now_ms: u64, retry_ms: u64, often: bool) -> bool {
+        let due_ms = self.retry_ms.load(Ordering::Relaxed);
+        let early_ms = if often {
+            retry_ms.saturating_sub(OFTEN_MS)
+        } else {
+            0
+        };
+        if due_ms == 0 || due_ms.saturating_sub(early_ms) > now_ms {
+            return false;
+        }
+        let next_ms = now_ms.saturating_add(retry_ms).max(1);
+        self.retry_ms
+            .compare_exchange(due_ms, next_ms, Ordering::Relaxed, Ordering::Relaxed)
+            .is_ok()
+    }
+
+    /// True for the one process that is to send the probe.
+    pub(super) fn claim_probe(&self, now_ms: u64) -> bool {
+        let sent_ms = self.probe_ms.load(Ordering::Relaxed);
+        if sent_ms != 0 && now_ms.saturating_sub(sent_ms) < PROBE_LIFE_MS {
+            return false;
+        }
+        self.probe_ms
+            .compare_exchange(sent_ms, now_ms.max(1), Ordering::Relaxed, Ordering::Relaxed)
+            .is_ok()
+    }
+
+    /// True for the one process that is to send the probe because the server was just seen to live.
+    #[inline]
+    pub(super) fn claim_introduction(&self, now_ms: u64) -> bool {
+        self.habit.load(Ordering::Relaxed) == habit::UNKNOWN && self.introduce(now_ms)
+    }
+
+    fn introduce(&self, now_ms: u64) -> bool {
+        // One that is under way for another reason will tell.
+        self.claim_probe(now_ms) && self.set_habit(habit::UNKNOWN, habit::INTRODUCED)
+    }
+
+    fn set_habit(&self, from: u32, to: u32) -> bool {
+        self.habit
+            .compare_exchange(from, to, Ordering::Relaxed, Ordering::Relaxed)
+            .is_ok()
+    }
+
+    /// The probe of `sent_ms` was answered.
+    pub(super) fn probe_answered(&self, sent_ms: u64) {
+        self.habit.store(habit::ANSWERS, Ordering::Relaxed);
+        self.end_probe(sent_ms);
+    }
+
+    /// The probe of `sent_ms` was not answered for as long as a live server would take. True when that makes the
+    /// server down.
+    pub(super) fn probe_silent(&self, sent_ms: u64, now_ms: u64) -> bool {
+        self.end_probe(sent_ms);
+        if self.answered_ms.load(Ordering::Relaxed) >= sent_ms {
+            // It lives, so it is the probe that it does not answer, as far as can be told.
+            let _ = self.set_habit(habit::UNKNOWN, habit::MUTE)
+                || self.set_habit(habit::INTRODUCED, habit::MUTE);
+            return false;
+        }
+        self.habit() != ProbeHabit::Mute && self.mark_down(now_ms)
+    }
+
+    /// Nobody waits for an answer to the probe of `sent_ms` any more: what that says of how the server takes it.
+    /// `lived`: the server answered something just before.
+    pub(super) fn probe_over(&self, sent_ms: u64, lived: bool) {
+        self.end_probe(sent_ms);
+        if !lived && self.is_quiet_since(sent_ms) {
+            return;
+        }
+        let next = match self.habit.load(Ordering::Relaxed) {
+            known @ habit::ANSWERS..habit::LAST_DOUBT => known + 1,
+            _ => habit::MUTE,
+        };
+        self.habit.store(next, Ordering::Relaxed);
+    }
+
+    fn end_probe(&self, sent_ms: u64) {
+        let _ =
+            self.probe_ms
+                .compare_exchange(sent_ms.max(1), 0, Ordering::Relaxed, Ordering::Relaxed);
+    }
+
+    /// Forgets everything.
+    pub(super) fn forget(&self) {
+        let words = [&self.retry_ms, &self.answered_ms, &self.probe_ms];
+        for word in words.into_iter().chain([&self.quiet_zone, &self.quiet_ms]) {
+            word.store(0, Ordering::Relaxed);
+        }
+        self.failures.store(0, Ordering::Relaxed);
+        self.habit.store(habit::UNKNOWN, Ordering::Relaxed);
+    }
+}
+
+/// How often a server is tried while none is up, ms: it is the first that is back that counts.
+const OFTEN_MS: u64 = 200;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::shared;
+
+    fn health() -> &'static Health {
+        shared::map()
+    }
+
+    #[test]
+    fn one_process_sends_the_probe() {
+        let health = health();
+        assert!(health.claim_probe(5));
+        assert!(!health.claim_probe(900));
+        assert!(health.claim_probe(1005), "who sent it does not go on");
+        health.probe_answered(1005);
+        assert!(health.claim_probe(1006));
+    }
+
+    #[test]
+    fn silence_to_the_probe_makes_it_down_and_any_answer_up() {
+        let health = health();
+        assert!(health.claim_probe(5));
+        assert!(health.probe_silent(5, 400));
+        assert!(!health.is_up());
+        health.answered(500);
+        assert!(health.is_up());
+        assert!(health.claim_probe(600));
+        health.answered(700);
+        assert!(!health.probe_silent(600, 900), "it answered something");
+        assert!(health.is_up());
+    }
+
+    #[test]
+    fn who_lives_without_answering_the_probe_is_judged_by_its_answers() {
+        let health = health();
+        assert!(health.claim_introduction(5));
+        assert!(!health.claim_introduction(5));
+        health.answered(10);
+        health.probe_over(5, true);
+        assert_eq!(health.habit(), ProbeHabit::Mute);
+        assert!(!health.probe_silent(20, 400));
+        // One zone does not make it down, whatever is asked of it.
+        assert!(!health.silent(7, 100, 5100));
+        assert!(!health.silent(7, 200, 5200));
+        health.answered(6000);
+        assert!(!health.silent(8, 6100, 9000), "it answered in between");
+        assert!(health.silent(9, 6200, 9000));
+        assert!(!health.is_up());
+    }
+
+    #[test]
+    fn who_answered_the_probe_before_has_to_miss_three() {
+        let health = health();
+        health.probe_answered(1);
+        for round in 1..=3 {
+            assert_eq!(health.habit(), ProbeHabit::Answers);
+            health.answered(round * 10 + 1);
+            health.probe_over(round * 10, false);
+        }
+        assert_eq!(health.habit(), ProbeHabit::Mute);
+        health.probe_answered(50);
+        assert_eq!(health.habit(), ProbeHabit::Answers);
+    }
+
+    #[test]
+    fn tries_are_claimed_once() {
+        let health = health();
+        assert!(!health.claim_try(10, 5000, true), "it is up");
+        assert!(health.unreachable(10));
+        assert!(health.claim_try(10, 5000, false));
+        assert!(!health.claim_try(4000, 5000, false));
+        assert!(!health.claim_try(209, 5000, true));
+        assert!(health.claim_try(210, 5000, true));
+        assert!(!health.claim_try(5200, 5000, false));
+        assert!(health.claim_try(5210, 5000, false));
+    }
+}
