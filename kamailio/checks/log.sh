@@ -49,10 +49,10 @@ if start_kamailio "$scratch/cfg"; then
 	# The level is the one of now.
 	rpc cfg.seti core debug -2 >/dev/null 2>&1
 	sleep 0.3
-	before=$(grep -c 'dns.nameservers: not' "$log")
+	before=$(grep -c 'dns.nameservers = bogus: not' "$log")
 	rpc cfg.sets dns nameservers bogus >/dev/null 2>&1
 	sleep 0.3
-	same "below the level nothing is written" "$before" "$(grep -c 'dns.nameservers: not' "$log")"
+	same "below the level nothing is written" "$before" "$(grep -c 'dns.nameservers = bogus: not' "$log")"
 	stop_kamailio
 	same "exit status" 0 "$stopped"
 fi
@@ -73,8 +73,8 @@ fi
 options ''
 if start_kamailio "$scratch/cfg" --log-engine=json; then
 	rpc cfg.sets dns nameservers bogus >/dev/null 2>&1
-	within 5 grep -q 'dns.nameservers: not' "$log"
-	has "json" '"level": "ERROR", "module": "core", "file": "kamailio-dns/src/[a-z_/]+\.rs", "line": [0-9]+, .*message": "dns.nameservers: not' "$log"
+	within 5 grep -q 'dns.nameservers = bogus: not' "$log"
+	has "json" '"level": "ERROR", "module": "core", "file": "kamailio-dns/src/[a-z_/]+\.rs", "line": [0-9]+, .*message": "dns.nameservers = bogus: not' "$log"
 	stop_kamailio
 fi
 
@@ -91,7 +91,7 @@ export SYSLOG_FILE="$scratch/syslog"
 kamailio_pid=$!
 if within 20 rpc core.echo ok; then
 	rpc cfg.sets dns nameservers bogus >/dev/null 2>&1
-	within 5 grep -q 'dns.nameservers: not' "$SYSLOG_FILE"
+	within 5 grep -q 'dns.nameservers = bogus: not' "$SYSLOG_FILE"
 	has "syslog" "^<155> ERROR: $place.*dns.nameservers" "$SYSLOG_FILE"
 	has "the core's own lines go the same way" "^<155> ERROR: <core> \[core/cfg/cfg_ctx.c:[0-9]+\]: " "$SYSLOG_FILE"
 	hasnt "nothing on stderr" 'dns.nameservers' "$log"
