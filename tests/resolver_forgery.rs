@@ -378,6 +378,27 @@ fn a_server_that_means_its_error_without_question_is_asked_without_edns() {
     });
 }
 
+/// Nothing comes over TCP, not even a refusal: the question without EDNS does not wait for that.
+#[test]
+fn with_silent_tcp_the_question_is_repeated_without_edns_in_time() {
+    for option in ["dns_0x20", "dns_cookies"] {
+        let _options = options(option);
+        let network = Network::default();
+        network.script(SERVER, |query, protocol| match (protocol, has_opt(query)) {
+            (Tcp, _) => None,
+            (Udp, true) => Some(without_question(query, FORMERR)),
+            (Udp, false) => Some(reply(query, 0x8180, true)),
+        });
+        network.run(|| {
+            good();
+            let sent = network.take_queries();
+            let opts: Vec<bool> = sent.iter().map(|s| has_opt(&s.octets)).collect();
+            assert_eq!(opts, [true, true, false], "{option}");
+            assert!(network.now_ms() < 1000, "{option}: {} ms", network.now_ms());
+        });
+    }
+}
+
 #[test]
 fn without_tcp_the_question_is_repeated_without_edns_and_nothing_is_learnt() {
     for option in ["dns_0x20", "dns_cookies"] {

@@ -687,7 +687,7 @@ impl<'s> Exchange<'s> {
     fn send_again(&mut self, now_ms: u64, session: &mut Session) {
         let Some((newest, sockets)) = self.newest_of_attempt() else {
             self.resends = Schedule::NEVER;
-            return;
+            return self.ask_plainly_beside_tcp(session);
         };
         let (server, handle) = (newest.server, newest.handle);
         let anew = sockets == 1 && self.resends.packets >= resend::PACKETS_OF_FIRST_SOCKET;
@@ -714,6 +714,25 @@ impl<'s> Exchange<'s> {
             self.repeat(handle, session);
         }
         self.resends.sent(now_ms);
+    }
+
+    /// TCP was to tell whether the server sent an error, and is silent as well: where the server has not shown that it
+    /// knows EDNS, the query goes out once without.
+    fn ask_plainly_beside_tcp(&mut self, session: &mut Session) {
+        let is_silent = |flight: &Flight| flight.strays == 0 && flight.could_go_plain();
+        let silent = self.newest_of_current().filter(|flight| is_silent(flight));
+        let Some(server) = silent.map(|flight| flight.server) else {
+            return;
+        };
+        if std::mem::take(&mut self.plain_is_due) {
+            let way = Way {
+                protocol: Protocol::Udp,
+                edns: false,
+                plain_for: Some(Trouble::Sign),
+                again: true,
+            };
+            self.launch(self.current_place, &server, way, session);
+        }
     }
 
     /// The last query that is open of those that went to the current server.
