@@ -19,8 +19,8 @@ mount --bind /dev "$dir/dev"
 mount -t tmpfs tmpfs "$dir/run"
 cp -L /etc/resolv.conf "$dir/etc/resolv.conf"
 cp -L /etc/hosts "$dir/etc/hosts"
-mkdir -p "$dir/srv/deb"
-cp "$debs"/*.deb "$dir/srv/deb/"
+mkdir -p "$dir/tmp/deb"
+cp "$debs"/*.deb "$dir/tmp/deb/"
 # Nothing is started by an installation.
 printf '#!/bin/sh\nexit 101\n' >"$dir/usr/sbin/policy-rc.d"
 chmod 755 "$dir/usr/sbin/policy-rc.d"
@@ -84,9 +84,9 @@ environment() {
 with_environment() {
 	environment >"$layer/environment"
 	awk -F= '{ if (!($1 in v)) n[++c] = $1; v[$1] = $0 } END { for (i = 1; i <= c; i++) print v[n[i]] }' \
-		"$layer/environment" >"$dir/srv/environment"
+		"$layer/environment" >"$dir/tmp/environment"
 	# shellcheck disable=SC2016
-	inside sh -c 'set -a; . /srv/environment; set +a; '"$1"
+	inside sh -c 'set -a; . /tmp/environment; set +a; '"$1"
 }
 pid_file=$dir/run/kamailio/kamailio.pid
 begin() { # as systemd does for Type=forking
@@ -137,7 +137,7 @@ check "is on Debian's own code" fails is_in
 check "and ends" end
 files >"$layer/before"
 
-check "two packages" inside sh -c 'apt-get -qq install --no-install-recommends /srv/deb/libkamailio-dns0_*.deb /srv/deb/kamailio-dns_*.deb'
+check "two packages" inside sh -c 'apt-get -qq install --no-install-recommends /tmp/deb/libkamailio-dns0_*.deb /tmp/deb/kamailio-dns_*.deb'
 check "nothing of Kamailio was changed" inside dpkg --verify kamailio
 check "Debian's kamailio can be taken over" inside kamailio-dns-check /usr/sbin/kamailio
 check "the next start" begin
@@ -156,7 +156,7 @@ sed -i '/^LD_PRELOAD=/d' "$dir/etc/default/kamailio"
 check "kamailio again" inside apt-get -qq install --reinstall kamailio
 check "the next start" begin
 check "is still on the library" is_in
-check "our packages again, while it runs" inside sh -c 'apt-get -qq install --reinstall /srv/deb/libkamailio-dns0_*.deb /srv/deb/kamailio-dns_*.deb'
+check "our packages again, while it runs" inside sh -c 'apt-get -qq install --reinstall /tmp/deb/libkamailio-dns0_*.deb /tmp/deb/kamailio-dns_*.deb'
 check "it answers" answers
 check "removal while it runs" inside apt-get -qq remove kamailio-dns libkamailio-dns0
 check "it answers then, too" answers
@@ -165,11 +165,11 @@ check "the next start" begin
 check "is on Debian's own code" fails is_in
 check "and ends" end
 check "purge" inside apt-get -qq purge kamailio-dns libkamailio-dns0
-rm -f "$dir/srv/environment"
+rm -f "$dir/tmp/environment"
 files >"$layer/after"
 check "nothing is left" diff "$layer/before" "$layer/after"
 
-check "all four packages" inside sh -c 'apt-get -qq install --no-install-recommends /srv/deb/*.deb'
+check "all four packages" inside sh -c 'apt-get -qq install --no-install-recommends /tmp/deb/*.deb'
 check "siptargets" inside siptargets --version
 check "and they go" inside sh -c 'apt-get -qq purge kamailio-dns kamailio-dns-tools libkamailio-dns-dev libkamailio-dns0'
 
