@@ -280,13 +280,13 @@ impl Background {
     }
 
     fn finish(&mut self, ticket: u64) {
-        let Some(asked) = self.asked.remove(&ticket) else {
+        let Some(mut asked) = self.asked.remove(&ticket) else {
             return;
         };
         for handle in &asked.handles {
             self.owners.remove(handle);
         }
-        let timed = asked.exchange.into_result();
+        let timed = asked.exchange.take_result();
         if !asked.is_late {
             self.pace.young = self.pace.young.saturating_sub(1);
             if matches!(timed.outcome, Outcome::Answer(_)) {

@@ -242,30 +242,27 @@ pub(super) fn with_search_list<R>(look: impl FnOnce(&[Vec<u8>]) -> R) -> R {
 
 /// The digest of the search list in force; `None` = there is none, relative names are asked as they are.
 pub(super) fn search_digest() -> Option<u64> {
-    if !options::on(Opt::UseSearchList) {
-        return None;
-    }
-    STATE.with_borrow_mut(|state| {
-        state.refresh();
-        state.file.as_ref()?.search_digest
-    })
+    search_digest_within(LOOK_INTERVAL_MS)
 }
 
 /// As [`search_digest`], by files that were looked at no longer ago than that.
 pub(super) fn search_digest_within(ms: u64) -> Option<u64> {
-    if options::on(Opt::UseSearchList) {
-        STATE.with_borrow_mut(|state| {
-            let now_ms = clock::monotonic_coarse_ms();
-            state.looked_ms = state
-                .looked_ms
-                .filter(|looked_ms| now_ms.saturating_sub(*looked_ms) < ms);
-        });
+    if !options::on(Opt::UseSearchList) {
+        return None;
     }
-    search_digest()
+    STATE.with_borrow_mut(|state| {
+        state.refresh_within(ms.min(LOOK_INTERVAL_MS));
+        state.file.as_ref()?.search_digest
+    })
 }
 
 impl State {
     fn refresh(&mut self) {
+        self.refresh_within(LOOK_INTERVAL_MS);
+    }
+
+    /// Reads anew what has changed; files were looked at no longer ago than that.
+    fn refresh_within(&mut self, ms: u64) {
         let fork_generation = fork::generation();
         let reloads = RELOADS.load(Ordering::Relaxed);
         if self.reloads != reloads {
@@ -283,7 +280,7 @@ impl State {
         }
         self.refresh_options();
         let (now_ms, looks) = (clock::monotonic_coarse_ms(), LOOKS.load(Ordering::Relaxed));
-        let fresh = |looked_ms| now_ms.saturating_sub(looked_ms) < LOOK_INTERVAL_MS;
+        let fresh = |looked_ms| now_ms.saturating_sub(looked_ms) < ms;
         if self.looks != looks || !self.looked_ms.is_some_and(fresh) {
             self.looks = looks;
             self.looked_ms = Some(now_ms);

@@ -247,8 +247,9 @@ impl<'s> Exchange<'s> {
         self.done
     }
 
-    pub(super) fn into_result(self) -> Timed {
-        self.done.unwrap_or_else(super::not_asked)
+    /// What became of it, once.
+    pub(super) fn take_result(&mut self) -> Timed {
+        self.done.take().unwrap_or_else(super::not_asked)
     }
 
     pub(super) fn start(&mut self, now_ms: u64, session: &mut Session) {
@@ -491,14 +492,10 @@ impl<'s> Exchange<'s> {
 
     /// True when the question may go to the server with an OPT record.
     fn edns_suits(&self, server: &Server, now_ms: u64) -> bool {
-        let zone = || {
-            self.zone()
-                .is_some_and(|zone| server.edns_suits(zone, now_ms))
-        };
         match self.settings.values.edns {
             Policy::Always => true,
             Policy::Never => false,
-            Policy::Auto => zone(),
+            Policy::Auto => server.edns_suits(|| self.zone().unwrap_or(1), now_ms),
         }
     }
 

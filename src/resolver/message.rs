@@ -154,11 +154,13 @@ impl Head {
         qtype: RecordType,
         (qname, additional_too): (Option<&Name>, bool),
     ) -> Body {
+        let [answers, authorities, additional] = self.counts;
         let mut body = Body {
             rcode: self.rcode,
+            // What the header says is believed for so many that cost nothing.
+            answers: Vec::with_capacity(usize::from(answers).min(4)),
             ..Body::default()
         };
-        let [answers, authorities, additional] = self.counts;
         let mut reader = Reader::new(message, body_at);
         let mut budget = Budget::new();
         let whole = body

@@ -168,13 +168,13 @@ pub fn query_along(
     deadline_ms: Option<u64>,
     additional: fn(RecordType) -> bool,
 ) -> (Outcome, Vec<Option<Outcome>>) {
-    let _whole = thread::uncancelled();
-    let has_records =
-        |outcome: &Outcome| matches!(outcome, Outcome::Answer(answer) if answer.negative.is_none());
     let with = |question: &Question<'_>| additional(question.qtype);
     if others.is_empty() {
         return (ask_with(question, deadline_ms, with(question)), Vec::new());
     }
+    let _whole = thread::uncancelled();
+    let has_records =
+        |outcome: &Outcome| matches!(outcome, Outcome::Answer(answer) if answer.negative.is_none());
     if hooks::swapped_search().is_some() {
         let first = query(question, deadline_ms);
         let wanted = !has_records(&first);
@@ -486,12 +486,13 @@ fn ask_one(
     deadline_ms: Option<u64>,
     additional: bool,
 ) -> Timed {
-    match prepare(settings, question, deadline_ms, additional) {
-        Ok(mut exchange) => {
-            session::with_current(|session| session.run(std::slice::from_mut(&mut exchange)));
-            exchange.into_result()
+    // An exchange is too large to be moved from place to place.
+    match &mut prepare(settings, question, deadline_ms, additional) {
+        Ok(exchange) => {
+            session::with_current(|session| session.run(std::slice::from_mut(exchange)));
+            exchange.take_result()
         }
-        Err(known) => known,
+        Err(known) => std::mem::replace(known, not_asked()),
     }
 }
 
@@ -515,7 +516,7 @@ fn ask_network(
         }
     }
     session::with_current(|session| session.run(&mut exchanges));
-    let mut answered = exchanges.into_iter().map(Exchange::into_result);
+    let mut answered = exchanges.iter_mut().map(Exchange::take_result);
     known
         .into_iter()
         .map(|known| known.or_else(|| answered.next()).unwrap_or_else(not_asked))

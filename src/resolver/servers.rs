@@ -352,10 +352,12 @@ impl Server {
         self.slot().knows_edns(now_ms)
     }
 
-    /// True when a question of the zone may have an OPT record.
-    pub(super) fn edns_suits(&self, zone: u64, now_ms: u64) -> bool {
+    /// True when a question of the zone may have an OPT record. `zone` is called only where the zone matters.
+    #[inline]
+    pub(super) fn edns_suits(&self, zone: impl FnOnce() -> u64, now_ms: u64) -> bool {
         let slot = self.slot();
-        !slot.lacks(Ability::Edns, now_ms) && slot.suspect(now_ms) != Some(zone)
+        !slot.lacks(Ability::Edns, now_ms)
+            && slot.suspect(now_ms).is_none_or(|suspect| suspect != zone())
     }
 
     /// A sound reply had an OPT record.

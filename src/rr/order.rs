@@ -60,6 +60,9 @@ pub(crate) fn sorted<T>(
 
 /// Turns each circle of a row so that it begins with the record that arrived first.
 pub(crate) fn open_circles<T>(row: &mut [Placed<T>], data: impl Fn(&T) -> &RData) {
+    if row.len() < 2 {
+        return;
+    }
     let same_circle = |a: &Placed<T>, b: &Placed<T>| are_equals(data(&a.record), data(&b.record));
     let mut start = 0;
     for circle in row.chunk_by_mut(same_circle) {
