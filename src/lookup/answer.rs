@@ -125,20 +125,13 @@ pub(crate) fn follow<'a>(
     loop {
         let end = chain.end;
         let owned = |record: &&'a Record| eq_ignore_case(record.owner.as_bytes(), end);
-        let decisive = answer
-            .answers
-            .iter()
-            .filter(owned)
-            .find(|r| is_data(r, qtype) || matches!(r.rdata, RData::Cname(_)));
+        let mut of_owner = answer.answers.iter().filter(owned);
+        let decisive = of_owner.find(|r| is_data(r, qtype) || matches!(r.rdata, RData::Cname(_)));
         match decisive {
             None => return Some(chain),
             Some(record) if is_data(record, qtype) => {
-                chain.records = answer
-                    .answers
-                    .iter()
-                    .filter(owned)
-                    .filter(|r| is_data(r, qtype))
-                    .collect();
+                chain.records.push(record);
+                chain.records.extend(of_owner.filter(|r| is_data(r, qtype)));
                 return Some(chain);
             }
             Some(record) => {

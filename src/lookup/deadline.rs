@@ -115,6 +115,31 @@ pub(super) fn current() -> Option<u64> {
     Some(state.until_ms).filter(|&ms| ms != u64::MAX)
 }
 
+/// The end of a question that is asked now, ms; `Ok(None)` = it has none.
+///
+/// `counts` says that it is one of those that a call may ask, `is_last_resort` that nothing else can be done when it
+/// fails, so that all the time that is left is its own.
+///
+/// # Errors
+/// None may be asked any more.
+pub(super) fn begin_question(counts: bool, is_last_resort: bool) -> Result<Option<u64>, OutOf> {
+    if STATE.get().depth == 0 {
+        return Ok(None);
+    }
+    if is_over() || (counts && is_out_of_queries()) {
+        return Err(OutOf);
+    }
+    Ok(if is_last_resort {
+        current()
+    } else {
+        for_question()
+    })
+}
+
+/// A call has used up its time or its queries.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct OutOf;
+
 /// When a question that is asked now must have its answer: two thirds of the time that is left are its own, so that a
 /// silent one leaves something for what else can be done. With the deadline and the timeout of the defaults the first
 /// question still has its second attempt, as after a lost packet.
@@ -147,7 +172,7 @@ pub(super) fn is_over() -> bool {
 }
 
 /// True when no further query may be sent for this call; notes that it mattered.
-pub(super) fn is_out_of_queries() -> bool {
+fn is_out_of_queries() -> bool {
     if STATE.get().depth == 0 {
         return false;
     }

@@ -631,14 +631,8 @@ impl<'a> Lookup<'a> {
         if !watchdog::servers_up() {
             return Err(LookupError::Failed(Failure::NoServers));
         }
-        if deadline::is_over() || self.counts && deadline::is_out_of_queries() {
-            return Err(LookupError::Failed(Failure::Timeout));
-        }
-        self.question_end_ms = if self.is_last_resort {
-            deadline::current()
-        } else {
-            deadline::for_question()
-        };
+        self.question_end_ms = deadline::begin_question(self.counts, self.is_last_resort)
+            .map_err(|_| LookupError::Failed(Failure::Timeout))?;
         Ok(())
     }
 

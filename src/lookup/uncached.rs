@@ -193,9 +193,7 @@ fn ask(
 
 /// Refuses a question for which there is no time left, or when too many were put for the call.
 fn may_ask(counts: bool) -> Result<(), LookupError> {
-    if deadline::is_over() || counts && deadline::is_out_of_queries() {
-        return Err(LookupError::Failed(Failure::Timeout));
-    }
+    deadline::begin_question(counts, false).map_err(|_| LookupError::Failed(Failure::Timeout))?;
     if counts {
         deadline::spend_queries(1);
     }

@@ -803,7 +803,8 @@ impl<'s> Exchange<'s> {
             tcp_left: protocol == Protocol::Udp,
             additional: self.additional,
         };
-        let (verdict, manners) = judge(&message, &asked);
+        let mut manners = Manners::default();
+        let verdict = judge(&message, &asked, &mut manners);
         session.transport.recycle(message);
         let proven = !matches!(
             verdict,

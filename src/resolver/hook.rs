@@ -7,7 +7,7 @@
 use std::ffi::{CString, c_char, c_int, c_uchar};
 
 use super::message::{CLASS_IN, Head};
-use super::reply::{Asked, Verdict, judge};
+use super::reply::{Asked, Manners, Verdict, judge};
 use super::search::is_expansion;
 use super::wire;
 use super::{Answer, Negative, Outcome, Question, Timed, config, servers};
@@ -91,7 +91,7 @@ fn from_reply(message: &[u8], question: &Question<'_>, qname: &Name) -> Outcome 
         tcp_left: false,
         additional: true,
     };
-    match judge(message, &asked).0 {
+    match judge(message, &asked, &mut Manners::default()) {
         Verdict::Answer(answer) | Verdict::NothingHere(answer) => Outcome::Answer(answer),
         Verdict::NextServer(failure) => Outcome::Failed(failure),
         Verdict::Ignore(_)

@@ -105,13 +105,7 @@ pub(super) fn is_bare_error(message: &[u8], id: u16) -> bool {
 }
 
 /// Judges a message that came from the server and port that were asked.
-pub(super) fn judge(message: &[u8], asked: &Asked<'_>) -> (Verdict, Manners) {
-    let mut manners = Manners::default();
-    let verdict = judge_with(message, asked, &mut manners);
-    (verdict, manners)
-}
-
-fn judge_with(message: &[u8], asked: &Asked<'_>, manners: &mut Manners) -> Verdict {
+pub(super) fn judge(message: &[u8], asked: &Asked<'_>, manners: &mut Manners) -> Verdict {
     let Some(head) = Head::decode(message) else {
         return Verdict::Ignore("no whole header");
     };

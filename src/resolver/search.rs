@@ -29,10 +29,11 @@ impl Candidate {
         Some(Self::new(Name::from_text(text)?, wire, qtype))
     }
 
+    #[inline]
     fn new(name: Name, wire: Octets, qtype: RecordType) -> Self {
         let mut question = wire;
-        question.extend_from_slice(&qtype.0.to_be_bytes());
-        question.extend_from_slice(&CLASS_IN.to_be_bytes());
+        let ([t0, t1], [c0, c1]) = (qtype.0.to_be_bytes(), CLASS_IN.to_be_bytes());
+        question.extend_from_slice(&[t0, t1, c0, c1]);
         Self { name, question }
     }
 }

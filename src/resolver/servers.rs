@@ -398,12 +398,16 @@ impl Server {
     }
 
     /// Tells the log what was learnt of the server; a thread that must not call the host leaves that to others.
+    #[inline]
     pub(super) fn say_changes(&self) {
         let slot = self.slot();
-        if slot.unsaid.load(Ordering::Relaxed) == 0 || !trace::allowed() {
-            return;
+        if slot.unsaid.load(Ordering::Relaxed) != 0 && trace::allowed() {
+            self.say(slot.unsaid.swap(0, Ordering::Relaxed));
         }
-        let changes = slot.unsaid.swap(0, Ordering::Relaxed);
+    }
+
+    #[cold]
+    fn say(&self, changes: u32) {
         let address = self.address;
         for (ability, what) in [
             (Ability::Edns, "EDNS"),

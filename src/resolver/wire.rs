@@ -89,8 +89,12 @@ impl<'a> Reader<'a> {
     }
 
     /// The next N octets.
+    #[inline]
     pub(super) fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
-        self.octets(N)?.try_into().ok()
+        let rest = self.message.get(self.position..self.end)?;
+        let octets = *rest.first_chunk::<N>()?;
+        self.position += N;
+        Some(octets)
     }
 
     /// One octet.
@@ -220,18 +224,38 @@ const fn is_plain(octet: u8) -> bool {
     octet.is_ascii_alphanumeric() || octet == b'-' || octet == b'_'
 }
 
-/// [`is_plain`] of each octet.
-static PLAIN: [bool; 256] = {
-    let mut table = [false; 256];
+/// What an octet of a name's text is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// It stands in a label.
+    OfLabel,
+    /// The dot between labels.
+    Dot,
+    /// It may not be there.
+    Refused,
+}
+
+/// The kind of each octet, in names of hosts and in any.
+type Kinds = [Kind; 256];
+
+const fn kinds(all: bool) -> Kinds {
+    let mut table = [Kind::Refused; 256];
     let mut octet = 0_u8;
     loop {
-        table[octet as usize] = is_plain(octet);
+        if octet == b'.' {
+            table[octet as usize] = Kind::Dot;
+        } else if all || is_plain(octet) {
+            table[octet as usize] = Kind::OfLabel;
+        }
         if octet == u8::MAX {
             break table;
         }
         octet += 1;
     }
-};
+}
+
+static IN_HOST_NAMES: Kinds = kinds(false);
+static IN_ANY_NAME: Kinds = kinds(true);
 
 enum Label<'a> {
     Root,
@@ -325,17 +349,17 @@ pub(super) fn name_of_host_name(text: &[u8]) -> Option<Octets> {
     if text.is_empty() {
         return None;
     }
-    name_of_labels(text, |octet| PLAIN[usize::from(octet)])
+    name_of_labels(text, &IN_HOST_NAMES)
 }
 
 /// As [`name_of_text`], for text without escapes.
 pub(super) fn name_of_plain_text(text: &[u8]) -> Option<Octets> {
-    name_of_labels(text, |_| true)
+    name_of_labels(text, &IN_ANY_NAME)
 }
 
-/// Puts lengths in the places of the dots. `None` also when an octet of a label is not accepted.
+/// Puts lengths in the places of the dots. `None` also when an octet is refused.
 #[inline]
-fn name_of_labels(text: &[u8], accept: impl Fn(u8) -> bool) -> Option<Octets> {
+fn name_of_labels(text: &[u8], kinds: &Kinds) -> Option<Octets> {
     let text = text.strip_suffix(b".").unwrap_or(text);
     if text.len() + 2 > MAX_WIRE_NAME_OCTETS && !text.is_empty() {
         return None;
@@ -350,13 +374,13 @@ fn name_of_labels(text: &[u8], accept: impl Fn(u8) -> bool) -> Option<Octets> {
     // From the end, so that each length is known where its octet comes.
     let mut length = 0_usize;
     for octet in labels.iter_mut().rev() {
-        if *octet == b'.' {
-            *octet = label_length(length)?;
-            length = 0;
-        } else if accept(*octet) {
-            length += 1;
-        } else {
-            return None;
+        match kinds[usize::from(*octet)] {
+            Kind::OfLabel => length += 1,
+            Kind::Dot => {
+                *octet = label_length(length)?;
+                length = 0;
+            }
+            Kind::Refused => return None,
         }
     }
     *first = label_length(length)?;
