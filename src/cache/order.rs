@@ -24,6 +24,15 @@ impl<'a> Order<'a> {
         room: usize,
         octets: impl Fn(&RData) -> usize,
     ) -> Self {
+        // Most sets are that small, and there is nothing to order.
+        if let [only] = records {
+            let fits = octets(only.rdata) <= room;
+            let is_of_use = fits && !has_no_port(only.rdata);
+            return Self {
+                records: fits.then(|| Placed::alone(only)).into_iter().collect(),
+                of_use: usize::from(is_of_use),
+            };
+        }
         let mut kept = sorted(records, |record| record.rdata);
         let mut left = room;
         let fitting = kept.iter().take_while(|placed| {

@@ -178,6 +178,7 @@ pub(super) struct Exchange<'s> {
 
 impl<'s> Exchange<'s> {
     /// Prepares a question; nothing is sent yet.
+    #[inline]
     pub(super) fn new(
         settings: impl Into<Held<'s>>,
         candidates: Candidates,
@@ -263,6 +264,7 @@ impl<'s> Exchange<'s> {
     }
 
     fn start_candidate(&mut self, now_ms: u64, session: &mut Session) {
+        self.now_ms = now_ms;
         self.attempts = [Attempts::default(); MAX_SERVERS];
         self.last_error = None;
         self.nothing_here = None;
@@ -306,15 +308,16 @@ impl<'s> Exchange<'s> {
     /// Sends to the next server that is worth asking. Without any, what is open is waited for, and when
     /// nothing is, the candidate has failed.
     fn try_next_server(&mut self, session: &mut Session) {
-        while let Some((place, server)) = self.choose(session.transport.now_ms()) {
-            if !server.is_up() && self.hurry(session.transport.now_ms()) {
+        let now_ms = self.now_ms;
+        while let Some((place, server)) = self.choose(now_ms) {
+            if !server.is_up() && self.hurry(now_ms) {
                 continue;
             }
             if let Some(attempts) = self.attempts.get_mut(place) {
                 attempts.made += 1;
             }
             let protocol = self.usual_protocol();
-            let way = self.way_of_attempt(place, &server, protocol, session);
+            let way = self.way_of_attempt(place, &server, protocol);
             if self.send(place, &server, way, session) {
                 if self.settings.server_count() > 1 || self.pace != Pace::Normal {
                     self.try_those_down(protocol, session);
@@ -322,12 +325,12 @@ impl<'s> Exchange<'s> {
                 return;
             }
             if !session.transport.failed_here() {
-                server.note_unreachable(session.transport.now_ms());
+                server.note_unreachable(now_ms);
             }
             self.note_failure(Failure::Network);
             self.mark_spent(place, session);
         }
-        if self.pace != Pace::Hurried && self.wait_for_open_query(session.transport.now_ms()) {
+        if self.pace != Pace::Hurried && self.wait_for_open_query(now_ms) {
             return;
         }
         // Who could not answer may still know the name: that is no absence. Silence says nothing of the name.
@@ -508,14 +511,8 @@ impl<'s> Exchange<'s> {
 
     /// How the query of an attempt goes out: after the first one was not answered, without EDNS, unless the server
     /// is known to answer such queries.
-    fn way_of_attempt(
-        &self,
-        place: usize,
-        server: &Server,
-        protocol: Protocol,
-        session: &Session,
-    ) -> Way {
-        let now_ms = session.transport.now_ms();
+    fn way_of_attempt(&self, place: usize, server: &Server, protocol: Protocol) -> Way {
+        let now_ms = self.now_ms;
         let suits = self.edns_suits(server, now_ms);
         let is_first = self.attempts.get(place).is_none_or(|a| a.made <= 1);
         let edns = suits && (is_first || self.answers_edns(server, now_ms));

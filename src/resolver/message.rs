@@ -1,12 +1,12 @@
 //! DNS messages: writes queries, reads replies. The only file that names `hickory_proto`.
 //!
-//! Headers are hickory's to read, and questions of messages that are no replies to queries of ours. A
-//! query is written here: its question must be known octet by octet, and it is a few dozen octets that are
-//! written for every miss. Records are not read by hickory's decoder of whole messages: that fails on
+//! Questions of messages that are no replies to queries of ours are hickory's to read. A query is written here,
+//! and a reply's header read: its question must be known octet by octet, and these are a few dozen octets for
+//! every miss. Records are not read by hickory's decoder of whole messages: that fails on
 //! the first odd record and bounds neither pointers nor records. They are taken one by one by
 //! [`super::wire`]; a record that cannot be used is left out and costs no other record anything.
 
-use hickory_proto::op::{Header, MessageType, OpCode, Query};
+use hickory_proto::op::{Header, Query};
 use hickory_proto::rr::Name as WireName;
 use hickory_proto::serialize::binary::{BinDecodable, BinDecoder};
 
@@ -107,24 +107,26 @@ pub(super) struct Head {
 }
 
 impl Head {
-    /// Reads the header; `None` if it is not whole.
+    /// Reads the header (RFC 1035 section 4.1.1); `None` if it is not whole.
     pub(super) fn decode(message: &[u8]) -> Option<Self> {
-        let header = Header::read(&mut BinDecoder::new(message)).ok()?;
-        let metadata = header.metadata;
+        let words = message.first_chunk::<HEADER_OCTETS>()?;
+        let [i, f, n, counts @ ..] = words.as_chunks::<2>().0 else {
+            return None;
+        };
+        let [id, flags, questions] = [i, f, n].map(|word| u16::from_be_bytes(*word));
+        let [answers, authorities, additional] = counts else {
+            return None;
+        };
         Some(Self {
-            id: metadata.id,
-            is_response: metadata.message_type == MessageType::Response,
-            is_query_opcode: metadata.op_code == OpCode::Query,
-            authoritative: metadata.authoritative,
-            truncated: metadata.truncation,
-            recursion_available: metadata.recursion_available,
-            questions: header.counts.queries,
-            rcode: metadata.response_code.into(),
-            counts: [
-                header.counts.answers,
-                header.counts.authorities,
-                header.counts.additionals,
-            ],
+            id,
+            is_response: flags & 0x8000 != 0,
+            is_query_opcode: flags & 0x7800 == 0,
+            authoritative: flags & 0x0400 != 0,
+            truncated: flags & 0x0200 != 0,
+            recursion_available: flags & 0x0080 != 0,
+            questions,
+            rcode: flags & 0x000F,
+            counts: [answers, authorities, additional].map(|word| u16::from_be_bytes(*word)),
         })
     }
 
@@ -358,6 +360,7 @@ impl<'a> Frame<'a> {
         })
     }
 
+    #[inline]
     fn decode(&self, budget: &mut Budget, qname: Option<&Name>) -> Option<Record> {
         let mut owner = self.owner;
         let owner = match qname {
@@ -387,6 +390,8 @@ fn wire_name_text(name: &WireName) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
+    use hickory_proto::op::{MessageType, OpCode};
+
     use super::*;
 
     #[test]
@@ -409,6 +414,32 @@ mod tests {
             b"\x00\x01\x01\x20\x00\x01\x00\x00\x00\x00\x00\x01\x00\x00\x01\x00\x01\
               \x00\x00\x29\x04\xD0\x00\x00\x00\x00\x00\x00"
         );
+    }
+
+    #[test]
+    fn headers_are_read_as_hickory_reads_them() {
+        for flags in 0..=u16::MAX {
+            let [high, low] = flags.to_be_bytes();
+            let message = [1, 2, high, low, 0, 3, 1, 4, 0, 5, 2, 6];
+            let head = Head::decode(&message).unwrap();
+            let header = Header::read(&mut BinDecoder::new(&message)).unwrap();
+            let metadata = header.metadata;
+            assert_eq!(head.id, metadata.id);
+            assert_eq!(
+                head.is_response,
+                metadata.message_type == MessageType::Response
+            );
+            assert_eq!(head.is_query_opcode, metadata.op_code == OpCode::Query);
+            assert_eq!(head.authoritative, metadata.authoritative);
+            assert_eq!(head.truncated, metadata.truncation);
+            assert_eq!(head.recursion_available, metadata.recursion_available);
+            assert_eq!(head.rcode, u16::from(metadata.response_code));
+            let counts = header.counts;
+            assert_eq!(head.questions, counts.queries);
+            let others = [counts.answers, counts.authorities, counts.additionals];
+            assert_eq!(head.counts, others);
+        }
+        assert!(Head::decode(&[0; HEADER_OCTETS - 1]).is_none());
     }
 
     #[test]

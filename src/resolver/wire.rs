@@ -14,8 +14,10 @@ const MAX_WIRE_NAME_OCTETS: usize = 255;
 const MAX_HOPS: usize = 127;
 /// Octets that the question section has beyond the text of its name: two of the name, type, class.
 const QUESTION_ROOM: usize = 6;
-/// A name on the wire, or a question section: most need no memory of their own.
-pub(super) type Octets = SmallVec<[u8; 48]>;
+/// Octets of a name on the wire, or of a question section, that need no memory of their own: most are that short.
+const SHORT_OCTETS: usize = 48;
+/// A name on the wire, or a question section.
+pub(super) type Octets = SmallVec<[u8; SHORT_OCTETS]>;
 /// Labels and pointers read for the names of one message. An answer of 64 KiB that is full of
 /// compressed records needs about half of it.
 const MAX_STEPS: u32 = 50_000;
@@ -364,28 +366,43 @@ fn name_of_labels(text: &[u8], kinds: &Kinds) -> Option<Octets> {
     if text.len() + 2 > MAX_WIRE_NAME_OCTETS && !text.is_empty() {
         return None;
     }
-    let mut wire = Octets::with_capacity(text.len() + QUESTION_ROOM);
-    wire.push(0);
     if text.is_empty() {
+        return Some(Octets::from_slice(&[0]));
+    }
+    // Zeros around the text: the length in front of it, and the root behind.
+    let mut short = [0; SHORT_OCTETS];
+    let length = text.len() + 2;
+    if length + QUESTION_ROOM > SHORT_OCTETS {
+        let mut wire = Octets::from_elem(0, length + QUESTION_ROOM);
+        wire.truncate(length);
+        put_labels(&mut wire, text, kinds)?;
         return Some(wire);
     }
-    wire.extend_from_slice(text);
+    put_labels(short.get_mut(..length)?, text, kinds)?;
+    Some(Octets::from_buf_and_len(short, length))
+}
+
+/// Writes the text behind the first octet, with lengths in the places of the dots.
+#[inline]
+fn put_labels(wire: &mut [u8], text: &[u8], kinds: &Kinds) -> Option<()> {
     let (first, labels) = wire.split_first_mut()?;
+    let mut rest = labels.get_mut(..text.len())?;
+    rest.copy_from_slice(text);
     // From the end, so that each length is known where its octet comes.
-    let mut length = 0_usize;
-    for octet in labels.iter_mut().rev() {
+    let mut end = rest.len();
+    while let [before @ .., octet] = rest {
         match kinds[usize::from(*octet)] {
-            Kind::OfLabel => length += 1,
+            Kind::OfLabel => {}
             Kind::Dot => {
-                *octet = label_length(length)?;
-                length = 0;
+                *octet = label_length(end - before.len() - 1)?;
+                end = before.len();
             }
             Kind::Refused => return None,
         }
+        rest = before;
     }
-    *first = label_length(length)?;
-    wire.push(0);
-    Some(wire)
+    *first = label_length(end)?;
+    Some(())
 }
 
 /// The length of a label as the octet in front of it.

@@ -27,6 +27,17 @@ pub(crate) struct Placed<T> {
     pub(crate) in_order: u8,
 }
 
+impl<T> Placed<T> {
+    /// The only record of its set.
+    pub(crate) fn alone(record: T) -> Self {
+        Self {
+            record,
+            arrival: 0,
+            in_order: 0,
+        }
+    }
+}
+
 /// Orders the records of a set. Identical ones are kept once (RFC 2181 section 5), and of more than
 /// [`MAX_RRSET_RECORDS`] the first in order.
 pub(crate) fn sorted<T>(
