@@ -154,7 +154,10 @@ stop_kamailio() {
 	[ -n "$kamailio_pid" ] || return 0
 	kill "$kamailio_pid" 2>/dev/null
 	if ! within 15 gone "$kamailio_pid"; then
-		kill -9 "$kamailio_pid" 2>/dev/null
+		# Its processes too: one that outlives the server may never come to an end, and takes a processor for itself.
+		of_server=$(grep -ls "^PPid:[[:space:]]*$kamailio_pid\$" /proc/[0-9]*/status | sed 's|/proc/\(.*\)/status|\1|')
+		# shellcheck disable=SC2086 # a list of process ids
+		kill -9 "$kamailio_pid" $of_server 2>/dev/null
 	fi
 	wait "$kamailio_pid" 2>/dev/null
 	stopped=$?
