@@ -1,4 +1,4 @@
-//! Error values of the core. No C codes and no formatted strings live here.
+//! Error values of the core. No C codes live here.
 
 /// Why a query produced neither an answer nor a proof of absence (RFC 9520 "resolution failure").
 ///
@@ -19,6 +19,20 @@ pub enum Failure {
     NoServers,
     /// A swapped-in `dns_func` search function reported an error without saying which.
     Hook,
+}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Timeout => "no answer in time",
+            Self::ServFail => "the nameserver failed (SERVFAIL)",
+            Self::Refused => "refused",
+            Self::Malformed => "no reply that can be used",
+            Self::Network => "no nameserver can be reached",
+            Self::NoServers => "there is no nameserver to ask",
+            Self::Hook => "the search function of a module failed",
+        })
+    }
 }
 
 /// Why a lookup gave no entry.

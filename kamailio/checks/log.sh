@@ -21,10 +21,10 @@ options() { # lines of kamailio.cfg
 	} | configuration "$scratch/cfg"
 }
 # One SIP request, over UDP.
-send_request() {
-	python3 - "$port" <<-'PY'
+send_request() { # host
+	python3 - "$port" "${1:-slow.example.org}" <<-'PY'
 		import socket, sys
-		lines = ["OPTIONS sip:slow.example.org SIP/2.0", "Via: SIP/2.0/UDP 127.0.0.1:9;branch=z9hG4bKlog", "From: <sip:a@127.0.0.1>;tag=1",
+		lines = [f"OPTIONS sip:{sys.argv[2]} SIP/2.0", "Via: SIP/2.0/UDP 127.0.0.1:9;branch=z9hG4bKlog", "From: <sip:a@127.0.0.1>;tag=1",
 		         "To: <sip:b@127.0.0.1>", "Call-ID: log-check", "CSeq: 1 OPTIONS", "Max-Forwards: 5", "Content-Length: 0", "", ""]
 		socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto("\r\n".join(lines).encode(), ("127.0.0.1", int(sys.argv[1])))
 	PY
@@ -44,6 +44,12 @@ if start_kamailio "$scratch/cfg"; then
 	# The form is that of the core's own lines, but for the function's name.
 	has "the core's lines" '^ ?[0-9]+\([0-9]+\) INFO: <core> \[core/[a-z_/]+\.c:[0-9]+\]: ' "$log"
 	same "the slow query is counted" 1 "$(rpc cnt.get dns slow_dns_request | sed 's/[1-9][0-9]*/1/')"
+	has "what failed and why" "NOTICE: \{OPTIONS\} ${place}DNS lookup failed: type [0-9]+ name [a-z_.]*slow.example.org: no answer in time" "$log"
+	within 10 grep -q "nameserver $dns does not answer" "$log"
+	has "a server that is down" "WARNING: .*${place}nameserver $dns does not answer: it is passed over until it does" "$log"
+	send_request
+	sleep 1
+	same "which is said once" 1 "$(grep -c "nameserver $dns does not answer" "$log")"
 	same "the failed lookup is counted" 1 "$(rpc cnt.get dns failed_dns_request | sed 's/[1-9][0-9]*/1/')"
 
 	# The level is the one of now.
@@ -56,6 +62,39 @@ if start_kamailio "$scratch/cfg"; then
 	stop_kamailio
 	same "exit status" 0 "$stopped"
 fi
+
+# --- a server that stops and goes on
+
+start_dns "$checks/example.zone"
+{
+	echo 'DNS.server_retry = 1'
+	load pv sl tm cfg_rpc counters
+	cat <<-'CFG'
+		request_route {
+			$du = "sip:" + $rd + ";transport=udp";
+			forward();
+		}
+	CFG
+} | configuration "$scratch/cfg"
+if start_kamailio "$scratch/cfg"; then
+	kill -STOP "$dns_pid"
+	send_request
+	within 20 grep -q "nameserver $dns does not answer" "$log"
+	has "it stops" "nameserver $dns does not answer" "$log"
+	kill -CONT "$dns_pid"
+	asked=0
+	asks() {
+		asked=$((asked + 1))
+		send_request "a$asked.example.org"
+		grep -q "nameserver $dns answers again" "$log"
+	}
+	within 20 asks
+	has "it goes on" "NOTICE: .*${place}nameserver $dns answers again, [0-9]+ s after" "$log"
+	stop_kamailio
+fi
+exec 8>&-
+wait "$dns_pid" 2>/dev/null
+dns=127.0.0.1:$port
 
 # --- stderr, in colour
 

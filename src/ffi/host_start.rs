@@ -23,6 +23,8 @@ fn find(name: &CStr) -> Option<*mut c_void> {
 /// Maps the blocks of memory that processes forked later are to share.
 pub(crate) fn map_shared_state() {
     crate::resolver::servers::prepare();
+    #[cfg(feature = "use_dns_cache")]
+    crate::host::news::prepare();
     crate::host::metrics::prepare();
     #[cfg(feature = "use_dns_cache")]
     crate::lookup::prepare();
@@ -142,6 +144,15 @@ mod with_cache {
                 );
             }
             set_default(Opt::CacheMem, octets);
+        }
+    }
+
+    /// The second line of a start: what is in force.
+    pub(crate) fn say_what_is_in_force() {
+        if kamailio::is_host() {
+            let settings = crate::resolver::Settings::current().summary();
+            let kib = options::raw(Opt::CacheMem) / 1024;
+            crate::log!(Level::Info, "DNS: {settings}, cache {kib} KiB");
         }
     }
 

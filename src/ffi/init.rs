@@ -122,6 +122,7 @@ mod with_cache {
             host_start::set_default(Opt::UseFailover, 0);
         }
         if !running {
+            host_start::say_what_is_in_force();
             host_start::start_timer();
         }
         super::super::settings::apply();

@@ -20,6 +20,8 @@ pub mod kamailio;
 pub mod limits;
 pub mod log;
 pub mod metrics;
+#[cfg(feature = "use_dns_cache")]
+pub(crate) mod news;
 pub mod options;
 #[cfg_attr(
     not(feature = "use_dns_cache"),

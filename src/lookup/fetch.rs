@@ -3,7 +3,9 @@
 use crate::cache::{Cache, EntryRef, HashedName, NegativeKind, due};
 use crate::error::{Failure, LookupError};
 use crate::host::counters::{self, Counter};
+use crate::host::log::Level;
 use crate::host::metrics::{self, Metric};
+use crate::host::news::{self, Subject};
 use crate::host::stats::{self, Stat};
 use crate::host::{clock, hooks};
 use crate::resolver::{self, Outcome, Question, SearchList};
@@ -707,6 +709,15 @@ pub(super) fn verdict_of(result: &Result<Next, LookupError>) -> Option<Verdict> 
 fn serve(stale: Stale) -> (EntryRef, Source) {
     stats::count(Stat::Hit);
     metrics::count(Metric::Stale);
+    if !stale.is_recent
+        && let Some(others) = news::may_say(Subject::Stale)
+    {
+        crate::log!(
+            Level::Notice,
+            "records that have expired are served, for they could not be fetched anew: {} ({others} more since the last such line)",
+            stale.expired.name().escape_ascii()
+        );
+    }
     crate::cache_dbg!(
         "stale data for {}",
         String::from_utf8_lossy(stale.expired.name())

@@ -11,6 +11,8 @@ use crate::cache::{
 };
 use crate::error::{Failure, LookupError};
 use crate::host::clock;
+use crate::host::log::Level;
+use crate::host::news::{self, Subject};
 use crate::host::options::{self, Opt};
 use crate::resolver::{Answer, Outcome};
 use crate::rr::{Name, RData, Record, RecordType, eq_ignore_case};
@@ -86,7 +88,27 @@ fn remember_failure(cache: &Cache, asked: &Asked<'_>, failure: Failure) -> Looku
         // Without memory for it the next lookup simply asks again.
         let _ = insert(cache, &draft, Conflict::KeepOld);
     }
+    if let Some(others) = news::may_say(Subject::LookupFailed) {
+        // A name is the sender's: it is written so that it can't end the line.
+        crate::log!(
+            Level::Notice,
+            "DNS lookup failed: type {} name {}: {failure} ({others} more failed since the last such line)",
+            asked.qtype.0,
+            asked.name.escape_ascii()
+        );
+    }
     LookupError::Failed(failure)
+}
+
+/// The cache had no room.
+fn say_full() {
+    if let Some(others) = news::may_say(Subject::CacheFull) {
+        crate::log!(
+            Level::Warn,
+            "the DNS cache is full: what is looked up is not kept ({others} more since the last such line); it has {} KiB, dns_cache_mem sets them",
+            options::raw(Opt::CacheMem) / 1024
+        );
+    }
 }
 
 fn settle_answer(
@@ -190,11 +212,17 @@ fn publish(
     if lives {
         match insert(cache, draft, conflict(asked)) {
             Ok(entry) => return Ok(entry),
-            Err(InsertError::Full) => crate::cache_dbg!(
-                "no room for {} type {}",
-                String::from_utf8_lossy(draft.name),
-                draft.rtype.0
-            ),
+            Err(InsertError::Full) => {
+                crate::cache_dbg!(
+                    "no room for {} type {}",
+                    String::from_utf8_lossy(draft.name),
+                    draft.rtype.0
+                );
+                // With no memory at all nothing is meant to be kept.
+                if options::raw(Opt::CacheMem) != 0 {
+                    say_full();
+                }
+            }
             Err(InsertError::BadDraft) => return Err(LookupError::Failed(Failure::Malformed)),
         }
     }

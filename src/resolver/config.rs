@@ -123,6 +123,25 @@ impl Settings {
         self.values.search_digest
     }
 
+    /// What is in force, in words.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        let values = &self.values;
+        let listed = |items: Vec<String>| match items.is_empty() {
+            true => "none".to_owned(),
+            false => items.join(" "),
+        };
+        let servers = values.servers.iter().map(|s| s.address.to_string());
+        let domains = values.search.iter().map(|d| d.escape_ascii().to_string());
+        format!(
+            "nameservers {}, search {}, timeout {} s, attempts {}",
+            listed(servers.collect()),
+            listed(domains.collect()),
+            values.timeout_ms / 1000,
+            values.attempts
+        )
+    }
+
     /// True when a module has swapped the search function (`load_dnsfunc()`): only threads of the
     /// host may ask then, with [`query_all`](super::query_all).
     #[must_use]

@@ -568,7 +568,7 @@ impl<'s> Exchange<'s> {
             });
             server.note_query(now_ms);
         }
-        server.say_changes();
+        server.say_changes(now_ms);
         trace!(
             "asking {} by {protocol:?} for {} type {}",
             server.address, candidate.name, self.qtype.0

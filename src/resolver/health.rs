@@ -15,6 +15,9 @@ use crate::host::shared::shared_struct;
 /// A probe of which nobody has said what became of it belongs to a process that does not go on, ms.
 const PROBE_LIFE_MS: u64 = 1000;
 
+/// Least time between two lines of the log that say of one server that it is down, ms.
+const NEWS_INTERVAL_MS: u64 = 60_000;
+
 /// What is known of how a server takes the probe: values of [`Health::habit`].
 mod habit {
     /// Nothing.
@@ -55,13 +58,55 @@ pub(super) struct Health {
     /// Timeouts and network errors since the last answer.
     failures: AtomicU32,
     habit: AtomicU32,
+    /// The log says that it is down.
+    is_told_down: AtomicU32,
+    /// When that was said last, ms; 0 = never.
+    told_ms: AtomicU64,
 }
+}
+
+/// A change that the log is to tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum News {
+    /// It does not answer.
+    Down,
+    /// It answers again, so many seconds after the log said that it does not.
+    Up(u64),
 }
 
 impl Health {
     /// False while the server is thought not to answer.
     pub(super) fn is_up(&self) -> bool {
         self.retry_ms.load(Ordering::Relaxed) == 0
+    }
+
+    /// True when the log tells something else than what is so.
+    #[inline]
+    pub(super) fn has_news(&self) -> bool {
+        self.is_told_down.load(Ordering::Relaxed) != u32::from(!self.is_up())
+    }
+
+    /// What the log does not tell yet, for the one process that is to say it. A server that comes and goes is spoken of
+    /// once in [`NEWS_INTERVAL_MS`].
+    pub(super) fn take_news(&self, now_ms: u64) -> Option<News> {
+        if !self.has_news() {
+            return None;
+        }
+        let is_down = u32::from(!self.is_up());
+        let told_ms = self.told_ms.load(Ordering::Relaxed);
+        let since_ms = now_ms.saturating_sub(told_ms);
+        if is_down != 0 && told_ms != 0 && since_ms < NEWS_INTERVAL_MS {
+            return None;
+        }
+        let was = u32::from(is_down == 0);
+        self.is_told_down
+            .compare_exchange(was, is_down, Ordering::Relaxed, Ordering::Relaxed)
+            .ok()?;
+        if is_down == 0 {
+            return Some(News::Up(since_ms / 1000));
+        }
+        self.told_ms.store(now_ms.max(1), Ordering::Relaxed);
+        Some(News::Down)
     }
 
     /// Timeouts and network errors since the last answer.
@@ -78,15 +123,17 @@ impl Health {
         }
     }
 
-    /// A reply to anything came, whatever it says.
-    pub(super) fn answered(&self, now_ms: u64) {
+    /// A reply to anything came, whatever it says. True when it was down.
+    pub(super) fn answered(&self, now_ms: u64) -> bool {
         self.answered_ms.store(now_ms, Ordering::Relaxed);
         if self.failures.load(Ordering::Relaxed) != 0 {
             self.failures.store(0, Ordering::Relaxed);
         }
-        if self.retry_ms.load(Ordering::Relaxed) != 0 {
+        let was_down = !self.is_up();
+        if was_down {
             self.retry_ms.store(0, Ordering::Relaxed);
         }
+        was_down
     }
 
     /// True when nothing came from it since a time.
@@ -222,6 +269,7 @@ impl Health {
         }
         self.failures.store(0, Ordering::Relaxed);
         self.habit.store(habit::UNKNOWN, Ordering::Relaxed);
+        self.is_told_down.store(0, Ordering::Relaxed);
     }
 }
 
@@ -259,6 +307,28 @@ mod tests {
         health.answered(700);
         assert!(!health.probe_silent(600, 900), "it answered something");
         assert!(health.is_up());
+    }
+
+    #[test]
+    fn each_change_is_told_once_and_not_each_time_that_it_comes_and_goes() {
+        let health = health();
+        assert_eq!(health.take_news(5), None);
+        assert!(health.unreachable(10));
+        assert_eq!(health.take_news(20), Some(News::Down));
+        assert_eq!(health.take_news(21), None);
+        assert!(health.answered(4000), "it was down");
+        assert!(!health.answered(4001));
+        assert_eq!(health.take_news(4020), Some(News::Up(4)));
+        assert_eq!(health.take_news(4021), None);
+        assert!(health.unreachable(5000));
+        assert_eq!(health.take_news(5000), None, "it was just spoken of");
+        assert_eq!(health.take_news(60_020), Some(News::Down), "it still is");
+        // Down and up again before anybody said it.
+        health.answered(60_030);
+        health.take_news(60_040);
+        assert!(health.unreachable(130_000));
+        health.answered(130_010);
+        assert_eq!(health.take_news(130_020), None);
     }
 
     #[test]

@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use super::cookie::{Cookie, CookieCell};
 use super::edns::Trouble;
-use super::health::{Health, ProbeHabit};
+use super::health::{Health, News, ProbeHabit};
 use super::{resend, trace};
 use crate::host::log::Level;
 use crate::host::shared::{Shared, shared_struct};
@@ -161,7 +161,9 @@ impl Server {
     /// A reply to a query came, whatever it says. `took_us` where that is known to the point.
     pub(super) fn note_reply(&self, now_ms: u64, took_us: Option<u64>) {
         let slot = self.slot();
-        slot.health.answered(now_ms);
+        if slot.health.answered(now_ms) {
+            self.say_changes(now_ms);
+        }
         slot.answers.fetch_add(1, Ordering::Relaxed);
         let Some(took_us) = took_us else { return };
         if slot.backoff.load(Ordering::Relaxed) != 0 {
@@ -187,7 +189,7 @@ impl Server {
         let slot = self.slot();
         slot.timeouts.fetch_add(1, Ordering::Relaxed);
         if slot.health.silent(zone, sent_ms, now_ms) {
-            trace!("server {} is down", self.address);
+            self.say_changes(now_ms);
         }
     }
 
@@ -210,7 +212,7 @@ impl Server {
         let slot = self.slot();
         slot.errors.fetch_add(1, Ordering::Relaxed);
         if slot.health.unreachable(now_ms) {
-            trace!("server {} is down", self.address);
+            self.say_changes(now_ms);
         }
     }
 
@@ -244,14 +246,17 @@ impl Server {
     /// The probe of `sent_ms` was answered.
     pub(super) fn note_probe_answered(&self, sent_ms: u64, now_ms: u64) {
         let health = &self.slot().health;
-        health.answered(now_ms);
+        let was_down = health.answered(now_ms);
         health.probe_answered(sent_ms);
+        if was_down {
+            self.say_changes(now_ms);
+        }
     }
 
     /// The probe of `sent_ms` was not answered in the time of a live server.
     pub(super) fn note_probe_silent(&self, sent_ms: u64, now_ms: u64) {
         if self.slot().health.probe_silent(sent_ms, now_ms) {
-            trace!("server {} is down", self.address);
+            self.say_changes(now_ms);
         }
     }
 
@@ -344,7 +349,7 @@ impl Server {
                 slot.unsaid.fetch_or(ability.bit(), Ordering::Relaxed);
             }
         }
-        self.say_changes();
+        self.say_changes(now_ms);
     }
 
     /// True when it has shown of late that it knows EDNS.
@@ -376,7 +381,7 @@ impl Server {
         {
             slot.unsaid.fetch_or(ability.bit() << 1, Ordering::Relaxed);
         }
-        self.say_changes();
+        self.say_changes(now_ms);
     }
 
     /// A question of the zone fared better without EDNS. What that means is said in [`super::edns`].
@@ -399,15 +404,35 @@ impl Server {
 
     /// Tells the log what was learnt of the server; a thread that must not call the host leaves that to others.
     #[inline]
-    pub(super) fn say_changes(&self) {
+    pub(super) fn say_changes(&self, now_ms: u64) {
         let slot = self.slot();
         if slot.unsaid.load(Ordering::Relaxed) != 0 && trace::allowed() {
-            self.say(slot.unsaid.swap(0, Ordering::Relaxed));
+            self.say_abilities(slot.unsaid.swap(0, Ordering::Relaxed));
+        }
+        if slot.health.has_news() && trace::allowed() {
+            self.say_health(now_ms);
+        }
+    }
+
+    /// One line when it goes down, one when it is back, whichever process finds it out.
+    #[cold]
+    fn say_health(&self, now_ms: u64) {
+        let address = self.address;
+        match self.slot().health.take_news(now_ms) {
+            Some(News::Down) => crate::log!(
+                Level::Warn,
+                "nameserver {address} does not answer: it is passed over until it does"
+            ),
+            Some(News::Up(s)) => crate::log!(
+                Level::Notice,
+                "nameserver {address} answers again, {s} s after it was said to be down"
+            ),
+            None => {}
         }
     }
 
     #[cold]
-    fn say(&self, changes: u32) {
+    fn say_abilities(&self, changes: u32) {
         let address = self.address;
         for (ability, what) in [
             (Ability::Edns, "EDNS"),

@@ -1,0 +1,84 @@
+//! Lines of the log that one process says for all, and not again and again.
+
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+use super::clock;
+use super::shared::{Shared, shared_struct};
+
+/// What a line is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(usize)]
+pub(crate) enum Subject {
+    /// A name could not be looked up.
+    LookupFailed,
+    /// The cache had no room for a record.
+    CacheFull,
+    /// Records that have expired are served.
+    Stale,
+}
+
+impl Subject {
+    /// Least time between two lines, ms.
+    const fn interval_ms(self) -> u64 {
+        match self {
+            Self::LookupFailed => 10_000,
+            Self::CacheFull | Self::Stale => 600_000,
+        }
+    }
+}
+
+const SUBJECTS: usize = Subject::Stale as usize + 1;
+
+shared_struct! {
+struct Cell {
+    /// When the last line was written, ms; 0 = never.
+    said_ms: AtomicU64,
+    /// What happened since then without a line.
+    unsaid: AtomicU32,
+}
+}
+
+static CELLS: Shared<[Cell; SUBJECTS]> = Shared::new();
+
+/// Maps the memory; before fork.
+pub(crate) fn prepare() {
+    CELLS.get();
+}
+
+/// For the one process that may write a line now: how often the same has happened since the last one, over all
+/// processes.
+pub(crate) fn may_say(subject: Subject) -> Option<u32> {
+    let cell = CELLS.get().get(subject as usize)?;
+    let now_ms = clock::monotonic_coarse_ms().max(1);
+    let said_ms = cell.said_ms.load(Ordering::Relaxed);
+    let is_due = said_ms == 0 || now_ms.saturating_sub(said_ms) >= subject.interval_ms();
+    let is_first = || {
+        cell.said_ms
+            .compare_exchange(said_ms, now_ms, Ordering::Relaxed, Ordering::Relaxed)
+            .is_ok()
+    };
+    if is_due && is_first() {
+        return Some(cell.unsaid.swap(0, Ordering::Relaxed));
+    }
+    cell.unsaid.fetch_add(1, Ordering::Relaxed);
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_line_and_then_a_count() {
+        let subject = Subject::Stale;
+        // Whatever other tests of this program said of it.
+        while may_say(subject).is_some() {}
+        let cell = &CELLS.get()[subject as usize];
+        cell.unsaid.store(0, Ordering::Relaxed);
+        assert_eq!(may_say(subject), None);
+        assert_eq!(may_say(subject), None);
+        cell.said_ms.store(0, Ordering::Relaxed);
+        assert_eq!(may_say(subject), Some(2));
+        assert_eq!(may_say(subject), None);
+    }
+}
