@@ -27,6 +27,7 @@ pub(crate) struct Placed<T> {
     pub(crate) in_order: u8,
 }
 
+#[cfg(feature = "use_dns_cache")]
 impl<T> Placed<T> {
     /// The only record of its set.
     pub(crate) fn alone(record: T) -> Self {
