@@ -71,7 +71,7 @@ done
 
 programs="layout null statics options inlines"
 if has USE_DNS_CACHE; then
-	programs="$programs lookup rpc rpc_stats rpc_explain fork_stress moments"
+	programs="$programs lookup rpc rpc_stats rpc_explain rpc_manage fork_stress moments"
 	# A sanitizer or valgrind has memory of its own, which must not be locked.
 	[ -n "${SANITIZE:-}${VALGRIND:-}" ] || programs="$programs memory"
 	has USE_DNS_FAILOVER && programs="$programs failover"

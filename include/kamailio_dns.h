@@ -830,6 +830,41 @@ struct cname_rdata *dns_cname_parser(unsigned char *msg, unsigned char *end, uns
 
 #if defined(USE_DNS_CACHE)
 /*
+ `dns.config`: a struct of the version, the file that is read as resolv.conf (and whether it could be read), the
+ arrays `nameservers` and `search`, the numbers and switches of resolv.conf that are in force (`timeout` in s), and the
+ array `options` of those that are not at their default.
+
+ # Safety
+ `rpc` is NULL or the functions of a transport, `ctx` its context.
+ */
+void dns_config_rpc(rpc_t *rpc,
+                    void *ctx);
+#endif
+
+#if defined(USE_DNS_CACHE)
+/*
+ `dns.delete_below`: domain. As `dns.delete`, for the domain and all names below it.
+
+ # Safety
+ As of [`dns_delete_rpc`].
+ */
+void dns_delete_below_rpc(rpc_t *rpc, void *ctx);
+#endif
+
+#if defined(USE_DNS_CACHE)
+/*
+ `dns.delete`: name. Drops all entries of the name, of every type, but permanent ones; failures are forgotten. The
+ reply says how many went (`deleted`) and how many permanent ones stay (`permanent`).
+
+ # Safety
+ `rpc` is NULL or the functions of a transport, `ctx` its context.
+ */
+void dns_delete_rpc(rpc_t *rpc,
+                    void *ctx);
+#endif
+
+#if defined(USE_DNS_CACHE)
+/*
  Explains where a request to a SIP URI goes: which records were found or not and whether in the cache,
  which were chosen or not and why, which options decided, and in the end the targets in the order of
  use. Calls `line` for each line. Number of targets, or a negative number for `dns_strerror()` when

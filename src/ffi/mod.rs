@@ -63,6 +63,10 @@ pub mod resolve;
 #[cfg(feature = "use_dns_cache")]
 pub mod rpc;
 #[cfg(feature = "use_dns_cache")]
+pub mod rpc_config;
+#[cfg(feature = "use_dns_cache")]
+pub mod rpc_delete;
+#[cfg(feature = "use_dns_cache")]
 mod rpc_register;
 #[cfg(feature = "use_dns_cache")]
 pub mod rpc_stats;

@@ -49,6 +49,24 @@ static COMMANDS: &[Command] = &[
         help: c"Where a request to a SIP URI goes: each record, why it was chosen or not, and the targets.",
         reply: Reply::One,
     },
+    Command {
+        name: c"dns.config",
+        function: super::rpc_config::dns_config_rpc,
+        help: c"What is in force: nameservers, search list, files, times, and the options that are not at their default.",
+        reply: Reply::One,
+    },
+    Command {
+        name: c"dns.delete",
+        function: super::rpc_delete::dns_delete_rpc,
+        help: c"Drops all entries of a name, of every type, but permanent ones.",
+        reply: Reply::One,
+    },
+    Command {
+        name: c"dns.delete_below",
+        function: super::rpc_delete::dns_delete_below_rpc,
+        help: c"Drops all entries of a domain and of the names below it, but permanent ones.",
+        reply: Reply::One,
+    },
 ];
 
 /// The host's `rpc_export_t`.

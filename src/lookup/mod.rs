@@ -36,6 +36,8 @@ mod cached;
 #[cfg(feature = "use_dns_cache")]
 mod copied;
 #[cfg(feature = "use_dns_cache")]
+mod delete;
+#[cfg(feature = "use_dns_cache")]
 mod edit;
 #[cfg(feature = "use_dns_cache")]
 mod relative;
@@ -48,6 +50,8 @@ mod walk;
 pub use cached::*;
 #[cfg(feature = "use_dns_cache")]
 pub use copied::*;
+#[cfg(feature = "use_dns_cache")]
+pub use delete::{Deleted, delete_below, delete_name};
 #[cfg(feature = "use_dns_cache")]
 pub use edit::*;
 #[cfg(feature = "use_dns_cache")]

@@ -5,6 +5,7 @@
 //! them needs a reload. State belongs to one thread of one process.
 
 use std::cell::RefCell;
+use std::ffi::CStr;
 use std::net::SocketAddr;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
@@ -126,20 +127,60 @@ impl Settings {
     /// What is in force, in words.
     #[must_use]
     pub fn summary(&self) -> String {
-        let values = &self.values;
         let listed = |items: Vec<String>| match items.is_empty() {
             true => "none".to_owned(),
             false => items.join(" "),
         };
-        let servers = values.servers.iter().map(|s| s.address.to_string());
-        let domains = values.search.iter().map(|d| d.escape_ascii().to_string());
         format!(
             "nameservers {}, search {}, timeout {} s, attempts {}",
-            listed(servers.collect()),
-            listed(domains.collect()),
-            values.timeout_ms / 1000,
-            values.attempts
+            listed(self.server_texts()),
+            listed(self.search_texts()),
+            self.values.timeout_ms / 1000,
+            self.values.attempts
         )
+    }
+
+    /// The servers in the order of the configuration, as text.
+    #[must_use]
+    pub fn server_texts(&self) -> Vec<String> {
+        let servers = self.values.servers.iter();
+        servers.map(|server| server.address.to_string()).collect()
+    }
+
+    /// The domains of the search list, escaped; the root is empty.
+    #[must_use]
+    pub fn search_texts(&self) -> Vec<String> {
+        let domains = self.values.search.iter();
+        domains
+            .map(|domain| domain.escape_ascii().to_string())
+            .collect()
+    }
+
+    /// Numbers and switches, each with the name that it has in resolv.conf; the timeout in s.
+    #[must_use]
+    pub fn numbers(&self) -> [(&'static CStr, u64); 8] {
+        let values = &self.values;
+        [
+            (c"ndots", values.ndots.into()),
+            (c"timeout", values.timeout_ms / 1000),
+            (c"attempts", values.attempts.into()),
+            (c"rotate", values.rotate.into()),
+            (c"use_vc", values.use_vc.into()),
+            (c"trust_ad", values.trust_ad.into()),
+            (c"no_tld_query", values.no_tld_query.into()),
+            (c"no_aaaa", values.no_aaaa.into()),
+        ]
+    }
+
+    /// The file that is read as resolv.conf, and whether it could be read.
+    #[must_use]
+    pub fn file() -> (PathBuf, bool) {
+        STATE.with_borrow_mut(|state| {
+            state.refresh();
+            let path = state.options.as_ref().map(|options| options.path.clone());
+            let is_read = state.file.as_ref().is_some_and(|file| file.stamp.is_some());
+            (path.unwrap_or_else(|| DEFAULT_PATH.into()), is_read)
+        })
     }
 
     /// True when a module has swapped the search function (`load_dnsfunc()`): only threads of the
