@@ -10,7 +10,10 @@ use crate::lookup::{self, Deleted, EditError};
 
 fn answer(call: &Call, delete: impl FnOnce(&[u8]) -> Result<Deleted, EditError>) {
     let Some(_) = cache(call) else { return };
-    let Some(name) = call.scan_text() else { return };
+    // Not every transport complains of an argument that is missing.
+    let Some(name) = call.scan_optional_text() else {
+        return call.fault(400, c"A name is wanted");
+    };
     let deleted = match delete(&name) {
         Ok(deleted) => deleted,
         Err(EditError::Permanent) => {
