@@ -310,6 +310,18 @@ lint: ready
 	$(CARGO) clippy $(CARGOFLAGS) --all-targets -- -D warnings
 	$(CARGO) test $(CARGOFLAGS) --quiet --test header --test layering
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc $(CARGOFLAGS) --no-deps
+	$(Q)sh ci/lint.sh
+
+# All crates against deny.toml; then what Cargo.toml promises: the oldest Rust, and the lowest versions of crates.
+.PHONY: deny msrv lowest
+deny: ready
+	$(Q)CARGO="$(CARGO)" sh ci/deny.sh
+
+msrv: ready
+	$(Q)CARGO="$(CARGO)" sh ci/versions.sh rust
+
+lowest: ready
+	$(Q)CARGO="$(CARGO)" sh ci/versions.sh crates
 
 header:
 	UPDATE_HEADER=1 $(CARGO) test $(CARGOFLAGS) --quiet --test header
@@ -342,7 +354,9 @@ help:
 	@echo 'failures   how Kamailio behaves when DNS fails, in short; failure-table: in full, OUTAGE=300 s,'
 	@echo '           writes docs/behaviour-under-failure.md'
 	@echo 'soak-kamailio  Kamailio under load while everything changes; SECONDS, VALGRIND_SECONDS'
-	@echo 'lint       formatting, clippy, header, layers, documentation'
+	@echo 'lint       formatting, clippy, header, layers, documentation, scripts, Python, spelling'
+	@echo 'deny       all crates: licences, doubles, sources, known defects'
+	@echo 'msrv       the oldest Rust that Cargo.toml promises; lowest: the lowest versions of crates'
 	@echo 'header     refreshes include/kamailio_dns.h; man: the options in docs/man; notices: NOTICES'
 	@echo 'clean      removes what was built, and what was fetched'
 	@echo 'flags      make extra_defs="-DUSE_DNS_CACHE_STATS", make DEFS_RM="-DUSE_NAPTR",'

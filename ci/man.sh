@@ -7,8 +7,8 @@ scratch=$(mktemp -d "${TMPDIR:-/tmp}/kamailio-dns.XXXXXX") || exit 1
 trap 'rm -rf "$scratch"' EXIT
 
 for page in *.[1-9]; do
-	MANWIDTH=80 LC_ALL=C.UTF-8 man --warnings -E UTF-8 -l -Tutf8 "./$page" >"$scratch/text" 2>"$scratch/complaints"
-	if [ "$?" = 0 ] && [ ! -s "$scratch/complaints" ] && grep -q kamailio "$scratch/text"; then
+	if MANWIDTH=80 LC_ALL=C.UTF-8 man --warnings -E UTF-8 -l -Tutf8 "./$page" >"$scratch/text" 2>"$scratch/complaints" &&
+		[ ! -s "$scratch/complaints" ] && grep -q kamailio "$scratch/text"; then
 		passed=$((passed + 1))
 	else
 		failed=$((failed + 1))

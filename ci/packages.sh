@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # Read by setup.sh and test.sh: which of Debian's packages are missing for what.
 
 PATH=$PATH:/usr/sbin:/sbin
@@ -16,6 +17,8 @@ has_header() { # file below /usr/include
 #   bookworm, trixie   what the Kamailio of that release needs besides
 #   calls      end-to-end and twin tests: callers and callees, nameserver, network namespaces
 #   man        the check of the man pages
+#   platforms  tests for another machine, in an emulator
+#   lint       scripts, Python, spelling
 packages_table() {
 	cat <<-END
 		c        cc gcc
@@ -48,6 +51,12 @@ packages_table() {
 		calls    ip iproute2
 		calls    python3 python3
 		man      man man-db
+		platforms aarch64-linux-gnu-gcc gcc-aarch64-linux-gnu
+		platforms /usr/aarch64-linux-gnu/include/stdio.h libc6-dev-arm64-cross
+		platforms qemu-aarch64 qemu-user
+		lint     shellcheck shellcheck
+		lint     codespell codespell
+		lint     pip3 python3-pip
 	END
 }
 

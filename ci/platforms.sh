@@ -55,10 +55,8 @@ aarch64() {
 	target=aarch64-unknown-linux-gnu
 	if ! has_std $target; then
 		skip $target "no Rust library for it (rustup target add $target)"
-	elif ! has_program aarch64-linux-gnu-gcc; then
-		skip $target "package gcc-aarch64-linux-gnu is missing"
-	elif [ "$(uname -m)" != aarch64 ] && ! has_program qemu-aarch64; then
-		skip $target "package qemu-user is missing"
+	elif [ "$(uname -m)" != aarch64 ] && [ -n "$(missing_packages platforms)" ]; then
+		skip $target "packages are missing: $(missing_packages platforms)"
 	else
 		export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc
 		[ "$(uname -m)" = aarch64 ] ||

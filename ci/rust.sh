@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # Read by setup.sh, ready.sh and fetch/all.sh, which set root to the project's folder: which Rust is there, and whether
 # it is new enough.
 

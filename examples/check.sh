@@ -220,7 +220,7 @@ for uri in '' example.org tel:1234 sip: sip:@b sip:a@b@c sip:a..b sip:.b sip:-a 
 	expect_usage "$uri"
 done
 for option in --set=x --set=nonsense=1 --set=dns_try_naptr=maybe --fail=x --fail=-1 --workers=0 \
-	--workers=65 --server=example.org --server=, --server=127.0.0.1:0 --unknown; do
+	--workers=65 --server=example.org '--server=,' --server=127.0.0.1:0 --unknown; do
 	expect_usage "$option" sip:plain.example.org
 done
 report 'help' 0 "$(run --help >/dev/null; echo $?)"

@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # Sourced by run.sh, full.sh and check.sh: builds the programs and keeps the nameserver.
 #
 #   BUILD        folder with libkamailio_dns.so (required)
@@ -56,9 +57,10 @@ is_built() { # file, folder of its sources
 start_zone_server() {
 	zone_server=${ZONE_SERVER:-$BUILD/zone_server}
 	if [ -z "${ZONE_SERVER:-}" ] && ! is_built "$zone_server" "$examples/zone_server"; then
-		"$RUSTC" --edition 2024 -O -o "$zone_server.new.$$" "$examples/zone_server/main.rs" &&
-			mv "$zone_server.new.$$" "$zone_server" ||
+		if ! "$RUSTC" --edition 2024 -O -o "$zone_server.new.$$" "$examples/zone_server/main.rs" ||
+			! mv "$zone_server.new.$$" "$zone_server"; then
 			die "the nameserver of the demonstration could not be built"
+		fi
 	fi
 	log=$scratch/queries.log
 	: >"$log"

@@ -123,6 +123,7 @@ is_newest() { # executable: newer than all that it is made of
 	done
 }
 
+# shellcheck source=/dev/null
 . "$here/build_$system.sh"
 
 configure

@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # The steps of build.sh for Kamailio's CMake files; read by it. Both executables come from one build folder, one
 # after the other: but for three files their objects are the same.
 

@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # The steps of build.sh for Kamailio's Makefiles; read by it.
 
 configure() {

@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # tally.sh - to be sourced: runs programs whose last line is "N passed, N failed" or has ", N skipped" besides, and adds
 # these lines up.
 #

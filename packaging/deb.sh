@@ -187,9 +187,7 @@ Description: DNS cache and SIP failover for Kamailio - for kamailio.service
  Installing does not restart Kamailio.
 END
 
-for left in "$work/stage/usr/share/doc/kamailio-dns"; do
-	rm -rf "$left"
-done
+rm -rf "$work/stage/usr/share/doc/kamailio-dns"
 left=$(find "$work/stage" ! -type d)
 [ -z "$left" ] || {
 	echo "deb.sh: in no package:" >&2

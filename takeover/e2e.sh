@@ -10,6 +10,7 @@ set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/.." && pwd)
 build=$(cd "${BUILD:-$root/build}" && pwd)
+# shellcheck disable=SC2209
 KAMAILIO_DNS_TAKEOVER=trap
 export KAMAILIO_DNS_TAKEOVER
 

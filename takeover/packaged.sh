@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # Read by the tests of the takeover: packaged SUITE gets Debian's packages of a release and sets
 #   server    its kamailio, as it is shipped
 #   modules   folder of its modules

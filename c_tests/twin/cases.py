@@ -104,8 +104,8 @@ def protocol_options():
     preferences = [(30, 20, 10, 20), (5, 20, 20, 1), (0, 0, 0, 0), (10, 10, 10, 10), (-1, 20, 10, 5),
                    (30, -1, 10, 20), (30, 20, -1, 5), (1, 2, 3, 4), (10, 20, 100, 20), (-1, -1, 10, -1)]
     switches = [(0, 1, 1), (0, 0, 0), (0, 0, 1), (1, 1, 1), (1, 1, 0)]
-    for (u, t, l, k), (tcp, tls, sctp) in itertools.product(preferences, switches):
-        options = {"dns_udp_pref": u, "dns_tcp_pref": t, "dns_tls_pref": l, "dns_sctp_pref": k,
+    for (over_udp, over_tcp, over_tls, over_sctp), (tcp, tls, sctp) in itertools.product(preferences, switches):
+        options = {"dns_udp_pref": over_udp, "dns_tcp_pref": over_tcp, "dns_tls_pref": over_tls, "dns_sctp_pref": over_sctp,
                    "tcp_disable": tcp, "tls_disable": tls, "sctp_disable": sctp}
         yield Case("pref", "s_all-a_four", ["protocols 0", "protocols 3", "sip @ 0 0 0"], options)
         if sctp == tls:

@@ -30,6 +30,7 @@ get() { # what, command...
 cd "$root" || exit 1
 # Where there is no network cargo would try again and again.
 export CARGO_NET_RETRY=1
+get "ruff" sh ci/fetch/ruff.sh
 get crates "$cargo" fetch --locked --quiet
 get "crates of the model" "$cargo" fetch --locked --quiet --manifest-path ci/loom/Cargo.toml
 for suite in bookworm trixie; do

@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # Read by what fetches or installs packages: apt with a Debian suite of one's choice. No host is named here: the
 # archive, and the keys it is signed with, are those that this machine's own apt uses. apt's own lists stay as they are.
 

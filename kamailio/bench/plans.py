@@ -30,7 +30,7 @@ def _own_names(label, pattern, role, procs, reps, secs):
 def hits(quick):
     reps, secs = (3, 0.15) if quick else (5, 0.25)
     lines = [
-        f"run label=prime quiet=1 | mode=get_ip lo=0 hi=64 once=1",
+        "run label=prime quiet=1 | mode=get_ip lo=0 hi=64 once=1",
         f"run label=prime quiet=1 | mode=get_ip pat=x%.{ZONE} lo=0 hi=64 once=1",
         f"run label=prime quiet=1 | mode=sip proto=1 pat=q%.{ZONE} lo=0 hi=8 once=1",
     ]
@@ -163,7 +163,7 @@ def gcwalk(quick):
         f"run label=gc_walk secs={WALK_SECS} maxsecs=20 | {PACED}",
         # A permanent record stays, so the reader is not delayed by a query of its own.
         f'exec cmd="@KAMCMD@ -s unix:@SOCKET@ dns.add_a fixed.{ZONE} 3600 10.0.0.1 2"',
-        f'run label=flush secs=2 at1=1 cmd1="@KAMCMD@ -s unix:@SOCKET@ dns.delete_all" maxsecs=10 | '
+        'run label=flush secs=2 at1=1 cmd1="@KAMCMD@ -s unix:@SOCKET@ dns.delete_all" maxsecs=10 | '
         + PACED.replace(HOST, f"pat=fixed.{ZONE}"),
     ]
 

@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # Read by checks that run probe.c: a module that calls the DNS functions at every moment of the server's life.
 
 # Builds it for the tree $KAM_TREE, in a folder with the tree's own modules, which KAM_MODULES is set to.

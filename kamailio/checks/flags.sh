@@ -42,6 +42,7 @@ row() {
 	# tree that everybody shares: lists and dependencies go, and generated sources become copies.
 	cp -as "$src/." "$folder/"
 	find "$folder" \( -name '*.d' -o -name '*.lst' -o -name '*.mak' \) -type l -exec rm {} +
+	# shellcheck disable=SC2086
 	(cd "$folder" && rm -f kamailio $concerned modules/ctl/*.o modules/ctl/ctl.so)
 	for generated in core/lex.yy.c core/cfg.tab.c core/cfg.tab.h core/autover.h; do
 		rm "$folder/$generated"
@@ -133,6 +134,7 @@ no_cache() {
 start_dns "$checks/example.zone"
 port=15120
 # ROWS="stats watchdog" runs only rows whose name has one of these words.
+# shellcheck disable=SC2086
 wanted() { [ -z "${ROWS:-}" ] || echo "$1" | grep -qE "$(echo $ROWS | tr ' ' '|')"; }
 #   name                 tree: more                 less                  library: more          less
 row "stats"              USE_DNS_CACHE_STATS        ""                    USE_DNS_CACHE_STATS    ""   "" statistics

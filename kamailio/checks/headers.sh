@@ -62,7 +62,11 @@ hasnt "no errors" ' error: |fatal error:|\*\*\* \[' "$scratch/ours.log"
 # The headers were ours: without this the test would prove nothing.
 for object in core/forward modules/tm/t_fwd; do
 	folder=$scratch/ours/$object
-	grep -q 'resolve.h\|dns_cache.h' "$folder.c" "${folder%/*}"/*.h && ok || bad "$object.c includes no DNS header"
+	if grep -q 'resolve.h\|dns_cache.h' "$folder.c" "${folder%/*}"/*.h; then
+		ok
+	else
+		bad "$object.c includes no DNS header"
+	fi
 done
 same "the tree's headers are not reachable" 0 "$(find "$scratch/ours/core" -maxdepth 1 -type l \
 	\( -name resolve.h -o -name dns_cache.h -o -name dns_func.h \) | wc -l)"

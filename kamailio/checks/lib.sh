@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # Read by the checks: builds Kamailio, starts and stops it, talks to it, counts.
 #
 # A check is called with a suite (bookworm, trixie) or a Kamailio tree, and ends with finish.

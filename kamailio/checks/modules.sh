@@ -7,6 +7,7 @@
 start_dns "$checks/example.zone"
 port=15100
 wanted_symbols
+# shellcheck disable=SC2046,SC2012
 load_each $(cd "$KAM_MODULES" && ls | sed 's/\.so$//')
 use_modules
 finish

@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # Read by modules.sh and prebuilt.sh: loads every module, then runs a server in which those that use the DNS
 # functions are called. KAM_MODULES and KAM_LIBS say whose modules.
 

@@ -259,7 +259,8 @@ def very_many_records(scenario):
     }
     for core in ((), FAILOVER):
         server = scenario.kamailio(core)
-        caller = scenario.caller() if not core else caller
+        if not core:
+            caller = scenario.caller()
         scenario.check(f"the call, {core}", caller.call("sip:u@h.test", seconds=60), 478)
         scenario.check("another call", caller.call("sip:u@none.test:5060"), 478)
         scenario.end_kamailio(server)

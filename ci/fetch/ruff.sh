@@ -1,0 +1,16 @@
+#!/bin/sh
+# ruff.sh - gets ruff, which Debian 12 does not have, from PyPI into build/lint. Does nothing where one is there.
+set -eu
+
+root=$(cd "$(dirname "$0")/../.." && pwd)
+wanted=0.17.6
+folder=$root/build/lint
+[ ! -x "$folder/bin/ruff" ] || case $("$folder/bin/ruff" --version) in
+"ruff $wanted") exit 0 ;;
+esac
+command -v pip3 >/dev/null 2>&1 || {
+	echo "ruff.sh: pip3 is missing (package python3-pip)" >&2
+	exit 1
+}
+rm -rf "$folder"
+pip3 install --quiet --disable-pip-version-check --no-deps --root-user-action ignore --target "$folder" "ruff==$wanted"
