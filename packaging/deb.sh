@@ -169,7 +169,7 @@ sed "s|@LIBDIR@|$libdir|" "$here/unit/preload.in" >"$folder/usr/libexec/kamailio
 chmod 755 "$folder/usr/libexec/kamailio-dns/preload"
 install -D -m 644 "$here/unit/zz-kamailio-dns.conf" \
 	"$folder/usr/lib/systemd/system/kamailio.service.d/zz-kamailio-dns.conf"
-for document in drop-in takeover observability caching resolver; do
+for document in drop-in takeover observability caching resolver tuning troubleshooting; do
 	install -D -m 644 "$root/docs/$document.md" "$docs/$document.md"
 done
 for script in postinst postrm; do
