@@ -30,7 +30,8 @@ get() { # what, command...
 cd "$root" || exit 1
 # Where there is no network cargo would try again and again.
 export CARGO_NET_RETRY=1
-get "ruff" sh ci/fetch/ruff.sh
+# `make lint` does without, and says so.
+sh ci/fetch/ruff.sh && echo "fetched: ruff" || echo "not fetched: ruff" >&2
 get crates "$cargo" fetch --locked --quiet
 get "crates of the model" "$cargo" fetch --locked --quiet --manifest-path ci/loom/Cargo.toml
 for suite in bookworm trixie; do

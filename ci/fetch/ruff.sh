@@ -13,4 +13,4 @@ command -v pip3 >/dev/null 2>&1 || {
 	exit 1
 }
 rm -rf "$folder"
-pip3 install --quiet --disable-pip-version-check --no-deps --root-user-action ignore --target "$folder" "ruff==$wanted"
+pip3 install --retries 1 --timeout 20 --quiet --disable-pip-version-check --no-deps --root-user-action ignore --target "$folder" "ruff==$wanted"
