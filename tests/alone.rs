@@ -8,7 +8,14 @@
 use std::path::{Path, PathBuf};
 
 /// Folders that hold nothing of the project's own.
-const NOT_OURS: [&str; 4] = [".git", "target", "build", "__pycache__"];
+const NOT_OURS: [&str; 6] = [
+    ".git",
+    "target",
+    "build",
+    "vendor",
+    ".ruff_cache",
+    "__pycache__",
+];
 
 /// Put together here, so that this file does not have them.
 fn forbidden() -> [String; 4] {
