@@ -47,7 +47,7 @@ fn slowly(records: Vec<Rr>) -> Vec<Reply> {
 }
 
 #[test]
-fn b11_eight_workers_send_one_query() {
+fn eight_workers_send_one_query() {
     let s = Setup::patient();
     let records = vec![Rr::a("slow.test", 60, "192.0.2.7")];
     s.server.script("slow.test", A, slowly(records));

@@ -252,7 +252,7 @@ fn srv_records_without_port_stay() {
 
 /// B26: edits concern the name that is given, not what it is an alias of.
 #[test]
-fn b26_aliases_are_not_followed() {
+fn aliases_are_not_followed() {
     let s = setup();
     s.server
         .add(Rr::cname("alias.test", 300, "real.test"))
@@ -293,7 +293,7 @@ fn delete_says_whether_something_was_there() {
 
 /// B35: an entry is as large as its records, and lives as long as they do.
 #[test]
-fn b35_edits_leave_nothing_behind() {
+fn edits_leave_nothing_behind() {
     let _s = setup();
     add("h.test", "192.0.2.1").unwrap();
     let size = entry("h.test", A).unwrap().size_bytes();
@@ -389,7 +389,7 @@ fn record_lists_say_why_there_is_none() {
 
 /// B05: with a search list the alias comes first, but never when only the type is wanted.
 #[test]
-fn b05_search_domains_in_record_lists() {
+fn search_domains_in_record_lists() {
     let mut s = setup();
     s.options
         .resolv_conf("search corp.test\noptions timeout:1 attempts:1\n");

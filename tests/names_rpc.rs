@@ -5,11 +5,8 @@
     clippy::unwrap_used,
     reason = "test code; a failure ends the test"
 )]
-#![allow(unreachable_pub, reason = "shares a module with other test programs")]
 #![allow(unsafe_code, reason = "calls exported functions, reads C structs")]
 
-#[path = "bugs/rpc.rs"]
-mod rpc;
 mod support;
 
 use std::ffi::{CStr, c_void};
@@ -23,7 +20,7 @@ use kamailio_dns::lookup;
 use kamailio_dns::rr::RecordType;
 use kamailio_dns::select::cursor::LAYOUTS;
 use support::handles::{CHandle, Fence, LayoutGuard};
-use support::{A, AAAA, Reply, Rr, SRV, Setup};
+use support::{A, AAAA, Reply, Rr, SRV, Setup, rpc};
 
 const IPV4_ONLY: u32 = 1;
 

@@ -108,7 +108,7 @@ fn literals_keep_their_text() {
 
 /// B12: a port in the URI stays, with NAPTR too.
 #[test]
-fn b12_explicit_port() {
+fn explicit_port() {
     let s = setup();
     add_hosts(&s.server);
     s.server
@@ -155,7 +155,7 @@ fn srv_of_the_transport_or_of_all() {
 /// B30: the SRV records of the chosen NAPTR are used, whatever else the answer holds.
 #[cfg(feature = "use_naptr")]
 #[test]
-fn b30_naptr_leads_to_its_own_srv() {
+fn naptr_leads_to_its_own_srv() {
     let s = setup();
     add_hosts(&s.server);
     let naptr = |order, service, replacement| {
@@ -182,7 +182,7 @@ fn b30_naptr_leads_to_its_own_srv() {
 
 /// B27: the default port is that of the transport that is used in the end.
 #[test]
-fn b27_default_port() {
+fn default_port() {
     let mut s = setup();
     add_hosts(&s.server);
     s.options.set("tls_disable", "0");
@@ -212,7 +212,7 @@ fn failures() {
 /// B38: what was to go over TLS does not go over UDP because a query was not answered.
 #[cfg(feature = "use_naptr")]
 #[test]
-fn b38_no_downgrade() {
+fn no_downgrade() {
     let mut s = setup();
     add_hosts(&s.server);
     s.options.set("tls_disable", "0");
@@ -259,7 +259,7 @@ fn b38_no_downgrade() {
 
 /// B18: "." is no reason to use the addresses of the name.
 #[test]
-fn b18_service_not_available() {
+fn service_not_available() {
     let s = setup();
     add_hosts(&s.server);
     s.server.add(Rr::srv("_sip._udp.x.test", 300, 0, 0, 0, ""));
@@ -307,7 +307,7 @@ fn hosts_have_one_family_and_the_canonical_name() {
 
 /// B22: SRV records of TTL 0 are used by the call that fetched them.
 #[test]
-fn b22_srv_names() {
+fn srv_names() {
     let s = setup();
     add_hosts(&s.server);
     s.server

@@ -241,7 +241,7 @@ fn srv_records_are_served_stale() {
 
 /// A name that is new during an outage works two seconds after its end.
 #[test]
-fn b09_a_short_outage_is_over_soon() {
+fn a_short_outage_is_over_soon() {
     let s = Setup::patient();
     s.server.script("new.test", A, DOWN());
     for _ in 0..3 {

@@ -401,7 +401,7 @@ mod tests {
     }
 
     #[test]
-    fn b05_only_type_never_gives_a_cname() {
+    fn only_type_never_gives_a_cname() {
         let answer = answer(
             "q.corp.test",
             vec![a("q.corp.test"), srv("q.corp.test", 1, 1, "t")],
@@ -415,7 +415,7 @@ mod tests {
     }
 
     #[test]
-    fn b25_strangers_are_left_out() {
+    fn strangers_are_left_out() {
         let answer = answer("q.test", vec![a("other.test"), a("q.test")], vec![]);
         let all = listed(b"q.test", RecordType::A, &answer, false, false).unwrap();
         assert_eq!(targets(&all), ["A q.test"]);

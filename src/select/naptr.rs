@@ -261,7 +261,7 @@ mod tests {
 
     /// B52: a better record behind the first 32 is found.
     #[test]
-    fn b52_all_records_are_considered() {
+    fn all_records_are_considered() {
         let mut rows: Vec<Row> = vec![(b"s", b"SIP+D2U", b"", 50, 1); 40];
         rows.push((b"s", b"SIP+D2U", b"", 1, 1));
         let found = order(&rows);

@@ -187,7 +187,7 @@ mod tests {
 
     /// B32: weight 0 is drawn with 1/(S+1), and weights that are all 0 are drawn alike.
     #[test]
-    fn b32_zero_weights() {
+    fn zero_weights() {
         let chi = chi_square(&first_draws(&[3, 1, 0], 100_000), &[0.6, 0.2, 0.2]);
         assert!(chi < LIMIT[2], "{chi}");
         let chi = chi_square(&first_draws(&[0, 0, 0, 0], 100_000), &[0.25; 4]);
@@ -201,7 +201,7 @@ mod tests {
 
     /// B32: more than 64 records of one priority have a share each.
     #[test]
-    fn b32_large_groups() {
+    fn large_groups() {
         let counts = first_draws(&[5; 200], 200_000);
         let chi = chi_square(&counts, &[1.0 / 200.0; 200]);
         // 199 degrees of freedom, 1 % point.

@@ -29,7 +29,11 @@ pub mod neighbours;
 pub mod network;
 pub mod options;
 #[cfg(feature = "use_dns_cache")]
+pub mod rpc;
+#[cfg(feature = "use_dns_cache")]
 pub mod setup;
+#[cfg(feature = "use_dns_cache")]
+pub mod walks;
 pub mod watchdog;
 pub mod wire;
 

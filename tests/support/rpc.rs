@@ -2,6 +2,7 @@
 //!
 //! Its functions are not variadic, as those of `rpc_t` are; the calling conventions of 64-bit Linux
 //! allow that for arguments like these.
+#![allow(unsafe_code, reason = "functions that C calls")]
 
 use std::collections::VecDeque;
 use std::ffi::{CStr, CString, c_char, c_int, c_void};

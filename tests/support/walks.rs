@@ -1,16 +1,4 @@
-//! What the tests of known defects share: a fresh cache and server for each, and walks over targets.
-#![allow(dead_code, reason = "each test program uses a part")]
-#![allow(
-    clippy::expect_used,
-    clippy::unwrap_used,
-    reason = "test code; a failure ends the test"
-)]
-#![allow(
-    unreachable_pub,
-    reason = "included into test programs, which export nothing"
-)]
-
-pub mod rpc;
+//! A fresh cache and server for each test, and walks over the targets of a name.
 
 use std::ffi::{c_char, c_int};
 use std::net::IpAddr;
@@ -18,12 +6,12 @@ use std::net::IpAddr;
 use kamailio_dns::cache::{Cache, EntryRef};
 use kamailio_dns::ffi::types::_str;
 use kamailio_dns::host::clock;
-use kamailio_dns::lookup;
+use kamailio_dns::lookup::{self, RecordEdit};
 use kamailio_dns::rr::RecordType;
 use kamailio_dns::select::sip_host::{self, Found, Way};
 use kamailio_dns::select::{Cursor, SelectError, flags, handle};
 
-use crate::support::{OptionsGuard, Server, use_server};
+use super::{OptionsGuard, Server, use_server};
 
 /// Only A records: most tests have no need of AAAA.
 pub const V4: u32 = flags::IPV4_ONLY;
@@ -90,6 +78,30 @@ pub fn entries_of(name: &str, rtype: RecordType) -> usize {
 pub fn holders(name: &str, rtype: RecordType) -> i32 {
     let entry = cached(name, rtype).unwrap_or_else(|| panic!("{name} is not cached"));
     entry.reference_count() - 2
+}
+
+/// Each way to a `hostent` of a SIP URI.
+pub const ALL_WAYS: [Way; 6] = [
+    Way::CachedSrv,
+    Way::CachedSrvList,
+    Way::CachedNaptr,
+    Way::UncachedSrv,
+    Way::UncachedSrvList,
+    Way::UncachedNaptr,
+];
+
+/// A record as an operator adds it: an address, or the name that an alias leads to.
+pub fn edit<'a>(name: &'a str, ttl: u32, value: &'a str) -> RecordEdit<'a> {
+    RecordEdit {
+        name: name.as_bytes(),
+        ttl,
+        value: value.as_bytes(),
+        priority: 0,
+        weight: 0,
+        port: 0,
+        negative: false,
+        permanent: false,
+    }
 }
 
 /// Address, port, transport.
