@@ -2,21 +2,18 @@
 //! resolv.conf, as a hosts file. The fuzzer's targets and the test that replays its seeds (tests/fuzz_seeds.rs) share
 //! this.
 
-use std::cell::RefCell;
-use std::net::SocketAddr;
-use std::rc::Rc;
-
 use kamailio_dns::host::options;
-use kamailio_dns::resolver::{
-    Event, Handle, Protocol, Question, Transport, config, decode_for_tests, hosts, query,
-    with_transport,
-};
+use kamailio_dns::resolver::{Protocol, Question, config, decode_for_tests, hosts, query};
 use kamailio_dns::rr::RecordType;
+
+use crate::net::memory::Network;
+use crate::net::script::{Deed, Scripted, What};
 
 /// Octets of a header.
 const HEADER: usize = 12;
 /// The time of one question: timeout, attempts and servers as set below.
 const LONGEST_MS: u64 = 2000 * 2 * 2;
+const SERVERS: &str = "192.0.2.1 192.0.2.2";
 
 /// Any octets as a DNS message: no panic, bounded work, only usable records.
 pub(crate) fn message(octets: &[u8]) {
@@ -57,13 +54,18 @@ pub(crate) fn replies(octets: &[u8], protocol: Protocol) {
         return;
     };
     set_options(switches);
-    let network = Network(Rc::new(RefCell::new(World {
+    let mut messages = Messages {
         octets: octets.to_vec(),
-        protocol,
-        now_ms: 0,
-        last: 0,
-        coming: Vec::new(),
-    })));
+        queries: 0,
+    };
+    let (network, server) = (Network::default(), Scripted::default());
+    // Nothing that is sent is answered as it should be, the question whether the server lives neither.
+    server.take_probes_as_questions();
+    server.answer_with(move |query, tcp| messages.answer(query, !tcp && protocol == Protocol::Tcp));
+    network.refuse_resends();
+    for address in SERVERS.split(' ') {
+        network.place(&format!("{address}:53"), &server);
+    }
     let question = Question {
         qname: b"ab.example.",
         qtype: match switches >> 4 {
@@ -72,19 +74,18 @@ pub(crate) fn replies(octets: &[u8], protocol: Protocol) {
             _ => RecordType::NAPTR,
         },
     };
-    let _ = with_transport(Box::new(network.clone()), || query(&question, None));
-    let world = network.0.borrow();
+    let _ = network.run(|| query(&question, None));
+    let took_ms = network.now_ms();
     assert!(
-        world.now_ms <= LONGEST_MS,
-        "{} ms for timeout * attempts * servers",
-        world.now_ms
+        took_ms <= LONGEST_MS,
+        "{took_ms} ms for timeout * attempts * servers"
     );
 }
 
 fn set_options(switches: u8) {
     let on = |bit: u8| if switches & bit != 0 { "yes" } else { "no" };
     for (name, value) in [
-        ("dns_nameservers", "192.0.2.1 192.0.2.2"),
+        ("dns_nameservers", SERVERS),
         ("dns_retr_time", "2"),
         ("dns_retr_no", "2"),
         ("dns_cookies", on(1)),
@@ -100,21 +101,26 @@ fn set_options(switches: u8) {
     }
 }
 
-/// Replies with octets of the input.
-#[derive(Clone)]
-struct Network(Rc<RefCell<World>>);
-
-struct World {
+/// The messages of an input, the last one first.
+struct Messages {
     octets: Vec<u8>,
-    protocol: Protocol,
-    now_ms: u64,
-    last: u64,
-    coming: Vec<(Handle, Event)>,
+    queries: u32,
 }
 
-impl World {
+impl Messages {
+    /// What comes back at once to a query: up to two messages.
+    fn answer(&mut self, query: &[u8], truncates: bool) -> Vec<Deed> {
+        self.queries += 1;
+        assert!(self.queries < 1000, "too many queries");
+        if truncates {
+            return vec![(0, What::Message(fitted(query, &[0x82, 0x80])))];
+        }
+        let next = (0..2).filter_map(|_| self.next(query));
+        next.map(|message| (0, What::Message(message))).collect()
+    }
+
     /// The next message of the input, for this query.
-    fn next_message(&mut self, query: &[u8]) -> Option<Vec<u8>> {
+    fn next(&mut self, query: &[u8]) -> Option<Vec<u8>> {
         let length = self.octets.pop()?;
         let at = self.octets.len().saturating_sub(usize::from(length));
         let message = self.octets.split_off(at);
@@ -139,42 +145,4 @@ fn fitted(query: &[u8], message: &[u8]) -> Vec<u8> {
     whole.extend(question);
     whole.extend(message.iter().skip(HEADER - 2));
     whole
-}
-
-impl Transport for Network {
-    fn now_ms(&self) -> u64 {
-        self.0.borrow().now_ms
-    }
-
-    fn open(&mut self, _: SocketAddr, protocol: Protocol, query: &[u8]) -> Option<Handle> {
-        let world = &mut *self.0.borrow_mut();
-        world.last += 1;
-        assert!(world.last < 1000, "too many queries");
-        let handle = Handle(world.last);
-        if protocol == Protocol::Udp && world.protocol == Protocol::Tcp {
-            let truncated = fitted(query, &[0x82, 0x80]);
-            world.coming.push((handle, Event::Message(truncated)));
-            return Some(handle);
-        }
-        for _ in 0..2 {
-            if let Some(message) = world.next_message(query) {
-                world.coming.push((handle, Event::Message(message)));
-            }
-        }
-        Some(handle)
-    }
-
-    fn close(&mut self, handle: Handle) {
-        let world = &mut *self.0.borrow_mut();
-        world.coming.retain(|(owner, _)| *owner != handle);
-    }
-
-    fn wait(&mut self, until_ms: u64) -> Option<(Handle, Event)> {
-        let world = &mut *self.0.borrow_mut();
-        if world.coming.is_empty() {
-            world.now_ms = world.now_ms.max(until_ms);
-            return None;
-        }
-        Some(world.coming.remove(0))
-    }
 }

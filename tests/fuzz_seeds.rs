@@ -14,7 +14,7 @@ mod support;
 use std::path::Path;
 
 use kamailio_dns::resolver::Protocol;
-use support::{OptionsGuard, Watchdog};
+use support::{OptionsGuard, Watchdog, net};
 
 /// Runs a check on each seed of a target; there must be at least so many.
 fn replay(target: &str, at_least: usize, check: impl Fn(&[u8])) {

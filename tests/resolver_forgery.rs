@@ -8,8 +8,8 @@
 
 mod support;
 
-use std::cell::Cell;
-use std::rc::Rc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
 
 use kamailio_dns::error::Failure;
 use kamailio_dns::resolver::servers::{ServerStatus, snapshot};
@@ -207,10 +207,10 @@ fn a_reply_with_a_wrong_cookie_is_not_seen() {
 fn a_server_that_loses_its_cookie_is_asked_over_tcp() {
     let _options = options("dns_cookies");
     let network = Network::default();
-    let gives = Rc::new(Cell::new((true, true)));
-    let manner = Rc::clone(&gives);
+    let gives = Arc::new(Mutex::new((true, true)));
+    let manner = Arc::clone(&gives);
     network.script(SERVER, move |query, protocol| {
-        let (udp, tcp) = manner.get();
+        let (udp, tcp) = *manner.lock().unwrap();
         let message = reply(query, 0x8180, true);
         let mut data = cookie(query).expect("a cookie");
         data.truncate(8);
@@ -225,12 +225,12 @@ fn a_server_that_loses_its_cookie_is_asked_over_tcp() {
     network.run(|| {
         good();
         // Forged, as the server still sends one.
-        gives.set((false, true));
+        *gives.lock().unwrap() = (false, true);
         good();
         assert_eq!(protocols(&network), [Udp, Udp, Tcp]);
         assert!(status().has_cookie);
         // The server was replaced by one that does not know cookies.
-        gives.set((false, false));
+        *gives.lock().unwrap() = (false, false);
         good();
         assert_eq!(protocols(&network), [Udp, Tcp]);
         assert!(!status().has_cookie);
@@ -257,11 +257,11 @@ fn a_refused_cookie_is_replaced_and_then_tcp_tried() {
         good();
         assert_eq!(protocols(&network), [Udp, Udp]);
     });
-    let never = Rc::new(Cell::new(false));
-    let manner = Rc::clone(&never);
+    let never = Arc::new(AtomicBool::new(false));
+    let manner = Arc::clone(&never);
     network.script(SERVER, move |query, protocol| {
         let data = joined(&cookie(query).expect("a cookie")[..8], &[8; 8]);
-        Some(if protocol == Tcp && !manner.get() {
+        Some(if protocol == Tcp && !manner.load(Relaxed) {
             with_cookie(reply(query, 0x8180, true), 0, &data)
         } else {
             with_cookie(reply(query, 0x8187, false), 1, &data)
@@ -270,7 +270,7 @@ fn a_refused_cookie_is_replaced_and_then_tcp_tried() {
     network.run(|| {
         good();
         assert_eq!(protocols(&network), [Udp, Udp, Tcp]);
-        never.set(true);
+        never.store(true, Relaxed);
         assert!(matches!(ask(NAME), Outcome::Failed(Failure::ServFail)));
         assert_eq!(protocols(&network), [Udp, Udp, Tcp]);
     });
@@ -434,10 +434,10 @@ fn a_known_cookie_is_not_given_up_for_an_error_without_question() {
     let _options = options("dns_cookies");
     let network = Network::default();
     network.closes_tcp(SERVER);
-    let attacked = Rc::new(Cell::new(false));
-    let state = Rc::clone(&attacked);
+    let attacked = Arc::new(AtomicBool::new(false));
+    let state = Arc::clone(&attacked);
     network.script(SERVER, move |query, _| {
-        if state.get() {
+        if state.load(Relaxed) {
             return Some(without_question(query, FORMERR));
         }
         let mut data = cookie(query).expect("a cookie");
@@ -448,7 +448,7 @@ fn a_known_cookie_is_not_given_up_for_an_error_without_question() {
     network.run(|| {
         good();
         network.take_queries();
-        attacked.set(true);
+        attacked.store(true, Relaxed);
         assert!(matches!(ask(NAME), Outcome::Failed(Failure::Timeout)));
         let sent = network.take_queries();
         assert!(sent.iter().all(|s| cookie(&s.octets).is_some()));

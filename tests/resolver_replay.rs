@@ -9,149 +9,37 @@
 
 mod support;
 
-use std::cell::RefCell;
-use std::collections::VecDeque;
-use std::net::SocketAddr;
-use std::rc::Rc;
-
 use kamailio_dns::error::Failure;
-use kamailio_dns::resolver::{
-    Event, Handle, Outcome, Protocol, Question, Settings, Transport, query, query_with,
-    with_transport,
-};
+use kamailio_dns::resolver::{Outcome, Protocol, Question, Settings, query_with};
 use kamailio_dns::rr::RecordType;
-use support::network::{is_probe, reply};
+use support::network::{self, Network};
 use support::wire::message;
-use support::{A, OptionsGuard, Rr};
+use support::{A, OptionsGuard, Reply, Rr, Scripted};
 
-/// What becomes of one query.
-#[derive(Clone, Debug)]
-enum Step {
-    /// A message after so many ms; the id is filled in.
-    Reply(u64, Vec<u8>),
-    /// The network reports a failure after so many ms.
-    Error(u64),
-    /// Nothing comes back.
-    Silence,
-    /// It cannot be sent.
-    Unsendable,
+/// A network whose servers, whichever is asked, take these steps in turn, then none.
+fn scripted(steps: impl IntoIterator<Item = Reply>) -> (Network, Scripted) {
+    let (network, servers) = (Network::default(), Scripted::default());
+    servers.in_turn(steps);
+    let own = [51, 52, 59].map(|last| format!("192.0.2.{last}:53"));
+    let unbounds = (1..=20).map(|last| format!("216.0.0.{last}:53"));
+    for address in own.into_iter().chain(unbounds) {
+        network.place(&address, &servers);
+    }
+    (network, servers)
 }
 
-/// One query as it was sent.
-#[derive(Clone, Debug)]
-struct Sent {
-    at_ms: u64,
-    server: SocketAddr,
-    protocol: Protocol,
+fn ask(network: &Network, name: &str) -> Outcome {
+    network.run(|| network::ask(name))
 }
 
-#[derive(Debug, Default)]
-struct World {
-    now_ms: u64,
-    steps: VecDeque<Step>,
-    sent: Vec<Sent>,
-    open: Vec<Handle>,
-    coming: Vec<(u64, Handle, Event)>,
-    probes: u64,
+/// A message after so many ms.
+fn after(ms: u64, message: Vec<u8>) -> Reply {
+    Reply::message(message).delay_ms(ms)
 }
 
-/// Handles from here on are those of probes.
-const PROBES: u64 = 1 << 32;
-
-#[derive(Clone, Debug, Default)]
-struct Scripted(Rc<RefCell<World>>);
-
-impl Scripted {
-    fn new(steps: impl IntoIterator<Item = Step>) -> Self {
-        let scripted = Self::default();
-        scripted.0.borrow_mut().steps.extend(steps);
-        scripted
-    }
-
-    fn ask(&self, name: &str) -> Outcome {
-        self.ask_until(name, None)
-    }
-
-    fn ask_until(&self, name: &str, deadline_ms: Option<u64>) -> Outcome {
-        let question = Question {
-            qname: name.as_bytes(),
-            qtype: RecordType::A,
-        };
-        let outcome = with_transport(Box::new(self.clone()), || query(&question, deadline_ms));
-        assert!(self.0.borrow().open.is_empty(), "every query was closed");
-        outcome
-    }
-
-    fn now_ms(&self) -> u64 {
-        self.0.borrow().now_ms
-    }
-
-    fn sent(&self) -> Vec<Sent> {
-        self.0.borrow().sent.clone()
-    }
-
-    fn steps_left(&self) -> usize {
-        self.0.borrow().steps.len()
-    }
-}
-
-impl Transport for Scripted {
-    fn now_ms(&self) -> u64 {
-        self.0.borrow().now_ms
-    }
-
-    fn open(&mut self, server: SocketAddr, protocol: Protocol, query: &[u8]) -> Option<Handle> {
-        let world = &mut *self.0.borrow_mut();
-        let at_ms = world.now_ms;
-        if is_probe(query) {
-            world.probes += 1;
-            let handle = Handle(PROBES + world.probes);
-            let event = Event::Message(reply(query, 0x8005, false));
-            world.coming.push((at_ms + 1, handle, event));
-            world.open.push(handle);
-            return Some(handle);
-        }
-        world.sent.push(Sent {
-            at_ms,
-            server,
-            protocol,
-        });
-        let handle = Handle(world.sent.len() as u64);
-        match world.steps.pop_front().unwrap_or(Step::Silence) {
-            Step::Unsendable => return None,
-            Step::Silence => {}
-            Step::Error(after_ms) => world.coming.push((at_ms + after_ms, handle, Event::Failed)),
-            Step::Reply(after_ms, mut bytes) => {
-                bytes[..2].copy_from_slice(&query[..2]);
-                let event = Event::Message(bytes);
-                world.coming.push((at_ms + after_ms, handle, event));
-            }
-        }
-        world.open.push(handle);
-        Some(handle)
-    }
-
-    fn close(&mut self, handle: Handle) {
-        let world = &mut *self.0.borrow_mut();
-        world.open.retain(|open| *open != handle);
-        world.coming.retain(|(_, owner, _)| *owner != handle);
-    }
-
-    fn wait(&mut self, until_ms: u64) -> Option<(Handle, Event)> {
-        let world = &mut *self.0.borrow_mut();
-        let next = (0..world.coming.len()).min_by_key(|&i| world.coming[i].0);
-        match next.filter(|&i| world.coming[i].0 <= until_ms) {
-            Some(index) => {
-                let (at_ms, handle, event) = world.coming.remove(index);
-                world.now_ms = world.now_ms.max(at_ms);
-                Some((handle, event))
-            }
-            None => {
-                world.now_ms = world.now_ms.max(until_ms);
-                None
-            }
-        }
-    }
+/// The network reports a failure after so many ms.
+fn error(ms: u64) -> Reply {
+    Reply::closed().delay_ms(ms)
 }
 
 const SERVERS: &str = "192.0.2.51 192.0.2.52";
@@ -180,25 +68,14 @@ fn rcode(name: &str, flags: u16) -> Vec<u8> {
     message(0, flags, (name, A), [&[], &[], &[]])
 }
 
-fn last_octet(server: &SocketAddr) -> u8 {
-    match server {
-        SocketAddr::V4(v4) => v4.ip().octets()[3],
-        SocketAddr::V6(_) => 0,
-    }
-}
-
 #[test]
 fn silence_takes_exactly_timeout_times_attempts_times_servers() {
     let _options = options(SERVERS, 5, 3);
-    let network = Scripted::new([]);
-    let outcome = network.ask("host.example.org");
+    let (network, _) = scripted([]);
+    let outcome = ask(&network, "host.example.org");
     assert!(matches!(outcome, Outcome::Failed(Failure::Timeout)));
     assert_eq!(network.now_ms(), 30_000);
-    let order: Vec<(u64, u8)> = network
-        .sent()
-        .iter()
-        .map(|s| (s.at_ms, last_octet(&s.server)))
-        .collect();
+    let order = network.take_sent();
     let expected = [(0, 51), (5, 52), (10, 51), (15, 52), (20, 51), (25, 52)];
     assert_eq!(order, expected.map(|(s, server)| (s * 1000, server)));
 }
@@ -207,9 +84,9 @@ fn silence_takes_exactly_timeout_times_attempts_times_servers() {
 fn silent_servers_are_not_waited_for_again_with_each_search_domain() {
     let mut options = options(SERVERS, 1, 2);
     options.resolv_conf("search a.example b.example c.example");
-    let network = Scripted::new([]);
+    let (network, _) = scripted([]);
     assert!(matches!(
-        network.ask("host"),
+        ask(&network, "host"),
         Outcome::Failed(Failure::Timeout)
     ));
     assert_eq!(network.now_ms(), 4000);
@@ -218,61 +95,64 @@ fn silent_servers_are_not_waited_for_again_with_each_search_domain() {
 #[test]
 fn tcp_stays_within_the_time_of_the_question() {
     let _options = options("192.0.2.51", 2, 2);
-    let truncated = || Step::Reply(1900, rcode("host.example.org", 0x8380));
-    let network = Scripted::new([truncated(), Step::Silence, truncated(), Step::Silence]);
-    let outcome = network.ask("host.example.org");
+    let truncated = || after(1900, rcode("host.example.org", 0x8380));
+    let (network, _) = scripted([truncated(), Reply::silent(), truncated(), Reply::silent()]);
+    let outcome = ask(&network, "host.example.org");
     assert!(matches!(outcome, Outcome::Failed(Failure::Timeout)));
     assert!(network.now_ms() <= 4000, "{} ms", network.now_ms());
-    let protocols: Vec<Protocol> = network.sent().iter().map(|s| s.protocol).collect();
+    let protocols: Vec<Protocol> = network.take_queries().iter().map(|s| s.protocol).collect();
     assert_eq!(protocols[..2], [Protocol::Udp, Protocol::Tcp]);
 }
 
 #[test]
 fn reply_to_an_earlier_query_ends_the_wait() {
     let _options = options(SERVERS, 1, 2);
-    let network = Scripted::new([Step::Reply(1500, good("host.example.org"))]);
+    let (network, _) = scripted([after(1500, good("host.example.org"))]);
     assert!(matches!(
-        network.ask("host.example.org"),
+        ask(&network, "host.example.org"),
         Outcome::Answer(_)
     ));
     assert_eq!(network.now_ms(), 1500);
-    assert_eq!(network.sent().len(), 2);
+    assert_eq!(network.take_sent().len(), 2);
 }
 
 #[test]
 fn late_refusal_does_not_disturb_the_current_server() {
     let _options = options(SERVERS, 1, 2);
-    let network = Scripted::new([
-        Step::Reply(1200, rcode("host.example.org", 0x8185)),
-        Step::Reply(700, good("host.example.org")),
+    let (network, _) = scripted([
+        after(1200, rcode("host.example.org", 0x8185)),
+        after(700, good("host.example.org")),
     ]);
     assert!(matches!(
-        network.ask("host.example.org"),
+        ask(&network, "host.example.org"),
         Outcome::Answer(_)
     ));
-    assert_eq!((network.now_ms(), network.sent().len()), (1700, 2));
+    assert_eq!((network.now_ms(), network.take_sent().len()), (1700, 2));
 }
 
 #[test]
 fn unreachable_servers_cost_no_time() {
     let _options = options(SERVERS, 5, 3);
     // One is not tried again, the other costs an attempt each time.
-    let errors = [Step::Error(2), Step::Error(2), Step::Error(2)];
-    let network = Scripted::new(std::iter::once(Step::Unsendable).chain(errors));
-    let outcome = network.ask("host.example.org");
+    let errors = [error(2), error(2), error(2)];
+    let (network, _) = scripted(std::iter::once(Reply::unsendable()).chain(errors));
+    let outcome = ask(&network, "host.example.org");
     assert!(matches!(outcome, Outcome::Failed(Failure::Network)));
-    assert_eq!((network.now_ms(), network.sent().len()), (6, 4));
+    assert_eq!((network.now_ms(), network.take_sent().len()), (6, 4));
 }
 
 #[test]
 fn many_attempts_keep_few_queries_open() {
     let _options = options("192.0.2.51", 1, 1000);
-    let network = Scripted::new([]);
+    let (network, _) = scripted([]);
     assert!(matches!(
-        network.ask("host.example.org"),
+        ask(&network, "host.example.org"),
         Outcome::Failed(Failure::Timeout)
     ));
-    assert_eq!((network.now_ms(), network.sent().len()), (1_000_000, 1000));
+    assert_eq!(
+        (network.now_ms(), network.take_sent().len()),
+        (1_000_000, 1000)
+    );
 }
 
 #[test]
@@ -285,11 +165,11 @@ fn a_deadline_only_shortens() {
         (700, 700, 1),
         (0, 0, 0),
     ] {
-        let network = Scripted::new([]);
-        let outcome = network.ask_until("host.example.org", Some(deadline_ms));
+        let (network, _) = scripted([]);
+        let outcome = network.run(|| network::ask_until("host.example.org", Some(deadline_ms)));
         assert!(matches!(outcome, Outcome::Failed(Failure::Timeout)));
         assert_eq!(
-            (network.now_ms(), network.sent().len()),
+            (network.now_ms(), network.take_sent().len()),
             (ends_ms, queries),
             "deadline {deadline_ms}"
         );
@@ -300,8 +180,8 @@ fn a_deadline_only_shortens() {
 fn what_was_learnt_before_the_deadline_counts() {
     let mut options = options("192.0.2.51", 5, 1);
     options.resolv_conf("search a.example b.example");
-    let network = Scripted::new([Step::Reply(10, rcode("host.example.org", 0x8183))]);
-    let outcome = network.ask_until("host.example.org", Some(2000));
+    let (network, _) = scripted([after(10, rcode("host.example.org", 0x8183))]);
+    let outcome = network.run(|| network::ask_until("host.example.org", Some(2000)));
     assert_eq!(network.now_ms(), 2000);
     let Outcome::Answer(answer) = outcome else {
         panic!("{outcome:?}");
@@ -316,19 +196,13 @@ fn settings_taken_before_serve_another_thread() {
     let settings = Settings::current();
     drop(options);
     let asker = std::thread::spawn(move || {
-        let network = Scripted::new([Step::Reply(10, good("host.example.org"))]);
+        let (network, _) = scripted([after(10, good("host.example.org"))]);
         let question = [Question {
             qname: b"host.example.org",
             qtype: RecordType::A,
         }];
-        let answered = with_transport(Box::new(network.clone()), || {
-            query_with(&settings, &question, None)
-        });
-        let servers: Vec<u8> = network
-            .sent()
-            .iter()
-            .map(|s| last_octet(&s.server))
-            .collect();
+        let answered = network.run(|| query_with(&settings, &question, None));
+        let servers: Vec<u8> = network.take_sent().iter().map(|s| s.1).collect();
         (answered, servers)
     });
     let (answered, servers) = asker.join().unwrap();
@@ -340,7 +214,9 @@ fn settings_taken_before_serve_another_thread() {
 /// the one question, and what the question is to end in.
 struct Replay {
     name: String,
-    steps: Vec<Step>,
+    steps: Vec<Reply>,
+    /// The first step is an error of the network.
+    fails: bool,
     /// Addresses of the final answer, or `None` for SERVFAIL.
     expected: Option<Vec<String>>,
 }
@@ -353,6 +229,7 @@ fn read_replay(file: &str) -> Replay {
     let mut replay = Replay {
         name: String::new(),
         steps: Vec::new(),
+        fails: false,
         expected: Some(Vec::new()),
     };
     let (mut in_range, mut in_check, mut section) = (false, false, "");
@@ -363,8 +240,11 @@ fn read_replay(file: &str) -> Replay {
         match words.as_slice() {
             ["RANGE_BEGIN", ..] => in_range = true,
             ["RANGE_END"] => in_range = false,
-            ["STEP", _, "ERROR"] => replay.steps.push(Step::Error(10)),
-            ["STEP", _, "TIMEOUT"] => replay.steps.push(Step::Silence),
+            ["STEP", _, "ERROR"] => {
+                replay.fails |= replay.steps.is_empty();
+                replay.steps.push(error(10));
+            }
+            ["STEP", _, "TIMEOUT"] => replay.steps.push(Reply::silent()),
             ["STEP", _, what] => in_check = *what == "CHECK_ANSWER",
             ["SECTION", name] => section = if *name == "ANSWER" { "answer" } else { "other" },
             ["REPLY", flags @ ..] if in_check && flags.contains(&"SERVFAIL") => {
@@ -386,7 +266,7 @@ fn read_replay(file: &str) -> Replay {
     }
     if has_range {
         let reply = message(0, 0x8180, (&replay.name, A), [&range_answers, &[], &[]]);
-        replay.steps.push(Step::Reply(10, reply));
+        replay.steps.push(after(10, reply));
     }
     replay
 }
@@ -403,15 +283,11 @@ fn unbound_forwarder_scenarios() {
         let replay = read_replay(file);
         assert!(!replay.steps.is_empty(), "{file}");
         // A port that is closed is not tried again here: as many servers as the file has errors.
-        let servers: Vec<String> = match replay.steps[0] {
-            Step::Error(_) => (1..=replay.steps.len())
-                .map(|i| format!("216.0.0.{i}"))
-                .collect(),
-            _ => vec!["216.0.0.1".to_owned()],
-        };
+        let servers = if replay.fails { replay.steps.len() } else { 1 };
+        let servers: Vec<String> = (1..=servers).map(|i| format!("216.0.0.{i}")).collect();
         let _options = options(&servers.join(" "), 1, attempts);
-        let network = Scripted::new(replay.steps);
-        match (network.ask(&replay.name), replay.expected) {
+        let (network, steps) = scripted(replay.steps);
+        match (ask(&network, &replay.name), replay.expected) {
             (Outcome::Answer(answer), Some(expected)) => {
                 let found: Vec<String> = answer
                     .answers
@@ -426,6 +302,6 @@ fn unbound_forwarder_scenarios() {
             (Outcome::Failed(_), None) => {}
             (outcome, expected) => panic!("{file}: {outcome:?}, expected {expected:?}"),
         }
-        assert_eq!(network.steps_left(), 0, "{file}: every step was taken");
+        assert_eq!(steps.turns_left(), 0, "{file}: every step was taken");
     }
 }

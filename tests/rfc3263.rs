@@ -35,7 +35,7 @@ mod rfc3263 {
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use kamailio_dns::cache::Cache;
 use kamailio_dns::host::{clock, metrics};
@@ -194,7 +194,7 @@ fn operators_records_end_one_by_one() {
     let seed = number("RFC3263_SEED", SEED);
     let domains: Vec<Edited> = (seed..seed + EDITED).map(Edited::random).collect();
     let network = Network::default();
-    let nothing = Rc::new(usual_case("none.test").zone);
+    let nothing = Arc::new(usual_case("none.test").zone);
     network.script(SERVER, move |query, _| nothing.reply(query));
     let mut different = Vec::new();
     network.run(|| {
@@ -272,7 +272,7 @@ fn count_orders(
     seeds: impl Iterator<Item = Option<u32>>,
 ) -> BTreeMap<Vec<usize>, f64> {
     let network = Network::default();
-    let zone = Rc::new(case.zone.clone());
+    let zone = Arc::new(case.zone.clone());
     network.script(SERVER, move |query, _| zone.reply(query));
     let mut counts = BTreeMap::new();
     network.run(|| {

@@ -27,7 +27,6 @@ mod support;
 mod rpl {
     pub mod client;
     pub mod expect;
-    pub mod net;
     pub mod parser;
     pub mod runner;
     pub mod settings;

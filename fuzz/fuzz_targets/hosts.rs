@@ -4,5 +4,8 @@
 #[allow(dead_code, reason = "each target has one of the checks")]
 #[path = "../checks.rs"]
 mod checks;
+#[allow(dead_code, unreachable_pub, reason = "shared with the tests")]
+#[path = "../../tests/support/net/mod.rs"]
+mod net;
 
 libfuzzer_sys::fuzz_target!(|octets: &[u8]| checks::hosts_file(octets));

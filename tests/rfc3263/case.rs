@@ -1,7 +1,7 @@
 //! One zone, one request, one set of options: sent through every way, which must all give what the model says.
 
 use std::fmt;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use kamailio_dns::host::options;
 use kamailio_dns::lookup;
@@ -186,7 +186,7 @@ impl Case {
 
     fn observe(&self, in_child: bool) -> Report {
         let network = Network::default();
-        let zone = Rc::new(self.zone.clone());
+        let zone = Arc::new(self.zone.clone());
         network.script(SERVER, move |query, _| zone.reply(query));
         let mut report = Report::default();
         let expected = self.model().select(&self.request);

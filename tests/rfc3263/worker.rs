@@ -2,7 +2,7 @@
 //! variable `dns_flags` shows before the call.
 
 use std::net::IpAddr;
-use std::rc::Rc;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use kamailio_dns::host::vars::dns_flags;
@@ -53,7 +53,7 @@ impl Worker {
         let numbers = SharedNumbers::new();
         let child = children::spawn(|| {
             let network = Network::default();
-            let zone = Rc::new(case.zone.clone());
+            let zone = Arc::new(case.zone.clone());
             network.script(SERVER, move |query, _| zone.reply(query));
             for round in 1..=rounds {
                 numbers.wait_for(BEGUN, round);

@@ -1,7 +1,6 @@
 //! Plays a scenario: gives the library the settings, the queries and the replies that the file
 //! says, and compares what comes out.
 
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 use std::thread::JoinHandle;
 
@@ -10,11 +9,13 @@ use kamailio_dns::host::clock;
 use kamailio_dns::lookup::refresh::{self, Refresher};
 use kamailio_dns::resolver;
 
+use crate::support::net::director::{Arrival, OutQuery};
+use crate::support::net::query::Query;
+use crate::support::network::Network;
 use crate::support::wire;
 
 use super::client::{Manner, Outcome, ask};
 use super::expect::{self, Expected};
-use super::net::{Arrival, ClientTransport, Net, OutQuery};
 use super::parser::{Action, Entry, Scenario};
 use super::settings::{FAILURE_TTL_S, Settings};
 
@@ -95,7 +96,7 @@ pub fn play(scenario: &Scenario, plan: &Plan) -> Verdict {
         manner: settings.manner,
         refresher: settings.refresher,
         refreshing: Vec::new(),
-        net: Arc::default(),
+        net: Network::directed(plain_query),
         clients: Vec::new(),
         heard: Vec::new(),
         step: 0,
@@ -103,7 +104,7 @@ pub fn play(scenario: &Scenario, plan: &Plan) -> Verdict {
     let result = run.steps().and_then(|()| run.finish());
     let passed_ms = run.net.now_ms();
     let end = clock::now_ticks();
-    run.net.close();
+    run.net.close_all();
     for (_, thread) in run.refreshing {
         let _panicked = thread.join();
     }
@@ -135,8 +136,8 @@ fn start_of_tick() -> u32 {
 /// A client that was started.
 #[derive(Debug)]
 struct Client {
-    /// Its number in the net.
-    number: usize,
+    /// How it sees the network.
+    net: Network,
     name: String,
     qtype: u16,
     outcome: Receiver<Outcome>,
@@ -158,9 +159,9 @@ struct Run<'a> {
     plan: &'a Plan,
     manner: Manner,
     refresher: bool,
-    /// Rounds of the refresher, by their number as clients of the net.
-    refreshing: Vec<(usize, JoinHandle<()>)>,
-    net: Arc<Net>,
+    /// Rounds of the refresher, as clients of the network.
+    refreshing: Vec<(Network, JoinHandle<()>)>,
+    net: Network,
     clients: Vec<Client>,
     heard: Vec<Heard>,
     step: u32,
@@ -217,25 +218,21 @@ impl Run<'_> {
 
     /// Has the refresher do a round, if the last one is over; it goes on in the background.
     fn refresh(&mut self) {
-        let over = |(number, _): &(usize, _)| self.net.is_done(*number);
+        let over = |(net, _): &(Network, _)| net.is_done();
         if !self.refresher || !self.refreshing.iter().all(over) {
             return;
         }
-        let number = self.net.add_client();
-        let transport = Box::new(ClientTransport {
-            net: Arc::clone(&self.net),
-            client: number,
-        });
-        let net = Arc::clone(&self.net);
+        let client = self.net.new_client();
+        let net = client.clone();
         let thread = std::thread::spawn(move || {
             let _panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-                resolver::with_transport(transport, || {
+                resolver::with_transport(Box::new(net.clone()), || {
                     refresh::run_for_tests(&mut Refresher::default())
                 })
             }));
-            net.client_is_done(number);
+            net.done();
         });
-        self.refreshing.push((number, thread));
+        self.refreshing.push((client, thread));
     }
 
     fn start_client(&mut self, entry: &Entry) -> Result<(), String> {
@@ -252,26 +249,22 @@ impl Run<'_> {
         } else {
             Manner::CacheOnly
         };
-        let client = self.net.add_client();
+        let client = self.net.new_client();
         let (sender, outcome) = channel();
-        let transport = Box::new(ClientTransport {
-            net: Arc::clone(&self.net),
-            client,
-        });
-        let (net, question) = (Arc::clone(&self.net), name.clone());
+        let (net, question) = (client.clone(), name.clone());
         let thread = std::thread::spawn(move || {
             // A client that panics drops its sender and is done: the check then fails.
             let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-                resolver::with_transport(transport, || ask(&question, qtype, manner))
+                resolver::with_transport(Box::new(net.clone()), || ask(&question, qtype, manner))
             }));
             if let Ok(outcome) = result {
                 let _nobody_listens = sender.send(outcome);
             }
             drop(sender);
-            net.client_is_done(client);
+            net.done();
         });
         self.clients.push(Client {
-            number: client,
+            net: client,
             name,
             qtype,
             outcome,
@@ -361,17 +354,15 @@ impl Run<'_> {
             .find(|c| !c.checked && c.name == name && c.qtype == qtype)
             .ok_or("nobody has asked this")?;
         client.checked = true;
-        let number = client.number;
-        if !self.net.is_done(number) && wants_stale {
+        if !client.net.is_done() && wants_stale {
             // The library waits for 1.8 s before it gives old data, whatever the scenario waits.
             self.net.pass(2000);
             self.net.settle();
         }
-        if !self.net.is_done(number) {
+        if !client.net.is_done() {
             return Err(format!("no answer yet for {name}"));
         }
-        let client = self.clients.iter().find(|c| c.number == number);
-        let outcome = client.and_then(|client| client.outcome.try_recv().ok());
+        let outcome = client.outcome.try_recv().ok();
         let outcome = outcome.ok_or("the client panicked")?;
         let mut expected = expect::of_entry(entry, &name, qtype);
         if wants_stale {
@@ -406,25 +397,28 @@ impl Run<'_> {
     }
 
     fn finish(&self) -> Result<(), String> {
-        let refreshing = |(number, _): &(usize, _)| !self.net.is_done(*number);
+        let refreshing = |(net, _): &(Network, _)| !net.is_done();
         if self.refreshing.iter().any(refreshing) {
             return Err("a refresh is left that nobody replied to".into());
         }
         if let Some(client) = self.clients.iter().find(|c| !c.checked) {
             return Err(format!("the answer for {} was never checked", client.name));
         }
-        if !self
-            .clients
-            .iter()
-            .all(|client| self.net.is_done(client.number))
-            || self.net.left() > 0
-        {
+        if !self.clients.iter().all(|client| client.net.is_done()) || self.net.open() > 0 {
             return Err("queries are left that nobody replied to".into());
         }
-        let sent = self.net.sent();
+        let sent = self.net.sent_so_far();
         if sent != self.plan.queries {
             return Err(format!("{sent} queries sent, not {}", self.plan.queries));
         }
         Ok(())
     }
+}
+
+/// What the library sends is one question with RD set, and EDNS with a buffer of 1232 octets.
+fn plain_query(octets: &[u8], query: &Query) {
+    let mut wanted = wire::message(0, 0x0100, (&query.spelled, query.qtype), [&[], &[], &[]]);
+    wanted[11] = 1;
+    wanted.extend([0, 0, 41, 0x04, 0xd0, 0, 0, 0, 0, 0, 0]);
+    assert_eq!(octets[2..], wanted[2..], "a plain query with RD set");
 }

@@ -22,11 +22,10 @@
 )]
 
 pub mod children;
-pub mod dns_server;
 #[cfg(feature = "use_dns_cache")]
 pub mod handles;
 pub mod neighbours;
-pub mod network;
+pub mod net;
 pub mod options;
 #[cfg(feature = "use_dns_cache")]
 pub mod rpc;
@@ -35,14 +34,17 @@ pub mod setup;
 #[cfg(feature = "use_dns_cache")]
 pub mod walks;
 pub mod watchdog;
-pub mod wire;
 
-pub use dns_server::{Query, Reply, Server};
+pub use net::loopback::Server;
+pub use net::query::Query;
+pub use net::reply::Reply;
+pub use net::script::Scripted;
+pub use net::wire::{A, AAAA, CNAME, EBL, NAPTR, NS, OPT, PTR, Rr, SOA, SRV, TXT};
+pub use net::{memory as network, wire};
 pub use options::{OptionsGuard, use_server, use_servers, use_servers_as_ever};
 #[cfg(feature = "use_dns_cache")]
 pub use setup::Setup;
 pub use watchdog::Watchdog;
-pub use wire::{A, AAAA, CNAME, EBL, NAPTR, NS, OPT, PTR, Rr, SOA, SRV, TXT};
 
 /// Folder of a corpus: what another DNS program tests itself with, see ci/fetch/corpora.sh. `None` when it is not there.
 pub fn corpus_folder(name: &str) -> Option<std::path::PathBuf> {

@@ -106,6 +106,53 @@ impl Rr {
         Self::raw(owner, SOA, ttl, &rdata)
     }
 
+    /// A record as a line of a zone file has it: owner, TTL and class, which may both be left out, type, data. All names
+    /// are absolute, with or without a dot at their end.
+    pub fn read(line: &str, default_ttl: u32) -> Result<Self, String> {
+        Self::from_words(&words(line), default_ttl).ok_or(format!("not a record: {line}"))
+    }
+
+    /// The same of the words of the line; a text in quotes is one word.
+    pub fn from_words<W: AsRef<str>>(words: &[W], default_ttl: u32) -> Option<Self> {
+        let words: Vec<&str> = words.iter().map(AsRef::as_ref).collect();
+        let (&owner, mut rest) = words.split_first()?;
+        let mut ttl = default_ttl;
+        if let Some(number) = rest.first().and_then(|word| word.parse().ok()) {
+            (ttl, rest) = (number, &rest[1..]);
+        }
+        rest = rest.strip_prefix(&["IN"]).unwrap_or(rest);
+        let (rtype, data) = rest.split_first()?;
+        let number = |word: &&str| word.parse::<u16>().ok();
+        Some(match (type_number(rtype)?, data) {
+            (rtype, ["\\#", length, octets @ ..]) => {
+                let octets = hex(&octets.concat())?;
+                (octets.len().to_string() == **length).then_some(())?;
+                Self::raw(owner, rtype, ttl, &octets)
+            }
+            (A, [address]) => Self::raw(owner, A, ttl, &address.parse::<Ipv4Addr>().ok()?.octets()),
+            (AAAA, [address]) => Self::raw(
+                owner,
+                AAAA,
+                ttl,
+                &address.parse::<Ipv6Addr>().ok()?.octets(),
+            ),
+            (NS, [target]) => Self::ns(owner, ttl, target),
+            (CNAME, [target]) => Self::cname(owner, ttl, target),
+            (PTR, [target]) => Self::ptr(owner, ttl, target),
+            (SRV, [priority, weight, port, target]) => {
+                let [priority, weight, port] = [number(priority)?, number(weight)?, number(port)?];
+                Self::srv(owner, ttl, priority, weight, port, target)
+            }
+            (NAPTR, [order, preference, flags, services, regexp, replacement]) => {
+                let numbers = (number(order)?, number(preference)?);
+                Self::naptr(owner, ttl, numbers, (flags, services, regexp), replacement)
+            }
+            (TXT, strings) => Self::txt(owner, ttl, strings),
+            (SOA, [_, _, _, _, _, _, minimum]) => Self::soa(owner, ttl, minimum.parse().ok()?),
+            _ => return None,
+        })
+    }
+
     /// The same record with another class.
     pub fn with_class(mut self, class: u16) -> Self {
         self.class = class;
@@ -121,6 +168,58 @@ impl Rr {
         out.extend((self.rdata.len() as u16).to_be_bytes());
         out.extend(&self.rdata);
     }
+}
+
+/// Types that texts of tests name.
+const TYPES: [(&str, u16); 9] = [
+    ("A", A),
+    ("NS", NS),
+    ("CNAME", CNAME),
+    ("SOA", SOA),
+    ("PTR", PTR),
+    ("TXT", TXT),
+    ("AAAA", AAAA),
+    ("SRV", SRV),
+    ("NAPTR", NAPTR),
+];
+
+/// The number of a type that has a name here, or is written as `TYPE257`.
+pub fn type_number(text: &str) -> Option<u16> {
+    let upper = text.to_ascii_uppercase();
+    let known = TYPES.iter().find(|(name, _)| *name == upper);
+    let number = || upper.strip_prefix("TYPE")?.parse().ok();
+    known.map(|(_, number)| *number).or_else(number)
+}
+
+/// How a type is written.
+pub fn type_name(number: u16) -> String {
+    let known = TYPES.iter().find(|(_, known)| *known == number);
+    known.map_or_else(|| format!("TYPE{number}"), |(name, _)| (*name).to_owned())
+}
+
+/// The words of a line, up to a `;` that begins a comment. A text in quotes is one word, without the quotes.
+pub fn words(line: &str) -> Vec<String> {
+    let mut words = Vec::new();
+    let (mut word, mut quoted) = (None::<String>, false);
+    for character in line.chars() {
+        match character {
+            '"' => {
+                quoted = !quoted;
+                word.get_or_insert_default();
+            }
+            ';' if !quoted => break,
+            space if space.is_whitespace() && !quoted => words.extend(word.take()),
+            other => word.get_or_insert_default().push(other),
+        }
+    }
+    words.extend(word);
+    words
+}
+
+fn hex(text: &str) -> Option<Vec<u8>> {
+    let pairs = text.as_bytes().chunks(2);
+    let octet = |pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
+    pairs.map(octet).collect()
 }
 
 /// A name in wire form; `\` quotes the next character.
