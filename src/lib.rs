@@ -11,6 +11,10 @@
 //!
 //! `rr` and `error` are plain values that every layer may name.
 
+// Builders that the tests of modules share with the test programs name the crate as those do.
+#[cfg(test)]
+extern crate self as kamailio_dns;
+
 #[cfg(feature = "use_dns_cache")]
 pub mod cache;
 pub mod error;

@@ -5,12 +5,9 @@
 mod support;
 
 use std::ffi::{c_char, c_int, c_ushort};
-use std::net::Ipv4Addr;
 use std::process::Command;
 
-use kamailio_dns::cache::{
-    Cache, Conflict, Draft, DraftData, DraftRecord, InsertError, NegativeKind, RecordView,
-};
+use kamailio_dns::cache::{Cache, InsertError, NegativeKind, RecordView};
 use kamailio_dns::ffi::cache::{
     dns_cache_add_record, dns_cache_delete_single_record, dns_cache_flush,
 };
@@ -25,7 +22,8 @@ use kamailio_dns::ffi::types::{dns_srv_handle, ip_addr};
 use kamailio_dns::host::clock::{self, advance_for_tests};
 use kamailio_dns::host::log::Level;
 use kamailio_dns::lookup::{self, EditError, RecordEdit};
-use kamailio_dns::rr::{RData, RecordType};
+use kamailio_dns::rr::RecordType;
+use support::set::{self, Set};
 use support::walks::{
     Bench, Call, NAPTR_V4, TCP, Target, UDP, V4, c_str, cache, cached, edit, entries_of, first,
     holders, target, walk,
@@ -577,21 +575,11 @@ fn edits_leave_nothing_behind() {
 fn refused_entries_leave_no_memory_in_use() {
     let cache = Cache::for_tests(96 * 1024, false).unwrap();
     let now = clock::now_ticks();
-    let rdata = RData::A(Ipv4Addr::LOCALHOST);
-    let records = [DraftRecord {
-        ttl: 600,
-        rdata: &rdata,
-    }; 20];
+    let records = vec![set::a(1); 20];
     let insert = |number: usize| {
         let name = format!("name{number}.b42.test");
-        let draft = Draft {
-            name: name.as_bytes(),
-            rtype: RecordType::A,
-            data: DraftData::Records(&records),
-            permanent: true,
-            negative_ttl: 0,
-        };
-        cache.insert(&draft, Conflict::Replace, now).map(|_| ())
+        let set = Set::of(name, RecordType::A).records(600, &records);
+        set.permanent(true).put(cache, now).map(|_| ())
     };
     let filled = (0..).find(|i| insert(*i).is_err()).unwrap();
     let full = cache.usage();

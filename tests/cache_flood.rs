@@ -6,16 +6,14 @@
 
 mod support;
 
-use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use kamailio_dns::cache::{
-    Cache, Conflict, Draft, DraftData, DraftRecord, EntryRef, FirstAddress, NegativeKind, Setting,
-};
+use kamailio_dns::cache::{Cache, EntryRef, FirstAddress, NegativeKind, Setting};
 use kamailio_dns::host::{clock, options};
 use kamailio_dns::lookup;
-use kamailio_dns::rr::{RData, RecordType};
+use kamailio_dns::rr::RecordType;
 use support::children::{SharedNumbers, spawn, wait};
+use support::set::{self, Set};
 use support::{Rr, Server, Watchdog, use_server};
 
 const PROCESSES: u32 = 8;
@@ -25,34 +23,15 @@ const HOT: u32 = 200;
 const PERMANENT: u32 = 50;
 
 fn put(cache: &Cache, name: &str, permanent: bool) -> bool {
-    let rdata = RData::A(Ipv4Addr::LOCALHOST);
-    let records = [DraftRecord {
-        ttl: 3600,
-        rdata: &rdata,
-    }];
-    let draft = Draft {
-        name: name.as_bytes(),
-        rtype: RecordType::A,
-        data: DraftData::Records(&records),
-        permanent,
-        negative_ttl: 0,
-    };
-    cache
-        .insert(&draft, Conflict::Replace, clock::now_ticks())
+    let set = Set::of(name, RecordType::A).record(3600, set::a(1));
+    set.permanent(permanent)
+        .put(cache, clock::now_ticks())
         .is_ok()
 }
 
 fn deny(cache: &Cache, name: &str) -> bool {
-    let draft = Draft {
-        name: name.as_bytes(),
-        rtype: RecordType::A,
-        data: DraftData::Negative(NegativeKind::NxDomain),
-        permanent: false,
-        negative_ttl: 60,
-    };
-    cache
-        .insert(&draft, Conflict::Replace, clock::now_ticks())
-        .is_ok()
+    let set = Set::absence(name, RecordType::A, NegativeKind::NxDomain, 60);
+    set.put(cache, clock::now_ticks()).is_ok()
 }
 
 /// Looks twice: the first look says nothing when another search list came into force just then, and the tests of this

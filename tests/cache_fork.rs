@@ -7,11 +7,10 @@ mod support;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use kamailio_dns::cache::{
-    AddressSet, Cache, Conflict, Draft, DraftData, DraftRecord, Probe, RecordView,
-};
+use kamailio_dns::cache::{AddressSet, Cache, Probe, RecordView};
 use kamailio_dns::rr::{RData, RecordType};
 use support::neighbours::{address, is_whole};
+use support::set::Set;
 
 const NOW: u32 = 1_000_000;
 const NAMES: u32 = 300;
@@ -72,22 +71,11 @@ fn name(i: u32) -> String {
 
 fn put(cache: &Cache, i: u32, value: u32) {
     let count = 1 + value % 9;
-    let rdata: Vec<_> = (0..count)
-        .map(|index| RData::A(address(value, index)))
-        .collect();
-    let records: Vec<_> = rdata
-        .iter()
-        .map(|rdata| DraftRecord { ttl: 600, rdata })
-        .collect();
-    let name = name(i);
-    let draft = Draft {
-        name: name.as_bytes(),
-        rtype: RecordType::A,
-        data: DraftData::Records(&records),
-        permanent: false,
-        negative_ttl: 0,
-    };
-    let _full_is_fine = cache.insert(&draft, Conflict::Replace, NOW);
+    let mut set = Set::of(name(i), RecordType::A);
+    for index in 0..count {
+        set = set.record(600, RData::A(address(value, index)));
+    }
+    let _full_is_fine = set.put(cache, NOW);
 }
 
 fn random(state: &mut u64) -> u32 {

@@ -9,14 +9,12 @@ use std::net::IpAddr;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use kamailio_dns::cache::{
-    AddressSet, Cache, Conflict, Draft, DraftData, DraftRecord, NegativeKind, Probe, RecordView,
-    Setting,
-};
+use kamailio_dns::cache::{AddressSet, Cache, NegativeKind, Probe, RecordView, Setting};
 use kamailio_dns::rr::{RData, RecordType};
 use kamailio_dns::shm::kill_point::{self, KillPoint};
 use support::children::{SharedNumbers, kill, spawn, wait};
 use support::neighbours::{address, is_whole};
+use support::set::Set;
 
 const START: u32 = 1_000_000;
 /// Names in play: many more than fit a full cache, so that its table is as full as it gets.
@@ -50,40 +48,19 @@ fn put(cache: &Cache, i: u32, value: u32, permanent: bool, now: u32) {
     } else {
         1
     };
-    let rdata: Vec<_> = (0..count)
-        .map(|index| RData::A(address(value, index)))
-        .collect();
-    let records: Vec<_> = rdata
-        .iter()
-        .map(|rdata| DraftRecord {
-            ttl: 1 + value % 20,
-            rdata,
-        })
-        .collect();
-    let name = name(i);
-    let draft = Draft {
-        name: name.as_bytes(),
-        rtype: RecordType::A,
-        data: DraftData::Records(&records),
-        permanent,
-        negative_ttl: 0,
-    };
-    if value.is_multiple_of(7) {
-        let _full_is_fine = cache.make_private(&draft, now);
+    let mut set = Set::of(name(i), RecordType::A).permanent(permanent);
+    for index in 0..count {
+        set = set.record(1 + value % 20, RData::A(address(value, index)));
     }
-    let _full_is_fine = cache.insert(&draft, Conflict::Replace, now);
+    if value.is_multiple_of(7) {
+        let _full_is_fine = set.draft(|draft| cache.make_private(draft, now));
+    }
+    let _full_is_fine = set.put(cache, now);
 }
 
 fn deny(cache: &Cache, i: u32, now: u32) {
-    let name = name(i);
-    let draft = Draft {
-        name: name.as_bytes(),
-        rtype: RecordType::A,
-        data: DraftData::Negative(NegativeKind::NxDomain),
-        permanent: false,
-        negative_ttl: 10,
-    };
-    let _full_is_fine = cache.insert(&draft, Conflict::Replace, now);
+    let set = Set::absence(name(i), RecordType::A, NegativeKind::NxDomain, 10);
+    let _full_is_fine = set.put(cache, now);
 }
 
 /// Everything that a writer may do, in a random order.
@@ -109,18 +86,9 @@ fn work(cache: &Cache, limits: [usize; 2], seed: u64, steps: u32) {
                 let Some(old) = cache.acquire_any_age(name(i).as_bytes(), RecordType::A) else {
                     continue;
                 };
-                let rdata = RData::A(address(now, 0));
-                let draft = Draft {
-                    name: name(i).leak().as_bytes(),
-                    rtype: RecordType::A,
-                    data: DraftData::Records(&[DraftRecord {
-                        ttl: 20,
-                        rdata: &rdata,
-                    }]),
-                    permanent: false,
-                    negative_ttl: 0,
-                };
-                let _changed_meanwhile = cache.replace_if_current(&old, &draft, old.place(), now);
+                let set = Set::of(name(i), RecordType::A).record(20, RData::A(address(now, 0)));
+                let _changed_meanwhile =
+                    set.draft(|draft| cache.replace_if_current(&old, draft, old.place(), now));
             }
             _ => put(cache, i, draw.next(u32::MAX), false, now),
         }
@@ -172,20 +140,13 @@ impl Bench {
         let cache = Cache::for_tests(limits[0], true).unwrap();
         cache.set_for_tests(Setting::NegativeShare(60));
         for i in 0..PERMANENT {
-            let rdata = RData::A(address(i, 0));
-            let records = [DraftRecord {
-                ttl: 1,
-                rdata: &rdata,
-            }; 3];
-            let name = name(i);
-            let draft = Draft {
-                name: name.as_bytes(),
-                rtype: RecordType::A,
-                data: DraftData::Records(&records),
-                permanent: true,
-                negative_ttl: 0,
-            };
-            drop(cache.insert(&draft, Conflict::Replace, START).unwrap());
+            let records = [
+                RData::A(address(i, 0)),
+                RData::A(address(i, 0)),
+                RData::A(address(i, 0)),
+            ];
+            let set = Set::of(name(i), RecordType::A).records(1, &records);
+            drop(set.permanent(true).put(cache, START).unwrap());
         }
         let stop = SharedNumbers::new();
         let readers = (0..2)

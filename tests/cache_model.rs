@@ -3,15 +3,17 @@
 #![cfg(feature = "use_dns_cache")]
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod support;
+
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr};
 
 use kamailio_dns::cache::{
-    AddressSet, Cache, Conflict, Draft, DraftData, DraftRecord, EntryRef, FirstAddress,
-    InsertError, NegativeKind, Probe,
+    AddressSet, Cache, Conflict, EntryRef, FirstAddress, InsertError, NegativeKind, Probe,
 };
 use kamailio_dns::rr::{RData, RecordType};
 use proptest::prelude::*;
+use support::set::{self, Set};
 
 const START: u32 = u32::MAX - 500;
 
@@ -167,18 +169,14 @@ proptest! {
                 Op::Put { name, first, count, ttl, permanent, conflict } => {
                     let addresses: Vec<_> = (0..count).map(|i| Ipv4Addr::new(10, i, 0, first)).collect();
                     let rdata: Vec<_> = addresses.iter().map(|a| RData::A(*a)).collect();
-                    let records: Vec<_> = rdata.iter().map(|rdata| DraftRecord { ttl, rdata }).collect();
-                    let owner = text(name, false);
-                    let draft = Draft { name: &owner, rtype: RecordType::A, data: DraftData::Records(&records), permanent, negative_ttl: 0 };
-                    cache.insert(&draft, conflict_of(conflict), now).unwrap();
+                    let set = Set::of(text(name, false), RecordType::A).records(ttl, &rdata);
+                    set.permanent(permanent).put_as(cache, conflict_of(conflict), now).unwrap();
                     let new = Model { addresses, negative: None, expire: now.wrapping_add(16 * ttl), permanent };
                     apply(&mut model, name, new, conflict_of(conflict), now);
                 }
                 Op::Deny { name, ttl, failure } => {
                     let kind = if failure { NegativeKind::Failure } else { NegativeKind::NxDomain };
-                    let owner = text(name, true);
-                    let draft = Draft { name: &owner, rtype: RecordType::A, data: DraftData::Negative(kind), permanent: false, negative_ttl: ttl };
-                    cache.insert(&draft, Conflict::Replace, now).unwrap();
+                    Set::absence(text(name, true), RecordType::A, kind, ttl).put(cache, now).unwrap();
                     let new = Model { addresses: vec![], negative: Some(kind), expire: now.wrapping_add(16 * ttl), permanent: false };
                     apply(&mut model, name, new, Conflict::Replace, now);
                 }
@@ -230,16 +228,13 @@ proptest! {
         del_nonexp: bool,
     ) {
         let cache = Cache::for_tests(limit, del_nonexp).unwrap();
-        let rdata = RData::A(Ipv4Addr::LOCALHOST);
-        let one = [DraftRecord { ttl: 60, rdata: &rdata }];
-        let draft = Draft { name: b"fixed", rtype: RecordType::A, data: DraftData::Records(&one), permanent: true, negative_ttl: 0 };
-        cache.insert(&draft, Conflict::Replace, START).unwrap();
+        let fixed = Set::of("fixed", RecordType::A).record(60, set::a(1));
+        fixed.permanent(true).put(cache, START).unwrap();
         let addresses: Vec<_> = (0..60).map(|i| RData::A(Ipv4Addr::new(10, 0, 0, i))).collect();
         for (i, (name_length, count)) in sizes.into_iter().enumerate() {
             let name = format!("{i}-{}", "n".repeat(name_length));
-            let records: Vec<_> = addresses.iter().take(count).map(|rdata| DraftRecord { ttl: 60, rdata }).collect();
-            let draft = Draft { name: name.as_bytes(), rtype: RecordType::A, data: DraftData::Records(&records), permanent: false, negative_ttl: 0 };
-            match cache.insert(&draft, Conflict::Replace, START.wrapping_add(i as u32)) {
+            let set = Set::of(name, RecordType::A).records(60, addresses.iter().take(count));
+            match set.put(cache, START.wrapping_add(i as u32)) {
                 Ok(_) | Err(InsertError::Full) => {}
                 Err(error) => prop_assert!(false, "{error:?}"),
             }

@@ -14,16 +14,17 @@ mod support;
 use std::cell::Cell;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use kamailio_dns::cache::{Cache, Conflict, Draft, DraftData, DraftRecord, EntryRef, NegativeKind};
+use kamailio_dns::cache::{Cache, EntryRef, NegativeKind};
 use kamailio_dns::host::clock;
 use kamailio_dns::host::metrics::{self, Metric};
-use kamailio_dns::rr::{Name, Naptr, RData, RecordType, Srv};
+use kamailio_dns::rr::{RData, RecordType};
 use kamailio_dns::select::cursor::LAYOUTS;
 use kamailio_dns::select::handle::quick::{self, Quick};
 use kamailio_dns::select::{Cursor, Position, SelectError, handle};
 use proptest::prelude::*;
 use support::Setup;
 use support::handles::{CHandle, Fence, LayoutGuard};
+use support::set::{self, Set};
 
 const TARGETS: [&str; 7] = [
     "h0.test",
@@ -81,28 +82,16 @@ fn world() -> impl Strategy<Value = World> {
 }
 
 fn put(cache: &Cache, name: &str, rtype: RecordType, records: &[(bool, RData)]) {
-    let records: Vec<_> = records
-        .iter()
-        .map(|(long, rdata)| DraftRecord {
-            ttl: if *long { 3000 } else { 10 },
-            rdata,
-        })
-        .collect();
-    let data = if records.is_empty() {
-        DraftData::Negative(NegativeKind::NoData)
+    let set = if records.is_empty() {
+        Set::absence(name, rtype, NegativeKind::NoData, 3000)
     } else {
-        DraftData::Records(&records)
+        let ttl = |long: bool| if long { 3000 } else { 10 };
+        let records = records.iter();
+        records.fold(Set::of(name, rtype), |set, (long, rdata)| {
+            set.record(ttl(*long), rdata.clone())
+        })
     };
-    let draft = Draft {
-        name: name.as_bytes(),
-        rtype,
-        data,
-        permanent: false,
-        negative_ttl: 3000,
-    };
-    cache
-        .insert(&draft, Conflict::Replace, clock::now_ticks())
-        .unwrap();
+    set.put(cache, clock::now_ticks()).unwrap();
 }
 
 fn fill(cache: &Cache, world: &World) {
@@ -122,29 +111,13 @@ fn fill(cache: &Cache, world: &World) {
     for (name, rows) in SRV_NAMES.iter().zip(&world.services) {
         let rows = (5070_u16..).zip(rows).map(|(port, row)| {
             let (priority, weight, target, long) = *row;
-            let target = Name::from_text(TARGETS[target].as_bytes()).unwrap();
-            (
-                long,
-                RData::Srv(Srv {
-                    priority,
-                    weight,
-                    port,
-                    target,
-                }),
-            )
+            (long, set::srv(priority, weight, port, TARGETS[target]))
         });
         put(cache, name, RecordType::SRV, &rows.collect::<Vec<_>>());
     }
     let rows = world.naptr.iter().map(|&(order, service, srv, long)| {
-        let naptr = Naptr {
-            order,
-            preference: 1,
-            flags: (*b"s").into(),
-            services: SERVICES[service].as_bytes().into(),
-            regexp: (*b"").into(),
-            replacement: Name::from_text(SRV_NAMES[srv].as_bytes()).unwrap(),
-        };
-        (long, RData::Naptr(naptr))
+        let strings = ("s", SERVICES[service], "");
+        (long, set::naptr((order, 1), strings, SRV_NAMES[srv]))
     });
     put(
         cache,
@@ -320,19 +293,7 @@ fn references_are_given_back() {
     let cache = Cache::instance().unwrap();
     let address = RData::A(Ipv4Addr::new(192, 0, 2, 1));
     put(cache, "h1.test", RecordType::A, &[(true, address)]);
-    let srv = |port| {
-        let target = Name::from_text(b"h1.test").unwrap();
-        let (priority, weight) = (1, 1);
-        (
-            true,
-            RData::Srv(Srv {
-                priority,
-                weight,
-                port,
-                target,
-            }),
-        )
-    };
+    let srv = |port| (true, set::srv(1, 1, port, "h1.test"));
     put(
         cache,
         SRV_NAMES[0],

@@ -11,16 +11,17 @@ mod support;
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use kamailio_dns::cache::{Cache, Conflict, Draft, DraftData, DraftRecord};
+use kamailio_dns::cache::Cache;
 use kamailio_dns::error::LookupError;
 use kamailio_dns::host::clock;
 use kamailio_dns::lookup;
-use kamailio_dns::rr::{Name, Naptr, RData, RecordType, Srv};
+use kamailio_dns::rr::{RData, RecordType};
 use kamailio_dns::select::cursor::{LAYOUTS, Layout};
 use kamailio_dns::select::flags::{IPV4_ONLY, SRV_RR_LB, TRY_NAPTR};
 use kamailio_dns::select::sip_host::{self, Way};
 use kamailio_dns::select::{Transport, protocols};
 use support::handles::{CHandle, Fence, LayoutGuard};
+use support::set::{self, Set, srv};
 use support::{A, Rr, SRV, Setup};
 
 const END_OF_LIST: i32 = -1;
@@ -55,50 +56,15 @@ fn cuts(count: usize) -> impl Iterator<Item = Vec<u16>> {
     })
 }
 
-fn name(text: &str) -> Name {
-    Name::from_text(text.as_bytes()).unwrap()
-}
-
-fn srv(priority: u16, weight: u16, port: u16, target: &str) -> RData {
-    let target = name(target);
-    RData::Srv(Srv {
-        priority,
-        weight,
-        port,
-        target,
-    })
-}
-
 fn naptr(order: u16, service: &str, replacement: &str) -> RData {
-    RData::Naptr(Naptr {
-        order,
-        preference: 1,
-        flags: (*b"s").into(),
-        services: service.as_bytes().into(),
-        regexp: (*b"").into(),
-        replacement: name(replacement),
-    })
+    set::naptr((order, 1), ("s", service, ""), replacement)
 }
 
 /// Stores a set as an answer with its records in this order does; for one that is there it is a refresh.
 fn arrive(owner: &str, rtype: RecordType, records: &[RData], order: &[usize]) {
-    let drafts: Vec<_> = order
-        .iter()
-        .map(|&index| DraftRecord {
-            ttl: 3000,
-            rdata: &records[index],
-        })
-        .collect();
-    let draft = Draft {
-        name: owner.as_bytes(),
-        rtype,
-        data: DraftData::Records(&drafts),
-        permanent: false,
-        negative_ttl: 0,
-    };
-    let cache = Cache::instance().unwrap();
-    cache
-        .insert(&draft, Conflict::Replace, clock::now_ticks())
+    let records = order.iter().map(|&index| &records[index]);
+    let set = Set::of(owner, rtype).records(3000, records);
+    set.put(Cache::instance().unwrap(), clock::now_ticks())
         .unwrap();
 }
 

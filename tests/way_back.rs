@@ -12,7 +12,7 @@ mod support;
 
 use std::net::IpAddr;
 
-use kamailio_dns::cache::{Cache, Conflict, Draft, DraftData, DraftRecord};
+use kamailio_dns::cache::Cache;
 use kamailio_dns::ffi::handle::{
     dns_sip_resolve, dns_srv_handle_init, dns_srv_handle_next, dns_srv_handle_put,
 };
@@ -20,11 +20,12 @@ use kamailio_dns::ffi::types::{_str, ip_addr};
 use kamailio_dns::host::metrics::{self, Metric};
 use kamailio_dns::host::{clock, options};
 use kamailio_dns::lookup;
-use kamailio_dns::rr::{Name, Naptr, RData, RecordType, Srv};
+use kamailio_dns::rr::{RData, RecordType};
 use kamailio_dns::select::cursor::{LAYOUTS, Layout};
 use kamailio_dns::select::flags::{IPV4_ONLY, SRV_RR_LB, TRY_NAPTR};
 use kamailio_dns::select::{Cursor, SelectError, handle};
 use support::handles::{CHandle, Fence, LayoutGuard};
+use support::set::{self, Set};
 use support::{A, NAPTR, Rr, SRV, Setup};
 
 const END_OF_LIST: i32 = -1;
@@ -43,41 +44,17 @@ fn empty() {
 }
 
 fn naptr(order: u16, replacement: &str) -> RData {
-    RData::Naptr(Naptr {
-        order,
-        preference: 1,
-        flags: (*b"s").into(),
-        services: (*b"SIP+D2U").into(),
-        regexp: (*b"").into(),
-        replacement: Name::from_text(replacement.as_bytes()).unwrap(),
-    })
+    set::naptr((order, 1), ("s", "SIP+D2U", ""), replacement)
 }
 
 fn srv(port: u16, target: &str) -> RData {
-    RData::Srv(Srv {
-        priority: 1,
-        weight: 1,
-        port,
-        target: Name::from_text(target.as_bytes()).unwrap(),
-    })
+    set::srv(1, 1, port, target)
 }
 
 /// Stores a set as an answer does; for one that is there it is a refresh.
 fn arrive(owner: &str, rtype: RecordType, ttl: u32, records: &[RData]) {
-    let drafts: Vec<_> = records
-        .iter()
-        .map(|rdata| DraftRecord { ttl, rdata })
-        .collect();
-    let draft = Draft {
-        name: owner.as_bytes(),
-        rtype,
-        data: DraftData::Records(&drafts),
-        permanent: false,
-        negative_ttl: 0,
-    };
-    let cache = Cache::instance().unwrap();
-    cache
-        .insert(&draft, Conflict::Replace, clock::now_ticks())
+    let set = Set::of(owner, rtype).records(ttl, records);
+    set.put(Cache::instance().unwrap(), clock::now_ticks())
         .unwrap();
 }
 

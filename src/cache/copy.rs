@@ -180,25 +180,15 @@ impl View {
 mod tests {
     use std::net::Ipv4Addr;
 
-    use super::super::{Conflict, Draft, DraftData, DraftRecord};
+    use super::super::set::Set;
     use super::*;
     use crate::rr::{Name, RData, Srv};
 
     const NOW: u32 = 77;
 
     fn put(cache: &Cache, name: &[u8], rtype: RecordType, records: &[RData]) {
-        let records: Vec<_> = records
-            .iter()
-            .map(|rdata| DraftRecord { ttl: 60, rdata })
-            .collect();
-        let draft = Draft {
-            name,
-            rtype,
-            data: DraftData::Records(&records),
-            permanent: false,
-            negative_ttl: 0,
-        };
-        cache.insert(&draft, Conflict::Replace, NOW).unwrap();
+        let set = Set::of(name, rtype).records(60, records);
+        set.put(cache, NOW).unwrap();
     }
 
     #[test]

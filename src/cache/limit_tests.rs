@@ -4,33 +4,20 @@
 use std::collections::HashMap;
 use std::net::Ipv4Addr;
 
+use super::set::{self, Set};
 use super::*;
 use crate::host::clock::after_seconds;
 
 const NOW: u32 = u32::MAX - 100;
 
 fn put(cache: &Cache, name: &str, ttl: u32, permanent: bool, now: u32) -> Option<EntryRef> {
-    let rdata = RData::A(Ipv4Addr::new(10, 0, 0, 1));
-    let records = [DraftRecord { ttl, rdata: &rdata }];
-    let draft = Draft {
-        name: name.as_bytes(),
-        rtype: RecordType::A,
-        data: DraftData::Records(&records),
-        permanent,
-        negative_ttl: 0,
-    };
-    cache.insert(&draft, Conflict::Replace, now).ok()
+    let set = Set::of(name, RecordType::A).record(ttl, set::a(1));
+    set.permanent(permanent).put(cache, now).ok()
 }
 
 fn deny(cache: &Cache, name: &str, now: u32) -> Option<EntryRef> {
-    let draft = Draft {
-        name: name.as_bytes(),
-        rtype: RecordType::A,
-        data: DraftData::Negative(NegativeKind::NxDomain),
-        permanent: false,
-        negative_ttl: 600,
-    };
-    cache.insert(&draft, Conflict::Replace, now).ok()
+    let set = Set::absence(name, RecordType::A, NegativeKind::NxDomain, 600);
+    set.put(cache, now).ok()
 }
 
 fn found(cache: &Cache, name: &str, now: u32) -> bool {
@@ -71,21 +58,10 @@ fn put_in_use(cache: &Cache, name: &str, ttl: u32, now: u32) -> bool {
 #[test]
 fn edited_records_stay_as_those_in_use() {
     let cache = Cache::for_tests(100 << 10, false).unwrap();
-    let rdata = RData::A(Ipv4Addr::new(10, 0, 0, 1));
-    let records = [DraftRecord {
-        ttl: 6000,
-        rdata: &rdata,
-    }];
     let edit = |number: u32| {
         let name = format!("edited{number}.example");
-        let draft = Draft {
-            name: name.as_bytes(),
-            rtype: RecordType::A,
-            data: DraftData::Records(&records),
-            permanent: false,
-            negative_ttl: 0,
-        };
-        cache.insert_edited(&draft, Place::Both(Mark::edited()), NOW)
+        let set = Set::of(name, RecordType::A).record(6000, set::a(1));
+        set.draft(|draft| cache.insert_edited(draft, Place::Both(Mark::edited()), NOW))
     };
     let kept = (0..100_000).take_while(|number| edit(*number).is_ok());
     let kept = kept.count();
@@ -105,22 +81,8 @@ fn names_in_use_keep_their_place_among_those_asked_for_once() {
         .map(|last| RData::A(Ipv4Addr::new(10, 0, 0, last)))
         .collect();
     let put = |cache: &Cache, name: &str, size: usize, ttl, now| {
-        let records = addresses
-            .iter()
-            .take(size)
-            .map(|rdata| DraftRecord { ttl, rdata });
-        let records: Vec<_> = records.collect();
-        let draft = Draft {
-            name: name.as_bytes(),
-            rtype: RecordType::A,
-            data: DraftData::Records(&records),
-            permanent: false,
-            negative_ttl: 0,
-        };
-        // As a lookup does: into the cache if there is room, else for this call alone.
-        let entry = cache
-            .insert(&draft, Conflict::Replace, now)
-            .or_else(|_| cache.make_private(&draft, now));
+        let set = Set::of(name, RecordType::A).records(ttl, addresses.iter().take(size));
+        let entry = set.put_or_keep(cache, now);
         assert!(entry.is_ok(), "no entry for {name}");
     };
     let size_of = |number: usize| [1, 2, 5, 9, 25, 60][number % 6];
@@ -186,24 +148,9 @@ fn records_that_may_not_go_early_outlive_any_number_of_others() {
             assert!(kept < 100_000, "the limit does not hold");
         }
         for other in 0..3000_u32 {
-            // As a lookup does: into the cache if there is room, else for this call alone.
             let name = format!("other{other}.example");
-            let rdata = RData::A(Ipv4Addr::new(10, 0, 0, 1));
-            let records = [DraftRecord {
-                ttl: 6000,
-                rdata: &rdata,
-            }];
-            let draft = Draft {
-                name: name.as_bytes(),
-                rtype: RecordType::A,
-                data: DraftData::Records(&records),
-                permanent: false,
-                negative_ttl: 0,
-            };
-            let now = NOW.wrapping_add(other / 100);
-            let entry = cache
-                .insert(&draft, Conflict::Replace, now)
-                .or_else(|_| cache.make_private(&draft, now));
+            let set = Set::of(&name, RecordType::A).record(6000, set::a(1));
+            let entry = set.put_or_keep(cache, NOW.wrapping_add(other / 100));
             assert!(entry.is_ok(), "{limit}: no entry for {name}");
         }
         let now = NOW.wrapping_add(30);

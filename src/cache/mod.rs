@@ -33,6 +33,11 @@ mod read;
 mod recover;
 mod resize;
 mod scope;
+#[cfg(all(test, not(loom)))]
+#[allow(dead_code, unreachable_pub, reason = "shared with the test programs")]
+#[allow(clippy::expect_used, clippy::unwrap_used, reason = "tests")]
+#[path = "../../tests/support/set.rs"]
+mod set;
 mod share;
 mod srv;
 mod table;

@@ -138,38 +138,21 @@ impl View {
 #[cfg(all(test, not(loom)))]
 #[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
+    use super::super::RecordView;
     use super::super::hash::NameHash;
-    use super::super::{Conflict, Draft, DraftData, DraftRecord, RecordView};
+    use super::super::set::{self, Set};
     use super::*;
-    use crate::rr::{Name, Naptr, RData};
+    use crate::rr::RData;
 
     const NOW: u32 = 300;
 
     fn naptr(order: u16, texts: [&str; 3], replacement: &str) -> RData {
-        let [flags, services, regexp] = texts.map(|text| text.as_bytes().into());
-        RData::Naptr(Naptr {
-            order,
-            preference: order / 2,
-            flags,
-            services,
-            regexp,
-            replacement: Name::from_text(replacement.as_bytes()).unwrap(),
-        })
+        set::naptr((order, order / 2), texts.into(), replacement)
     }
 
     fn put(cache: &Cache, name: &[u8], records: &[RData]) {
-        let drafts: Vec<_> = records
-            .iter()
-            .map(|rdata| DraftRecord { ttl: 60, rdata })
-            .collect();
-        let draft = Draft {
-            name,
-            rtype: RecordType::NAPTR,
-            data: DraftData::Records(&drafts),
-            permanent: false,
-            negative_ttl: 0,
-        };
-        cache.insert(&draft, Conflict::Replace, NOW).unwrap();
+        let set = Set::of(name, RecordType::NAPTR).records(60, records);
+        set.put(cache, NOW).unwrap();
     }
 
     /// What is offered and chosen is what the records say, wherever they stand in their words.

@@ -77,38 +77,16 @@ impl<'a> Order<'a> {
 #[cfg(all(test, not(loom)))]
 #[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
-    use super::super::{Cache, Conflict, Draft, DraftData, EntryRef, RecordView};
+    use super::super::set::{Set, a, srv};
+    use super::super::{Cache, EntryRef, RecordView};
     use super::*;
-    use crate::rr::{Name, Naptr, RecordType, Srv};
+    use crate::rr::{Name, Naptr, RecordType};
 
     const NOW: u32 = 400;
 
-    fn a(last: u8) -> RData {
-        RData::A([192, 0, 2, last].into())
-    }
-
-    fn srv(priority: u16, weight: u16, port: u16, target: &str) -> RData {
-        RData::Srv(Srv {
-            priority,
-            weight,
-            port,
-            target: Name::from_text(target.as_bytes()).unwrap(),
-        })
-    }
-
     fn entry(cache: &Cache, name: &str, rtype: RecordType, records: &[RData]) -> EntryRef {
-        let drafts: Vec<_> = records
-            .iter()
-            .map(|rdata| DraftRecord { ttl: 60, rdata })
-            .collect();
-        let draft = Draft {
-            name: name.as_bytes(),
-            rtype,
-            data: DraftData::Records(&drafts),
-            permanent: false,
-            negative_ttl: 0,
-        };
-        cache.insert(&draft, Conflict::Replace, NOW).unwrap()
+        let set = Set::of(name, rtype).records(60, records);
+        set.put(cache, NOW).unwrap()
     }
 
     fn cache() -> &'static Cache {

@@ -180,38 +180,21 @@ impl EntryRef {
 #[cfg(all(test, not(loom)))]
 #[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
-    use super::super::{Conflict, Draft, DraftData, DraftRecord, Setting};
+    use super::super::Setting;
+    use super::super::set::{Set, srv};
     use super::*;
-    use crate::rr::{Name, RData, Srv};
 
     const NOW: u32 = 700;
 
     /// An SRV entry whose every third record has no port.
     fn entry(cache: &Cache, name: &[u8], count: u16) -> EntryRef {
-        let records: Vec<_> = (0..count)
-            .map(|i| {
-                RData::Srv(Srv {
-                    priority: i / 4,
-                    weight: i % 5,
-                    port: if i % 3 == 2 { 0 } else { 5000 + i },
-                    target: Name::from_text("t".repeat(1 + usize::from(i) % 60).as_bytes())
-                        .unwrap(),
-                })
-            })
-            .collect();
-        let drafts: Vec<_> = records
-            .iter()
-            .zip(60..)
-            .map(|(rdata, ttl)| DraftRecord { ttl, rdata })
-            .collect();
-        let draft = Draft {
-            name,
-            rtype: RecordType::SRV,
-            data: DraftData::Records(&drafts),
-            permanent: false,
-            negative_ttl: 0,
-        };
-        cache.insert(&draft, Conflict::Replace, NOW).unwrap()
+        let mut set = Set::of(name, RecordType::SRV);
+        for i in 0..count {
+            let port = if i % 3 == 2 { 0 } else { 5000 + i };
+            let target = "t".repeat(1 + usize::from(i) % 60);
+            set = set.record(60 + u32::from(i), srv(i / 4, i % 5, port, &target));
+        }
+        set.put(cache, NOW).unwrap()
     }
 
     fn assert_same(copy: &EntryRef, entry: &EntryRef) {

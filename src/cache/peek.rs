@@ -125,25 +125,11 @@ fn load(word: &AtomicU32) -> u32 {
 #[cfg(all(test, not(loom)))]
 #[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
-    use std::net::Ipv4Addr;
-
-    use super::super::{Conflict, Draft, DraftData, DraftRecord};
+    use super::super::set::{Set, a};
     use super::*;
     use crate::host::clock::after_seconds;
-    use crate::rr::RData;
 
     const NOW: u32 = 500;
-
-    fn put(cache: &Cache, name: &[u8], data: DraftData<'_>, permanent: bool) {
-        let draft = Draft {
-            name,
-            rtype: RecordType::A,
-            data,
-            permanent,
-            negative_ttl: 60,
-        };
-        cache.insert(&draft, Conflict::Replace, NOW).unwrap();
-    }
 
     fn word(octets: [u8; 4]) -> u32 {
         u32::from_ne_bytes(octets)
@@ -157,18 +143,12 @@ mod tests {
         }
     }
 
-    fn records(list: &[(u8, u32)]) -> Vec<(RData, u32)> {
-        let rdata = |last: &u8| RData::A(Ipv4Addr::new(192, 0, 2, *last));
-        list.iter().map(|(last, ttl)| (rdata(last), *ttl)).collect()
-    }
-
     fn put_records(cache: &Cache, name: &[u8], list: &[(u8, u32)], permanent: bool) {
-        let list = records(list);
-        let drafts: Vec<_> = list
-            .iter()
-            .map(|(rdata, ttl)| DraftRecord { ttl: *ttl, rdata })
-            .collect();
-        put(cache, name, DraftData::Records(&drafts), permanent);
+        let mut set = Set::of(name, RecordType::A).permanent(permanent);
+        for (last, ttl) in list {
+            set = set.record(*ttl, a(*last));
+        }
+        set.put(cache, NOW).unwrap();
     }
 
     #[test]
@@ -240,7 +220,8 @@ mod tests {
             NegativeKind::Failure,
         ];
         for (name, kind) in [b"n1", b"n2", b"n3"].into_iter().zip(kinds) {
-            put(cache, name, DraftData::Negative(kind), false);
+            let set = Set::absence(name, RecordType::A, kind, 60);
+            set.put(cache, NOW).unwrap();
             let end = after_seconds(NOW, 60);
             assert_eq!(
                 cache.peek_ipv4(&cache.hashed(name), end - 1),

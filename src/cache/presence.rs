@@ -47,25 +47,19 @@ fn is_used(bucket: &Bucket, tag: u8) -> bool {
 mod tests {
     use std::net::Ipv4Addr;
 
-    use super::super::{Conflict, Draft, DraftData, DraftRecord, NegativeKind};
+    use super::super::NegativeKind;
+    use super::super::set::Set;
     use super::*;
     use crate::rr::{Name, RData};
 
     const NOW: u32 = 1000;
 
     fn put(cache: &Cache, name: &str, rtype: RecordType, rdata: Option<&RData>) {
-        let records = rdata.map(|rdata| [DraftRecord { ttl: 1, rdata }]);
-        let draft = Draft {
-            name: name.as_bytes(),
-            rtype,
-            data: match &records {
-                Some(records) => DraftData::Records(records),
-                None => DraftData::Negative(NegativeKind::NoData),
-            },
-            permanent: false,
-            negative_ttl: 1,
+        let set = match rdata {
+            Some(rdata) => Set::of(name, rtype).record(1, rdata.clone()),
+            None => Set::absence(name, rtype, NegativeKind::NoData, 1),
         };
-        let put = cache.insert(&draft, Conflict::Replace, NOW);
+        let put = set.put(cache, NOW);
         assert!(put.is_ok(), "{put:?}");
     }
 

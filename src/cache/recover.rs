@@ -97,29 +97,18 @@ impl Writer<'_> {
 #[cfg(all(test, not(loom)))]
 #[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
-    use std::net::Ipv4Addr;
     use std::sync::atomic::{AtomicBool, AtomicUsize};
 
-    use super::super::{Cache, Conflict, Draft, DraftData, DraftRecord};
+    use super::super::Cache;
+    use super::super::set::{Set, a};
     use super::*;
-    use crate::rr::{RData, RecordType};
+    use crate::rr::RecordType;
 
     const NOW: u32 = 40;
 
     fn put(cache: &Cache, name: &str) -> bool {
-        let rdata = RData::A(Ipv4Addr::LOCALHOST);
-        let records = [DraftRecord {
-            ttl: 600,
-            rdata: &rdata,
-        }];
-        let draft = Draft {
-            name: name.as_bytes(),
-            rtype: RecordType::A,
-            data: DraftData::Records(&records),
-            permanent: true,
-            negative_ttl: 0,
-        };
-        cache.insert(&draft, Conflict::Replace, NOW).is_ok()
+        let set = Set::of(name, RecordType::A).record(600, a(1));
+        set.permanent(true).put(cache, NOW).is_ok()
     }
 
     /// Entries that went past full buckets are found while the cache is repaired, too.

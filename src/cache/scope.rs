@@ -438,45 +438,30 @@ impl EntryRef {
 #[cfg(all(test, not(loom)))]
 #[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
-    use std::net::Ipv4Addr;
-
-    use super::super::{Conflict, Draft, DraftData, DraftRecord, NegativeKind, Setting};
+    use super::super::set::{Set, a, cname};
+    use super::super::{Conflict, NegativeKind, Setting};
     use super::*;
-    use crate::rr::{Name, RData};
 
     const NOW: u32 = 500;
     const LIST: u64 = 0x1234;
     const OTHER: u64 = 0x5678;
 
-    fn put(cache: &Cache, name: &[u8], last: u8, place: Place) -> EntryRef {
-        let rdata = RData::A(Ipv4Addr::new(192, 0, 2, last));
-        let records = [DraftRecord {
-            ttl: 60,
-            rdata: &rdata,
-        }];
-        let draft = Draft {
-            name,
-            rtype: RecordType::A,
-            data: DraftData::Records(&records),
-            permanent: false,
-            negative_ttl: 0,
-        };
-        cache
-            .insert_at(&draft, place, Conflict::Replace, NOW)
+    fn put_at(cache: &Cache, set: &Set, place: Place) -> EntryRef {
+        set.draft(|draft| cache.insert_at(draft, place, Conflict::Replace, NOW))
             .unwrap()
     }
 
+    fn put(cache: &Cache, name: &[u8], last: u8, place: Place) -> EntryRef {
+        put_at(
+            cache,
+            &Set::of(name, RecordType::A).record(60, a(last)),
+            place,
+        )
+    }
+
     fn put_absence(cache: &Cache, name: &[u8], place: Place) -> EntryRef {
-        let draft = Draft {
-            name,
-            rtype: RecordType::A,
-            data: DraftData::Negative(NegativeKind::NoData),
-            permanent: false,
-            negative_ttl: 60,
-        };
-        cache
-            .insert_at(&draft, place, Conflict::Replace, NOW)
-            .unwrap()
+        let set = Set::absence(name, RecordType::A, NegativeKind::NoData, 60);
+        put_at(cache, &set, place)
     }
 
     /// What a look for a name finds: whether there is an entry.
@@ -568,25 +553,12 @@ mod tests {
             cache.put_in_force(Some(digest));
             let list = cache.list_in_force().unwrap();
             assert!(!finds(cache, &cache.as_written(b"a.b", false)), "{number}");
-            let link = RData::Cname(Name::from_text(b"a.b.test").unwrap());
-            let records = [DraftRecord {
-                ttl: 60,
-                rdata: &link,
-            }];
-            let draft = Draft {
-                name: b"r",
-                rtype: RecordType::A.link(true),
-                data: DraftData::Records(&records),
-                permanent: false,
-                negative_ttl: 0,
-            };
+            let rtype = RecordType::A.link(true);
             let name = cache.hashed(b"r").related(list);
-            let known = cache.acquire_exact(&name, draft.rtype, NOW);
+            let known = cache.acquire_exact(&name, rtype, NOW);
             assert!(known.is_none(), "{number}");
-            let place = Place::Relative(Mark::under(list, false));
-            cache
-                .insert_at(&draft, place, Conflict::Replace, NOW)
-                .unwrap();
+            let link = Set::of("r", rtype).record(60, cname("a.b.test"));
+            put_at(cache, &link, Place::Relative(Mark::under(list, false)));
             put(cache, b"a.b", 1, Place::Both(Mark::under(list, true)));
             assert!(finds(cache, &cache.as_written(b"a.b", false)), "{number}");
         }

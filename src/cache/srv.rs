@@ -138,38 +138,20 @@ impl EntryRef {
 #[cfg(all(test, not(loom)))]
 #[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
-    use super::super::{Cache, Conflict, Draft, DraftData, DraftRecord, RecordView};
+    use super::super::set::{Set, srv};
+    use super::super::{Cache, NegativeKind, RecordView};
     use super::*;
-    use crate::rr::{Name, RData, Srv};
 
     const NOW: u32 = 900;
 
     fn entry(count: u16, permanent: bool) -> EntryRef {
         let cache = Cache::for_tests(1 << 20, false).unwrap();
-        let target = |i: u16| Name::from_text("t".repeat(1 + usize::from(i) % 60).as_bytes());
-        let records: Vec<_> = (0..count)
-            .map(|i| {
-                RData::Srv(Srv {
-                    priority: i,
-                    weight: 1,
-                    port: 5000 + i,
-                    target: target(i).unwrap(),
-                })
-            })
-            .collect();
-        let drafts: Vec<_> = records
-            .iter()
-            .zip(1..)
-            .map(|(rdata, ttl)| DraftRecord { ttl, rdata })
-            .collect();
-        let draft = Draft {
-            name: b"_sip._udp.places",
-            rtype: RecordType::SRV,
-            data: DraftData::Records(&drafts),
-            permanent,
-            negative_ttl: 0,
-        };
-        cache.insert(&draft, Conflict::Replace, NOW).unwrap()
+        let mut set = Set::of("_sip._udp.places", RecordType::SRV).permanent(permanent);
+        for i in 0..count {
+            let target = "t".repeat(1 + usize::from(i) % 60);
+            set = set.record(1 + u32::from(i), srv(i, 1, 5000 + i, &target));
+        }
+        set.put(cache, NOW).unwrap()
     }
 
     #[test]
@@ -225,14 +207,8 @@ mod tests {
             );
         }
         let cache = Cache::for_tests(1 << 20, false).unwrap();
-        let negative = Draft {
-            name: b"_sip._udp.places",
-            rtype: RecordType::SRV,
-            data: DraftData::Negative(super::super::NegativeKind::NoData),
-            permanent: false,
-            negative_ttl: 9,
-        };
-        let entry = cache.insert(&negative, Conflict::Replace, NOW).unwrap();
+        let set = Set::absence("_sip._udp.places", RecordType::SRV, NegativeKind::NoData, 9);
+        let entry = set.put(cache, NOW).unwrap();
         assert!((0..SrvPlace::NUMBERS).all(|number| entry.kept_srv_place(number).is_none()));
     }
 

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use super::set::Set;
 use super::*;
 use crate::host::clock::after_seconds;
 use crate::rr::{Name, Naptr, Srv};
@@ -19,18 +20,11 @@ fn insert(
     records: &[(u32, RData)],
     now: u32,
 ) -> Result<EntryRef, InsertError> {
-    let records: Vec<_> = records
-        .iter()
-        .map(|(ttl, rdata)| DraftRecord { ttl: *ttl, rdata })
-        .collect();
-    let draft = Draft {
-        name: name.as_bytes(),
-        rtype,
-        data: DraftData::Records(&records),
-        permanent: false,
-        negative_ttl: 0,
-    };
-    cache.insert(&draft, Conflict::Replace, now)
+    let mut set = Set::of(name, rtype);
+    for (ttl, rdata) in records {
+        set = set.record(*ttl, rdata.clone());
+    }
+    set.put(cache, now)
 }
 
 fn negative(
@@ -40,14 +34,7 @@ fn negative(
     kind: NegativeKind,
     ttl: u32,
 ) -> Result<EntryRef, InsertError> {
-    let draft = Draft {
-        name: name.as_bytes(),
-        rtype,
-        data: DraftData::Negative(kind),
-        permanent: false,
-        negative_ttl: ttl,
-    };
-    cache.insert(&draft, Conflict::Replace, NOW)
+    Set::absence(name, rtype, kind, ttl).put(cache, NOW)
 }
 
 fn first(cache: &Cache, name: &str, now: u32) -> (Probe, Option<IpAddr>) {
@@ -324,41 +311,25 @@ fn negative_entries_and_conflicts() {
         Probe::Negative(NegativeKind::NxDomain)
     );
     // Records replace a negative entry whatever the preference (B55).
-    let rdata = a(1);
-    let records = [DraftRecord {
-        ttl: 50,
-        rdata: &rdata,
-    }];
-    let mut draft = Draft {
-        name: b"n",
-        rtype: RecordType::A,
-        data: DraftData::Records(&records),
-        permanent: false,
-        negative_ttl: 0,
-    };
-    cache.insert(&draft, Conflict::KeepOld, NOW).unwrap();
+    let older = Set::of("n", RecordType::A).record(50, a(1));
+    older.put_as(cache, Conflict::KeepOld, NOW).unwrap();
     assert_eq!(first(cache, "n", NOW).0, Probe::Addresses);
     // A failure does not replace what is live.
     negative(cache, "n", RecordType::A, NegativeKind::Failure, 60).unwrap();
     assert_eq!(first(cache, "n", NOW).0, Probe::Addresses);
-    let other = a(2);
-    let newer = [DraftRecord {
-        ttl: 40,
-        rdata: &other,
-    }];
-    draft.data = DraftData::Records(&newer);
-    let kept = cache.insert(&draft, Conflict::KeepLonger, NOW).unwrap();
+    let newer = Set::of("n", RecordType::A).record(40, a(2));
+    let kept = newer.put_as(cache, Conflict::KeepLonger, NOW).unwrap();
     assert_eq!(
         kept.record(0),
         Some(RecordView::A(Ipv4Addr::new(10, 0, 0, 1)))
     );
     drop(kept);
-    let kept = cache.insert(&draft, Conflict::KeepOld, NOW).unwrap();
+    let kept = newer.put_as(cache, Conflict::KeepOld, NOW).unwrap();
     assert_eq!(
         kept.record(0),
         Some(RecordView::A(Ipv4Addr::new(10, 0, 0, 1)))
     );
-    let new = cache.insert(&draft, Conflict::Replace, NOW).unwrap();
+    let new = newer.put(cache, NOW).unwrap();
     assert_eq!(
         new.record(0),
         Some(RecordView::A(Ipv4Addr::new(10, 0, 0, 2)))
@@ -369,15 +340,9 @@ fn negative_entries_and_conflicts() {
         kept.record(0),
         Some(RecordView::A(Ipv4Addr::new(10, 0, 0, 1)))
     );
-    draft.permanent = true;
-    cache.insert(&draft, Conflict::KeepOld, NOW).unwrap();
-    draft.permanent = false;
-    assert!(
-        cache
-            .insert(&draft, Conflict::Replace, NOW)
-            .unwrap()
-            .is_permanent()
-    );
+    let permanent = newer.clone().permanent(true);
+    permanent.put_as(cache, Conflict::KeepOld, NOW).unwrap();
+    assert!(newer.put(cache, NOW).unwrap().is_permanent());
     assert_eq!(cache.usage().entries, 1);
     cache.flush(false);
     assert_eq!(cache.usage().entries, 1);
@@ -488,22 +453,11 @@ fn sizes_of_entries_may_change_over_time() {
 fn calls_in_progress_get_entries_from_a_full_cache() {
     let cache = Cache::for_tests(512_000, false).unwrap();
     let permanent = |name: &str, permanent| {
-        let rdata = a(1);
-        let records = [DraftRecord {
-            ttl: 60,
-            rdata: &rdata,
-        }];
-        let draft = Draft {
-            name: name.as_bytes(),
-            rtype: RecordType::A,
-            data: DraftData::Records(&records),
-            permanent,
-            negative_ttl: 0,
-        };
+        let set = Set::of(name, RecordType::A).record(60, a(1));
         if permanent {
-            cache.insert(&draft, Conflict::Replace, NOW)
+            set.permanent(true).put(cache, NOW)
         } else {
-            cache.make_private(&draft, NOW)
+            set.draft(|draft| cache.make_private(draft, NOW))
         }
     };
     permanent("fixed", true).unwrap();

@@ -12,9 +12,7 @@ mod support;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::{Duration, Instant};
 
-use kamailio_dns::cache::{
-    Cache, Conflict, Draft, DraftData, DraftRecord, FirstAddress, NegativeKind,
-};
+use kamailio_dns::cache::{Cache, FirstAddress, NegativeKind};
 use kamailio_dns::host::{clock, metrics, options};
 use kamailio_dns::lookup;
 use kamailio_dns::lookup::{RecordEdit, add_record, delete, delete_single_record};
@@ -22,6 +20,7 @@ use kamailio_dns::rr::{RData, RecordType};
 use kamailio_dns::select::{Cursor, handle};
 use kamailio_dns::shm::kill_point::{self, KillPoint};
 use support::children::{SharedNumbers, kill, spawn, wait};
+use support::set::Set;
 use support::{OptionsGuard, Rr, Server, use_server};
 
 /// Names that the server knows; some of them are asked for again and again.
@@ -204,27 +203,14 @@ impl Child {
         for _ in 0..50 {
             let number = self.draw.next(u32::MAX);
             let name = format!("{}f{number}.test", "y".repeat((number % 40) as usize));
-            let rdata = RData::A(Ipv4Addr::from(number));
-            let records = vec![
-                DraftRecord {
-                    ttl: 1 + number % 30,
-                    rdata: &rdata
-                };
-                1 + number as usize % 5
-            ];
-            let data = if number.is_multiple_of(2) {
-                DraftData::Records(&records)
+            let set = if number.is_multiple_of(2) {
+                let rdata = RData::A(Ipv4Addr::from(number));
+                let records = std::iter::repeat_n(&rdata, 1 + number as usize % 5);
+                Set::of(name, RecordType::A).records(1 + number % 30, records)
             } else {
-                DraftData::Negative(NegativeKind::NxDomain)
+                Set::absence(name, RecordType::A, NegativeKind::NxDomain, 5)
             };
-            let draft = Draft {
-                name: name.as_bytes(),
-                rtype: RecordType::A,
-                data,
-                permanent: false,
-                negative_ttl: 5,
-            };
-            let _full_is_fine = cache.insert(&draft, Conflict::Replace, now);
+            let _full_is_fine = set.put(cache, now);
         }
         std::thread::sleep(Duration::from_millis(1));
     }

@@ -1,14 +1,14 @@
 //! What copies, inserts and long walks take, each by itself.
 
 use std::fmt::Write as _;
-use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use kamailio_dns::cache::{Cache, Conflict, Draft, DraftData, DraftRecord, FirstAddress, Setting};
+use kamailio_dns::cache::{Cache, FirstAddress, Setting};
 use kamailio_dns::host::clock;
-use kamailio_dns::rr::{RData, RecordType};
+use kamailio_dns::rr::RecordType;
 
 use super::support::children::{SharedNumbers, all_end_well, spawn};
+use super::support::set::{self, Set};
 use super::{HOT, host};
 
 const FLOODS: u32 = 8;
@@ -56,15 +56,8 @@ pub(super) fn copy_alone(pause: Option<Duration>) -> f64 {
 }
 
 fn put(cache: &Cache, name: &str, ttl: u32, now: u32) {
-    let rdata = RData::A(Ipv4Addr::LOCALHOST);
-    let draft = Draft {
-        name: name.as_bytes(),
-        rtype: RecordType::A,
-        data: DraftData::Records(&[DraftRecord { ttl, rdata: &rdata }]),
-        permanent: false,
-        negative_ttl: 0,
-    };
-    drop(cache.insert(&draft, Conflict::Replace, now));
+    let set = Set::of(name, RecordType::A).record(ttl, set::a(1));
+    drop(set.put(cache, now));
 }
 
 /// Eight processes put a million made-up names into a cache of 500 KiB, each as fast as it can: processor time

@@ -30,6 +30,8 @@ pub mod options;
 #[cfg(feature = "use_dns_cache")]
 pub mod rpc;
 #[cfg(feature = "use_dns_cache")]
+pub mod set;
+#[cfg(feature = "use_dns_cache")]
 pub mod setup;
 #[cfg(feature = "use_dns_cache")]
 pub mod walks;
