@@ -15,7 +15,10 @@ KAMAILIO_DNS_TAKEOVER=trap
 export KAMAILIO_DNS_TAKEOVER
 
 . "$root/kamailio/tally.sh"
+. "$root/kamailio/scripted_server.sh"
 . "$here/packaged.sh"
+
+build_scripted_server "$build"
 
 suites=$(suites_of "$@")
 while [ $# -gt 0 ] && [ "$1" != -- ]; do

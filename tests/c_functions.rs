@@ -21,13 +21,9 @@ use kamailio_dns::select::handle;
 use kamailio_dns::select::sip_host::Way;
 use support::walks::{
     ALL_WAYS, Bench, Call, NAPTR_V4, TCP, TLS, UDP, V4, c_str, cache, cached, edit, first, holders,
-    host_way, host_way_found, target, walk,
+    host_way, host_way_found, naptr, target, walk,
 };
 use support::{NAPTR, Reply, Rr, SRV, Watchdog, rpc};
-
-fn naptr(owner: &str, order: u16, service: &str, replacement: &str) -> Rr {
-    Rr::naptr(owner, 3600, (order, 1), ("s", service, ""), replacement)
-}
 
 /// A domain with NAPTR, SRV and two hosts.
 fn add_naptr_domain(bench: &Bench, domain: &str) {

@@ -26,7 +26,7 @@ use kamailio_dns::rr::RecordType;
 use support::set::{self, Set};
 use support::walks::{
     Bench, Call, NAPTR_V4, TCP, Target, UDP, V4, c_str, cache, cached, edit, entries_of, first,
-    holders, target, walk,
+    holders, naptr, target, walk,
 };
 use support::{A, NAPTR, Reply, Rr, SRV};
 
@@ -83,10 +83,6 @@ impl Drop for Handle {
         // SAFETY: an initialised handle.
         unsafe { dns_srv_handle_put(self.as_ptr()) };
     }
-}
-
-fn naptr(owner: &str, order: u16, service: &str, replacement: &str) -> Rr {
-    Rr::naptr(owner, 3600, (order, 1), ("s", service, ""), replacement)
 }
 
 /// A domain with NAPTR, SRV and two hosts.

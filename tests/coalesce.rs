@@ -1,4 +1,4 @@
-//! One query for all the processes that want its answer at the same time (b11).
+//! One query for all the processes that want its answer at the same time (docs/defects.md: B11).
 
 #![cfg(feature = "use_dns_cache")]
 #![allow(

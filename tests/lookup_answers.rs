@@ -20,13 +20,10 @@ use kamailio_dns::resolver::is_search_suffix;
 use kamailio_dns::rr::RecordType;
 use kamailio_dns::select::sip_host::{self, Way};
 use support::walks::{
-    Bench, Call, NAPTR_V4, UDP, V4, c_str, cache, cached, entries_of, first, host_way, target,
+    Bench, Call, NAPTR_V4, UDP, V4, c_str, cache, cached, entries_of, first, host_way, naptr,
+    target,
 };
 use support::{A, AAAA, CNAME, NAPTR, Reply, Rr, SRV, TXT, Watchdog};
-
-fn naptr(owner: &str, order: u16, service: &str, replacement: &str) -> Rr {
-    Rr::naptr(owner, 3600, (order, 1), ("s", service, ""), replacement)
-}
 
 fn types_of(list: *const rdata) -> Vec<u16> {
     let mut types = Vec::new();

@@ -8,6 +8,8 @@
 
 mod support;
 
+use std::path::{Path, PathBuf};
+
 use kamailio_dns::resolver::Outcome;
 use kamailio_dns::rr::RData;
 use support::net::text::Scene;
@@ -205,6 +207,43 @@ fn what_is_not_understood_is_an_error_with_its_line() {
             "{text}: {error}"
         );
     }
+}
+
+/// Rust files of a folder.
+fn sources(folder: &Path, into: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, into);
+        } else if path.extension().is_some_and(|e| e == "rs") {
+            into.push(path);
+        }
+    }
+}
+
+#[test]
+fn no_other_transport_stands_in_for_the_network() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut all = Vec::new();
+    for folder in ["src", "tests", "fuzz", "benches", "examples"] {
+        sources(&root.join(folder), &mut all);
+    }
+    let mut found: Vec<String> = all
+        .iter()
+        .filter(|path| {
+            let text = std::fs::read_to_string(path).unwrap();
+            let mut lines = text.lines();
+            lines.any(|line| line.starts_with("impl") && line.contains("Transport for "))
+        })
+        .map(|path| path.strip_prefix(root).unwrap().display().to_string())
+        .collect();
+    found.sort();
+    let expected = [
+        "src/resolver/many.rs",
+        "src/resolver/transport.rs",
+        "tests/support/net/memory.rs",
+    ];
+    assert_eq!(found, expected, "see docs/testing.md");
 }
 
 #[test]

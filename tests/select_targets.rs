@@ -20,7 +20,7 @@ use kamailio_dns::select::sip_host::{self, Way};
 use kamailio_dns::select::{SelectError, Transport, flags, handle};
 use support::walks::{
     ALL_WAYS, Bench, Call, NAPTR_V4, TCP, TLS, Target, UDP, V4, c_str, cache, cached, edit, first,
-    host_way, target, walk,
+    host_way, naptr, target, walk,
 };
 use support::{A, NAPTR, Reply, Rr, SRV, Watchdog};
 
@@ -75,10 +75,6 @@ impl Drop for Handle {
         // SAFETY: an initialised handle.
         unsafe { dns_srv_handle_put(self.as_ptr()) };
     }
-}
-
-fn naptr(owner: &str, order: u16, service: &str, replacement: &str) -> Rr {
-    Rr::naptr(owner, 3600, (order, 1), ("s", service, ""), replacement)
 }
 
 /// A domain with NAPTR, SRV and two hosts.

@@ -11,6 +11,9 @@ root=$(cd "$here/../.." && pwd)
 build=$(cd "${BUILD:-$root/build}" && pwd)
 
 . "$root/kamailio/tally.sh"
+. "$root/kamailio/scripted_server.sh"
+
+build_scripted_server "$build"
 
 suites=$(suites_of "$@")
 while [ $# -gt 0 ] && [ "$1" != -- ]; do

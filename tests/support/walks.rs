@@ -11,7 +11,7 @@ use kamailio_dns::rr::RecordType;
 use kamailio_dns::select::sip_host::{self, Found, Way};
 use kamailio_dns::select::{Cursor, SelectError, flags, handle};
 
-use super::{OptionsGuard, Server, use_server};
+use super::{OptionsGuard, Rr, Server, use_server};
 
 /// Only A records: most tests have no need of AAAA.
 pub const V4: u32 = flags::IPV4_ONLY;
@@ -102,6 +102,11 @@ pub fn edit<'a>(name: &'a str, ttl: u32, value: &'a str) -> RecordEdit<'a> {
         negative: false,
         permanent: false,
     }
+}
+
+/// A NAPTR record that leads to SRV records.
+pub fn naptr(owner: &str, order: u16, service: &str, replacement: &str) -> Rr {
+    Rr::naptr(owner, 3600, (order, 1), ("s", service, ""), replacement)
 }
 
 /// Address, port, transport.

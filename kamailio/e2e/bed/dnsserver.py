@@ -1,121 +1,170 @@
-"""A name server that does as it is told: answers from a table, stays silent, fails, answers late."""
+"""A name server that does as it is told: answers from a table, stays silent, fails, answers late.
 
-import socket
+It is examples/scripted_server, the server of the Rust tests, which the environment names as SCRIPTED_SERVER. This file says
+in its text what the tests here want.
+"""
+
+import os
+import subprocess
 import threading
 import time
 
-from . import dnsmsg
 
-SOA_VALUE = "ns.test hostmaster.test 1 3600 600 86400 {minimum}"
+class Rules(dict):
+    """A dictionary that says when it was changed."""
+
+    def __init__(self, changed, rules=()):
+        super().__init__(rules)
+        self._changed = changed
+
+    def __setitem__(self, key, rule):
+        super().__setitem__(key, rule)
+        self._changed()
+
+    def __delitem__(self, key):
+        super().__delitem__(key)
+        self._changed()
+
+    def clear(self):
+        super().clear()
+        self._changed()
 
 
 class ScriptedServer:
     """Serves records given as text lines "owner [ttl] TYPE data"; owners and targets are absolute.
 
-    `rules` maps (name, type), (name, "*") or "*" to what happens instead of an answer: "drop", "servfail",
-    "refused", or a number of seconds to wait before the answer. `expand` maps a question's name to the
-    owner that the answer gets instead, `additional` maps (name, type) to lines put into the additional section.
-    `asked` lists the questions as (server, name, type, time), without those whether the server lives: these it
-    answers unless a rule drops everything and `lives` is false.
+    `rules` maps (name, type), (name, "*"), (address, "*") or "*" to what happens instead of an answer: "drop", "servfail",
+    "refused", or a number of seconds to wait before the answer. `additional` maps (name, type) to lines put into the
+    additional section. `asked` lists the questions as (server, name, type, time), without those whether the server
+    lives: these it answers unless a rule drops everything and `lives` is false.
     """
 
     def __init__(self, lines=(), addresses=("127.0.0.1",), negative_ttl=60, default_ttl=60):
-        self.records = {}
-        self.rules = {}
-        self.additional = {}
-        self.wildcards = []
-        self.asked = []
-        self.lives = False
+        self.addresses = addresses
         self.negative_ttl = negative_ttl
         self.default_ttl = default_ttl
+        self.lines = list(lines)
+        self.prefixes = []
+        self._lives = False
+        self._rules = Rules(self._play)
+        self._additional = {}
+        self._asked = []
         self.lock = threading.Lock()
-        self.load(lines)
-        for address in addresses:
-            family = socket.AF_INET6 if ":" in address else socket.AF_INET
-            sock = socket.socket(family, socket.SOCK_DGRAM)
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
-            sock.bind((address, 53))
-            threading.Thread(target=self._serve, args=(sock, address), daemon=True).start()
+        self.program = subprocess.Popen(
+            [os.environ["SCRIPTED_SERVER"]], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        self._play()
 
-    def _parse(self, line):
-        owner, *rest = line.split(None, 2)
-        if rest[0].isdigit():
-            ttl = int(rest[0])
-            rtype, value = rest[1].split(None, 1)
-        else:
-            ttl, (rtype, value) = self.default_ttl, rest
-        return owner.rstrip(".").lower(), rtype, ttl, value
+    # --- what it does
+
+    @property
+    def rules(self):
+        return self._rules
+
+    @rules.setter
+    def rules(self, rules):
+        self._rules = Rules(self._play, rules)
+        self._play()
+
+    @property
+    def additional(self):
+        return dict(self._additional)
+
+    @additional.setter
+    def additional(self, additional):
+        self._additional = additional
+        self._play()
+
+    @property
+    def lives(self):
+        return self._lives
+
+    @lives.setter
+    def lives(self, lives):
+        self._lives = lives
+        self._play()
 
     def load(self, lines):
         """Replaces all records."""
-        records = {}
-        for line in lines:
-            owner, rtype, ttl, value = self._parse(line)
-            records.setdefault((owner, rtype), []).append((ttl, value))
-        with self.lock:
-            self.records = records
+        self.lines = list(lines)
+        self._play()
 
     def wildcard(self, prefix, rtype, value):
         """Every name that starts with `prefix` has this record."""
-        self.wildcards.append((prefix, rtype, value))
+        self.prefixes.append(f"prefix {prefix} {self.default_ttl} {rtype} {value}")
+        self._play()
 
-    def _serve(self, sock, address):
-        while True:
-            query, peer = sock.recvfrom(4096)
-            parsed = dnsmsg.question(query)
-            if parsed is None:
-                continue
-            _, name, rtype = parsed
-            if dnsmsg.is_probe(query):
-                if self.lives or "drop" not in (self.rules.get("*"), self.rules.get((address, "*"))):
-                    sock.sendto(dnsmsg.reply(query, dnsmsg.REFUSED), peer)
-                continue
-            self.asked.append((address, name, rtype, time.monotonic()))
-            rules = self.rules
-            rule = rules.get((address, "*"), rules.get((name, rtype), rules.get((name, "*"), rules.get("*"))))
-            if rule == "drop":
-                continue
-            if rule in ("servfail", "refused"):
-                rcode = dnsmsg.SERVFAIL if rule == "servfail" else dnsmsg.REFUSED
-                sock.sendto(dnsmsg.reply(query, rcode), peer)
-            elif isinstance(rule, (int, float)):
-                # The answer is that of the moment of the question.
-                late = threading.Timer(rule, sock.sendto, (self._answer(query, name, rtype), peer))
-                late.daemon = True
-                late.start()
-            else:
-                sock.sendto(self._answer(query, name, rtype), peer)
+    # --- what it was asked
 
-    def _answer(self, query, name, rtype):
+    @property
+    def asked(self):
         with self.lock:
-            records, extra = self.records, self.additional.get((name, rtype), ())
-        answer, owner = [], name
-        while (owner, rtype) not in records and (owner, "CNAME") in records and len(answer) < 16:
-            ttl, target = records[(owner, "CNAME")][0]
-            answer.append(dnsmsg.record(owner, "CNAME", ttl, target))
-            owner = target.rstrip(".").lower()
-        answer += [dnsmsg.record(owner, rtype, ttl, value) for ttl, value in records.get((owner, rtype), ())]
-        for prefix, kind, value in self.wildcards:
-            if owner.startswith(prefix) and kind == rtype:
-                answer.append(dnsmsg.record(owner, kind, self.default_ttl, value))
-        authority, rcode = [], dnsmsg.NOERROR
-        found = (owner, rtype) in records or any(
-            owner.startswith(prefix) and kind == rtype for prefix, kind, _ in self.wildcards
-        )
-        if not found:
-            soa = SOA_VALUE.format(minimum=self.negative_ttl)
-            authority = [dnsmsg.record("test", "SOA", self.negative_ttl, soa)]
-            known = any(other == owner or other.endswith("." + owner) for other, _ in records)
-            rcode = dnsmsg.NOERROR if known else dnsmsg.NXDOMAIN
-        additional = []
-        for line in extra:
-            extra_owner, extra_type, ttl, value = self._parse(line)
-            additional.append(dnsmsg.record(extra_owner, extra_type, ttl, value))
-        return dnsmsg.reply(query, rcode, answer, authority, additional)
+            now = time.monotonic()
+            for line in self._command(f"asked {len(self._asked)}"):
+                address, name, rtype, ago = line.split(" ")
+                self._asked.append((address, name, rtype, now - int(ago) / 1000))
+            return list(self._asked)
 
     def questions(self):
         """(name, type) of all questions so far, in order."""
-        return [(name, rtype) for _, name, rtype, _ in list(self.asked)]
+        return [(name, rtype) for _, name, rtype, _ in self.asked]
 
-    def forget(self):
-        self.asked.clear()
+    # --- how the program is told
+
+    def _command(self, text):
+        """Gives the lines of the answer."""
+        self.program.stdin.write(f"{text}\n.\n")
+        self.program.stdin.flush()
+        lines = []
+        while (line := self.program.stdout.readline()) != ".\n":
+            if not line or line.startswith("error"):
+                raise RuntimeError(f"the name server: {line or 'it has ended'}")
+            lines.append(line.rstrip("\n"))
+        return lines
+
+    def _play(self):
+        text = ["play"]
+        for address in self.addresses:
+            where = f"[{address}]:53" if ":" in address else f"{address}:53"
+            text += [f"server {address} {where}", *self._script(address)]
+        with self.lock:
+            self._command("\n".join(text))
+
+    def _script(self, address):
+        """The lines about the server at one address."""
+        everything = {self.rules.get("*"), self.rules.get((address, "*"))}
+        if "drop" in everything and not self.lives:
+            yield "mute"
+        yield f"negative-ttl {self.negative_ttl} {self.negative_ttl}"
+        yield from map(self._record, self.lines)
+        yield from self.prefixes
+        if (address, "*") in self.rules:
+            yield f"on * *: {_reply(self.rules[address, '*'])}"
+            return
+        for question in {**self.rules, **self._additional}:
+            name, rtype = ("*", "*") if question == "*" else question
+            if name in self.addresses:
+                continue
+            extra = ""
+            if question in self._additional:
+                extra = f"with [ {' , '.join(map(self._record, self._additional[question]))} ] "
+            rule = self.rules.get(question, self.rules.get((name, "*"), self.rules.get("*")))
+            yield f"on {name} {rtype}: {extra}{_reply(rule)}"
+
+    def _record(self, line):
+        """The record with a TTL, and with quotes where its value is one text."""
+        owner, *rest = line.split(None, 2)
+        if rest[0].isdigit():
+            ttl, (rtype, value) = rest[0], rest[1].split(None, 1)
+        else:
+            ttl, (rtype, value) = self.default_ttl, rest
+        if rtype == "TXT":
+            value = f'"{value}"'
+        return f"{owner} {ttl} {rtype} {value}"
+
+
+def _reply(rule):
+    """The reply that a rule means, in the server's words."""
+    if isinstance(rule, (int, float)):
+        return f"after {round(rule * 1000)} answer"
+    return {None: "answer", "drop": "silent"}.get(rule, rule)

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::script::{Course, Scripted, What};
+use super::text::{Actor, Scene};
 
 /// How long a server thread sleeps before it looks whether it should end.
 const POLL: Duration = Duration::from_millis(20);
@@ -62,6 +63,20 @@ impl Server {
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+}
+
+impl Scene {
+    /// The servers on sockets, for as long as the first value lives, and what `dns_nameservers` has to be.
+    pub fn on_loopback(&self) -> (Vec<Server>, String) {
+        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        let start = |actor: &Actor| {
+            let address = actor.address.unwrap_or(any);
+            Server::serve(actor.script.clone(), address).expect("sockets")
+        };
+        let servers: Vec<Server> = self.0.iter().map(start).collect();
+        let addresses: Vec<String> = servers.iter().map(|s| s.address().to_string()).collect();
+        (servers, addresses.join(" "))
     }
 }
 

@@ -15,6 +15,7 @@ use super::director::Stage;
 pub use super::query::{is_probe, question_end, reply};
 pub use super::script::Manner;
 use super::script::{Course, Deed, Scripted, What};
+use super::text::Scene;
 
 /// A query that was sent.
 #[derive(Clone, Debug)]
@@ -222,6 +223,21 @@ impl Network {
             handle: query.handle,
             again,
         }
+    }
+}
+
+impl Scene {
+    /// The servers in memory, and what `dns_nameservers` has to be.
+    pub fn in_memory(&self) -> (Network, String) {
+        let network = Network::default();
+        let mut addresses = Vec::new();
+        for (number, actor) in self.0.iter().enumerate() {
+            let own = SocketAddr::from(([192, 0, 2, number as u8 + 1], 53));
+            let address = actor.address.unwrap_or(own).to_string();
+            network.place(&address, &actor.script);
+            addresses.push(address);
+        }
+        (network, addresses.join(" "))
     }
 }
 

@@ -9,6 +9,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use super::query::{Query, name_text, reply};
 use super::reply::{Nothing, Reply, Source};
@@ -79,6 +80,8 @@ pub type Answerer = Box<dyn FnMut(&[u8], bool) -> Vec<Deed> + Send>;
 #[derive(Default)]
 pub(super) struct State {
     records: Vec<Rr>,
+    /// Records of all names that begin like this.
+    prefixes: Vec<(String, Rr)>,
     scripts: HashMap<(String, u16), Vec<Reply>>,
     in_turn: Option<VecDeque<Reply>>,
     answerer: Option<Answerer>,
@@ -88,6 +91,8 @@ pub(super) struct State {
     default: Option<Reply>,
     negative_ttl: (u32, u32),
     pub(super) queries: Vec<Query>,
+    /// When they came.
+    arrived: Vec<Instant>,
     probes: usize,
     losing: u32,
     is_mute: bool,
@@ -110,6 +115,7 @@ impl State {
             return Some(self.answer_probe(octets));
         }
         self.queries.push(query.clone());
+        self.arrived.push(Instant::now());
         if self.losing > 0 {
             self.losing -= 1;
             return Some(Course::default());
@@ -227,6 +233,17 @@ impl State {
         Course::one(after_ms, What::Message(reply(octets, 0x8005, false)))
     }
 
+    /// The records that a name has because of how it begins.
+    fn of_prefixes(&self, owner: &str, qtype: u16) -> impl Iterator<Item = Rr> {
+        let fitting = self.prefixes.iter().filter(move |(prefix, record)| {
+            record.rtype == qtype && owner.to_ascii_lowercase().starts_with(prefix)
+        });
+        fitting.map(move |(_, record)| Rr {
+            owner: owner.to_owned(),
+            ..record.clone()
+        })
+    }
+
     fn look_up(&self, query: &Query) -> Reply {
         let mut owner = query.name.clone();
         let mut answers = Vec::new();
@@ -238,6 +255,7 @@ impl State {
                 .filter(here)
                 .filter(|r| r.rtype == query.qtype)
                 .cloned()
+                .chain(self.of_prefixes(&owner, query.qtype))
                 .collect();
             if !found.is_empty() {
                 answers.extend(found);
@@ -312,6 +330,22 @@ impl Scripted {
     pub fn add_all(&self, records: impl IntoIterator<Item = Rr>) -> &Self {
         self.lock().records.extend(records);
         self
+    }
+
+    /// Adds a record that all names have which begin like its owner.
+    pub fn add_for_prefix(&self, record: Rr) -> &Self {
+        let prefix = record.owner.to_ascii_lowercase();
+        self.lock().prefixes.push((prefix, record));
+        self
+    }
+
+    /// Does from now on what another one was told; what this one was asked stays.
+    pub fn become_like(&self, other: &Self) {
+        let told = std::mem::take(&mut *other.lock());
+        let state = &mut *self.lock();
+        let asked = std::mem::replace(state, told);
+        (state.queries, state.arrived) = (asked.queries, asked.arrived);
+        state.probes = asked.probes;
     }
 
     /// Removes all records of a name and type, and the script for them.
@@ -421,6 +455,13 @@ impl Scripted {
         self.lock().queries.clone()
     }
 
+    /// The queries from this one on, and when they came.
+    pub fn queries_since(&self, first: usize) -> Vec<(Query, Instant)> {
+        let state = self.lock();
+        let both = state.queries.iter().zip(&state.arrived).skip(first);
+        both.map(|(query, at)| (query.clone(), *at)).collect()
+    }
+
     /// Number of queries for this name (any case) and type.
     pub fn count(&self, name: &str, qtype: u16) -> usize {
         let (name, qtype) = key(name, qtype);
@@ -443,7 +484,9 @@ impl Scripted {
 
     /// Forgets the queries so far.
     pub fn clear_queries(&self) {
-        self.lock().queries.clear();
+        let mut state = self.lock();
+        state.queries.clear();
+        state.arrived.clear();
     }
 }
 

@@ -23,12 +23,10 @@
 //! has had so many), `with` and records in brackets (additional data).
 //!
 //! A manner is `answers MS`, `far MS`, `fails MS`, `silent`, `slow MS`, `no-tcp MS`, `closed MS` or `unsendable`. Other
-//! lines: `mute` (no answer to the question whether it lives), `negative-ttl TTL MINIMUM`, `closes-tcp`.
+//! lines: `prefix` and a record that all names have which begin like its owner, `mute` (no answer to the question whether it lives), `negative-ttl TTL MINIMUM`, `closes-tcp`.
 
 use std::net::SocketAddr;
 
-use super::loopback::Server;
-use super::memory::Network;
 use super::reply::Reply;
 use super::script::{ANY, Manner, Scripted};
 use super::wire::{Rr, type_number, words};
@@ -84,6 +82,7 @@ impl Scene {
         match words {
             ["mute"] => script.ignore_probes(),
             ["closes-tcp"] => script.close_tcp(),
+            ["prefix", record @ ..] => script.add_for_prefix(Rr::from_words(record, DEFAULT_TTL)?),
             ["lose", queries] => script.lose(queries.parse().ok()?),
             ["negative-ttl", ttl, minimum] => {
                 script.negative_ttl(ttl.parse().ok()?, minimum.parse().ok()?)
@@ -108,31 +107,6 @@ impl Scene {
     pub fn server(&self, name: &str) -> &Scripted {
         let found = self.0.iter().find(|actor| actor.name == name);
         &found.unwrap_or_else(|| panic!("no server {name}")).script
-    }
-
-    /// The servers in memory, and what `dns_nameservers` has to be.
-    pub fn in_memory(&self) -> (Network, String) {
-        let network = Network::default();
-        let mut addresses = Vec::new();
-        for (number, actor) in self.0.iter().enumerate() {
-            let own = SocketAddr::from(([192, 0, 2, number as u8 + 1], 53));
-            let address = actor.address.unwrap_or(own).to_string();
-            network.place(&address, &actor.script);
-            addresses.push(address);
-        }
-        (network, addresses.join(" "))
-    }
-
-    /// The servers on sockets, for as long as the first value lives, and what `dns_nameservers` has to be.
-    pub fn on_loopback(&self) -> (Vec<Server>, String) {
-        let any = SocketAddr::from(([127, 0, 0, 1], 0));
-        let start = |actor: &Actor| {
-            let address = actor.address.unwrap_or(any);
-            Server::serve(actor.script.clone(), address).expect("sockets")
-        };
-        let servers: Vec<Server> = self.0.iter().map(start).collect();
-        let addresses: Vec<String> = servers.iter().map(|s| s.address().to_string()).collect();
-        (servers, addresses.join(" "))
     }
 }
 
