@@ -9,9 +9,14 @@
 
 mod support;
 
+#[allow(dead_code, unreachable_pub, reason = "shared with tests/rpl.rs")]
+#[path = "rpl/parser.rs"]
+mod parser;
+
 use kamailio_dns::error::Failure;
 use kamailio_dns::resolver::{Outcome, Protocol, Question, Settings, query_with};
-use kamailio_dns::rr::RecordType;
+use kamailio_dns::rr::{RData, RecordType};
+use parser::Action;
 use support::network::{self, Network};
 use support::wire::message;
 use support::{A, OptionsGuard, Reply, Rr, Scripted};
@@ -210,62 +215,52 @@ fn settings_taken_before_serve_another_thread() {
     assert_eq!((answered[0].took_ms, servers), (10, vec![59]));
 }
 
-/// The part of unbound's replay format that a stub resolver can be told with: what comes back to
-/// the one question, and what the question is to end in.
+/// What comes back to the one question of a scenario, and what the question is to end in.
 struct Replay {
     name: String,
     steps: Vec<Reply>,
     /// The first step is an error of the network.
     fails: bool,
     /// Addresses of the final answer, or `None` for SERVFAIL.
-    expected: Option<Vec<String>>,
+    expected: Option<Vec<Rr>>,
 }
 
+/// The steps as a stub resolver can be told them; the one range comes last.
 fn read_replay(file: &str) -> Replay {
     let path = support::corpus("unbound-bookworm")
         .join("testdata")
         .join(file);
     let text = std::fs::read_to_string(path).expect("replay file");
+    let scenario = parser::parse(&text).expect(file);
     let mut replay = Replay {
         name: String::new(),
         steps: Vec::new(),
         fails: false,
-        expected: Some(Vec::new()),
+        expected: None,
     };
-    let (mut in_range, mut in_check, mut section) = (false, false, "");
-    let mut range_answers = Vec::new();
-    let mut has_range = false;
-    for line in text.lines().map(str::trim).filter(|l| !l.starts_with(';')) {
-        let words: Vec<&str> = line.split_whitespace().collect();
-        match words.as_slice() {
-            ["RANGE_BEGIN", ..] => in_range = true,
-            ["RANGE_END"] => in_range = false,
-            ["STEP", _, "ERROR"] => {
+    for step in scenario.steps {
+        match step.action {
+            Action::Query(entry) => replay.name = entry.question.expect("a question").0,
+            Action::Error => {
                 replay.fails |= replay.steps.is_empty();
                 replay.steps.push(error(10));
             }
-            ["STEP", _, "TIMEOUT"] => replay.steps.push(Reply::silent()),
-            ["STEP", _, what] => in_check = *what == "CHECK_ANSWER",
-            ["SECTION", name] => section = if *name == "ANSWER" { "answer" } else { "other" },
-            ["REPLY", flags @ ..] if in_check && flags.contains(&"SERVFAIL") => {
-                replay.expected = None;
+            Action::Timeout => replay.steps.push(Reply::silent()),
+            Action::CheckAnswer(entry) => {
+                replay.expected = (entry.rcode() != 2).then_some(entry.answers);
             }
-            [name, "IN", "A"] => replay.name = name.trim_end_matches('.').to_owned(),
-            [name, "IN", "A", address] if section == "answer" && in_range => {
-                has_range = true;
-                range_answers.push(Rr::a(name, 3600, address));
-            }
-            [_, "IN", "A", address] if section == "answer" && in_check => {
-                replay
-                    .expected
-                    .iter_mut()
-                    .for_each(|e| e.push((*address).to_owned()));
-            }
-            _ => {}
+            Action::Nothing => {}
+            other => panic!("{file}: {other:?}"),
         }
     }
-    if has_range {
-        let reply = message(0, 0x8180, (&replay.name, A), [&range_answers, &[], &[]]);
+    let entries = scenario.ranges.iter().flat_map(|range| &range.entries);
+    for entry in entries {
+        let sections = [
+            &entry.answers[..],
+            &entry.authorities[..],
+            &entry.additional[..],
+        ];
+        let reply = message(0, entry.flags, (&replay.name, A), sections);
         replay.steps.push(after(10, reply));
     }
     replay
@@ -289,11 +284,11 @@ fn unbound_forwarder_scenarios() {
         let (network, steps) = scripted(replay.steps);
         match (ask(&network, &replay.name), replay.expected) {
             (Outcome::Answer(answer), Some(expected)) => {
-                let found: Vec<String> = answer
+                let found: Vec<Rr> = answer
                     .answers
                     .iter()
-                    .map(|r| match &r.rdata {
-                        kamailio_dns::rr::RData::A(ip) => ip.to_string(),
+                    .map(|record| match &record.rdata {
+                        RData::A(ip) => Rr::a(&replay.name, record.ttl, &ip.to_string()),
                         other => panic!("{file}: {other:?}"),
                     })
                     .collect();
