@@ -49,14 +49,16 @@ build_program() { # folder
 		die "$1 could not be built"
 }
 
-is_built() { # file, folder of its sources
-	[ -x "$1" ] && [ -z "$(find "$2" -newer "$1")" ]
+is_built() { # file, folders of its sources
+	file=$1
+	shift
+	[ -x "$file" ] && [ -z "$(find "$@" -newer "$file")" ]
 }
 
 # Starts the server on a free loopback port; sets $server to its address, $log to its query log.
 start_zone_server() {
 	zone_server=${ZONE_SERVER:-$BUILD/zone_server}
-	if [ -z "${ZONE_SERVER:-}" ] && ! is_built "$zone_server" "$examples/zone_server"; then
+	if [ -z "${ZONE_SERVER:-}" ] && ! is_built "$zone_server" "$examples/zone_server" "$examples/../tests/support/net"; then
 		if ! "$RUSTC" --edition 2024 -O -o "$zone_server.new.$$" "$examples/zone_server/main.rs" ||
 			! mv "$zone_server.new.$$" "$zone_server"; then
 			die "the nameserver of the demonstration could not be built"

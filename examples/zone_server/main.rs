@@ -10,6 +10,7 @@
 
 mod answer;
 mod name;
+mod net;
 mod record;
 mod serve;
 mod tokens;
@@ -91,9 +92,8 @@ fn run() -> Result<(), String> {
     let zones = load_zones(&arguments.zone_files)?;
     let log = arguments.log.as_deref().map(open_log).transpose()?;
     let listen = arguments.listen;
-    let server = Server::bind(listen, zones, log).map_err(|error| format!("{listen}: {error}"))?;
-    let address = server.address().map_err(|error| error.to_string())?;
-    server.start();
+    let server = Server::start(listen, zones, log).map_err(|error| format!("{listen}: {error}"))?;
+    let address = server.address();
     let mut stdout = io::stdout();
     writeln!(stdout, "{address}")
         .and_then(|()| stdout.flush())

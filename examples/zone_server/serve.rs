@@ -1,118 +1,72 @@
-//! Sockets: UDP and TCP on one port, a line in the log for each query.
+//! Zones on sockets, a line in the log for each query. The sockets are those of the tests' nameserver, which needs nothing
+//! but the standard library either.
 
 use std::fs::File;
-use std::io::{self, Read as _, Write as _};
-use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::io::{self, Write as _};
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use crate::answer::{Reply, answer, rcode};
+use crate::net::loopback;
+use crate::net::script::{Scripted, What};
 use crate::record::type_name;
-use crate::wire::{Query, read_query, udp_limit, write_reply};
+use crate::wire::{read_query, udp_limit, write_reply};
 use crate::zone::Zone;
 
-/// TCP connections served at once; further ones are closed.
-const MAX_CONNECTIONS: usize = 32;
-/// How long a TCP connection may be idle.
-const IDLE: Duration = Duration::from_secs(5);
-/// How often a free port is looked for that UDP and TCP can share.
-const PORT_ATTEMPTS: usize = 20;
-
-/// The sockets, the zones and the log.
-pub(crate) struct Server {
-    udp: UdpSocket,
-    tcp: TcpListener,
-    zones: Vec<Zone>,
-    log: Option<Mutex<File>>,
-    connections: AtomicUsize,
-}
+/// Serves for as long as it lives.
+pub(crate) struct Server(loopback::Server);
 
 impl Server {
-    /// Binds UDP and TCP to the address; port 0 takes one that is free for both.
-    pub(crate) fn bind(
+    /// Starts on UDP and TCP of the address; port 0 takes one that is free for both.
+    pub(crate) fn start(
         address: SocketAddr,
         zones: Vec<Zone>,
         log: Option<File>,
     ) -> io::Result<Self> {
-        let mut attempts = 0;
-        let (udp, tcp) = loop {
-            let udp = UdpSocket::bind(address)?;
-            match TcpListener::bind(udp.local_addr()?) {
-                Ok(tcp) => break (udp, tcp),
-                Err(error) if address.port() != 0 || attempts == PORT_ATTEMPTS => {
-                    return Err(error);
-                }
-                Err(_) => attempts += 1,
-            }
-        };
-        Ok(Self {
-            udp,
-            tcp,
+        let zones = Zones {
             zones,
             log: log.map(Mutex::new),
-            connections: AtomicUsize::new(0),
-        })
+        };
+        let zones = Arc::new(zones);
+        let script = Scripted::default();
+        script.take_no_notes().take_probes_as_questions();
+        script.answer_with(move |message, is_tcp| {
+            let reply = zones.reply(message, is_tcp);
+            reply
+                .map(|octets| (0, What::Message(octets)))
+                .into_iter()
+                .collect()
+        });
+        script.end_silent_tcp();
+        loopback::Server::serve(script, address).map(Self)
     }
 
     /// Where it listens.
-    pub(crate) fn address(&self) -> io::Result<SocketAddr> {
-        self.udp.local_addr()
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.0.address()
     }
+}
 
-    /// Starts the threads that serve; they end with the process.
-    pub(crate) fn start(self) {
-        let server = Arc::new(self);
-        let udp = Arc::clone(&server);
-        std::thread::spawn(move || udp.serve_udp());
-        std::thread::spawn(move || serve_tcp(&server));
-    }
+/// The zones and the log.
+struct Zones {
+    zones: Vec<Zone>,
+    log: Option<Mutex<File>>,
+}
 
-    fn serve_udp(&self) {
-        let mut buffer = [0; 4096];
-        loop {
-            // An error here is a stray ICMP message about an earlier reply: go on.
-            let Ok((length, client)) = self.udp.recv_from(&mut buffer) else {
-                continue;
-            };
-            let message = buffer.get(..length).unwrap_or_default();
-            if let Some(reply) = self.reply("udp", message, udp_limit) {
-                // A reply that cannot be sent is lost, as replies may be.
-                let _ = self.udp.send_to(&reply, client);
-            }
-        }
-    }
-
-    fn serve_connection(&self, mut stream: TcpStream) -> io::Result<()> {
-        stream.set_read_timeout(Some(IDLE))?;
-        stream.set_write_timeout(Some(IDLE))?;
-        loop {
-            let mut length = [0; 2];
-            stream.read_exact(&mut length)?;
-            let mut message = vec![0; usize::from(u16::from_be_bytes(length))];
-            stream.read_exact(&mut message)?;
-            let Some(reply) = self.reply("tcp", &message, |_| usize::from(u16::MAX)) else {
-                return Ok(());
-            };
-            let mut framed = (reply.len() as u16).to_be_bytes().to_vec();
-            framed.extend(reply);
-            stream.write_all(&framed)?;
-        }
-    }
-
+impl Zones {
     /// The reply to a message, logged before it is sent: who has the reply can count on the line.
-    fn reply(
-        &self,
-        transport: &str,
-        message: &[u8],
-        limit: impl Fn(&Query) -> usize,
-    ) -> Option<Vec<u8>> {
+    fn reply(&self, message: &[u8], is_tcp: bool) -> Option<Vec<u8>> {
         let query = read_query(message)?;
+        let (transport, limit) = if is_tcp {
+            ("tcp", usize::from(u16::MAX))
+        } else {
+            ("udp", udp_limit(&query))
+        };
         let reply = match query.refusal {
             Some(code) => Reply::error(code),
             None => answer(&self.zones, &query.qname, query.qtype),
         };
-        let octets = write_reply(&query, &reply, limit(&query));
+        let octets = write_reply(&query, &reply, limit);
         let truncated = octets.get(2).is_some_and(|flags| flags & 0x02 != 0);
         self.log(&format!(
             "{transport} {} {} {} answers={}{}\n",
@@ -134,22 +88,6 @@ impl Server {
     }
 }
 
-fn serve_tcp(server: &Arc<Server>) {
-    for stream in server.tcp.incoming() {
-        let Ok(stream) = stream else { continue };
-        if server.connections.fetch_add(1, Ordering::Relaxed) >= MAX_CONNECTIONS {
-            server.connections.fetch_sub(1, Ordering::Relaxed);
-            continue;
-        }
-        let server = Arc::clone(server);
-        std::thread::spawn(move || {
-            // The end of a connection, by timeout or otherwise, is nothing to report.
-            let _ = server.serve_connection(stream);
-            server.connections.fetch_sub(1, Ordering::Relaxed);
-        });
-    }
-}
-
 fn code_name(code: u16) -> String {
     match code {
         rcode::NOERROR => "NOERROR".to_owned(),
@@ -164,6 +102,10 @@ fn code_name(code: u16) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Read as _;
+    use std::net::{TcpStream, UdpSocket};
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
@@ -171,9 +113,8 @@ mod tests {
         let zone =
             "$ORIGIN example.org.\n$TTL 1\n@ SOA n h 1 2 3 4 5\n$GENERATE 1-60 b A 192.0.2.$";
         let zones = crate::zone::parse(zone.as_bytes()).unwrap();
-        let server = Server::bind("127.0.0.1:0".parse().unwrap(), zones, None).unwrap();
-        let address = server.address().unwrap();
-        server.start();
+        let server = Server::start("127.0.0.1:0".parse().unwrap(), zones, None).unwrap();
+        let address = server.address();
         let query = b"\x00\x07\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x01b\x07example\x03org\0\0\x01\0\x01";
 
         let udp = UdpSocket::bind("127.0.0.1:0").unwrap();

@@ -12,6 +12,10 @@ use super::text::{Actor, Scene};
 
 /// How long a server thread sleeps before it looks whether it should end.
 const POLL: Duration = Duration::from_millis(20);
+/// TCP connections served at once; further ones are closed.
+const MAX_CONNECTIONS: usize = 256;
+/// How long a TCP connection may be idle.
+const IDLE: Duration = Duration::from_secs(5);
 
 /// The server. Its threads end when it is dropped.
 pub struct Server {
@@ -181,11 +185,16 @@ fn send_udp(socket: &UdpSocket, peer: SocketAddr, course: Course) {
 }
 
 fn serve_tcp(listener: &TcpListener, script: &Scripted, stop: &AtomicBool) {
+    let open = Arc::new(());
     while !stop.load(Ordering::Relaxed) {
         match listener.accept() {
+            Ok(_) if Arc::strong_count(&open) > MAX_CONNECTIONS => {}
             Ok((stream, peer)) => {
-                let script = script.clone();
-                std::thread::spawn(move || serve_connection(stream, peer, &script));
+                let (script, counted) = (script.clone(), Arc::clone(&open));
+                std::thread::spawn(move || {
+                    serve_connection(stream, peer, &script);
+                    drop(counted);
+                });
             }
             Err(_) => std::thread::sleep(POLL),
         }
@@ -193,8 +202,12 @@ fn serve_tcp(listener: &TcpListener, script: &Scripted, stop: &AtomicBool) {
 }
 
 fn serve_connection(mut stream: TcpStream, peer: SocketAddr, script: &Scripted) {
-    let limit = Some(Duration::from_secs(5));
-    if stream.set_nonblocking(false).is_err() || stream.set_read_timeout(limit).is_err() {
+    let settings = [
+        stream.set_nonblocking(false),
+        stream.set_read_timeout(Some(IDLE)),
+        stream.set_write_timeout(Some(IDLE)),
+    ];
+    if settings.iter().any(Result::is_err) {
         return;
     }
     let mut prefix = [0; 2];

@@ -97,6 +97,7 @@ pub(super) struct State {
     losing: u32,
     is_mute: bool,
     takes_probes_as_questions: bool,
+    takes_no_notes: bool,
     closes_tcp: bool,
     ends_silent_tcp: bool,
 }
@@ -105,7 +106,8 @@ impl State {
     /// What comes of a query; `None` when it cannot be sent.
     pub(super) fn receive(&mut self, octets: &[u8], tcp: bool, port: u16) -> Option<Course> {
         let Some(query) = Query::parse(octets, tcp, port) else {
-            return Some(Course::default());
+            // A function may know more of it.
+            return Some(self.by_function(octets, tcp).unwrap_or_default());
         };
         if self.answerer.is_none() && self.manner == Some(Manner::Unsendable) {
             return None;
@@ -114,8 +116,10 @@ impl State {
             self.probes += 1;
             return Some(self.answer_probe(octets));
         }
-        self.queries.push(query.clone());
-        self.arrived.push(Instant::now());
+        if !self.takes_no_notes {
+            self.queries.push(query.clone());
+            self.arrived.push(Instant::now());
+        }
         if self.losing > 0 {
             self.losing -= 1;
             return Some(Course::default());
@@ -134,15 +138,8 @@ impl State {
         if query.tcp && self.closes_tcp {
             return Some(Course::one(1, What::Failed));
         }
-        if let Some(answerer) = &mut self.answerer {
-            let mut deeds = answerer(octets, query.tcp);
-            if deeds.is_empty() && query.tcp && self.ends_silent_tcp {
-                deeds.push((1, What::Failed));
-            }
-            return Some(Course {
-                deeds,
-                hold_until: 0,
-            });
+        if let Some(course) = self.by_function(octets, query.tcp) {
+            return Some(course);
         }
         if let Some(steps) = &mut self.in_turn {
             let reply = steps.pop_front().unwrap_or_else(Reply::silent);
@@ -155,6 +152,19 @@ impl State {
             Some(manner) => Some(by_manner(manner, octets, query.tcp)),
             None => self.course_of(self.look_up(query), query),
         }
+    }
+
+    /// What the function says, if there is one.
+    fn by_function(&mut self, octets: &[u8], tcp: bool) -> Option<Course> {
+        let answerer = self.answerer.as_mut()?;
+        let mut deeds = answerer(octets, tcp);
+        if deeds.is_empty() && tcp && self.ends_silent_tcp {
+            deeds.push((1, What::Failed));
+        }
+        Some(Course {
+            deeds,
+            hold_until: 0,
+        })
     }
 
     /// The next reply of the script for a question.
@@ -447,6 +457,12 @@ impl Scripted {
     /// Makes the question whether it lives one as any other.
     pub fn take_probes_as_questions(&self) -> &Self {
         self.lock().takes_probes_as_questions = true;
+        self
+    }
+
+    /// Makes it keep no note of queries: for one that runs for long.
+    pub fn take_no_notes(&self) -> &Self {
+        self.lock().takes_no_notes = true;
         self
     }
 
