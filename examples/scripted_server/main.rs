@@ -49,7 +49,7 @@ struct Stage(Vec<(String, Server)>);
 impl Stage {
     /// Has the servers do what a text says.
     fn play(&mut self, text: &str) -> Result<String, String> {
-        for actor in Scene::read(text)?.0 {
+        for actor in Scene::read(text)?.actors {
             let started = self.0.iter().find(|(name, _)| *name == actor.name);
             if let Some((_, server)) = started {
                 server.become_like(&actor.script);

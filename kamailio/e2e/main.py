@@ -22,6 +22,7 @@ import changes
 import flows
 import observe
 import options
+import replies
 import search
 from bed.kamailio import Build
 from scenario import Scenario
@@ -33,7 +34,7 @@ WATCHDOG = 240
 def table(suite):
     """(name, function, defect of the C original that shows here) of all scenarios for this version."""
     return (balance.scenarios() + changes.scenarios() + flows.scenarios() + observe.scenarios()
-            + options.scenarios(suite) + search.scenarios())
+            + options.scenarios(suite) + replies.scenarios() + search.scenarios())
 
 
 def arguments():

@@ -37,9 +37,12 @@ class ScriptedServer:
     "refused", or a number of seconds to wait before the answer. `additional` maps (name, type) to lines put into the
     additional section. `asked` lists the questions as (server, name, type, time), without those whether the server
     lives: these it answers unless a rule drops everything and `lives` is false.
+
+    With `text` it does what that says instead, a script of one server without an address.
     """
 
-    def __init__(self, lines=(), addresses=("127.0.0.1",), negative_ttl=60, default_ttl=60):
+    def __init__(self, lines=(), addresses=("127.0.0.1",), negative_ttl=60, default_ttl=60, text=None):
+        self.text = text
         self.addresses = addresses
         self.negative_ttl = negative_ttl
         self.default_ttl = default_ttl
@@ -135,6 +138,9 @@ class ScriptedServer:
         everything = {self.rules.get("*"), self.rules.get((address, "*"))}
         if "drop" in everything and not self.lives:
             yield "mute"
+        if self.text is not None:
+            yield from (line for line in self.text.split("\n") if not line.startswith("server "))
+            return
         yield f"negative-ttl {self.negative_ttl} {self.negative_ttl}"
         yield from map(self._record, self.lines)
         yield from self.prefixes

@@ -78,7 +78,7 @@ impl Scene {
             let address = actor.address.unwrap_or(any);
             Server::serve(actor.script.clone(), address).expect("sockets")
         };
-        let servers: Vec<Server> = self.0.iter().map(start).collect();
+        let servers: Vec<Server> = self.actors.iter().map(start).collect();
         let addresses: Vec<String> = servers.iter().map(|s| s.address().to_string()).collect();
         (servers, addresses.join(" "))
     }

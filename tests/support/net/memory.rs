@@ -231,7 +231,7 @@ impl Scene {
     pub fn in_memory(&self) -> (Network, String) {
         let network = Network::default();
         let mut addresses = Vec::new();
-        for (number, actor) in self.0.iter().enumerate() {
+        for (number, actor) in self.actors.iter().enumerate() {
             let own = SocketAddr::from(([192, 0, 2, number as u8 + 1], 53));
             let address = actor.address.unwrap_or(own).to_string();
             network.place(&address, &actor.script);

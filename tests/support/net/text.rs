@@ -23,7 +23,7 @@
 //! has had so many), `with` and records in brackets (additional data).
 //!
 //! A manner is `answers MS`, `far MS`, `fails MS`, `silent`, `slow MS`, `no-tcp MS`, `closed MS` or `unsendable`. Other
-//! lines: `prefix` and a record that all names have which begin like its owner, `mute` (no answer to the question whether it lives), `negative-ttl TTL MINIMUM`, `closes-tcp`.
+//! lines: `expect NAME OUTCOME` for the test that plays it, `prefix` and a record that all names have which begin like its owner, `mute` (no answer to the question whether it lives), `negative-ttl TTL MINIMUM`, `closes-tcp`.
 
 use std::net::SocketAddr;
 
@@ -44,7 +44,11 @@ pub struct Actor {
 
 /// Servers, in the order of the text.
 #[derive(Default)]
-pub struct Scene(pub Vec<Actor>);
+pub struct Scene {
+    pub actors: Vec<Actor>,
+    /// What names have in the end, in the words of the text.
+    pub expected: Vec<(String, String)>,
+}
 
 impl Scene {
     /// Reads a text; an error names its line.
@@ -64,12 +68,17 @@ impl Scene {
     fn line(&mut self, words: &[&str]) -> Option<()> {
         match words {
             [] => return Some(()),
+            ["expect", name, outcome] => {
+                let expected = ((*name).to_owned(), (*outcome).to_owned());
+                self.expected.push(expected);
+                return Some(());
+            }
             ["server", name, rest @ ..] if rest.len() < 2 => {
                 let address = match rest.first() {
                     Some(text) => Some(text.parse().ok()?),
                     None => None,
                 };
-                self.0.push(Actor {
+                self.actors.push(Actor {
                     name: (*name).to_owned(),
                     address,
                     script: Scripted::default(),
@@ -78,7 +87,7 @@ impl Scene {
             }
             _ => {}
         }
-        let script = &self.0.last()?.script;
+        let script = &self.actors.last()?.script;
         match words {
             ["mute"] => script.ignore_probes(),
             ["closes-tcp"] => script.close_tcp(),
@@ -105,7 +114,7 @@ impl Scene {
 
     /// The server of this name.
     pub fn server(&self, name: &str) -> &Scripted {
-        let found = self.0.iter().find(|actor| actor.name == name);
+        let found = self.actors.iter().find(|actor| actor.name == name);
         &found.unwrap_or_else(|| panic!("no server {name}")).script
     }
 }
