@@ -11,7 +11,6 @@
 
 mod support;
 
-use kamailio_dns::cache::Cache;
 use kamailio_dns::error::{Failure, LookupError};
 use kamailio_dns::host::clock;
 use kamailio_dns::host::metrics::{self, Metric};
@@ -19,31 +18,15 @@ use kamailio_dns::lookup::{self, RecordEdit};
 use kamailio_dns::rr::RecordType;
 use kamailio_dns::select::sip_host::{self, Way};
 use kamailio_dns::select::{Cursor, SelectError, handle};
-use support::{A, OptionsGuard, Reply, Rr, SRV, Server, Watchdog, use_server};
+use support::{A, Reply, Rr, SRV, Setup};
 
 const IPV4_ONLY: u32 = 1;
 const WEEK_S: u32 = 7 * 24 * 3600;
 
-struct Setup {
-    _watchdog: Watchdog,
-    server: Server,
-    options: OptionsGuard,
-}
-
 fn setup() -> Setup {
-    let watchdog = Watchdog::start(120);
-    let server = Server::start();
-    let mut options = use_server(&server);
-    options.set("dns_edns", "yes");
-    metrics::prepare();
-    lookup::prepare();
-    Cache::init().unwrap().flush(true);
-    lookup::forget_failures();
-    Setup {
-        _watchdog: watchdog,
-        server,
-        options,
-    }
+    let mut setup = Setup::new();
+    setup.options.set("dns_edns", "yes");
+    setup
 }
 
 /// The targets of a domain over UDP, one call after the other.

@@ -16,34 +16,18 @@ use kamailio_dns::host::metrics::{self, Metric};
 use kamailio_dns::lookup;
 use kamailio_dns::rr::RecordType;
 use kamailio_dns::select::{Cursor, SelectError, handle};
-use support::{A, AAAA, NAPTR, OptionsGuard, Reply, Rr, SRV, Server, Watchdog, use_server};
+use support::{A, AAAA, NAPTR, Reply, Rr, SRV, Setup};
 
 const IPV4_ONLY: u32 = 1;
 const TRY_NAPTR: u32 = 16;
 
-struct Setup {
-    _watchdog: Watchdog,
-    server: Server,
-    options: OptionsGuard,
-}
-
 fn setup(deadline_ms: &str) -> Setup {
-    let watchdog = Watchdog::start(120);
-    let server = Server::start();
-    let mut options = use_server(&server);
+    let mut setup = Setup::new();
     // Nothing is asked once more without EDNS.
-    options.set("dns_edns", "yes");
-    options.set("dns_retr_time", "300");
-    options.set("dns_resolve_deadline", deadline_ms);
-    metrics::prepare();
-    lookup::prepare();
-    Cache::init().unwrap().flush(true);
-    lookup::forget_failures();
-    Setup {
-        _watchdog: watchdog,
-        server,
-        options,
-    }
+    setup.options.set("dns_edns", "yes");
+    setup.options.set("dns_retr_time", "300");
+    setup.options.set("dns_resolve_deadline", deadline_ms);
+    setup
 }
 
 /// First target of a name without port and transport.

@@ -17,30 +17,17 @@ use kamailio_dns::host::clock;
 use kamailio_dns::host::counters::{Counter, value};
 use kamailio_dns::lookup::{self, Source};
 use kamailio_dns::rr::RecordType;
-use support::{A, AAAA, CNAME, NAPTR, OptionsGuard, Reply, Rr, SRV, Server, Watchdog, use_server};
+use support::{A, AAAA, CNAME, NAPTR, Reply, Rr, SRV, Setup};
 
 const IPV4_ONLY: u32 = 1;
 const IPV6_ONLY: u32 = 2;
 const IPV6_FIRST: u32 = 4;
 
-struct Setup {
-    _watchdog: Watchdog,
-    server: Server,
-    options: OptionsGuard,
-}
-
 /// An empty cache and a server that knows nothing.
 fn setup() -> Setup {
-    let watchdog = Watchdog::start(120);
-    let server = Server::start();
-    let options = use_server(&server);
-    Cache::init().unwrap().flush(true);
+    let setup = Setup::new();
     lookup::set_local_ttl(0);
-    Setup {
-        _watchdog: watchdog,
-        server,
-        options,
-    }
+    setup
 }
 
 fn a(owner: &str, address: &str) -> Rr {

@@ -17,25 +17,7 @@ use kamailio_dns::lookup::{
     self, EditError, RecordEdit, add_record, delete, delete_single_record, uncached::record_list,
 };
 use kamailio_dns::rr::{RData, RecordType};
-use support::{A, OptionsGuard, Reply, Rr, SRV, Server, Watchdog, use_server};
-
-struct Setup {
-    _watchdog: Watchdog,
-    server: Server,
-    options: OptionsGuard,
-}
-
-fn setup() -> Setup {
-    let watchdog = Watchdog::start(120);
-    let server = Server::start();
-    let options = use_server(&server);
-    Cache::init().unwrap().flush(true);
-    Setup {
-        _watchdog: watchdog,
-        server,
-        options,
-    }
-}
+use support::{A, Reply, Rr, SRV, Setup};
 
 fn edit<'a>(name: &'a str, value: &'a str) -> RecordEdit<'a> {
     RecordEdit {
@@ -99,7 +81,7 @@ fn targets() -> Vec<String> {
 
 #[test]
 fn records_are_added_and_changed() {
-    let _s = setup();
+    let _s = Setup::new();
     assert_eq!(add("h.test", "192.0.2.1"), Ok(()));
     assert_eq!(add("H.test.", "192.0.2.2"), Ok(()));
     assert_eq!(addresses("h.test"), ["192.0.2.1", "192.0.2.2"]);
@@ -128,7 +110,7 @@ fn records_are_added_and_changed() {
 
 #[test]
 fn what_makes_no_record_is_refused() {
-    let _s = setup();
+    let _s = Setup::new();
     let long = "a".repeat(256);
     for (name, value) in [
         ("", "192.0.2.1"),
@@ -157,7 +139,7 @@ fn what_makes_no_record_is_refused() {
 
 #[test]
 fn permanent_records() {
-    let _s = setup();
+    let _s = Setup::new();
     assert_eq!(add("h.test", "192.0.2.1"), Ok(()));
     // Permanent takes the place of what is not, and is only added to by its like.
     assert_eq!(add_permanent("h.test", "192.0.2.2"), Ok(()));
@@ -178,7 +160,7 @@ fn permanent_records() {
 
 #[test]
 fn negative_entries() {
-    let _s = setup();
+    let _s = Setup::new();
     let negative = RecordEdit {
         negative: true,
         ..edit("h.test", "")
@@ -201,7 +183,7 @@ fn negative_entries() {
 
 #[test]
 fn srv_records_stay_in_order() {
-    let _s = setup();
+    let _s = Setup::new();
     for (target, priority, weight) in [("c", 2, 1), ("b", 1, 1), ("a", 1, 9), ("a2", 1, 9)] {
         assert_eq!(add_srv(target, priority, weight), Ok(()));
     }
@@ -217,7 +199,7 @@ fn srv_records_stay_in_order() {
 /// What cannot be used is not lost by an edit, and can be edited.
 #[test]
 fn srv_records_without_port_stay() {
-    let _s = setup();
+    let _s = Setup::new();
     let portless = RecordEdit {
         priority: 1,
         ..edit("_sip._udp.x.test", "nowhere")
@@ -253,7 +235,7 @@ fn srv_records_without_port_stay() {
 /// B26: edits concern the name that is given, not what it is an alias of.
 #[test]
 fn aliases_are_not_followed() {
-    let s = setup();
+    let s = Setup::new();
     s.server
         .add(Rr::cname("alias.test", 300, "real.test"))
         .add(Rr::a("real.test", 300, "192.0.2.1"));
@@ -273,7 +255,7 @@ fn aliases_are_not_followed() {
 
 #[test]
 fn delete_says_whether_something_was_there() {
-    let _s = setup();
+    let _s = Setup::new();
     assert_eq!(delete(b"h.test", RecordType::A), Err(EditError::NotFound));
     add("h.test", "192.0.2.1").unwrap();
     assert_eq!(
@@ -294,7 +276,7 @@ fn delete_says_whether_something_was_there() {
 /// B35: an entry is as large as its records, and lives as long as they do.
 #[test]
 fn edits_leave_nothing_behind() {
-    let _s = setup();
+    let _s = Setup::new();
     add("h.test", "192.0.2.1").unwrap();
     let size = entry("h.test", A).unwrap().size_bytes();
     for _ in 0..300 {
@@ -314,7 +296,7 @@ fn edits_leave_nothing_behind() {
 
 #[test]
 fn a_set_has_a_largest_size() {
-    let _s = setup();
+    let _s = Setup::new();
     for i in 0..250 {
         add("h.test", &format!("10.0.0.{i}")).unwrap();
     }
@@ -331,7 +313,7 @@ fn kinds(list: &[kamailio_dns::rr::Record]) -> Vec<(String, u16)> {
 
 #[test]
 fn record_lists_are_neither_read_from_the_cache_nor_put_there() {
-    let s = setup();
+    let s = Setup::new();
     s.server.add(Rr::a("h.test", 300, "192.0.2.1"));
     for asked in 1..=2 {
         let list = record_list(b"h.test", RecordType::A, true, false).unwrap();
@@ -343,7 +325,7 @@ fn record_lists_are_neither_read_from_the_cache_nor_put_there() {
 
 #[test]
 fn record_lists_have_the_additional_section_last_and_on_request() {
-    let s = setup();
+    let s = Setup::new();
     let reply = Reply::answer(vec![
         Rr::srv("_sip._udp.x.test", 300, 2, 1, 5060, "b.test"),
         Rr::a("stranger.test", 300, "192.0.2.7"),
@@ -365,7 +347,7 @@ fn record_lists_have_the_additional_section_last_and_on_request() {
 
 #[test]
 fn record_lists_say_why_there_is_none() {
-    let s = setup();
+    let s = Setup::new();
     s.server
         .add(Rr::a("h.test", 300, "192.0.2.1"))
         .script("bad.test", A, vec![Reply::servfail()]);
@@ -390,7 +372,7 @@ fn record_lists_say_why_there_is_none() {
 /// B05: with a search list the alias comes first, but never when only the type is wanted.
 #[test]
 fn search_domains_in_record_lists() {
-    let mut s = setup();
+    let mut s = Setup::new();
     s.options
         .resolv_conf("search corp.test\noptions timeout:1 attempts:1\n");
     s.server.add(Rr::a("voip.corp.test", 300, "192.0.2.1"));

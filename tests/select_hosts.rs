@@ -14,7 +14,7 @@ use std::net::IpAddr;
 use kamailio_dns::cache::Cache;
 use kamailio_dns::error::LookupError;
 use kamailio_dns::select::sip_host::{self, Way};
-use support::{NAPTR, OptionsGuard, Reply, Rr, SRV, Server, Watchdog, use_server};
+use support::{NAPTR, Reply, Rr, SRV, Server, Setup};
 
 const IPV4_ONLY: u32 = 1;
 const WAYS: [Way; 6] = [
@@ -26,23 +26,10 @@ const WAYS: [Way; 6] = [
     Way::UncachedNaptr,
 ];
 
-struct Setup {
-    _watchdog: Watchdog,
-    server: Server,
-    options: OptionsGuard,
-}
-
 fn setup() -> Setup {
-    let watchdog = Watchdog::start(120);
-    let server = Server::start();
-    let mut options = use_server(&server);
-    Cache::init().unwrap().flush(true);
-    options.set("tls_disable", "1");
-    Setup {
-        _watchdog: watchdog,
-        server,
-        options,
-    }
+    let mut setup = Setup::new();
+    setup.options.set("tls_disable", "1");
+    setup
 }
 
 /// What a name server other than DNS would say: the file of hosts.
