@@ -148,7 +148,7 @@ impl Rr {
                 Self::naptr(owner, ttl, numbers, (flags, services, regexp), replacement)
             }
             (TXT, strings) => Self::txt(owner, ttl, strings),
-            (SOA, [_, _, _, _, _, _, minimum]) => Self::soa(owner, ttl, minimum.parse().ok()?),
+            (SOA, [_, _, _, _, _, _, minimum, ..]) => Self::soa(owner, ttl, minimum.parse().ok()?),
             _ => return None,
         })
     }
