@@ -16,7 +16,7 @@ use kamailio_dns::error::LookupError;
 use kamailio_dns::host::metrics::{self, Metric};
 use kamailio_dns::lookup;
 use kamailio_dns::rr::RecordType;
-use support::children::{SharedNumbers, all_end_well, kill, spawn, wait};
+use support::children::{SharedNumbers, all_end_well, go_on, kill, spawn, stop, wait};
 use support::{A, AAAA, Reply, Rr, Setup};
 
 const IPV4_ONLY: u32 = 1;
@@ -42,13 +42,35 @@ fn all_at_once(work: impl Fn()) {
     all_end_well(children.collect());
 }
 
+/// A server that is known to take its time: who waits does so for longer than the answers below take.
+fn sluggish() -> Setup {
+    let s = Setup::patient();
+    get_used_to(&s, 600);
+    s
+}
+
+/// Has the server answer slowly once, which makes that usual.
+fn get_used_to(s: &Setup, delay_ms: u64) {
+    let answer = Reply::answer(vec![Rr::a("usual.test", 1, "192.0.2.1")]);
+    s.server
+        .script("usual.test", A, vec![answer.delay_ms(delay_ms)]);
+    find("usual.test", IPV4_ONLY).unwrap();
+    s.server.clear_queries();
+}
+
+fn wait_for_queries(s: &Setup, number: usize) {
+    while s.server.total() < number {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
 fn slowly(records: Vec<Rr>) -> Vec<Reply> {
     vec![Reply::answer(records).delay_ms(1200)]
 }
 
 #[test]
 fn eight_workers_send_one_query() {
-    let s = Setup::patient();
+    let s = sluggish();
     let records = vec![Rr::a("slow.test", 60, "192.0.2.7")];
     s.server.script("slow.test", A, slowly(records));
     let before = metrics::value(Metric::Coalesced);
@@ -59,7 +81,7 @@ fn eight_workers_send_one_query() {
 
 #[test]
 fn both_families_are_asked_once() {
-    let s = Setup::patient();
+    let s = sluggish();
     s.server
         .script(
             "two.test",
@@ -93,7 +115,7 @@ fn both_families_are_asked_once() {
 /// What the cache does not keep is shared all the same.
 #[test]
 fn records_with_ttl_0_are_shared() {
-    let s = Setup::patient();
+    let s = sluggish();
     let records = vec![Rr::a("zero.test", 0, "192.0.2.8")];
     s.server.script("zero.test", A, slowly(records));
     let cache = Cache::init().unwrap();
@@ -110,7 +132,7 @@ fn records_with_ttl_0_are_shared() {
 
 #[test]
 fn failures_that_are_not_remembered_are_shared() {
-    let mut s = Setup::patient();
+    let mut s = sluggish();
     s.options.set("dns_failure_ttl", "0");
     s.server
         .script("fails.test", A, vec![Reply::servfail().delay_ms(1200)]);
@@ -123,7 +145,7 @@ fn failures_that_are_not_remembered_are_shared() {
 
 #[test]
 fn absence_that_is_not_kept_is_shared() {
-    let mut s = Setup::patient();
+    let mut s = sluggish();
     s.options.set("dns_cache_negative_ttl", "0");
     let reply = Reply::nxdomain(Rr::soa("test", 60, 60)).delay_ms(700);
     s.server.script("none.test", A, vec![reply]);
@@ -174,7 +196,7 @@ fn another_takes_over_from_the_dead() {
 /// The claim of a process that died must not keep other questions, or the same one, from being shared.
 #[test]
 fn a_claim_left_behind_is_no_obstacle() {
-    let s = Setup::patient();
+    let s = sluggish();
     let records = vec![Rr::a("left.test", 60, "192.0.2.9")];
     let answer = Reply::answer(records).delay_ms(700);
     s.server
@@ -219,7 +241,7 @@ fn waiting_ends_at_the_deadline() {
 
 #[test]
 fn threads_share_as_processes_do() {
-    let s = Setup::patient();
+    let s = sluggish();
     let records = vec![Rr::a("threads.test", 60, "192.0.2.7")];
     s.server.script("threads.test", A, slowly(records));
     let barrier = std::sync::Barrier::new(8);
@@ -295,9 +317,141 @@ fn killed_askers_and_waiters_hold_nobody_up() {
     for i in 0..NAMES {
         find(&format!("n{i}.kill.test"), IPV4_ONLY).unwrap();
     }
-    s.server.clear_queries();
+    get_used_to(&s, 1200);
     let records = vec![Rr::a("n0.kill.test", 0, "192.0.2.8")];
     s.server.script("n0.kill.test", A, slowly(records));
     all_at_once(|| assert!(has_address(&find("n0.kill.test", IPV4_ONLY).unwrap(), 8)));
     assert_eq!(s.server.total(), 1);
+}
+
+/// One after the other, the first and the second asker are stopped; the next one asks, and all have its answer. Going on
+/// later harms nobody.
+#[test]
+fn stopped_askers_hold_nobody_up() {
+    let s = Setup::patient();
+    let records = vec![Rr::a("stopped.test", 60, "192.0.2.9")];
+    s.server.script(
+        "stopped.test",
+        A,
+        vec![
+            Reply::dropped(),
+            Reply::dropped(),
+            Reply::answer(records.clone()),
+        ],
+    );
+    let ask = || spawn(|| assert!(has_address(&find("stopped.test", IPV4_ONLY).unwrap(), 9)));
+    let before = metrics::value(Metric::TakenOver);
+    let first = ask();
+    wait_for_queries(&s, 1);
+    stop(first);
+    let second = ask();
+    wait_for_queries(&s, 2);
+    stop(second);
+    all_end_well((2..WORKERS).map(|_| ask()).collect());
+    assert_eq!(s.server.total(), 3);
+    assert_eq!(metrics::value(Metric::TakenOver) - before, 2);
+    s.server
+        .script("stopped.test", A, vec![Reply::answer(records)]);
+    go_on(first);
+    go_on(second);
+    for child in [first, second] {
+        kill(child);
+        wait(child);
+    }
+    assert!(has_address(&find("stopped.test", IPV4_ONLY).unwrap(), 9));
+}
+
+/// However many want the answer of a server that keeps silent, and however long: two ask.
+#[test]
+fn two_ask_at_most() {
+    let mut s = Setup::patient();
+    s.options.set("dns_resolve_deadline", "2500");
+    s.server.script("silent.test", A, vec![Reply::dropped()]);
+    all_at_once(|| {
+        let _scope = lookup::deadline::scope();
+        let error = find("silent.test", IPV4_ONLY).unwrap_err();
+        assert!(matches!(error, LookupError::Failed(_)), "{error:?}");
+    });
+    assert_eq!(s.server.count("silent.test", A), 2);
+}
+
+/// The second that asks has the answer while the first still waits for its own, and ends it for all.
+#[test]
+fn the_second_asker_answers_for_all() {
+    let s = Setup::patient();
+    let records = vec![Rr::a("second.test", 0, "192.0.2.9")];
+    s.server.script(
+        "second.test",
+        A,
+        vec![Reply::dropped(), Reply::answer(records)],
+    );
+    let first = spawn(|| {
+        let _killed_meanwhile = find("second.test", IPV4_ONLY);
+    });
+    wait_for_queries(&s, 1);
+    all_at_once(|| assert!(has_address(&find("second.test", IPV4_ONLY).unwrap(), 9)));
+    assert!(s.server.total() >= 2);
+    kill(first);
+    assert_eq!(wait(first), libc::SIGKILL, "it was still waiting");
+}
+
+/// What failed the last time has one prober; who else wants it has a failure, and asks nothing.
+#[test]
+fn a_name_that_failed_has_one_prober() {
+    let mut s = Setup::patient();
+    s.options.set("dns_failure_ttl", "1");
+    s.server
+        .script("probed.test", A, vec![Reply::servfail(), Reply::dropped()]);
+    assert!(find("probed.test", IPV4_ONLY).is_err());
+    // Until that may be asked again.
+    let prober = spawn(|| {
+        while s.server.total() < 2 {
+            let _killed_meanwhile = find("probed.test", IPV4_ONLY);
+        }
+    });
+    wait_for_queries(&s, 2);
+    all_at_once(|| {
+        let error = find("probed.test", IPV4_ONLY).unwrap_err();
+        assert!(matches!(error, LookupError::Failed(_)), "{error:?}");
+    });
+    assert_eq!(s.server.count("probed.test", A), 2);
+    kill(prober);
+    assert_eq!(wait(prober), libc::SIGKILL, "it was still waiting");
+}
+
+/// An asker dies between any two steps: the others have their answer, and so has who comes later.
+#[cfg(feature = "fault_injection")]
+#[test]
+fn an_asker_killed_at_any_point_holds_nobody_up() {
+    use kamailio_dns::shm::kill_point::{self, KillPoint};
+
+    let mut s = Setup::patient();
+    s.options.set("dns_resolve_deadline", "300");
+    for point in KillPoint::of_claims() {
+        let name = format!("{point:?}.test");
+        let answer = Reply::answer(vec![Rr::a(&name, 0, "192.0.2.9")]).delay_ms(150);
+        let script = match point {
+            // It gives up.
+            KillPoint::StoodUp => vec![Reply::dropped(), answer],
+            _ => vec![answer],
+        };
+        s.server.script(&name, A, script);
+        let numbers = SharedNumbers::new();
+        let victim = spawn(|| {
+            kill_point::arm(point.number(), 0);
+            numbers.add(0, 1);
+            let _scope = lookup::deadline::scope();
+            let _killed_meanwhile = find(&name, IPV4_ONLY);
+        });
+        numbers.wait_for(0, 1);
+        if !matches!(point, KillPoint::QuestionOpened | KillPoint::Seated) {
+            wait_for_queries(&s, 1);
+        }
+        let others = (1..WORKERS)
+            .map(|_| spawn(|| assert!(has_address(&find(&name, IPV4_ONLY).unwrap(), 9))));
+        all_end_well(others.collect());
+        assert_eq!(wait(victim), libc::SIGKILL, "{point:?}");
+        assert!(has_address(&find(&name, IPV4_ONLY).unwrap(), 9));
+        s.server.clear_queries();
+    }
 }

@@ -58,6 +58,7 @@ use crate::host::log::Level;
 use crate::host::options::{self, ExtraOpt, Opt};
 use crate::host::random;
 use crate::rr::{PlainIp, RData, RecordType};
+pub(crate) use crate::shm::claim;
 use crate::shm::lock::RawShmMutex;
 use crate::shm::pages::{CLASSES, MAX_BLOCK, PageControl, Pages};
 use crate::shm::region::{PAGE_BYTES, Region, ShmSafe};

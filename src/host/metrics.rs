@@ -61,10 +61,12 @@ pub enum Metric {
     Resent,
     /// Question whether a server lives.
     Probe,
+    /// Question that was asked although another process was asking it: that one did not go on, or took long.
+    TakenOver,
 }
 
 /// Number of metrics.
-pub const METRICS: usize = Metric::Probe as usize + 1;
+pub const METRICS: usize = Metric::TakenOver as usize + 1;
 
 /// Names and one-line descriptions, in the order of [`Metric`].
 const TEXTS: [(&CStr, &CStr); METRICS] = [
@@ -124,6 +126,10 @@ const TEXTS: [(&CStr, &CStr); METRICS] = [
     ),
     (c"resends", c"packets sent again because no answer came"),
     (c"probes", c"questions whether a server lives"),
+    (
+        c"taken_over",
+        c"questions asked although another process was asking them, which did not go on or took long",
+    ),
 ];
 
 /// What there is to know about a metric.

@@ -25,6 +25,26 @@ pub(crate) fn me() -> u64 {
     id
 }
 
+/// The pid of this process.
+#[inline]
+pub(crate) fn pid() -> u32 {
+    (me() >> 32) as u32
+}
+
+/// False when the process with this pid has ended, or was stopped: by a signal, or by a debugger. Without /proc those
+/// that were stopped count as going on.
+pub(crate) fn goes_on(pid: u32) -> bool {
+    if pid == self::pid() {
+        return true;
+    }
+    let _whole = thread::uncancelled();
+    let Ok(number) = libc::pid_t::try_from(pid) else {
+        return false;
+    };
+    let is_stopped = || stat_field(number, 0).is_some_and(|state| matches!(&*state, "T" | "t"));
+    number > 0 && !has_ended(number) && !is_stopped()
+}
+
 /// False when the process has ended, also when its parent has not waited for it yet.
 pub(crate) fn is_alive(id: u64) -> bool {
     if id == me() {
@@ -68,15 +88,21 @@ fn is_no_process() -> bool {
     std::io::Error::last_os_error().raw_os_error() == Some(libc::ESRCH)
 }
 
-/// When a process was started: field 22 of the stat line of its first thread. The process's own line says the same,
-/// but qemu-user makes that one up for the program that it runs, and not for others.
+/// When a process was started.
 fn started(pid: libc::pid_t) -> Option<u32> {
+    let start: u64 = stat_field(pid, 19)?.parse().ok()?;
+    Some((start as u32).max(1))
+}
+
+/// A field behind the program's name in the stat line of a process's first thread, from 0 on. The process's own line
+/// says the same, but qemu-user makes that one up for the program that it runs, and not for others.
+fn stat_field(pid: libc::pid_t, index: usize) -> Option<String> {
     let line = std::fs::read(format!("/proc/{pid}/task/{pid}/stat")).ok()?;
     // The second field is the program's name in brackets, and may hold anything.
     let behind = line.iter().rposition(|&octet| octet == b')')? + 1;
     let text = std::str::from_utf8(line.get(behind..)?).ok()?;
-    let start: u64 = text.split_ascii_whitespace().nth(19)?.parse().ok()?;
-    Some((start as u32).max(1))
+    let field = text.split_ascii_whitespace().nth(index)?;
+    Some(field.to_owned())
 }
 
 #[cfg(test)]
@@ -108,9 +134,33 @@ mod tests {
         };
         assert_eq!(waited, 0);
         assert!(!is_alive(id), "a zombie");
+        assert!(!goes_on(child as u32) && !goes_on(0) && goes_on(pid()));
         let mut status = 0;
         // SAFETY: waits for the child made above.
         unsafe { libc::waitpid(child, &raw mut status, 0) };
         assert!(!is_alive(id), "gone");
+    }
+
+    #[test]
+    fn who_is_stopped_does_not_go_on() {
+        // SAFETY: the child only waits.
+        let child = unsafe { libc::fork() };
+        if child == 0 {
+            loop {
+                // SAFETY: waits for a signal.
+                unsafe { libc::pause() };
+            }
+        }
+        assert!(goes_on(child as u32));
+        // SAFETY: a child of ours.
+        unsafe { libc::kill(child, libc::SIGSTOP) };
+        let mut status = 0;
+        // SAFETY: waits until the child has stopped.
+        unsafe { libc::waitpid(child, &raw mut status, libc::WUNTRACED) };
+        assert!(!goes_on(child as u32) && is_alive((child as u64) << 32));
+        // SAFETY: a child of ours.
+        unsafe { libc::kill(child, libc::SIGKILL) };
+        // SAFETY: waits for the child made above.
+        unsafe { libc::waitpid(child, &raw mut status, 0) };
     }
 }

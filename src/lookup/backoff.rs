@@ -47,9 +47,8 @@ pub(super) fn failed(key: u64, least_s: u32, now: u32) -> u32 {
         return 0;
     }
     // After a good while without any failure the next one is a first again.
-    let fresh = |until: u32| !clock::is_past(clock::after_seconds(until, most), now);
     let streak = match state(key) {
-        Some((until, streak)) if fresh(until) => (streak + 1).min(MAX_STREAK),
+        Some((until, streak)) if is_in_a_row(until, most, now) => (streak + 1).min(MAX_STREAK),
         _ => 1,
     };
     let ttl = first.saturating_mul(1 << (streak - 1));
@@ -74,6 +73,16 @@ pub(super) fn answered(key: u64) {
 /// True while the question is not to be asked again.
 pub(super) fn is_waiting(key: u64, now: u32) -> bool {
     state(key).is_some_and(|(until, _)| !clock::is_past(until, now))
+}
+
+/// True when the question was not answered the last time that it was asked, and that is no good while ago.
+pub(super) fn failed_lately(key: u64) -> bool {
+    state(key).is_some_and(|(until, _)| is_in_a_row(until, limits().1, clock::now_ticks()))
+}
+
+/// True when a failure now would be one more in a row with that of which the time for not asking ended at a tick.
+fn is_in_a_row(until: u32, most: u32, now: u32) -> bool {
+    !clock::is_past(clock::after_seconds(until, most), now)
 }
 
 /// True when the question was not answered the last time that it was asked.

@@ -13,7 +13,7 @@ use crate::rr::{MAX_CNAME_HOPS, Name, RecordType};
 
 use super::additional::uses_additional;
 use super::cached::Source;
-use super::flight::{self, Attempt, Claim, Verdict, Waited};
+use super::flight::{self, Attempt, Claim, Terms, Verdict, Waited};
 use super::known::{Known, count_hit, known, usable};
 use super::relative::{Relative, known_relative, list_in_force};
 use super::request::{question_text, split_absolute};
@@ -22,7 +22,7 @@ use super::store::{self, Asked, Next};
 use super::walk::{Aim, Walk};
 use super::{backoff, deadline, watchdog};
 
-/// Askers waited for that leave nothing, before the query is sent whoever asks.
+/// Questions waited for that leave nothing, before the query is sent whoever asks.
 const MAX_WAITS: usize = 3;
 /// A query that our own deadline ended sooner says nothing about the nameservers, ms.
 const FAIR_MS: u64 = 1000;
@@ -51,6 +51,8 @@ pub(super) struct Lookup<'a> {
     started_ms: Option<u64>,
     /// Time for everything from then on, ms; `None` = the longest that is documented.
     patience_ms: Option<u64>,
+    /// How the question under way is asked, if nobody else does.
+    terms: Option<Terms>,
     /// Names to ask for along with the first.
     others: Option<&'a Others<'a>>,
     /// Longest life of what is asked for, s.
@@ -106,6 +108,7 @@ impl<'a> Lookup<'a> {
             question_end_ms: None,
             started_ms: None,
             patience_ms: None,
+            terms: None,
             others,
             longest_life_s: u32::MAX,
             names: 1,
@@ -145,11 +148,14 @@ impl<'a> Lookup<'a> {
         if let Some(stale) = stale::find_relative(self.cache, qname, aim, list) {
             return self.renew(stale, key, |lookup, attempt| {
                 // Held while we walk: others serve what is stale.
-                let _claim = match attempt.unwrap_or_else(|| flight::attempt(lookup.cache, key)) {
+                let claim = match attempt.unwrap_or_else(|| lookup.attempt_within_patience(key)) {
                     Attempt::Claimed(claim) => Some(claim),
                     Attempt::Busy(_) | Attempt::Alone => None,
                 };
                 let result = lookup.walk(name, aim);
+                if let Some(claim) = claim {
+                    claim.finish(lookup.cache, None);
+                }
                 // The walk as a whole is not tried again while a question of it is not: what is stale is served
                 // at once.
                 if lookup.met_failure {
@@ -340,6 +346,11 @@ impl<'a> Lookup<'a> {
         }
         let mut attempt = None;
         let has_refresher = due::is_refresher_alive(clock::now_ticks());
+        // With a refresher the question goes on when this call has had enough of it.
+        let patience_ms = || match has_refresher {
+            true => resolver::usual_ms(),
+            false => stale::PATIENCE_MS,
+        };
         if stale.is_recent && has_refresher {
             if stale.was_noted {
                 self.cache.note_due(&stale.expired, self.qtype);
@@ -347,18 +358,14 @@ impl<'a> Lookup<'a> {
             return Ok(serve(stale));
         }
         if stale.is_recent || !has_refresher {
-            let now = flight::attempt(self.cache, key);
+            self.patience_ms = Some(patience_ms());
+            let now = self.attempt_within_patience(key);
             if stale.is_recent && matches!(now, Attempt::Busy(_)) {
                 return Ok(serve(stale));
             }
             attempt = Some(now);
         }
-        // With a refresher the question goes on when this call has had enough of it.
-        self.patience_ms = Some(if has_refresher {
-            resolver::usual_ms()
-        } else {
-            stale::PATIENCE_MS
-        });
+        self.patience_ms = Some(patience_ms());
         match fetch(&mut self, attempt) {
             Ok(entry) => {
                 metrics::count(Metric::Miss);
@@ -377,6 +384,12 @@ impl<'a> Lookup<'a> {
                 Err(error)
             }
         }
+    }
+
+    /// Claims a question that gets no more than the patience of this call, if nobody asks it.
+    fn attempt_within_patience(&self, key: u64) -> Attempt {
+        let patience_ms = self.patience_ms.or(Some(stale::PATIENCE_MS));
+        flight::attempt(self.cache, key, Terms::new(patience_ms, None).alone())
     }
 
     /// Asks, and follows the aliases that come back, until there is an entry.
@@ -466,30 +479,35 @@ impl<'a> Lookup<'a> {
             key,
             ..
         } = *asking;
+        let mut terms = Terms::new(self.patience_ms, self.question_end_ms);
+        self.terms = Some(terms);
+        terms.alone = backoff::failed_lately(key);
         for _ in 0..MAX_WAITS {
             let attempt = attempt.take();
-            let waited = match attempt.unwrap_or_else(|| flight::attempt(self.cache, key)) {
+            let waited = match attempt.unwrap_or_else(|| flight::attempt(self.cache, key, terms)) {
                 Attempt::Alone => return Ok(Asks::We(None)),
-                Attempt::Claimed(claim) => Waited::TakenOver(claim),
-                Attempt::Busy(flight) => flight.wait(self.cache, self.waiting_ms(question)),
+                Attempt::Claimed(claim) => Waited::Joined(claim),
+                Attempt::Busy(flight) => flight.wait(self.cache, self.waiting_ms(question), terms),
             };
             match waited {
-                Waited::TakenOver(claim) => {
+                Waited::Joined(claim) => {
                     // It may have been answered between our look into the cache and the claim.
                     return Ok(match self.shared(name, None) {
-                        Some(shared) => Asks::Other(shared),
+                        Some(shared) => {
+                            claim.finish(self.cache, None);
+                            Asks::Other(shared)
+                        }
                         None => Asks::We(Some(claim)),
                     });
                 }
-                // The asker is stuck. If we have more patience than it had time, we ask.
-                Waited::TimedOut if self.waiting_ms(question) > 0 => break,
-                Waited::TimedOut => {
+                // Two have asked all the time that we had for one query, and there is more.
+                Waited::TimedOut if self.waiting_ms(question) > 0 => {}
+                Waited::TimedOut | Waited::LeftToAnother => {
                     deadline::is_over();
                     return Err(LookupError::Failed(Failure::Timeout));
                 }
                 Waited::Over(verdict) => {
-                    // Where there is nothing to share, the asker gave up early, and one of those who
-                    // waited asks; or it never can be shared, and all ask for themselves in the end.
+                    // Where there is nothing to share it never can be shared, and all ask for themselves in the end.
                     if let Some(shared) = self.shared(name, verdict) {
                         return Ok(Asks::Other(shared));
                     }
@@ -670,7 +688,7 @@ impl<'a> Lookup<'a> {
         if self.cache.may_know(name, qtype) && is_known() || backoff::is_waiting(key, now) {
             return None;
         }
-        let claim = match flight::attempt(self.cache, key) {
+        let claim = match flight::attempt(self.cache, key, self.terms?.alone()) {
             Attempt::Busy(_) => return None,
             Attempt::Claimed(claim) => Some(claim),
             Attempt::Alone => None,

@@ -1,53 +1,40 @@
 //! One query for all who want its answer, whatever process they are in.
 //!
-//! A table in shared memory says which questions are being asked. Who wants to ask one claims its slot
-//! first; who finds it claimed waits for the asker, never longer than its own deadline. A slot is no
-//! lock: nothing but the question is claimed, nobody has to wait, and when the table cannot be used
-//! (two questions under way fall on one slot) the query is simply sent twice.
+//! A table in shared memory says which questions are being asked ([`crate::cache::claim`]). Who wants to ask one claims its slot
+//! first; who finds it claimed waits for an answer. That is a saving, and no lock. What answers usually take is all that
+//! anybody waits before asking as well: one more, for two ask a question at most, the refresher among them. The first
+//! that is answered ends it for all. And where the table cannot be used (two questions under way fall on one slot) the
+//! query is simply sent twice.
+//!
+//! **Nobody sends a query for which one was sent within the usual time**, so a server that is down, or answers less the
+//! more it is asked, sees no crowd. An asker that goes on sends its query again after that time by itself: the second
+//! begins when that, too, had its time. One that is dead, stopped, or the refresher, which may not come to storing what
+//! it hears, is relied on for the one query alone.
+//!
+//! Each claim has an end, that of its owner's query; after it the claim is as one of the dead.
 //!
 //! What was learnt goes through the cache. What the cache does not keep (TTL 0, no room, a failure
 //! that is not remembered) stands in the slot as long as somebody waits: an error as its number, an
 //! entry as its number with a reference parked for it.
-//!
-//! An asker that dies leaves its claim behind. Waiters look now and then whether it lives, and the first
-//! to notice takes the claim over.
 
 use std::cell::Cell;
 use std::marker::PhantomData;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
+use crate::cache::claim::{Left, Open, SEATS, Seat, Seen, Sitting, Slot, Use};
 use crate::cache::{Cache, EntryRef, HashedName};
 use crate::error::{Failure, LookupError};
-use crate::host::shared::{Shared, shared_struct};
+use crate::host::metrics::{self, Metric};
+use crate::host::shared::Shared;
 use crate::host::{clock, futex, process};
+use crate::resolver::{self, Question};
 use crate::rr::RecordType;
 
 /// Questions fall on slots by their key: many more slots than there are workers.
 const SLOTS: usize = 4096;
-/// How often a waiter looks whether the asker lives, ms.
+/// How often a waiter looks whether the askers go on, ms.
 const CHECK_MS: u64 = 50;
-
-shared_struct! {
-    /// One place for a question that is being asked.
-    struct Slot {
-        /// Key of the question; 0 = none.
-        key: AtomicU64,
-        /// The process that asks it; 0 for the moment between claim and this.
-        owner: AtomicU64,
-        /// What became of it, for those who wait: see [`encode`].
-        result: AtomicU64,
-        /// Counts the questions that ended; what waiters sleep on.
-        ended: AtomicU32,
-        /// Those who wait; too high after the death of one, which costs nothing but a parked entry.
-        waiters: AtomicU32,
-    }
-}
-
-impl std::fmt::Debug for Slot {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Slot").finish_non_exhaustive()
-    }
-}
+/// Time after the end of its query in which an asker stores what came of it, ms.
+const GRACE_MS: u64 = 250;
 
 static TABLE: Shared<[Slot; SLOTS]> = Shared::new();
 
@@ -71,14 +58,88 @@ pub(super) fn prepare() {
     TABLE.get();
 }
 
+/// How somebody wants to ask a question.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Terms {
+    /// When they were made, ms of the monotonic clock: a moment ago, as long as nothing was waited for.
+    now_ms: u64,
+    /// When the query ends at the utmost.
+    end_ms: u64,
+    /// What the query takes at the utmost, ms.
+    longest_ms: u64,
+    pid: u32,
+    /// Who asks it: a caller, who waits for the answer, or the refresher.
+    is_background: bool,
+    /// Not while another asks it.
+    pub(super) alone: bool,
+}
+
+impl Terms {
+    /// Of a caller whose query takes no longer than that, and is over at `end_ms`.
+    pub(super) fn new(longest_ms: Option<u64>, end_ms: Option<u64>) -> Self {
+        let now_ms = clock::monotonic_ms();
+        let longest_ms = match (longest_ms, end_ms) {
+            (Some(ms), _) => ms,
+            (None, Some(_)) => u64::MAX,
+            (None, None) => longest_of_one_ms(now_ms),
+        };
+        Self {
+            now_ms,
+            end_ms: end_ms.unwrap_or(u64::MAX),
+            longest_ms,
+            pid: process::pid(),
+            is_background: false,
+            alone: false,
+        }
+    }
+
+    /// Of a caller that asks unless another does.
+    pub(super) fn alone(self) -> Self {
+        Self {
+            alone: true,
+            ..self
+        }
+    }
+
+    /// Of the refresher, which never is the second.
+    pub(super) fn of_background(longest_ms: u64) -> Self {
+        Self {
+            is_background: true,
+            ..Self::new(Some(longest_ms), None).alone()
+        }
+    }
+
+    fn seat(self) -> Seat {
+        let left_ms = self.longest_ms.min(self.end_ms.saturating_sub(self.now_ms));
+        Seat {
+            pid: self.pid,
+            begun_ms: self.now_ms as u32,
+            time_ms: u32::try_from(left_ms.saturating_add(GRACE_MS)).unwrap_or(u32::MAX),
+            is_background: self.is_background,
+        }
+    }
+}
+
+/// What the query for one name takes at the utmost where no deadline ends it, ms; as it was within the last second.
+fn longest_of_one_ms(now_ms: u64) -> u64 {
+    thread_local! {
+        static KNOWN: Cell<(u64, u64)> = const { Cell::new((0, 0)) };
+    }
+    let (until_ms, longest_ms) = KNOWN.get();
+    if now_ms < until_ms {
+        return longest_ms;
+    }
+    let longest_ms = resolver::longest_ms(&Question {
+        qname: b".",
+        qtype: RecordType::A,
+    });
+    KNOWN.set((now_ms + 1000, longest_ms));
+    longest_ms
+}
+
 /// A question, as others see that it is being asked.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Flight {
-    slot: &'static Slot,
-    key: u64,
-    /// [`Slot::ended`] while it is under way.
-    number: u32,
-}
+pub(super) struct Flight(Open<'static>);
 
 /// Whether a question may be asked.
 #[derive(Debug)]
@@ -96,9 +157,11 @@ pub(super) enum Attempt {
 pub(super) enum Waited {
     /// The question was answered: look in the cache, and if that has nothing, at this.
     Over(Option<Verdict>),
-    /// The asker died; the question is the caller's.
-    TakenOver(Claim),
-    /// The deadline has come.
+    /// The caller may ask it, too.
+    Joined(Claim),
+    /// It was not answered the last time either, and somebody is trying it: no more are to.
+    LeftToAnother,
+    /// The time is over.
     TimedOut,
 }
 
@@ -116,220 +179,239 @@ fn slot_of(key: u64) -> Option<&'static Slot> {
 }
 
 /// Claims a question, or says who has.
-pub(super) fn attempt(cache: &Cache, key: u64) -> Attempt {
+pub(super) fn attempt(cache: &Cache, key: u64, terms: Terms) -> Attempt {
     let Some(slot) = slot_of(key) else {
         return Attempt::Alone;
     };
-    let claimed = slot
-        .key
-        .compare_exchange(0, key, Ordering::AcqRel, Ordering::Acquire);
-    match claimed {
-        Ok(_) => {
-            slot.owner.store(process::me(), Ordering::Release);
-            drop_result(cache, slot);
-            Attempt::Claimed(Claim::new(slot, key))
+    let opened = match slot.open(key) {
+        Use::Opened(open) => open,
+        Use::Same(open) => {
+            let flight = Flight(open);
+            return match flight.chance(0, terms) {
+                Chance::Now(seen) => flight.join(seen, terms),
+                Chance::Later(_) => None,
+            }
+            .map_or(Attempt::Busy(flight), Attempt::Claimed);
         }
-        Err(_) => match flight(slot, key) {
-            Some(flight) => Attempt::Busy(flight),
-            None => take_from_the_dead(cache, slot, key),
+        Use::Other(open) => match make_way(open, key, terms.now_ms) {
+            Some(open) => open,
+            None => return Attempt::Alone,
         },
+    };
+    drop_left(cache, slot);
+    match opened.sit_first(terms.seat()) {
+        Some(sitting) => Attempt::Claimed(Claim::new(sitting)),
+        // Slower than somebody who waits for what usually is an answer's time.
+        None => Attempt::Busy(Flight(opened)),
     }
 }
 
-/// The flight of a key, if it is what the slot is used for.
-fn flight(slot: &'static Slot, key: u64) -> Option<Flight> {
-    // `ended` goes up before `key` changes: unchanged around it, both belong together.
-    let number = slot.ended.load(Ordering::SeqCst);
-    let same = slot.key.load(Ordering::SeqCst) == key;
-    let still = slot.ended.load(Ordering::SeqCst) == number;
-    (same && still).then_some(Flight { slot, key, number })
+/// Opens a question in the place of another, if nobody goes on with that one.
+fn make_way(other: Open<'static>, key: u64, now_ms: u64) -> Option<Open<'static>> {
+    let seats = other.seats();
+    let was_asked = seats.iter().any(|seen| seen.by.is_some());
+    if !was_asked || seats.iter().any(|seen| is_asking(seen, now_ms)) {
+        return None;
+    }
+    let opened = other.make_way(key)?;
+    futex::wake_all(&opened.slot().news);
+    Some(opened)
 }
 
-/// A slot that another question occupies: free it if its asker is dead.
-fn take_from_the_dead(cache: &Cache, slot: &'static Slot, key: u64) -> Attempt {
-    let owner = slot.owner.load(Ordering::Acquire);
-    if owner == 0 || process::is_alive(owner) {
-        return Attempt::Alone;
-    }
-    let taken =
-        slot.owner
-            .compare_exchange(owner, process::me(), Ordering::AcqRel, Ordering::Relaxed);
-    if taken.is_err() {
-        return Attempt::Alone;
-    }
-    drop_result(cache, slot);
-    slot.key.store(key, Ordering::SeqCst);
-    // Who waited for the dead one's answer looks again, and finds another question.
-    slot.ended.fetch_add(1, Ordering::SeqCst);
-    futex::wake_all(&slot.ended);
-    Attempt::Claimed(Claim::new(slot, key))
+/// True when somebody sits there and goes on.
+fn is_asking(seen: &Seen, now_ms: u64) -> bool {
+    seen.by
+        .is_some_and(|seat| !seat.is_over(now_ms as u32) && process::goes_on(seat.pid))
+}
+
+/// Whether another may ask a question as well.
+enum Chance {
+    /// On this seat.
+    Now(Seen),
+    /// Perhaps after so long, ms.
+    Later(u64),
 }
 
 impl Flight {
-    /// Waits for the asker until `left_ms` have passed; not at all in a thread that holds claims itself.
-    pub(super) fn wait(self, cache: &Cache, left_ms: u64) -> Waited {
+    /// Whether the question may be asked now by somebody who has waited for it for so long.
+    #[cold]
+    fn chance(self, waited_ms: u64, terms: Terms) -> Chance {
+        let now_ms = terms.now_ms;
+        let seats: [Seen; SEATS] = self.0.seats();
+        let ages = seats
+            .iter()
+            .filter_map(|seen| Some(seen.by?.age_ms(now_ms as u32)));
+        // Nobody sits there: who opened it is between two steps, and has just begun as far as can be told.
+        let since_ms = ages.min().map_or(waited_ms, u64::from);
+        let usual_ms = resolver::usual_ms();
+        if since_ms < usual_ms {
+            return Chance::Later(usual_ms - since_ms);
+        }
+        let mut free = seats.into_iter().filter(|seen| !is_asking(seen, now_ms));
+        let (Some(seen), is_only) = (free.next(), free.next().is_none()) else {
+            return Chance::Later(CHECK_MS);
+        };
+        if !is_only {
+            return Chance::Now(seen);
+        }
+        let other = seats.iter().find(|other| !other.is(&seen));
+        let is_background = other
+            .and_then(|other| other.by)
+            .is_some_and(|seat| seat.is_background);
+        let least_ms = if is_background {
+            usual_ms
+        } else {
+            usual_ms * 2
+        };
+        match least_ms.saturating_sub(since_ms) {
+            _ if terms.alone => Chance::Later(CHECK_MS),
+            0 => Chance::Now(seen),
+            more_ms => Chance::Later(more_ms),
+        }
+    }
+
+    /// Asks as well, on a seat that is free.
+    fn join(self, seen: Seen, terms: Terms) -> Option<Claim> {
+        let sitting = self.0.sit(seen, terms.seat())?;
+        metrics::count(Metric::TakenOver);
+        Some(Claim::new(sitting))
+    }
+
+    /// Waits for an answer until `left_ms` have passed or the question may be asked by the caller as well; not at all in
+    /// a thread that holds claims itself.
+    pub(super) fn wait(self, cache: &Cache, left_ms: u64, terms: Terms) -> Waited {
         if HELD.get() > 0 {
             return Waited::Over(None);
         }
-        let until_ms = clock::monotonic_ms().saturating_add(left_ms);
-        self.slot.waiters.fetch_add(1, Ordering::SeqCst);
-        let waited = loop {
-            if self.slot.ended.load(Ordering::SeqCst) != self.number {
-                break Waited::Over(self.verdict(cache));
-            }
-            let left_ms = until_ms.saturating_sub(clock::monotonic_ms());
-            if left_ms == 0 {
-                break Waited::TimedOut;
-            }
-            futex::wait(&self.slot.ended, self.number, left_ms.min(CHECK_MS));
-            if let Some(claim) = self.take_over(left_ms <= CHECK_MS) {
-                break Waited::TakenOver(claim);
-            }
-        };
-        self.leave(cache);
+        let slot = self.0.slot();
+        slot.enter();
+        let waited = self.wait_counted(cache, left_ms, terms);
+        if slot.leave() {
+            drop_left(cache, slot);
+        }
         waited
     }
 
-    /// Takes the claim if its holder is dead.
-    fn take_over(self, is_late: bool) -> Option<Claim> {
-        let slot = self.slot;
-        if is_late || slot.ended.load(Ordering::SeqCst) != self.number {
-            return None;
+    fn wait_counted(self, cache: &Cache, left_ms: u64, terms: Terms) -> Waited {
+        let news = &self.0.slot().news;
+        let began_ms = clock::monotonic_ms();
+        let until_ms = began_ms.saturating_add(left_ms);
+        loop {
+            let seen = news.load(std::sync::atomic::Ordering::SeqCst);
+            if !self.0.is_open() {
+                return Waited::Over(self.verdict(cache));
+            }
+            let now_ms = clock::monotonic_ms();
+            let left_ms = until_ms.saturating_sub(now_ms);
+            if left_ms == 0 {
+                return Waited::TimedOut;
+            }
+            let waited_ms = now_ms - began_ms;
+            let terms = Terms { now_ms, ..terms };
+            let pause_ms = match self.chance(waited_ms, terms) {
+                // With less there is hardly a question to put.
+                _ if left_ms <= CHECK_MS => left_ms,
+                Chance::Now(seen) => match self.join(seen, terms) {
+                    Some(claim) => return Waited::Joined(claim),
+                    None => continue,
+                },
+                Chance::Later(_) if terms.alone && waited_ms >= resolver::usual_ms() => {
+                    return Waited::LeftToAnother;
+                }
+                Chance::Later(ms) => ms,
+            };
+            futex::wait(news, seen, pause_ms.min(left_ms).clamp(1, CHECK_MS));
         }
-        let owner = slot.owner.load(Ordering::Acquire);
-        // 0: it died between two instructions, or is between them; we have slept for a while.
-        if owner != 0 && process::is_alive(owner) {
-            return None;
-        }
-        let me = process::me();
-        slot.owner
-            .compare_exchange(owner, me, Ordering::AcqRel, Ordering::Relaxed)
-            .ok()?;
-        if slot.key.load(Ordering::SeqCst) == self.key {
-            return Some(Claim::new(slot, self.key));
-        }
-        // It ended after all, between the two looks.
-        let _not_ours = slot
-            .owner
-            .compare_exchange(me, 0, Ordering::AcqRel, Ordering::Relaxed);
-        None
     }
 
     /// What the asker left for those who wait.
     fn verdict(self, cache: &Cache) -> Option<Verdict> {
-        let word = self.slot.result.load(Ordering::SeqCst);
-        match decode(word, self.key)? {
-            Left::Error(error) => Some(Verdict::Error(error)),
-            Left::Number(number) => {
-                let hold = || cache.by_number(number);
-                held_while_parked(&self.slot.result, word, hold).map(Verdict::Entry)
+        // Another may have been left in its place, by the second who asked.
+        for _ in 0..SEATS {
+            let left = self.0.left()?;
+            let number = match what(left)? {
+                What::Error(error) => return Some(Verdict::Error(error)),
+                What::Number(number) => number,
+            };
+            let entry = cache.by_number(number);
+            // That it still stands there afterwards shows that this is what was parked: before, the number could
+            // have become that of something else.
+            if let Some(entry) = entry.filter(|_| self.0.still_has(left)) {
+                return Some(Verdict::Entry(entry));
             }
         }
-    }
-
-    fn leave(self, cache: &Cache) {
-        let less = |waiters: u32| Some(waiters.saturating_sub(1));
-        let before = self
-            .slot
-            .waiters
-            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, less);
-        if before == Ok(1) {
-            drop_result(cache, self.slot);
-        }
+        None
     }
 }
 
-/// What `hold` takes hold of by a number in a result word. That the word still stands there afterwards shows that it is
-/// what was parked: before, the number could have become that of something else.
-fn held_while_parked<T>(
-    result: &AtomicU64,
-    word: u64,
-    hold: impl FnOnce() -> Option<T>,
-) -> Option<T> {
-    let held = hold()?;
-    (result.load(Ordering::SeqCst) == word).then_some(held)
+/// Takes away what was left in a slot.
+fn drop_left(cache: &Cache, slot: &Slot) {
+    if let Some(left) = slot.take_left() {
+        unpark(cache, left);
+    }
 }
 
-fn drop_result(cache: &Cache, slot: &Slot) {
-    let word = slot.result.swap(0, Ordering::SeqCst);
-    if let Some(Left::Number(number)) = decode_any(word) {
+fn unpark(cache: &Cache, left: Left) {
+    if let Some(What::Number(number)) = what(left) {
         cache.unpark(number);
     }
 }
 
 /// The right, and the duty, to ask a question.
 ///
-/// Dropped without [`Self::finish`], those who wait find nothing, and one of them asks.
+/// Dropped without [`Self::finish`], those who wait find nothing, and one of them asks when the query that was sent had
+/// its time.
 #[derive(Debug)]
 pub(super) struct Claim {
-    slot: &'static Slot,
-    key: u64,
-    owner: u64,
-    open: bool,
+    /// `None` once it is given back.
+    sitting: Option<Sitting<'static>>,
     /// The count of claims is the thread's.
     of_this_thread: PhantomData<*const ()>,
 }
 
 impl Claim {
-    fn new(slot: &'static Slot, key: u64) -> Self {
+    fn new(sitting: Sitting<'static>) -> Self {
         HELD.set(HELD.get() + 1);
         Self {
-            slot,
-            key,
-            owner: process::me(),
-            open: true,
+            sitting: Some(sitting),
             of_this_thread: PhantomData,
         }
     }
 
-    /// Ends the flight; `verdict` is for those who wait, where the cache does not tell.
-    pub(super) fn finish(mut self, cache: &Cache, verdict: Option<Verdict>) {
-        self.land(|slot, key| {
-            // Somebody who comes after this look finds the cache, or asks.
-            if slot.waiters.load(Ordering::SeqCst) > 0
-                && let Some(verdict) = verdict
-            {
-                slot.result
-                    .store(encode(cache, verdict, key), Ordering::SeqCst);
-            }
-        });
-        if self.slot.waiters.load(Ordering::SeqCst) == 0 {
-            // All have gone meanwhile.
-            drop_result(cache, self.slot);
-        }
+    fn give_back(&mut self) -> Option<Sitting<'static>> {
+        let sitting = self.sitting.take()?;
+        HELD.set(HELD.get().saturating_sub(1));
+        Some(sitting)
     }
 
-    /// Gives the claim back; `tell` leaves the result.
-    fn land(&mut self, tell: impl FnOnce(&Slot, u64)) {
-        if !std::mem::replace(&mut self.open, false) {
+    /// Ends the question; `verdict` is for those who wait, where the cache does not tell.
+    pub(super) fn finish(mut self, cache: &Cache, verdict: Option<Verdict>) {
+        let Some(sitting) = self.give_back() else {
             return;
-        }
-        HELD.set(HELD.get().saturating_sub(1));
-        let slot = self.slot;
-        // Somebody may have taken us for dead and gone on.
-        let ours = slot
-            .owner
-            .compare_exchange(self.owner, 0, Ordering::AcqRel, Ordering::Relaxed);
-        if ours.is_err() {
-            return;
-        }
-        tell(slot, self.key);
-        slot.ended.fetch_add(1, Ordering::SeqCst);
-        slot.key.store(0, Ordering::SeqCst);
-        if slot.waiters.load(Ordering::SeqCst) > 0 {
-            futex::wake_all(&slot.ended);
+        };
+        let slot = sitting.open().slot();
+        let number = || verdict.map_or(0, |verdict| number_of(cache, verdict));
+        if sitting.finish(number, |left| unpark(cache, left)) {
+            futex::wake_all(&slot.news);
         }
     }
 }
 
 impl Drop for Claim {
     fn drop(&mut self) {
-        self.land(|_, _| ());
+        let Some(sitting) = self.give_back() else {
+            return;
+        };
+        let slot = sitting.open().slot();
+        if sitting.stand_up() {
+            futex::wake_all(&slot.news);
+        }
     }
 }
 
-/// What a result word says.
-enum Left {
+/// What a number in a slot says.
+enum What {
+    /// An entry, for which a reference is parked.
     Number(u32),
     Error(LookupError),
 }
@@ -352,50 +434,24 @@ const HANDED_ON: [LookupError; 11] = [
     LookupError::Failed(Failure::Hook),
 ];
 
-/// A result as a word: the upper half of the question's key (the lower half chose the slot), the number.
-fn encode(cache: &Cache, verdict: Verdict, key: u64) -> u64 {
-    let number = match verdict {
+/// A verdict as a number; 0 = it cannot be told.
+fn number_of(cache: &Cache, verdict: Verdict) -> u32 {
+    match verdict {
         Verdict::Entry(entry) => cache.park(entry),
         Verdict::Error(error) => HANDED_ON
             .iter()
             .position(|known| *known == error)
             .map_or(0, |index| ERRORS | index as u32),
-    };
-    if number == 0 {
-        return 0;
     }
-    key >> 32 << 32 | u64::from(number)
 }
 
-fn decode(word: u64, key: u64) -> Option<Left> {
-    decode_any(word).filter(|_| word >> 32 == key >> 32)
-}
-
-fn decode_any(word: u64) -> Option<Left> {
-    match word as u32 {
+fn what(left: Left) -> Option<What> {
+    match left.number() {
         0 => None,
         number @ ERRORS.. => {
             let error = HANDED_ON.get((number & !ERRORS) as usize)?;
-            Some(Left::Error(*error))
+            Some(What::Error(*error))
         }
-        number => Some(Left::Number(number)),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_was_parked_is_given_while_it_is_parked() {
-        let result = AtomicU64::new(7);
-        assert_eq!(held_while_parked(&result, 7, || Some("it")), Some("it"));
-        assert_eq!(held_while_parked(&result, 7, || None::<()>), None);
-        // The last who waits goes, and the number becomes that of another entry, before it is held.
-        let another = || {
-            result.store(0, Ordering::SeqCst);
-            Some("another")
-        };
-        assert_eq!(held_while_parked(&result, 7, another), None);
+        number => Some(What::Number(number)),
     }
 }

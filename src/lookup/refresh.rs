@@ -18,7 +18,7 @@ use crate::resolver::{self, Background, Done, Question, SearchList, Settings, Ti
 use crate::rr::{MAX_CNAME_HOPS, RecordType};
 
 use super::fetch::verdict_of;
-use super::flight::{self, Attempt, Claim};
+use super::flight::{self, Attempt, Claim, Terms};
 use super::known::{Known, known, usable};
 use super::plan::{Budget, Plan};
 use super::relative::list_in_force;
@@ -94,11 +94,15 @@ impl Job {
     /// How long it may take, ms.
     #[must_use]
     pub fn limit_ms(&self) -> u64 {
-        if backoff::has_failed(self.key) {
-            LIMIT_AFTER_FAILURE_MS
-        } else {
-            LIMIT_MS
-        }
+        limit_ms(self.key)
+    }
+}
+
+fn limit_ms(key: u64) -> u64 {
+    if backoff::has_failed(key) {
+        LIMIT_AFTER_FAILURE_MS
+    } else {
+        LIMIT_MS
     }
 }
 
@@ -145,7 +149,8 @@ fn may_ask(cache: &Cache, name: &[u8], qtype: RecordType) -> MayAsk {
     if backoff::is_waiting(key, clock::now_ticks()) {
         return MayAsk::NotNow;
     }
-    let claim = match flight::attempt(cache, key) {
+    let terms = Terms::of_background(limit_ms(key) + GRACE_MS);
+    let claim = match flight::attempt(cache, key, terms) {
         Attempt::Busy(_) => return MayAsk::Busy,
         Attempt::Claimed(claim) => Some(claim),
         Attempt::Alone => None,

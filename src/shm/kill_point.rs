@@ -1,4 +1,4 @@
-//! Points inside writer sections at which a test can end the process.
+//! Points inside writer sections, and between the steps of a claim, at which a test can end the process.
 //!
 //! Without the feature `fault_injection` nothing of this is compiled in. With it, a child process arms
 //! itself after fork; the process dies by SIGKILL, as it would by the kernel's or an operator's hand.
@@ -62,6 +62,16 @@ pub enum KillPoint {
     RepairedPages,
     /// Not under the lock: a holder let go of the last reference and did not tell.
     HintReserved,
+    /// A question was opened, and nobody has a seat.
+    QuestionOpened,
+    /// A seat was taken, and the question not sent.
+    Seated,
+    /// The result was left, and the question not ended.
+    ResultLeft,
+    /// The question was ended, and nobody told.
+    QuestionEnded,
+    /// The seat was left, and nobody told.
+    StoodUp,
 }
 
 impl KillPoint {
@@ -71,7 +81,19 @@ impl KillPoint {
         self as u32 + 1
     }
 
-    /// Every point.
+    /// The points in the claim of a question (see `claim`): not under the lock either.
+    #[must_use]
+    pub fn of_claims() -> [Self; 5] {
+        [
+            Self::QuestionOpened,
+            Self::Seated,
+            Self::ResultLeft,
+            Self::QuestionEnded,
+            Self::StoodUp,
+        ]
+    }
+
+    /// Every point of those who change the cache.
     #[must_use]
     pub fn all() -> [Self; 28] {
         [

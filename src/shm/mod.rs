@@ -10,6 +10,7 @@
 //! Lock order: there is one lock, the writer lock in `lock`. It is never held over a system call
 //! that can block, over the network, or over a log line. Readers take no lock.
 
+pub(crate) mod claim;
 pub mod kill_point;
 pub(crate) mod lock;
 pub(crate) mod mutation;

@@ -63,6 +63,18 @@ pub(crate) enum Mutation {
     RecountFromZero,
     /// A new tag overwrites the count of the entries that went past its bucket.
     TagOverCount,
+    /// A seat of a question is taken without a look at who took it meanwhile: three ask.
+    SeatOverwritten,
+    /// The next question has the turn of the one before: seats and results of that one count.
+    EndKeepsTurn,
+    /// Who comes late ends whatever question is open.
+    EndUnchecked,
+    /// A question ends before its result is left.
+    EndFirst,
+    /// Who waits takes the result of another turn.
+    ResultOfAnyTurn,
+    /// What was parked is taken hold of without the second look at whether it still is.
+    ParkedUnchecked,
 }
 
 /// True when the mistake is to be made.
@@ -95,7 +107,7 @@ mod active {
     pub(crate) const VARIABLE: &str = "LOOM_MUTATION";
 
     /// Every mistake.
-    pub(crate) const ALL: [Mutation; 25] = [
+    pub(crate) const ALL: [Mutation; 31] = [
         Mutation::PublishRelaxed,
         Mutation::PublishFirst,
         Mutation::AcquireFree,
@@ -121,6 +133,12 @@ mod active {
         Mutation::MovedLate,
         Mutation::RecountFromZero,
         Mutation::TagOverCount,
+        Mutation::SeatOverwritten,
+        Mutation::EndKeepsTurn,
+        Mutation::EndUnchecked,
+        Mutation::EndFirst,
+        Mutation::ResultOfAnyTurn,
+        Mutation::ParkedUnchecked,
     ];
 
     fn active() -> Option<Mutation> {

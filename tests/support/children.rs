@@ -57,6 +57,24 @@ pub fn kill(pid: libc::pid_t) {
     unsafe { libc::kill(pid, libc::SIGKILL) };
 }
 
+/// Stops a child, and waits until it is.
+#[allow(unsafe_code, reason = "kill")]
+pub fn stop(pid: libc::pid_t) {
+    // SAFETY: a child of ours that was not waited for yet.
+    unsafe { libc::kill(pid, libc::SIGSTOP) };
+    let mut status = 0;
+    // SAFETY: `status` is valid for writing, the child is ours.
+    unsafe { libc::waitpid(pid, &raw mut status, libc::WUNTRACED) };
+    assert!(libc::WIFSTOPPED(status));
+}
+
+/// Lets a child that was stopped go on.
+#[allow(unsafe_code, reason = "kill")]
+pub fn go_on(pid: libc::pid_t) {
+    // SAFETY: a child of ours that was not waited for yet.
+    unsafe { libc::kill(pid, libc::SIGCONT) };
+}
+
 /// Waits for children that must all end well.
 #[track_caller]
 pub fn all_end_well(children: Vec<libc::pid_t>) {

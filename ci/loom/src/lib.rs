@@ -1,4 +1,5 @@
-//! The lock-free protocol by itself: see `src/cache/loom_tests.rs` and `loom_overflow.rs`.
+//! The lock-free protocol by itself: see `src/cache/loom_tests.rs`, `loom_overflow.rs`, and
+//! `src/shm/loom_claims.rs`.
 #![cfg(loom)]
 #![allow(dead_code, reason = "the rest of the cache is not here")]
 

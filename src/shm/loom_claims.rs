@@ -1,0 +1,295 @@
+//! Model checks of the claims: `make loom`.
+//!
+//! What runs is [`super::Slot`] with its steps as they are. What is left to do as `lookup::flight` does it has no order
+//! of its own: looking at clocks and processes, sleeping, and holding what a number stands for, which a word of the model
+//! stands for here. The mistakes that these models catch are in [`Mutation`].
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU32 as Plain, AtomicUsize, Ordering::Relaxed};
+
+use loom::sync::Arc;
+use loom::thread;
+
+use super::*;
+
+/// Two questions that a slot and the short form of a tag do not tell apart.
+const KEY: u64 = 0x0102_0304_0500_0000;
+const OTHER: u64 = 0x0802_0304_0500_0000;
+
+/// A slot, and what its results stand for.
+struct World {
+    slot: Slot,
+    /// What the entries under numbers 1 to 4 are: their own number, or 0 when they are something else by now.
+    entries: [AtomicU32; 5],
+    /// Numbers that were parked, and those of which the reference was dropped.
+    parked: Mutex<Vec<u32>>,
+    dropped: Mutex<Vec<u32>>,
+    /// Who asks now.
+    asking: Plain,
+}
+
+impl World {
+    fn new() -> Arc<Self> {
+        Arc::new(Self {
+            slot: Slot::new(),
+            entries: std::array::from_fn(|number| AtomicU32::new(number as u32)),
+            parked: Mutex::new(Vec::new()),
+            dropped: Mutex::new(Vec::new()),
+            asking: Plain::new(0),
+        })
+    }
+
+    fn opened(&self, key: u64) -> Open<'_> {
+        match self.slot.open(key) {
+            Use::Opened(open) => open,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// As `Cache::unpark`: the last reference goes, and the number becomes that of another entry.
+    fn drop_left(&self, left: Left) {
+        self.entries[left.number() as usize].store(0, Ordering::SeqCst);
+        self.dropped.lock().unwrap().push(left.number());
+    }
+
+    /// As `Claim::finish`.
+    fn finish(&self, sitting: Sitting<'_>, number: u32) {
+        let park = || {
+            self.parked.lock().unwrap().push(number);
+            number
+        };
+        sitting.finish(park, |left| self.drop_left(left));
+    }
+
+    /// As `Flight::verdict`.
+    fn verdict(&self, open: Open<'_>) -> Option<u32> {
+        for _ in 0..SEATS {
+            let left = open.left()?;
+            let number = left.number();
+            let entry = self.entries[number as usize].load(Ordering::SeqCst);
+            if open.still_has(left) {
+                assert_eq!(entry, number, "another entry is held");
+                return Some(number);
+            }
+        }
+        None
+    }
+
+    /// Every reference that was parked was dropped once.
+    fn assert_even(&self) {
+        if let Some(left) = self.slot.take_left() {
+            self.drop_left(left);
+        }
+        let sorted = |numbers: &Mutex<Vec<u32>>| {
+            let mut numbers = numbers.lock().unwrap().clone();
+            numbers.sort_unstable();
+            numbers
+        };
+        assert_eq!(sorted(&self.parked), sorted(&self.dropped));
+    }
+}
+
+fn seat(pid: u32) -> Seat {
+    Seat {
+        pid,
+        begun_ms: 0,
+        time_ms: 1000,
+        is_background: false,
+    }
+}
+
+fn model(body: impl Fn() + Send + Sync + 'static) {
+    let runs = std::sync::Arc::new(AtomicUsize::new(0));
+    let counter = runs.clone();
+    loom::model(move || {
+        counter.fetch_add(1, Relaxed);
+        body();
+    });
+    assert!(runs.load(Relaxed) > 1, "only one interleaving was tried");
+}
+
+fn spawn(world: &Arc<World>, body: impl FnOnce(&World) + Send + 'static) -> thread::JoinHandle<()> {
+    let world = world.clone();
+    thread::spawn(move || body(&world))
+}
+
+/// Takes a seat that is free and asks for a while.
+fn ask_for_a_while(world: &World, open: Open<'_>, pid: u32) {
+    for seen in open.seats() {
+        if seen.by.is_some_and(|by| !by.is_over(0)) {
+            continue;
+        }
+        if let Some(sitting) = open.sit(seen, seat(pid)) {
+            let asking = world.asking.fetch_add(1, Relaxed) + 1;
+            assert!(asking <= SEATS as u32, "{asking} ask");
+            // Others have their turn.
+            open.seats();
+            world.asking.fetch_sub(1, Relaxed);
+            sitting.stand_up();
+            return;
+        }
+    }
+}
+
+#[test]
+fn loom_two_ask_at_most() {
+    model(|| {
+        let world = World::new();
+        world.opened(KEY);
+        let ask = |pid| {
+            move |world: &World| match world.slot.open(KEY) {
+                Use::Same(open) => ask_for_a_while(world, open, pid),
+                other => panic!("{other:?}"),
+            }
+        };
+        let others = [spawn(&world, ask(1)), spawn(&world, ask(2))];
+        ask(3)(&world);
+        for other in others {
+            other.join().unwrap();
+        }
+    });
+}
+
+#[test]
+fn loom_who_waits_finds_what_was_left() {
+    model(|| {
+        let world = World::new();
+        world.opened(KEY);
+        world.slot.enter();
+        let asker = spawn(&world, |world| {
+            let Use::Same(open) = world.slot.open(KEY) else {
+                return;
+            };
+            let sitting = open.sit(open.seats()[0], seat(1)).unwrap();
+            world.finish(sitting, 1);
+        });
+        let Use::Same(open) = world.slot.open(KEY) else {
+            // It is over, and was opened anew.
+            return asker.join().unwrap();
+        };
+        if !open.is_open() {
+            assert_eq!(world.verdict(open), Some(1));
+        }
+        asker.join().unwrap();
+        assert_eq!(world.verdict(open), Some(1));
+        world.assert_even();
+    });
+}
+
+/// Both that ask come back, one after the other or at the same time.
+#[test]
+fn loom_two_results_leave_one() {
+    model(|| {
+        let world = World::new();
+        world.opened(KEY);
+        world.slot.enter();
+        let ask = |index: usize, number| {
+            move |world: &World| {
+                let Use::Same(open) = world.slot.open(KEY) else {
+                    return;
+                };
+                if let Some(sitting) = open.sit(open.seats()[index], seat(number)) {
+                    world.finish(sitting, number);
+                }
+            }
+        };
+        let open = match world.slot.open(KEY) {
+            Use::Same(open) => open,
+            other => panic!("{other:?}"),
+        };
+        let askers = [spawn(&world, ask(0, 1)), spawn(&world, ask(1, 2))];
+        if !open.is_open() {
+            let verdict = world.verdict(open);
+            assert!(matches!(verdict, Some(1 | 2)), "{verdict:?}");
+        }
+        for asker in askers {
+            asker.join().unwrap();
+        }
+        world.assert_even();
+    });
+}
+
+/// The slot is used for another question at once, while somebody still waits for the first, and somebody still asks it.
+#[test]
+fn loom_the_next_question_has_nothing_of_the_last() {
+    model(|| {
+        let world = World::new();
+        let first = world.opened(KEY);
+        world.slot.enter();
+        let [one, two] = first.seats();
+        first.sit(one, seat(1)).unwrap();
+        first.sit(two, seat(2)).unwrap();
+        let askers = [0, 1].map(|index| {
+            spawn(&world, move |world| {
+                // As the askers that sat down above.
+                let word = seat(index as u32 + 1).to_word(0);
+                let open = Open {
+                    slot: &world.slot,
+                    word: KEY,
+                };
+                let sitting = Sitting { open, index, word };
+                world.finish(sitting, index as u32 + 1);
+            })
+        });
+        let next = match world.slot.open(OTHER) {
+            Use::Opened(next) => next,
+            Use::Other(_) => {
+                for asker in askers {
+                    asker.join().unwrap();
+                }
+                return world.assert_even();
+            }
+            Use::Same(_) => panic!("it was not opened before"),
+        };
+        let left = world.verdict(next);
+        assert_eq!(left, None, "of the question before");
+        assert!(next.seats().iter().all(|seen| seen.by.is_none()));
+        let sitting = next.sit(next.seats()[0], seat(3)).expect("it is open");
+        for asker in askers {
+            asker.join().unwrap();
+        }
+        assert!(next.is_open(), "somebody ended the question of another");
+        world.finish(sitting, 3);
+        assert_eq!(world.verdict(next), Some(3));
+        world.assert_even();
+    });
+}
+
+/// An asker dies after each of its steps; another, that sees its time over, goes on.
+#[test]
+fn loom_another_goes_on_after_a_death() {
+    for steps in 0..4 {
+        model(move || {
+            let world = World::new();
+            world.slot.enter();
+            world.opened(KEY);
+            let dead = spawn(&world, move |world| {
+                let Use::Same(open) = world.slot.open(KEY) else {
+                    return;
+                };
+                let sitting = (steps > 0).then(|| open.sit(open.seats()[0], seat(1)));
+                let Some(Some(sitting)) = sitting else { return };
+                if steps > 1 && world.slot.has_waiters() && open.is_open() {
+                    world.parked.lock().unwrap().push(1);
+                    open.leave_result(1).map(|left| world.drop_left(left));
+                }
+                if steps > 2 {
+                    sitting.end();
+                }
+            });
+            if let Use::Same(open) = world.slot.open(KEY) {
+                // The dead one's time is over whatever its seat says.
+                if let Some(sitting) = open.sit(open.seats()[0], seat(2)) {
+                    world.finish(sitting, 2);
+                }
+            }
+            dead.join().unwrap();
+            if let Use::Same(open) = world.slot.open(KEY) {
+                let sitting = open.sit(open.seats()[0], seat(2)).unwrap();
+                world.finish(sitting, 3);
+                assert_eq!(world.verdict(open), Some(3));
+            }
+            world.assert_even();
+        });
+    }
+}
