@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use crate::shm::pages::BlockId;
-use crate::shm::refword::{COUNT_MASK, LINKED};
+use crate::shm::refword::{COUNT_MASK, LINKED, SET_ASIDE};
 use crate::shm::sync::Ordering;
 
 use super::table::{MAX_PROBES, PLACES};
@@ -42,7 +42,15 @@ impl Cache {
             entries: linked.len(),
             ..Audit::default()
         };
-        for (block, word) in alive {
+        let reserved: HashSet<BlockId> = self.reserved().collect();
+        for (block, mut word) in alive {
+            if reserved.contains(&block) {
+                // The cache's own.
+                word = word.saturating_sub(SET_ASIDE);
+            }
+            if word == 0 {
+                continue;
+            }
             audit.holders += (word & COUNT_MASK) as usize;
             if word & LINKED == 0 {
                 audit.unlinked += 1;
@@ -70,7 +78,8 @@ impl Cache {
     #[doc(hidden)]
     pub fn forget_holders(&self) {
         let _writer = self.write();
-        self.pages.forget_holders();
+        let reserved: HashSet<BlockId> = self.reserved().collect();
+        self.pages.forget_holders(|block| reserved.contains(&block));
     }
 }
 

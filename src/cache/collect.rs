@@ -38,22 +38,29 @@ impl Cache {
 
     /// Unlinks all entries, permanent ones only when asked.
     pub fn flush(&self, permanent_too: bool) {
-        self.unlink_where(&|flags, _| permanent_too || flags & layout::FLAG_PERMANENT == 0);
+        let condition = |flags, _| permanent_too || flags & layout::FLAG_PERMANENT == 0;
+        self.unlink_where(&condition, &|| Some(self.write()));
     }
 
     /// Unlinks the entries that are expired and may not be served stale either, gives unused memory back,
-    /// and follows a change of `dns_cache_mem` to its end.
+    /// and follows a change of `dns_cache_mem` to its end; or leaves that to the next time, when the writer lock cannot be
+    /// had: the process that does this has other things to do.
     pub fn collect_garbage(&self, now: u32) {
-        self.unlink_where(&|flags, expire| self.gone(flags, expire, now));
+        let condition = |flags, expire| self.gone(flags, expire, now);
+        self.unlink_where(&condition, &|| self.write_soon());
         let mut extent = 0;
         while extent < self.pages.extent_end() {
-            let writer = self.write();
+            let Some(writer) = self.write_soon() else {
+                return;
+            };
             self.pages.sweep(extent, extent + EXTENTS_PER_HOLD);
             extent += EXTENTS_PER_HOLD;
             writer.pause();
         }
         loop {
-            let writer = self.write();
+            let Some(writer) = self.write_soon() else {
+                return;
+            };
             let more = writer.fit_limit(now);
             let gained = self.pages.release_empty(PAGES_PER_HOLD);
             if !more && !gained {
@@ -64,11 +71,17 @@ impl Cache {
     }
 
     /// Unlinks the entries for which `condition` (flags, expiry tick) holds.
-    fn unlink_where(&self, condition: &dyn Fn(u8, u32) -> bool) {
+    fn unlink_where<'a>(
+        &self,
+        condition: &dyn Fn(u8, u32) -> bool,
+        write: &dyn Fn() -> Option<Writer<'a>>,
+    ) {
         let mut word = self.header.table.load(Ordering::Relaxed);
         let mut from = 0;
         loop {
-            let writer = self.write();
+            let Some(writer) = write() else {
+                return;
+            };
             let now_in_use = self.header.table.load(Ordering::Relaxed);
             if now_in_use != word {
                 // Another table, other places.

@@ -31,6 +31,7 @@ mod peek;
 mod presence;
 mod read;
 mod recover;
+mod reserve;
 mod resize;
 mod scope;
 #[cfg(all(test, not(loom)))]
@@ -134,6 +135,8 @@ pub enum InsertError {
     Full,
     /// The draft's name is empty or too long, or its records do not fit its type or a block.
     BadDraft,
+    /// The writer lock cannot be had: its holder does not go on.
+    Busy,
 }
 
 /// Result of [`Cache::copy_addresses`].
@@ -258,6 +261,7 @@ struct Header {
     pages: PageControl,
     /// For each size class the tick at which it was found that nothing may be evicted; see `evict`.
     full: [AtomicU32; CLASSES],
+    reserve: reserve::Reserve,
     fixed: FixedPolicy,
     /// Longest hold of the writer lock, ns of processor time.
     #[cfg(feature = "fault_injection")]
@@ -448,6 +452,9 @@ impl Cache {
             cache.set_for_tests(Setting::NegativeShare(100));
         }
         cache.size_table(cache.limit());
+        if matches!(policy, Policy::Options) {
+            cache.stock_reserve();
+        }
         cache.put_in_force(None);
         ALL.write().push(cache);
         Ok(cache)

@@ -97,7 +97,7 @@ impl Cache {
 
     fn copy_of(&self, entry: &EntryRef, owner: &[u8], now: u32) -> Option<EntryRef> {
         let source = self.pages.block_at(entry.as_raw() as usize)?;
-        let writer = self.write();
+        let writer = self.write_soon()?;
         writer.fit_limit(now);
         let hash = self.hash(entry.name());
         // Under the lock: nobody puts other records in their place now.

@@ -10,7 +10,7 @@ use crate::shm::kill_point::{KillPoint, reached};
 use crate::shm::pages::{self, BlockId};
 use crate::shm::refword;
 use crate::shm::region::PAGE_BYTES;
-use crate::shm::sync::Ordering;
+use crate::shm::sync::{AtomicU32, Ordering};
 
 use super::hash::NameHash;
 use super::layout::{self, Image, Stamp};
@@ -19,6 +19,10 @@ use super::tables::TableWord;
 use super::{
     Cache, Conflict, Draft, DraftData, EntryRef, InsertError, PRIVATE_FLOOR, Place, buckets_for,
 };
+
+/// How long a call waits for the writer lock, ms. Holds take some tens of microseconds; whoever has it for so long was
+/// stopped, or repairs a large cache after a death.
+const PATIENCE_MS: u16 = 50;
 
 /// The right to change the cache; holds the writer lock.
 pub(super) struct Writer<'a> {
@@ -42,8 +46,20 @@ impl Drop for Writer<'_> {
 }
 
 impl Cache {
+    /// The right to change the cache, as soon as it can be had: for what an operator said.
     pub(super) fn write(&self) -> Writer<'_> {
         self.header.lock.lock();
+        self.writer()
+    }
+
+    /// The right to change the cache, if it can be had soon: calls do not wait for a process that does not go on.
+    pub(super) fn write_soon(&self) -> Option<Writer<'_>> {
+        let is_taken = self.header.lock.lock_within(PATIENCE_MS);
+        is_taken.then(|| self.writer())
+    }
+
+    /// The lock was taken.
+    fn writer(&self) -> Writer<'_> {
         reached(KillPoint::LockTaken);
         let writer = Writer {
             cache: self,
@@ -85,8 +101,10 @@ impl Cache {
     ) -> Result<EntryRef, InsertError> {
         check(draft)?;
         let result = self.link_draft(draft, place, conflict, now);
-        if matches!(result, Err(InsertError::Full)) {
-            metrics::count(Metric::NotCached);
+        match result {
+            Err(InsertError::Full) => metrics::count(Metric::NotCached),
+            Err(InsertError::Busy) => metrics::count(Metric::LockBusy),
+            _ => {}
         }
         result
     }
@@ -124,7 +142,11 @@ impl Cache {
         is_edited: bool,
     ) -> Result<EntryRef, InsertError> {
         let hash = place.hash(self.hash(draft.name));
-        let writer = self.write();
+        let writer = if is_edited {
+            self.write()
+        } else {
+            self.write_soon().ok_or(InsertError::Busy)?
+        };
         writer.fit_limit(now);
         let old = writer.find(hash, draft.rtype, draft.name);
         if let Some(old) = old
@@ -174,11 +196,15 @@ impl Cache {
     /// whatever `dns_cache_del_nonexp` says. Only when calls hold all of `dns_cache_mem` may such entries
     /// exceed it, up to 4 MiB in all.
     ///
+    /// While the writer lock cannot be had there is a small reserve.
+    ///
     /// # Errors
-    /// `Full` when even that is used up.
+    /// `Full` when even that is used up, `Busy` when the reserve is.
     pub fn make_private(&self, draft: &Draft<'_>, now: u32) -> Result<EntryRef, InsertError> {
         check(draft)?;
-        let writer = self.write();
+        let Some(writer) = self.write_soon() else {
+            return self.make_reserved(draft, now);
+        };
         let hash = (self.hash(draft.name), Place::Absolute);
         let fixed = self.fixed_bytes();
         let limit = self.limit();
@@ -186,7 +212,7 @@ impl Cache {
             .fill(draft, hash, limit.saturating_sub(fixed), now, false)
             .or_else(|error| match error {
                 InsertError::Full => writer.fill(draft, hash, limit.max(PRIVATE_FLOOR), now, false),
-                InsertError::BadDraft => Err(error),
+                InsertError::BadDraft | InsertError::Busy => Err(error),
             })?;
         Ok(EntryRef::from_counted(self.pages.address(block)))
     }
@@ -228,9 +254,11 @@ impl Cache {
         Ok(self.acquire_block(new))
     }
 
-    /// Unlinks the entry; false when it was not linked any more.
+    /// Unlinks the entry; false when it was not linked any more, or the writer lock cannot be had.
     pub fn remove(&self, entry: &EntryRef) -> bool {
-        let writer = self.write();
+        let Some(writer) = self.write_soon() else {
+            return false;
+        };
         let block = self.pages.block_at(entry.as_raw() as usize);
         let hash = self.hash_of(entry);
         let link = writer.find(hash, entry.rtype(), entry.name());
@@ -292,6 +320,75 @@ fn fits(rtype: RecordType, rdata: &RData) -> bool {
         RData::Ebl { separator, .. } => rtype == RecordType::EBL && short(separator),
         RData::Ptr(_) => rtype == RecordType::PTR,
         RData::Other => false,
+    }
+}
+
+/// What a draft's entry takes.
+pub(super) struct Measured<'a> {
+    records: Order<'a>,
+    size: usize,
+    pub(super) class: usize,
+}
+
+impl<'a> Measured<'a> {
+    pub(super) fn of(draft: &Draft<'a>) -> Result<Self, InsertError> {
+        let records = match draft.data {
+            DraftData::Records(records) => {
+                // Of SRV records there may be copies that have a name behind them.
+                let spare = match draft.rtype {
+                    RecordType::SRV => layout::octets_behind(MAX_NAME_OCTETS),
+                    _ => 0,
+                };
+                layout::stored_order(draft.name.len(), records, pages::MAX_BLOCK - spare)
+            }
+            DraftData::Negative(_) => Order::default(),
+        };
+        let size = layout::measure(draft.name.len(), &records);
+        if records.is_empty() && matches!(draft.data, DraftData::Records(_)) {
+            return Err(InsertError::BadDraft);
+        }
+        let class = pages::class_of(size.next_multiple_of(8)).ok_or(InsertError::BadDraft)?;
+        Ok(Self {
+            records,
+            size,
+            class,
+        })
+    }
+}
+
+impl Cache {
+    /// Builds the image of a draft's entry for a block, and has `write` put it there.
+    #[inline]
+    pub(super) fn with_image(
+        &self,
+        block: BlockId,
+        draft: &Draft<'_>,
+        measured: &Measured<'_>,
+        (hash, place): (NameHash, Place),
+        now: u32,
+        write: impl FnOnce(&[AtomicU32], &[[u8; 4]]),
+    ) {
+        let Measured { records, size, .. } = measured;
+        let address = self.pages.address(block).as_ptr() as usize;
+        let stamp = Stamp {
+            hash: hash.high,
+            marks: place.marks(),
+            now,
+            key: &self.key,
+        };
+        let mut small = [0; layout::SMALL_OCTETS];
+        let mut large = Vec::new();
+        let octets = size.next_multiple_of(8);
+        let bytes = match small.get_mut(..octets) {
+            Some(bytes) => bytes,
+            None => {
+                large.resize(octets, 0);
+                large.as_mut_slice()
+            }
+        };
+        let image = Image::build(bytes, draft, records, *size, address, stamp);
+        let words = self.pages.words(block, 0, size.div_ceil(8) * 2);
+        write(words, image.words());
     }
 }
 
@@ -358,47 +455,22 @@ impl Writer<'_> {
         now: u32,
         linked: bool,
     ) -> Result<BlockId, InsertError> {
-        let records = match draft.data {
-            DraftData::Records(records) => {
-                // Of SRV records there may be copies that have a name behind them.
-                let spare = match draft.rtype {
-                    RecordType::SRV => layout::octets_behind(MAX_NAME_OCTETS),
-                    _ => 0,
-                };
-                layout::stored_order(draft.name.len(), records, pages::MAX_BLOCK - spare)
-            }
-            DraftData::Negative(_) => Order::default(),
-        };
-        let size = layout::measure(draft.name.len(), &records);
-        if records.is_empty() && matches!(draft.data, DraftData::Records(_)) {
-            return Err(InsertError::BadDraft);
-        }
-        let class = pages::class_of(size.next_multiple_of(8)).ok_or(InsertError::BadDraft)?;
+        let measured = Measured::of(draft)?;
         let live_too = !linked || self.cache.may_evict_live();
         let block = self
-            .allocate(class, budget, now, live_too)
+            .allocate(measured.class, budget, now, live_too)
             .ok_or(InsertError::Full)?;
-        let address = self.cache.pages.address(block).as_ptr() as usize;
-        let stamp = Stamp {
-            hash: hash.high,
-            marks: place.marks(),
-            now,
-            key: &self.cache.key,
-        };
-        let mut small = [0; layout::SMALL_OCTETS];
-        let mut large = Vec::new();
-        let octets = size.next_multiple_of(8);
-        let bytes = match small.get_mut(..octets) {
-            Some(bytes) => bytes,
-            None => {
-                large.resize(octets, 0);
-                large.as_mut_slice()
-            }
-        };
-        let image = Image::build(bytes, draft, &records, size, address, stamp);
-        let place = self.cache.pages.words(block, 0, size.div_ceil(8) * 2);
         let holders = u32::from(!linked);
-        refword::fill(place, layout::REFCNT / 4, image.words(), linked, holders);
+        self.cache.with_image(
+            block,
+            draft,
+            &measured,
+            (hash, place),
+            now,
+            |words, image| {
+                refword::fill(words, layout::REFCNT / 4, image, linked, holders);
+            },
+        );
         Ok(block)
     }
 

@@ -63,10 +63,12 @@ pub enum Metric {
     Probe,
     /// Question that was asked although another process was asking it: that one did not go on, or took long.
     TakenOver,
+    /// Answer that was not kept because the writer lock could not be had.
+    LockBusy,
 }
 
 /// Number of metrics.
-pub const METRICS: usize = Metric::TakenOver as usize + 1;
+pub const METRICS: usize = Metric::LockBusy as usize + 1;
 
 /// Names and one-line descriptions, in the order of [`Metric`].
 const TEXTS: [(&CStr, &CStr); METRICS] = [
@@ -129,6 +131,10 @@ const TEXTS: [(&CStr, &CStr); METRICS] = [
     (
         c"taken_over",
         c"questions asked although another process was asking them, which did not go on or took long",
+    ),
+    (
+        c"lock_busy",
+        c"answers not kept because a process that changes the cache does not go on",
     ),
 ];
 

@@ -405,7 +405,7 @@ impl Content<'_> {
             None => cache.insert_edited(&draft, place, now).map(|_| true),
         };
         result.map_err(|error| match error {
-            InsertError::Full => EditError::Full,
+            InsertError::Full | InsertError::Busy => EditError::Full,
             InsertError::BadDraft => EditError::Invalid,
         })
     }

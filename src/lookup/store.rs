@@ -223,6 +223,8 @@ fn publish(
                     say_full();
                 }
             }
+            // Who has the writer lock does not go on: the answer serves this call.
+            Err(InsertError::Busy) => {}
             Err(InsertError::BadDraft) => return Err(LookupError::Failed(Failure::Malformed)),
         }
     }
@@ -230,7 +232,7 @@ fn publish(
     cache
         .make_private(draft, clock::now_ticks())
         .map_err(|error| match error {
-            InsertError::Full => LookupError::OutOfMemory,
+            InsertError::Full | InsertError::Busy => LookupError::OutOfMemory,
             InsertError::BadDraft => LookupError::Failed(Failure::Malformed),
         })
 }

@@ -453,13 +453,17 @@ mod tests {
         assert_eq!(long.time_ms, 511 * 128);
     }
 
+    fn stood_up() -> Seat {
+        seat(1, 5, 0)
+    }
+
     #[test]
     fn a_seat_ends_and_clocks_wrap() {
         let seat = seat(1, 0xff_fff0, 128);
         assert_eq!(seat.age_ms(0x100_0010), 32);
         assert_eq!(seat.age_ms(0xff_ffef), 0, "another's clock");
         assert!(!seat.is_over(0x100_0000) && seat.is_over(0x100_0000 + 112));
-        assert!(super::tests::seat(1, 5, 0).is_over(5));
+        assert!(stood_up().is_over(5));
     }
 
     #[test]

@@ -137,13 +137,13 @@ pub(crate) fn reached(_point: KillPoint) {}
 #[cfg(feature = "fault_injection")]
 pub(crate) use armed::reached;
 #[cfg(feature = "fault_injection")]
-pub use armed::{arm, passed};
+pub use armed::{arm, arm_to_stop, passed};
 
 #[cfg(feature = "fault_injection")]
 mod armed {
     #![allow(unsafe_code, reason = "kill")]
 
-    use std::sync::atomic::{AtomicU32, Ordering};
+    use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
 
     use super::KillPoint;
 
@@ -152,6 +152,14 @@ mod armed {
     static POINT: AtomicU32 = AtomicU32::new(0);
     static COUNTDOWN: AtomicU32 = AtomicU32::new(0);
     static PASSED: AtomicU32 = AtomicU32::new(0);
+    /// What the process gets there.
+    static SIGNAL: AtomicI32 = AtomicI32::new(libc::SIGKILL);
+
+    /// As [`arm`], but the process is stopped there, as by a debugger, until somebody has it go on.
+    pub fn arm_to_stop(point: u32, times: u32) {
+        SIGNAL.store(libc::SIGSTOP, Ordering::Relaxed);
+        arm(point, times);
+    }
 
     /// Lets this process die at the point with this number, after it came there `times` times; 0 disarms.
     pub fn arm(point: u32, times: u32) {
@@ -178,7 +186,11 @@ mod armed {
         }
         // SAFETY: getpid has no preconditions.
         let pid = unsafe { libc::getpid() };
-        // SAFETY: kills this process.
-        unsafe { libc::kill(pid, libc::SIGKILL) };
+        let signal = SIGNAL.load(Ordering::Relaxed);
+        if signal != libc::SIGKILL {
+            POINT.store(0, Ordering::Relaxed);
+        }
+        // SAFETY: kills or stops this process.
+        unsafe { libc::kill(pid, signal) };
     }
 }

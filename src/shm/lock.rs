@@ -19,6 +19,10 @@ pub(crate) struct RawShmMutex {
     initialised: AtomicU32,
     /// Set by whoever has to wait.
     wanted: AtomicU32,
+    /// Counts how often the lock was taken.
+    turn: AtomicU32,
+    /// The turn whose holder was waited for in vain; 0 = none.
+    stuck: AtomicU32,
 }
 
 // SAFETY: the inner mutex is only touched through pthread functions, which synchronise themselves;
@@ -67,6 +71,45 @@ impl RawShmMutex {
         self.wanted.swap(0, Ordering::Relaxed) != 0
     }
 
+    /// Takes the lock if it can be had within so much time. Nobody waits for a holder that another waited for in vain:
+    /// it was stopped, or does not go on for another reason.
+    pub(crate) fn lock_within(&self, ms: u16) -> bool {
+        // SAFETY: initialised before the region was published.
+        let mut rc = unsafe { libc::pthread_mutex_trylock(self.inner.get()) };
+        if rc == libc::EBUSY {
+            self.wanted.store(1, Ordering::Relaxed);
+            let turn = self.turn.load(Ordering::Relaxed);
+            if turn != 0 && self.stuck.load(Ordering::Relaxed) == turn {
+                return false;
+            }
+            rc = self.lock_until(&real_time_in(ms));
+            if rc == libc::ETIMEDOUT {
+                // While it was another holder all the time, nothing is known of the present one.
+                if self.turn.load(Ordering::Relaxed) == turn {
+                    self.stuck.store(turn, Ordering::Relaxed);
+                }
+                return false;
+            }
+        }
+        self.taken(rc);
+        true
+    }
+
+    /// The result of waiting for the lock until that time of the system's clock.
+    fn lock_until(&self, until: &libc::timespec) -> i32 {
+        // SAFETY: initialised before the region was published; the time is valid.
+        unsafe { libc::pthread_mutex_timedlock(self.inner.get(), until) }
+    }
+
+    /// Sees to the result of a call that gave the lock.
+    fn taken(&self, rc: i32) {
+        // EDEADLK is a defect of ours (locked twice by one thread). The panic is caught at the C edge,
+        // nothing has been changed.
+        assert!(self.owned_after(rc), "writer lock: error {rc}");
+        let turn = self.turn.load(Ordering::Relaxed);
+        self.turn.store(turn.wrapping_add(1), Ordering::Relaxed);
+    }
+
     /// Handles the result of a lock call; true when the lock is held.
     fn owned_after(&self, rc: i32) -> bool {
         match rc {
@@ -80,6 +123,20 @@ impl RawShmMutex {
             _ => false,
         }
     }
+}
+
+/// The system's time in so many milliseconds, less than a second: timed waits for a mutex know no other clock everywhere.
+fn real_time_in(ms: u16) -> libc::timespec {
+    // SAFETY: all-zero is a valid timespec.
+    let mut time: libc::timespec = unsafe { std::mem::zeroed() };
+    // SAFETY: `time` may be written.
+    unsafe { libc::clock_gettime(libc::CLOCK_REALTIME, &raw mut time) };
+    time.tv_nsec += libc::c_long::from(ms.min(999)) * 1_000_000;
+    if time.tv_nsec >= 1_000_000_000 {
+        time.tv_nsec -= 1_000_000_000;
+        time.tv_sec += 1;
+    }
+    time
 }
 
 fn check(rc: i32) -> Result<(), i32> {
@@ -100,6 +157,8 @@ unsafe impl RawMutex for RawShmMutex {
         damaged: AtomicU32::new(0),
         initialised: AtomicU32::new(0),
         wanted: AtomicU32::new(0),
+        turn: AtomicU32::new(0),
+        stuck: AtomicU32::new(0),
     };
     #[cfg(loom)]
     const INIT: Self = panic!("made in shared memory only");
@@ -115,9 +174,7 @@ unsafe impl RawMutex for RawShmMutex {
             // SAFETY: as above.
             rc = unsafe { libc::pthread_mutex_lock(self.inner.get()) };
         }
-        // EDEADLK is a defect of ours (locked twice by one thread). The panic is caught at the C edge,
-        // nothing has been changed.
-        assert!(self.owned_after(rc), "writer lock: error {rc}");
+        self.taken(rc);
     }
 
     fn try_lock(&self) -> bool {

@@ -94,6 +94,36 @@ pub(crate) fn publish(word: &AtomicU32, linked: bool, holders: u32) {
     word.store(value, ordering(Mutation::PublishRelaxed, Ordering::Release));
 }
 
+/// The count of a block that is set aside, and that nobody holds. So many that no other block ever has them, and that
+/// none which a caller releases without having it makes the block free.
+pub(crate) const SET_ASIDE: u32 = 1 << 24;
+
+/// Takes a block that is set aside, if nobody has it.
+pub(crate) fn take_reserved(word: &AtomicU32) -> bool {
+    // SYNC: acquire pairs with the release of its last holder, whose reads come before the new content.
+    word.compare_exchange(
+        SET_ASIDE,
+        SET_ASIDE + 1,
+        Ordering::Acquire,
+        Ordering::Relaxed,
+    )
+    .is_ok()
+}
+
+/// Writes the content of a block that was taken with [`take_reserved`]. `place` is that of its reference word, which
+/// stays: somebody who comes too late for another entry may hold it for a moment.
+pub(crate) fn fill_reserved(words: &[AtomicU32], place: usize, content: &[[u8; 4]]) {
+    for (index, (word, octets)) in words.iter().zip(content).enumerate() {
+        if index != place {
+            word.store(u32::from_ne_bytes(*octets), Ordering::Relaxed);
+        }
+    }
+    if let Some(word) = words.get(place) {
+        // SYNC: pairs with the acquire in `try_acquire`, as the store of `publish`.
+        word.fetch_add(0, Ordering::Release);
+    }
+}
+
 /// Writes the content of a free block, word by word, and publishes it; under the lock.
 ///
 /// `words` are all words of the block, the one at `place` is its reference word, which `content` has

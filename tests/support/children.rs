@@ -62,6 +62,12 @@ pub fn kill(pid: libc::pid_t) {
 pub fn stop(pid: libc::pid_t) {
     // SAFETY: a child of ours that was not waited for yet.
     unsafe { libc::kill(pid, libc::SIGSTOP) };
+    wait_until_stopped(pid);
+}
+
+/// Waits for a child to be stopped.
+#[allow(unsafe_code, reason = "waitpid")]
+pub fn wait_until_stopped(pid: libc::pid_t) {
     let mut status = 0;
     // SAFETY: `status` is valid for writing, the child is ours.
     unsafe { libc::waitpid(pid, &raw mut status, libc::WUNTRACED) };

@@ -138,12 +138,17 @@ impl Pages {
         Ok(())
     }
 
-    /// Takes away the holders' part of every reference word; under the lock, when no holder lives.
-    pub(crate) fn forget_holders(&self) {
+    /// Takes away the holders' part of every reference word, but for blocks that are set aside, which `lasts` names; under the lock, when no
+    /// holder lives.
+    pub(crate) fn forget_holders(&self, lasts: impl Fn(BlockId) -> bool) {
         for extent in 1..self.extent_end() {
             self.for_each_block(extent, |block, word| {
                 word.fetch_and(super::super::refword::LINKED, Ordering::AcqRel);
-                self.free(block);
+                if lasts(block) {
+                    word.store(super::super::refword::SET_ASIDE, Ordering::Release);
+                } else {
+                    self.free(block);
+                }
             });
         }
     }

@@ -1,0 +1,213 @@
+//! Blocks for entries that only their holder knows, for as long as the writer lock cannot be had.
+//!
+//! They are set aside when the cache is made. Their words count more holders than there ever are, so no allocator and
+//! no repair takes one for free; one with just that count is nobody's, and is taken by one compare-and-swap.
+//! There are few, for nobody needs them but while a process does not go on that was stopped in the middle of a change.
+
+use crate::shm::pages::{self, BlockId};
+use crate::shm::refword;
+use crate::shm::region::PAGE_BYTES;
+use crate::shm::sync::{AtomicU32, Ordering};
+
+use super::write::Measured;
+use super::{Cache, Draft, EntryRef, InsertError, Place, layout};
+
+/// Sizes of blocks, octets, and how many there are: addresses and small sets, sets of SRV and NAPTR records, large ones.
+const STOCK: [(usize, usize); 3] = [(512, 12), (2048, 4), (8192, 1)];
+/// All of them.
+pub(super) const BLOCKS: usize = STOCK[0].1 + STOCK[1].1 + STOCK[2].1;
+/// Pages that they take.
+const PAGES: usize = 6;
+
+/// Numbers of the blocks; 0 = none.
+pub(super) type Reserve = [AtomicU32; BLOCKS];
+
+impl Cache {
+    /// Sets blocks aside, if the part of the memory that is left to such entries has room for them; before other
+    /// processes exist.
+    pub(super) fn stock_reserve(&self) {
+        if self.limit() / 16 < PAGES * PAGE_BYTES {
+            return;
+        }
+        let writer = self.write();
+        let sizes = STOCK
+            .iter()
+            .flat_map(|&(size, count)| std::iter::repeat_n(size, count));
+        for (place, size) in self.header.reserve.iter().zip(sizes) {
+            let block = pages::class_of(size)
+                .and_then(|class| writer.allocate(class, self.limit(), 0, false));
+            let Some(block) = block else { return };
+            if let Some(word) = self.pages.ref_word(block) {
+                refword::publish(word, false, refword::SET_ASIDE);
+                place.store(block, Ordering::Release);
+            }
+        }
+    }
+
+    /// The blocks that are set aside.
+    pub(super) fn reserved(&self) -> impl Iterator<Item = BlockId> {
+        let numbers = self.header.reserve.iter();
+        numbers
+            .map(|place| place.load(Ordering::Acquire))
+            .filter(|&block| block != 0)
+    }
+
+    /// Makes an entry that only its holder knows without the writer lock.
+    ///
+    /// # Errors
+    /// `Busy` when no block is left that is large enough.
+    pub(super) fn make_reserved(
+        &self,
+        draft: &Draft<'_>,
+        now: u32,
+    ) -> Result<EntryRef, InsertError> {
+        let measured = Measured::of(draft)?;
+        let block = self
+            .reserved()
+            .filter(|&block| self.pages.block_size(block) >= pages::class_size(measured.class))
+            .find(|&block| {
+                self.pages
+                    .ref_word(block)
+                    .is_some_and(refword::take_reserved)
+            })
+            .ok_or(InsertError::Busy)?;
+        let hash = (self.hash(draft.name), Place::Absolute);
+        self.with_image(block, draft, &measured, hash, now, |words, image| {
+            refword::fill_reserved(words, layout::REFCNT / 4, image);
+        });
+        Ok(EntryRef::from_counted(self.pages.address(block)))
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::super::{Conflict, DraftData, DraftRecord, RecordView};
+    use super::*;
+    use crate::rr::{Name, RData, RecordType, Srv};
+
+    const NOW: u32 = 7;
+
+    fn with_draft<T>(rdata: &[RData], rtype: RecordType, work: impl FnOnce(&Draft<'_>) -> T) -> T {
+        let records: Vec<_> = rdata
+            .iter()
+            .map(|rdata| DraftRecord { ttl: 60, rdata })
+            .collect();
+        work(&Draft {
+            name: b"reserve.test",
+            rtype,
+            data: DraftData::Records(&records),
+            permanent: false,
+            negative_ttl: 0,
+        })
+    }
+
+    fn cache() -> &'static Cache {
+        let cache = Cache::for_tests(1 << 20, true).unwrap();
+        cache.stock_reserve();
+        cache
+    }
+
+    /// Has another thread hold the writer lock meanwhile.
+    fn while_locked<T>(cache: &'static Cache, work: impl FnOnce() -> T) -> T {
+        let (taken, is_taken) = std::sync::mpsc::channel();
+        let (done, is_done) = std::sync::mpsc::channel::<()>();
+        std::thread::scope(|scope| {
+            scope.spawn(move || {
+                let _writer = cache.write();
+                taken.send(()).unwrap();
+                let _ = is_done.recv();
+            });
+            is_taken.recv().unwrap();
+            let result = work();
+            drop(done);
+            result
+        })
+    }
+
+    #[test]
+    fn answers_are_of_use_while_nobody_can_write() {
+        let cache = cache();
+        let address = [RData::A(Ipv4Addr::new(192, 0, 2, 9))];
+        let count = STOCK[0].1;
+        while_locked(cache, || {
+            with_draft(&address, RecordType::A, |draft| {
+                let kept = cache.insert(draft, Conflict::Replace, NOW);
+                assert_eq!(kept.err(), Some(InsertError::Busy));
+                for _ in 0..3 {
+                    let all: Vec<_> = (0..BLOCKS)
+                        .map(|_| cache.make_private(draft, NOW).unwrap())
+                        .collect();
+                    let none = cache.make_private(draft, NOW);
+                    assert_eq!(none.err(), Some(InsertError::Busy));
+                    assert!(all.len() > count);
+                    for entry in all {
+                        assert!(!entry.is_linked() && entry.name() == b"reserve.test");
+                        let record = entry.record(0);
+                        assert!(matches!(record, Some(RecordView::A(a)) if a.octets()[3] == 9));
+                    }
+                }
+            });
+        });
+        with_draft(&address, RecordType::A, |draft| {
+            assert!(cache.insert(draft, Conflict::Replace, NOW).is_ok());
+        });
+    }
+
+    #[test]
+    fn what_is_large_finds_a_large_block() {
+        let cache = cache();
+        let target = Name::from_text(&[b't'; 60]).unwrap();
+        let set = |count: u16| -> Vec<_> {
+            (0..count)
+                .map(|port| {
+                    RData::Srv(Srv {
+                        priority: 1,
+                        weight: 1,
+                        port: port + 1,
+                        target: target.clone(),
+                    })
+                })
+                .collect()
+        };
+        while_locked(cache, || {
+            let make = |count| {
+                with_draft(&set(count), RecordType::SRV, |draft| {
+                    cache.make_private(draft, NOW)
+                })
+            };
+            let large = make(30).unwrap();
+            assert_eq!(large.record_count(), 30);
+            assert_eq!(make(30).err(), Some(InsertError::Busy));
+            assert!(make(2).is_ok());
+            drop(large);
+            assert!(make(30).is_ok());
+        });
+    }
+
+    #[cfg(feature = "fault_injection")]
+    #[test]
+    fn a_repair_leaves_the_reserve() {
+        let cache = cache();
+        let held = with_draft(&[RData::A(Ipv4Addr::LOCALHOST)], RecordType::A, |draft| {
+            while_locked(cache, || cache.make_private(draft, NOW).unwrap())
+        });
+        cache.header.lock.set_damaged();
+        let audit = cache.audit(true).unwrap();
+        assert_eq!((audit.holders, audit.unlinked), (1, 1));
+        drop(held);
+        cache.forget_holders();
+        let audit = cache.audit(true).unwrap();
+        assert_eq!((audit.holders, audit.unlinked), (0, 0));
+        let is_there = |block| {
+            let word = cache.pages.ref_word(block).unwrap();
+            word.load(Ordering::Relaxed) == refword::SET_ASIDE
+        };
+        assert_eq!(
+            cache.reserved().filter(|&block| is_there(block)).count(),
+            BLOCKS
+        );
+    }
+}
