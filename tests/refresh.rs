@@ -566,3 +566,54 @@ fn the_timer_never_waits() {
     );
     assert_eq!(asked, (2, 2));
 }
+
+/// Whether the call has given up before a server had a fair time, or a failure was remembered: the refresher goes on, and
+/// the next call finds the answer.
+#[test]
+fn a_question_goes_on_when_its_caller_gave_up() {
+    for deadline_ms in ["300", "2000"] {
+        let mut s = setup();
+        s.options.set("dns_resolve_deadline", deadline_ms);
+        let answer = Reply::answer(vec![a("late.test", 60, 1)]);
+        s.server
+            .script("late.test", A, vec![Reply::dropped(), answer]);
+        let before = metrics::value(Metric::HandedOn);
+        {
+            let _scope = lookup::deadline::scope();
+            assert!(matches!(find("late.test"), Err(LookupError::Failed(_))));
+        }
+        while s.server.count("late.test", A) < 2 {
+            run();
+        }
+        assert_eq!(find("late.test"), Ok((1, Source::Cache)), "{deadline_ms}");
+        assert_eq!(metrics::value(Metric::HandedOn) - before, 1);
+        run();
+        assert_eq!(s.server.count("late.test", A), 2);
+    }
+}
+
+/// The timer has claimed a question, then its process does something else for a long time: who wants the answer asks.
+#[test]
+fn a_timer_that_does_not_come_back_holds_nobody_up() {
+    let mut s = Setup::patient();
+    s.options.set("dns_stale_ttl", "0");
+    s.server
+        .answer("timer.test", A, vec![a("timer.test", 20, 1)]);
+    tick_for_tests();
+    find("timer.test").unwrap();
+    find("timer.test").unwrap();
+    advance_for_tests(18_000);
+    while s.server.count("timer.test", A) < 2 {
+        find("timer.test").unwrap();
+        tick_for_tests();
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    // No tick stores the answer.
+    advance_for_tests(3_000);
+    let before = metrics::value(Metric::TakenOver);
+    // This thread has the claim.
+    let worker = std::thread::spawn(|| find("timer.test"));
+    assert_eq!(worker.join().unwrap(), Ok((1, Source::Network)));
+    assert_eq!(metrics::value(Metric::TakenOver) - before, 1);
+    assert_eq!(s.server.count("timer.test", A), 3);
+}

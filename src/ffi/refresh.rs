@@ -93,7 +93,7 @@ impl TimerRefresher {
             crate::log!(Level::Bug, "the thread that refreshes DNS data panicked");
             // The claims are given up, and what is due is found again.
             self.asker = None;
-            self.jobs.clear();
+            self.begin_anew();
             return;
         }
         let done = std::mem::take(&mut asker.desk.lock().done);
@@ -102,6 +102,12 @@ impl TimerRefresher {
                 self.refresher.settle(job, timed);
             }
         }
+    }
+
+    /// Nothing is asked any more.
+    fn begin_anew(&mut self) {
+        self.jobs.clear();
+        self.refresher = Refresher::default();
     }
 
     fn dispatch(&mut self) {
@@ -115,7 +121,8 @@ impl TimerRefresher {
             return;
         }
         let Some(asker) = self.asker.take().or_else(Asker::start) else {
-            return;
+            drop(jobs);
+            return self.begin_anew();
         };
         let settings = Settings::current();
         let mut desk = asker.desk.lock();

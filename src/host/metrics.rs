@@ -65,10 +65,14 @@ pub enum Metric {
     TakenOver,
     /// Answer that was not kept because the writer lock could not be had.
     LockBusy,
+    /// Question that went on in the background when its caller had given up.
+    HandedOn,
+    /// The same, but there were too many.
+    HandedOnDropped,
 }
 
 /// Number of metrics.
-pub const METRICS: usize = Metric::LockBusy as usize + 1;
+pub const METRICS: usize = Metric::HandedOnDropped as usize + 1;
 
 /// Names and one-line descriptions, in the order of [`Metric`].
 const TEXTS: [(&CStr, &CStr); METRICS] = [
@@ -135,6 +139,14 @@ const TEXTS: [(&CStr, &CStr); METRICS] = [
     (
         c"lock_busy",
         c"answers not kept because a process that changes the cache does not go on",
+    ),
+    (
+        c"handed_on",
+        c"questions that went on in the background when their caller had given up",
+    ),
+    (
+        c"handed_on_dropped",
+        c"questions that did not go on in the background because there were too many",
     ),
 ];
 

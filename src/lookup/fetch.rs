@@ -20,7 +20,7 @@ use super::request::{question_text, split_absolute};
 use super::stale::{self, Stale};
 use super::store::{self, Asked, Next};
 use super::walk::{Aim, Walk};
-use super::{backoff, deadline, watchdog};
+use super::{backoff, deadline, handed_on, watchdog};
 
 /// Questions waited for that leave nothing, before the query is sent whoever asks.
 const MAX_WAITS: usize = 3;
@@ -595,7 +595,12 @@ impl<'a> Lookup<'a> {
             renews: false,
             waited_s: self.waited_s(&first, sent_ms),
         };
-        if self.was_cut_short(&first, sent_ms) {
+        let was_cut_short = self.was_cut_short(&first, sent_ms);
+        // Where there is stale data the refresher is told by who serves it.
+        if (was_cut_short || asked.waited_s > 0) && self.patience_ms.is_none() {
+            handed_on::hand_on(name.name(), self.qtype, key);
+        }
+        if was_cut_short {
             // Others have more time: one of those who wait for us asks.
             return Err(LookupError::Failed(Failure::Timeout));
         }

@@ -13,6 +13,8 @@ pub mod deadline;
 mod fetch;
 #[cfg(feature = "use_dns_cache")]
 mod flight;
+#[cfg(feature = "use_dns_cache")]
+mod handed_on;
 mod hosts;
 #[cfg(feature = "use_dns_cache")]
 mod known;
@@ -76,6 +78,7 @@ pub fn forget_failures() {
 #[cfg(feature = "use_dns_cache")]
 pub fn prepare() {
     flight::prepare();
+    handed_on::prepare();
     backoff::prepare();
     crate::cache::due::prepare();
     crate::cache::owners::prepare();

@@ -2,7 +2,8 @@
 //! waiting.
 //!
 //! A refresher finds out what is due (`plan.rs`) and claims each question as everybody does, so nobody asks it
-//! meanwhile; it leaves alone what failed a moment ago. The questions go to a [`Background`], and each answer is stored
+//! meanwhile; it leaves alone what failed a moment ago. Behind that come questions whose callers gave up (`handed_on.rs`).
+//! The questions go to a [`Background`], and each answer is stored
 //! when it comes. There is one refresher, as a rule; more do no harm.
 
 use std::collections::{HashMap, VecDeque};
@@ -25,7 +26,7 @@ use super::relative::list_in_force;
 use super::request::{family_order, question_text};
 use super::store::{self, Asked, Next};
 use super::walk::{Aim, Walk};
-use super::{backoff, watchdog};
+use super::{backoff, handed_on, watchdog};
 
 /// A query for a refresh ends after this, ms.
 pub const LIMIT_MS: u64 = 5000;
@@ -59,6 +60,8 @@ pub struct Job {
     hops: usize,
     /// Missing where another question uses the place of this one.
     claim: Option<Claim>,
+    /// A caller asked it, and gave up.
+    handed_on: Option<handed_on::Share>,
 }
 
 /// What a question is asked for.
@@ -79,6 +82,7 @@ impl Job {
             key: right.key,
             hops,
             claim: right.claim,
+            handed_on: None,
         }
     }
 
@@ -125,6 +129,7 @@ pub struct Refresher {
     walks: VecDeque<Waiting>,
     plan: Plan,
     budget: Budget,
+    handed_on: handed_on::Questions,
 }
 
 /// The right to ask a question.
@@ -149,6 +154,10 @@ fn may_ask(cache: &Cache, name: &[u8], qtype: RecordType) -> MayAsk {
     if backoff::is_waiting(key, clock::now_ticks()) {
         return MayAsk::NotNow;
     }
+    claim(cache, key)
+}
+
+fn claim(cache: &Cache, key: u64) -> MayAsk {
     let terms = Terms::of_background(limit_ms(key) + GRACE_MS);
     let claim = match flight::attempt(cache, key, terms) {
         Attempt::Busy(_) => return MayAsk::Busy,
@@ -215,8 +224,47 @@ impl Refresher {
             let due = cache.due(&upcoming, now);
             jobs.extend(due.and_then(|due| job_of(cache, &due)));
         }
+        self.handed_on.look(cache);
+        self.go_on_for_callers(cache, &mut jobs, room, now);
         self.budget.spend(jobs.len());
         jobs
+    }
+
+    /// Adds what callers asked who gave up, as far as there is room.
+    fn go_on_for_callers(&mut self, cache: &Cache, jobs: &mut Vec<Job>, room: usize, now: u32) {
+        for _ in 0..self.handed_on.waiting() {
+            if jobs.len() >= room {
+                return;
+            }
+            let Some(question) = self.handed_on.next() else {
+                return;
+            };
+            let (name, qtype, share) = (&question.name, question.qtype, question.share);
+            let is_answered = match known(cache, name, qtype, &mut MAX_CNAME_HOPS.clone()) {
+                Known::Entry(entry) => !entry.negative().is_some_and(NegativeKind::is_failure),
+                Known::TooLong | Known::Miss(Some(_)) => true,
+                Known::Miss(None) => false,
+            };
+            if is_answered || question.is_old(now) {
+                self.handed_on.end(share);
+                continue;
+            }
+            // That it failed for a caller who had no more time is no reason to wait.
+            let key = flight::key_of(cache, &cache.hashed(name), qtype);
+            match claim(cache, key) {
+                MayAsk::Yes(right) => {
+                    let purpose = Purpose {
+                        walk: None,
+                        origin: None,
+                    };
+                    jobs.push(Job {
+                        handed_on: Some(share),
+                        ..Job::of(name, qtype, MAX_CNAME_HOPS, right, purpose)
+                    });
+                }
+                MayAsk::Busy | MayAsk::NotNow => self.handed_on.put_back(question),
+            }
+        }
     }
 
     fn go_on_with_walks(&mut self, cache: &Cache, jobs: &mut Vec<Job>, room: usize, now: u32) {
@@ -246,8 +294,12 @@ impl Refresher {
             key,
             mut hops,
             claim,
+            handed_on,
             ..
         } = job;
+        if let Some(share) = handed_on {
+            self.handed_on.end(share);
+        }
         let asked = Asked {
             name: &name,
             qtype,
@@ -269,11 +321,13 @@ impl Refresher {
             result,
             Err(LookupError::Failed(_) | LookupError::BadName | LookupError::OutOfMemory)
         );
-        metrics::count(if answered {
-            Metric::Refreshed
-        } else {
-            Metric::RefreshFailed
-        });
+        if handed_on.is_none() {
+            metrics::count(if answered {
+                Metric::Refreshed
+            } else {
+                Metric::RefreshFailed
+            });
+        }
         self.go_on(cache, result, (qtype, hops), Purpose { walk, origin });
         answered
     }

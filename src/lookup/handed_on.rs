@@ -1,0 +1,284 @@
+//! Questions that go on when their caller has given up: the refresher asks them, so that the next call, or the
+//! retransmission, finds the answer.
+//!
+//! The caller leaves the question on a board in shared memory; without a refresher nobody would look there. The
+//! refresher keeps a bounded number of such questions, few below one parent, for names that nobody answers for can be
+//! made up by anybody. They come behind what is to be fetched anew.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::cache::{Cache, due};
+use crate::host::clock::{self, TICKS_PER_S};
+use crate::host::metrics::{self, Metric};
+use crate::host::process;
+use crate::host::shared::{Shared, shared_struct};
+use crate::rr::{MAX_NAME_OCTETS, RecordType};
+
+use super::flight;
+
+/// Places on the board: what is left between two looks of the refresher.
+const PLACES: usize = 128;
+/// Places that one question may take.
+const TRIES: usize = 8;
+/// Questions that go on at a time, and those of them below one parent.
+const MOST: usize = 1000;
+const MOST_BELOW_PARENT: u32 = 50;
+
+/// How long a question waits for its turn, ticks.
+const LIFE: u32 = 5 * TICKS_PER_S;
+
+const NAME_WORDS: usize = MAX_NAME_OCTETS.div_ceil(8);
+
+const EMPTY: u64 = 0;
+const FULL: u64 = 1;
+
+shared_struct! {
+    /// A place for a question.
+    struct Place {
+        /// [`EMPTY`], [`FULL`], or the pid of the process that fills it, above bit 1.
+        state: AtomicU64,
+        /// Key of the question. It proves what is read: who was stopped while it filled a place may go on when the place
+        /// is another's.
+        key: AtomicU64,
+        /// Length of the name, and the type above bit 16.
+        about: AtomicU64,
+        name: [AtomicU64; NAME_WORDS],
+    }
+}
+
+static BOARD: Shared<[Place; PLACES]> = Shared::new();
+
+/// Maps the board; before fork.
+pub(super) fn prepare() {
+    BOARD.get();
+}
+
+/// Has the refresher, if there is one, go on with a question whose caller gives up.
+pub(super) fn hand_on(name: &[u8], qtype: RecordType, key: u64) {
+    if !due::is_refresher_alive(clock::now_ticks()) {
+        return;
+    }
+    let places = (0..TRIES).filter_map(|step| BOARD.get().get((key as usize + step) % PLACES));
+    for place in places {
+        let state = place.state.load(Ordering::Acquire);
+        if state == FULL && place.key.load(Ordering::Relaxed) == key {
+            return;
+        }
+        if state == EMPTY && place.fill(name, qtype, key) {
+            return;
+        }
+    }
+    metrics::count(Metric::HandedOnDropped);
+}
+
+impl Place {
+    fn fill(&self, name: &[u8], qtype: RecordType, key: u64) -> bool {
+        let ours = u64::from(process::pid()) << 1;
+        let taken = self
+            .state
+            .compare_exchange(EMPTY, ours, Ordering::Acquire, Ordering::Relaxed);
+        if taken.is_err() {
+            return false;
+        }
+        self.key.store(key, Ordering::Relaxed);
+        let about = name.len() as u64 | u64::from(qtype.0) << 16;
+        self.about.store(about, Ordering::Relaxed);
+        for (word, octets) in self.name.iter().zip(name.chunks(8)) {
+            let mut whole = [0; 8];
+            if let Some(part) = whole.get_mut(..octets.len()) {
+                part.copy_from_slice(octets);
+            }
+            word.store(u64::from_ne_bytes(whole), Ordering::Relaxed);
+        }
+        // Should it have been taken from us meanwhile, that one's question is told apart by its key.
+        self.state.store(FULL, Ordering::Release);
+        true
+    }
+
+    /// Takes what is there, or the place of a process that does not go on.
+    fn take(&self, cache: &Cache) -> Option<Question> {
+        let state = self.state.load(Ordering::Acquire);
+        let is_full = state == FULL;
+        if state == EMPTY || !is_full && process::goes_on((state >> 1) as u32) {
+            return None;
+        }
+        let question = is_full.then(|| self.read(cache)).flatten();
+        let _filled_anew =
+            self.state
+                .compare_exchange(state, EMPTY, Ordering::AcqRel, Ordering::Relaxed);
+        question
+    }
+
+    fn read(&self, cache: &Cache) -> Option<Question> {
+        let about = self.about.load(Ordering::Relaxed);
+        let octets = self
+            .name
+            .iter()
+            .flat_map(|word| word.load(Ordering::Relaxed).to_ne_bytes());
+        let name: Vec<u8> = octets.take(about as usize & 0xffff).collect();
+        let qtype = RecordType((about >> 16) as u16);
+        let key = flight::key_of(cache, &cache.hashed(&name), qtype);
+        let is_whole = !name.is_empty() && key == self.key.load(Ordering::Relaxed);
+        let share = Share {
+            key,
+            parent: flight::key_of(cache, &cache.hashed(parent(&name)), qtype),
+        };
+        is_whole.then(|| Question {
+            name,
+            qtype,
+            share,
+            since: clock::now_ticks(),
+        })
+    }
+}
+
+/// The name that a name is made up below: without labels that begin with an underscore, and the first one.
+fn parent(name: &[u8]) -> &[u8] {
+    let rest_of = |name: &'_ [u8]| -> Option<usize> {
+        let dot = name.iter().position(|&octet| octet == b'.')?;
+        Some(dot + 1)
+    };
+    let mut rest = name;
+    loop {
+        let is_service = rest.first() == Some(&b'_');
+        let Some(behind) = rest_of(rest).and_then(|at| rest.get(at..)) else {
+            return rest;
+        };
+        rest = behind;
+        if !is_service {
+            return rest;
+        }
+    }
+}
+
+/// A question that goes on.
+#[derive(Debug)]
+pub(super) struct Question {
+    pub(super) name: Vec<u8>,
+    pub(super) qtype: RecordType,
+    pub(super) share: Share,
+    /// When the refresher got it.
+    since: u32,
+}
+
+impl Question {
+    /// True when nobody is likely to want the answer any more.
+    pub(super) fn is_old(&self, now: u32) -> bool {
+        now.wrapping_sub(self.since) > LIFE
+    }
+}
+
+/// What a question counts as.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Share {
+    key: u64,
+    parent: u64,
+}
+
+/// The questions that go on, as their refresher has them.
+#[derive(Debug, Default)]
+pub(super) struct Questions {
+    waiting: VecDeque<Question>,
+    /// Those that wait and those that are asked.
+    keys: HashSet<u64>,
+    below: HashMap<u64, u32>,
+}
+
+impl Questions {
+    /// Takes what callers left.
+    pub(super) fn look(&mut self, cache: &Cache) {
+        for place in BOARD.get() {
+            if let Some(question) = place.take(cache) {
+                self.add(question);
+            }
+        }
+    }
+
+    fn add(&mut self, question: Question) {
+        let Share { key, parent } = question.share;
+        if self.keys.contains(&key) {
+            return;
+        }
+        let below = self.below.get(&parent).copied().unwrap_or(0);
+        if self.keys.len() >= MOST || below >= MOST_BELOW_PARENT {
+            metrics::count(Metric::HandedOnDropped);
+            return;
+        }
+        metrics::count(Metric::HandedOn);
+        self.keys.insert(key);
+        self.below.insert(parent, below + 1);
+        self.waiting.push_back(question);
+    }
+
+    /// Those that wait for their turn, at most; each is put back or ended.
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting.len()
+    }
+
+    pub(super) fn next(&mut self) -> Option<Question> {
+        self.waiting.pop_front()
+    }
+
+    /// It is not to be asked yet.
+    pub(super) fn put_back(&mut self, question: Question) {
+        self.waiting.push_back(question);
+    }
+
+    /// It was answered, or will not be.
+    pub(super) fn end(&mut self, share: Share) {
+        self.keys.remove(&share.key);
+        if let Some(below) = self.below.get_mut(&share.parent) {
+            *below -= 1;
+            if *below == 0 {
+                self.below.remove(&share.parent);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn question(key: u64, parent: u64) -> Question {
+        Question {
+            name: b"x".to_vec(),
+            qtype: RecordType::A,
+            share: Share { key, parent },
+            since: 0,
+        }
+    }
+
+    #[test]
+    fn names_are_made_up_below_a_parent() {
+        for (name, expected) in [
+            ("a.b.example", "b.example"),
+            ("_sip._udp.a.b.example", "b.example"),
+            ("example", "example"),
+            ("_sip._udp", "_udp"),
+        ] {
+            assert_eq!(parent(name.as_bytes()), expected.as_bytes(), "{name}");
+        }
+    }
+
+    #[test]
+    fn there_are_few_below_one_parent_and_not_too_many_in_all() {
+        let mut questions = Questions::default();
+        for key in 0..60 {
+            questions.add(question(key, 7));
+            questions.add(question(key, 7));
+        }
+        assert_eq!(questions.waiting(), 50);
+        for key in 100..3000 {
+            questions.add(question(key, key));
+        }
+        assert_eq!(questions.waiting(), MOST);
+        while let Some(question) = questions.next() {
+            questions.end(question.share);
+        }
+        assert!(questions.below.is_empty() && questions.keys.is_empty());
+        questions.add(question(1, 7));
+        assert_eq!(questions.waiting(), 1);
+    }
+}
