@@ -1476,7 +1476,7 @@ struct hostent *dns_srv_sip_resolvehost(str *name, unsigned short *port, char *p
 
 #if defined(USE_DNS_CACHE)
 /*
- `dns.stats`: a struct of all counters, how the library came in (`linked`, or `takeover` and its text), the memory in use and its limit (octets), and the arrays `types`
+ `dns.stats`: a struct of all counters, what is under way, how the library came in (`linked`, or `takeover` and its text), the memory in use and its limit (octets), and the arrays `types`
  (entries by type and state) and `query_times` (queries by the µs that the server took).
 
  # Safety

@@ -343,7 +343,9 @@ fn stopped_askers_hold_nobody_up() {
     let before = metrics::value(Metric::TakenOver);
     let first = ask();
     wait_for_queries(&s, 1);
+    assert_eq!(lookup::under_way().waiting, 1);
     stop(first);
+    assert_eq!(lookup::under_way(), lookup::UnderWay::default());
     let second = ask();
     wait_for_queries(&s, 2);
     stop(second);

@@ -11,6 +11,7 @@ use super::types::rpc_t;
 use crate::cache::{Cache, EntryRef, NegativeKind};
 use crate::host::metrics::{self, METRICS};
 use crate::host::{clock, kamailio};
+use crate::lookup::under_way;
 use crate::resolver::ProbeHabit;
 use crate::resolver::servers::{self, LATENCY_BUCKETS, ServerStatus};
 use crate::rr::RecordType;
@@ -68,6 +69,9 @@ fn show(call: &Call, cache: Option<&Cache>) -> Result<(), ReplyFailed> {
         }
     }
     came_in(call, whole)?;
+    let under_way = under_way();
+    call.field_count(whole, c"waiting", under_way.waiting)?;
+    call.field_count(whole, c"in_background", under_way.in_background)?;
     if let Some(cache) = cache {
         let usage = cache.usage();
         call.field_count(whole, c"memory_used", usage.used as u64)?;
@@ -125,7 +129,7 @@ fn class_text(class: usize) -> CString {
     CString::new(text).unwrap_or_default()
 }
 
-/// `dns.stats`: a struct of all counters, how the library came in (`linked`, or `takeover` and its text), the memory in use and its limit (octets), and the arrays `types`
+/// `dns.stats`: a struct of all counters, what is under way, how the library came in (`linked`, or `takeover` and its text), the memory in use and its limit (octets), and the arrays `types`
 /// (entries by type and state) and `query_times` (queries by the µs that the server took).
 ///
 /// # Safety

@@ -18,6 +18,7 @@
 //! entry as its number with a reference parked for it.
 
 use std::cell::Cell;
+use std::collections::HashSet;
 use std::marker::PhantomData;
 
 use crate::cache::claim::{Left, Open, SEATS, Seat, Seen, Sitting, Slot, Use};
@@ -355,6 +356,39 @@ fn unpark(cache: &Cache, left: Left) {
     if let Some(What::Number(number)) = what(left) {
         cache.unpark(number);
     }
+}
+
+/// What is under way in all processes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct UnderWay {
+    /// Callers that wait for a query of their own, or for another's.
+    pub waiting: u64,
+    /// Questions that the refresher asks.
+    pub in_background: u64,
+}
+
+/// Counts what is under way; an estimate, for nothing stands still meanwhile.
+#[must_use]
+pub fn under_way() -> UnderWay {
+    let now_ms = clock::monotonic_ms();
+    let mut sum = UnderWay::default();
+    // A call asks several questions at a time.
+    let mut askers = HashSet::new();
+    for slot in TABLE.get() {
+        let Some(open) = slot.current() else { continue };
+        sum.waiting += u64::from(slot.waiting());
+        let seats = open.seats();
+        let asking = seats.iter().filter(|seen| is_asking(seen, now_ms));
+        for seat in asking.filter_map(|seen| seen.by) {
+            if seat.is_background {
+                sum.in_background += 1;
+            } else {
+                askers.insert(seat.pid);
+            }
+        }
+    }
+    sum.waiting += askers.len() as u64;
+    sum
 }
 
 /// The right, and the duty, to ask a question.

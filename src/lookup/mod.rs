@@ -58,6 +58,8 @@ pub use delete::{Deleted, delete_below, delete_name};
 pub use edit::*;
 #[cfg(feature = "use_dns_cache")]
 pub use fetch::Others;
+#[cfg(feature = "use_dns_cache")]
+pub use flight::{UnderWay, under_way};
 pub use hosts::needs_no_dns;
 #[cfg(feature = "use_dns_cache")]
 pub use relative::{cached_relative, found_as, sync_search_list};

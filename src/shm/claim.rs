@@ -186,6 +186,19 @@ impl Slot {
         }
     }
 
+    /// The question that is open, for those who count.
+    #[cfg(not(loom))]
+    pub(crate) fn current(&self) -> Option<Open<'_>> {
+        let word = self.question.load(Ordering::Relaxed);
+        (word & !TURN != 0).then_some(Open { slot: self, word })
+    }
+
+    /// How many wait.
+    #[cfg(not(loom))]
+    pub(crate) fn waiting(&self) -> u32 {
+        self.waiters.load(Ordering::Relaxed)
+    }
+
     fn change_question(&self, from: u64, to: u64) -> Result<(), u64> {
         self.question
             .compare_exchange(from, to, Ordering::SeqCst, Ordering::SeqCst)
