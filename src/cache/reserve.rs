@@ -9,7 +9,6 @@ use crate::shm::refword;
 use crate::shm::region::PAGE_BYTES;
 use crate::shm::sync::{AtomicU32, Ordering};
 
-use super::write::Measured;
 use super::{Cache, Draft, EntryRef, InsertError, Place, layout};
 
 /// Sizes of blocks, octets, and how many there are: addresses and small sets, sets of SRV and NAPTR records, large ones.
@@ -61,20 +60,20 @@ impl Cache {
         draft: &Draft<'_>,
         now: u32,
     ) -> Result<EntryRef, InsertError> {
-        let measured = Measured::of(draft)?;
-        let block = self
-            .reserved()
-            .filter(|&block| self.pages.block_size(block) >= pages::class_size(measured.class))
-            .find(|&block| {
-                self.pages
-                    .ref_word(block)
-                    .is_some_and(refword::take_reserved)
-            })
-            .ok_or(InsertError::Busy)?;
         let hash = (self.hash(draft.name), Place::Absolute);
-        self.with_image(block, draft, &measured, hash, now, |words, image| {
+        let is_free = |&block: &BlockId| {
+            let word = self.pages.ref_word(block);
+            word.is_some_and(refword::take_reserved)
+        };
+        let take = |class| {
+            self.reserved()
+                .filter(|&block| self.pages.block_size(block) >= pages::class_size(class))
+                .find(is_free)
+                .ok_or(InsertError::Busy)
+        };
+        let block = self.compose(draft, hash, now, take, |words, image| {
             refword::fill_reserved(words, layout::REFCNT / 4, image);
-        });
+        })?;
         Ok(EntryRef::from_counted(self.pages.address(block)))
     }
 }

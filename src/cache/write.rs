@@ -53,12 +53,14 @@ impl Cache {
     }
 
     /// The right to change the cache, if it can be had soon: calls do not wait for a process that does not go on.
+    #[inline]
     pub(super) fn write_soon(&self) -> Option<Writer<'_>> {
         let is_taken = self.header.lock.lock_within(PATIENCE_MS);
         is_taken.then(|| self.writer())
     }
 
     /// The lock was taken.
+    #[inline(always)]
     fn writer(&self) -> Writer<'_> {
         reached(KillPoint::LockTaken);
         let writer = Writer {
@@ -323,15 +325,17 @@ fn fits(rtype: RecordType, rdata: &RData) -> bool {
     }
 }
 
-/// What a draft's entry takes.
-pub(super) struct Measured<'a> {
-    records: Order<'a>,
-    size: usize,
-    pub(super) class: usize,
-}
-
-impl<'a> Measured<'a> {
-    pub(super) fn of(draft: &Draft<'a>) -> Result<Self, InsertError> {
+impl Cache {
+    /// Makes a draft's entry: `take` gives a block of a size class, `write` puts the image into its words.
+    #[inline(always)]
+    pub(super) fn compose(
+        &self,
+        draft: &Draft<'_>,
+        (hash, place): (NameHash, Place),
+        now: u32,
+        take: impl FnOnce(usize) -> Result<BlockId, InsertError>,
+        write: impl FnOnce(&[AtomicU32], &[[u8; 4]]),
+    ) -> Result<BlockId, InsertError> {
         let records = match draft.data {
             DraftData::Records(records) => {
                 // Of SRV records there may be copies that have a name behind them.
@@ -348,27 +352,7 @@ impl<'a> Measured<'a> {
             return Err(InsertError::BadDraft);
         }
         let class = pages::class_of(size.next_multiple_of(8)).ok_or(InsertError::BadDraft)?;
-        Ok(Self {
-            records,
-            size,
-            class,
-        })
-    }
-}
-
-impl Cache {
-    /// Builds the image of a draft's entry for a block, and has `write` put it there.
-    #[inline]
-    pub(super) fn with_image(
-        &self,
-        block: BlockId,
-        draft: &Draft<'_>,
-        measured: &Measured<'_>,
-        (hash, place): (NameHash, Place),
-        now: u32,
-        write: impl FnOnce(&[AtomicU32], &[[u8; 4]]),
-    ) {
-        let Measured { records, size, .. } = measured;
+        let block = take(class)?;
         let address = self.pages.address(block).as_ptr() as usize;
         let stamp = Stamp {
             hash: hash.high,
@@ -386,9 +370,10 @@ impl Cache {
                 large.as_mut_slice()
             }
         };
-        let image = Image::build(bytes, draft, records, *size, address, stamp);
+        let image = Image::build(bytes, draft, &records, size, address, stamp);
         let words = self.pages.words(block, 0, size.div_ceil(8) * 2);
         write(words, image.words());
+        Ok(block)
     }
 }
 
@@ -455,23 +440,18 @@ impl Writer<'_> {
         now: u32,
         linked: bool,
     ) -> Result<BlockId, InsertError> {
-        let measured = Measured::of(draft)?;
         let live_too = !linked || self.cache.may_evict_live();
-        let block = self
-            .allocate(measured.class, budget, now, live_too)
-            .ok_or(InsertError::Full)?;
         let holders = u32::from(!linked);
-        self.cache.with_image(
-            block,
+        self.cache.compose(
             draft,
-            &measured,
             (hash, place),
             now,
-            |words, image| {
-                refword::fill(words, layout::REFCNT / 4, image, linked, holders);
+            |class| {
+                self.allocate(class, budget, now, live_too)
+                    .ok_or(InsertError::Full)
             },
-        );
-        Ok(block)
+            |words, image| refword::fill(words, layout::REFCNT / 4, image, linked, holders),
+        )
     }
 
     /// As [`Self::fill`], with a copy of an SRV entry that has a name behind its records. The block that it is in does

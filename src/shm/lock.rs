@@ -73,26 +73,34 @@ impl RawShmMutex {
 
     /// Takes the lock if it can be had within so much time. Nobody waits for a holder that another waited for in vain:
     /// it was stopped, or does not go on for another reason.
+    #[inline]
     pub(crate) fn lock_within(&self, ms: u16) -> bool {
         // SAFETY: initialised before the region was published.
-        let mut rc = unsafe { libc::pthread_mutex_trylock(self.inner.get()) };
+        let rc = unsafe { libc::pthread_mutex_trylock(self.inner.get()) };
         if rc == libc::EBUSY {
-            self.wanted.store(1, Ordering::Relaxed);
-            let turn = self.turn.load(Ordering::Relaxed);
-            if turn != 0 && self.stuck.load(Ordering::Relaxed) == turn {
-                return false;
-            }
-            rc = self.lock_until(&real_time_in(ms));
-            if rc == libc::ETIMEDOUT {
-                // While it was another holder all the time, nothing is known of the present one.
-                if self.turn.load(Ordering::Relaxed) == turn {
-                    self.stuck.store(turn, Ordering::Relaxed);
-                }
-                return false;
-            }
+            return self.wait_within(ms);
         }
         self.taken(rc);
         true
+    }
+
+    #[cold]
+    fn wait_within(&self, ms: u16) -> bool {
+        self.wanted.store(1, Ordering::Relaxed);
+        let turn = self.turn.load(Ordering::Relaxed);
+        if turn != 0 && self.stuck.load(Ordering::Relaxed) == turn {
+            return false;
+        }
+        let rc = self.lock_until(&real_time_in(ms));
+        if rc != libc::ETIMEDOUT {
+            self.taken(rc);
+            return true;
+        }
+        // While there were several holders, nothing is known of the present one.
+        if self.turn.load(Ordering::Relaxed) == turn {
+            self.stuck.store(turn, Ordering::Relaxed);
+        }
+        false
     }
 
     /// The result of waiting for the lock until that time of the system's clock.
@@ -102,6 +110,7 @@ impl RawShmMutex {
     }
 
     /// Sees to the result of a call that gave the lock.
+    #[inline]
     fn taken(&self, rc: i32) {
         // EDEADLK is a defect of ours (locked twice by one thread). The panic is caught at the C edge,
         // nothing has been changed.
