@@ -51,6 +51,8 @@ pub(super) struct Lookup<'a> {
     started_ms: Option<u64>,
     /// Time for everything from then on, ms; `None` = the longest that is documented.
     patience_ms: Option<u64>,
+    /// The time, ms of [`resolver::now_ms`], as long as nothing was waited for since it was read.
+    clock_ms: Option<u64>,
     /// How the question under way is asked, if nobody else does.
     terms: Option<Terms>,
     /// Names to ask for along with the first.
@@ -108,6 +110,7 @@ impl<'a> Lookup<'a> {
             question_end_ms: None,
             started_ms: None,
             patience_ms: None,
+            clock_ms: None,
             terms: None,
             others,
             longest_life_s: u32::MAX,
@@ -389,7 +392,8 @@ impl<'a> Lookup<'a> {
     /// Claims a question that gets no more than the patience of this call, if nobody asks it.
     fn attempt_within_patience(&self, key: u64) -> Attempt {
         let patience_ms = self.patience_ms.or(Some(stale::PATIENCE_MS));
-        flight::attempt(self.cache, key, Terms::new(patience_ms, None).alone())
+        let terms = Terms::new(resolver::now_ms(), patience_ms, None);
+        flight::attempt(self.cache, key, terms.alone())
     }
 
     /// Asks, and follows the aliases that come back, until there is an entry.
@@ -424,7 +428,10 @@ impl<'a> Lookup<'a> {
     /// When this lookup has to end, ms of [`resolver::now_ms`].
     fn until_ms(&mut self, question: &Question<'_>) -> Option<u64> {
         let is_first = self.started_ms.is_none();
-        let started_ms = *self.started_ms.get_or_insert_with(resolver::now_ms);
+        let clock_ms = self.clock_ms;
+        let started_ms = *self
+            .started_ms
+            .get_or_insert_with(|| clock_ms.unwrap_or_else(resolver::now_ms));
         let own = match self.patience_ms {
             Some(ms) => Some(ms),
             // A single query ends by itself in time.
@@ -479,15 +486,23 @@ impl<'a> Lookup<'a> {
             key,
             ..
         } = *asking;
-        let mut terms = Terms::new(self.patience_ms, self.question_end_ms);
+        let now_ms = resolver::now_ms();
+        let mut terms = Terms::new(now_ms, self.patience_ms, self.question_end_ms);
         self.terms = Some(terms);
+        self.clock_ms = Some(now_ms);
         terms.alone = backoff::failed_lately(key);
         for _ in 0..MAX_WAITS {
             let attempt = attempt.take();
             let waited = match attempt.unwrap_or_else(|| flight::attempt(self.cache, key, terms)) {
                 Attempt::Alone => return Ok(Asks::We(None)),
                 Attempt::Claimed(claim) => Waited::Joined(claim),
-                Attempt::Busy(flight) => flight.wait(self.cache, self.waiting_ms(question), terms),
+                Attempt::Busy(flight) => {
+                    let waited = flight.wait(self.cache, self.waiting_ms(question), terms);
+                    terms.now_ms = resolver::now_ms();
+                    self.terms = Some(terms);
+                    self.clock_ms = None;
+                    waited
+                }
             };
             match waited {
                 Waited::Joined(claim) => {
@@ -581,7 +596,7 @@ impl<'a> Lookup<'a> {
         }
         let sent_ms = match self.started_ms {
             Some(now_ms) if is_first => now_ms,
-            _ => resolver::now_ms(),
+            _ => self.clock_ms.unwrap_or_else(resolver::now_ms),
         };
         let (first, others) = resolver::query_along(question, &others, until_ms, uses_additional);
         self.asked |= !matches!(first, Outcome::BadName);

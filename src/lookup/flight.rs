@@ -62,8 +62,8 @@ pub(super) fn prepare() {
 /// How somebody wants to ask a question.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Terms {
-    /// When they were made, ms of the monotonic clock: a moment ago, as long as nothing was waited for.
-    now_ms: u64,
+    /// The time, ms of [`resolver::now_ms`].
+    pub(super) now_ms: u64,
     /// When the query ends at the utmost.
     end_ms: u64,
     /// What the query takes at the utmost, ms.
@@ -77,8 +77,7 @@ pub(super) struct Terms {
 
 impl Terms {
     /// Of a caller whose query takes no longer than that, and is over at `end_ms`.
-    pub(super) fn new(longest_ms: Option<u64>, end_ms: Option<u64>) -> Self {
-        let now_ms = clock::monotonic_ms();
+    pub(super) fn new(now_ms: u64, longest_ms: Option<u64>, end_ms: Option<u64>) -> Self {
         let longest_ms = match (longest_ms, end_ms) {
             (Some(ms), _) => ms,
             (None, Some(_)) => u64::MAX,
@@ -106,7 +105,7 @@ impl Terms {
     pub(super) fn of_background(longest_ms: u64) -> Self {
         Self {
             is_background: true,
-            ..Self::new(Some(longest_ms), None).alone()
+            ..Self::new(resolver::now_ms(), Some(longest_ms), None).alone()
         }
     }
 
@@ -295,20 +294,22 @@ impl Flight {
 
     fn wait_counted(self, cache: &Cache, left_ms: u64, terms: Terms) -> Waited {
         let news = &self.0.slot().news;
-        let began_ms = clock::monotonic_ms();
-        let until_ms = began_ms.saturating_add(left_ms);
+        // Sleeping takes no time on a clock that a test has put in the place of the resolver's.
+        let (began_ms, came_ms) = (clock::monotonic_ms(), resolver::now_ms());
         loop {
             let seen = news.load(std::sync::atomic::Ordering::SeqCst);
             if !self.0.is_open() {
                 return Waited::Over(self.verdict(cache));
             }
-            let now_ms = clock::monotonic_ms();
-            let left_ms = until_ms.saturating_sub(now_ms);
+            let waited_ms = clock::monotonic_ms().saturating_sub(began_ms);
+            let left_ms = left_ms.saturating_sub(waited_ms);
             if left_ms == 0 {
                 return Waited::TimedOut;
             }
-            let waited_ms = now_ms - began_ms;
-            let terms = Terms { now_ms, ..terms };
+            let terms = Terms {
+                now_ms: came_ms.saturating_add(waited_ms),
+                ..terms
+            };
             let pause_ms = match self.chance(waited_ms, terms) {
                 // With less there is hardly a question to put.
                 _ if left_ms <= CHECK_MS => left_ms,
@@ -370,7 +371,7 @@ pub struct UnderWay {
 /// Counts what is under way; an estimate, for nothing stands still meanwhile.
 #[must_use]
 pub fn under_way() -> UnderWay {
-    let now_ms = clock::monotonic_ms();
+    let now_ms = resolver::now_ms();
     let mut sum = UnderWay::default();
     // A call asks several questions at a time.
     let mut askers = HashSet::new();
@@ -418,8 +419,14 @@ impl Claim {
         Some(sitting)
     }
 
-    /// Ends the question; `verdict` is for those who wait, where the cache does not tell.
+    /// Ends the question; `verdict` is for those who wait, where the cache does not tell. That a late one has failed says
+    /// nothing of those who ask since.
     pub(super) fn finish(mut self, cache: &Cache, verdict: Option<Verdict>) {
+        let is_failure = matches!(&verdict, Some(Verdict::Error(LookupError::Failed(_))));
+        let is_void = |sitting: &Sitting<'_>| is_failure && !sitting.is_seated();
+        if self.sitting.as_ref().is_some_and(is_void) {
+            return;
+        }
         let Some(sitting) = self.give_back() else {
             return;
         };

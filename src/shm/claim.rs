@@ -54,6 +54,8 @@ pub(crate) struct Seat {
 const TIME_UNIT_MS: u32 = 128;
 const MOST_TIME: u32 = 0x1ff;
 const CLOCK: u32 = 0xff_ffff;
+/// Times that begin later than now, but by no more than this, have just begun; all others were long ago.
+const MOST_AHEAD_MS: u32 = 1000;
 
 impl Seat {
     /// Process (22 bits: no kernel has more), turn (8), beginning (24, ms), time (9, rounded up), background (1).
@@ -82,8 +84,8 @@ impl Seat {
     /// Time since the question was sent, ms.
     pub(crate) fn age_ms(self, now_ms: u32) -> u32 {
         let age = now_ms.wrapping_sub(self.begun_ms) & CLOCK;
-        // A clock that is read at the same moment elsewhere may be a little ahead.
-        if age > CLOCK / 2 { 0 } else { age }
+        // A clock that was read at the same moment elsewhere may be a little ahead.
+        if age > CLOCK - MOST_AHEAD_MS { 0 } else { age }
     }
 
     /// True when its time is over.
@@ -356,6 +358,11 @@ impl<'a> Sitting<'a> {
         self.open
     }
 
+    /// False when another has the seat: this one was taken for dead, or had its time.
+    pub(crate) fn is_seated(&self) -> bool {
+        self.open.seen(self.index).word == self.word
+    }
+
     /// Ends the question. `result` gives the number that those who wait find, 0 = none; `drop_left` gets what nobody
     /// will look at any more. True where somebody is to be woken.
     ///
@@ -475,6 +482,8 @@ mod tests {
         let seat = seat(1, 0xff_fff0, 128);
         assert_eq!(seat.age_ms(0x100_0010), 32);
         assert_eq!(seat.age_ms(0xff_ffef), 0, "another's clock");
+        // Three hours later nobody takes it for one that has just begun.
+        assert_eq!(seat.age_ms(0xff_fff0 + 10_800_000), 10_800_000);
         assert!(!seat.is_over(0x100_0000) && seat.is_over(0x100_0000 + 112));
         assert!(stood_up().is_over(5));
     }
