@@ -7,7 +7,8 @@
 //! for once, whatever their age, and the latter go also where records may not go early (`dns_cache_del_nonexp=no`): else
 //! a flood of made-up names with long TTLs fills the cache for good. So such a flood drives out itself. Names that were
 //! asked for once may hold what those in use leave; where a large sample has none of them, the least recently used
-//! entry goes all the same, so that a new name has a chance to come into use.
+//! entry goes all the same, so that a new name has a chance to come into use. Which of the names that were asked for
+//! once goes for another of them, [`super::admission`] says.
 
 use crate::host::clock::TICKS_PER_S;
 use crate::host::metrics::{self, Metric};
@@ -19,6 +20,7 @@ use crate::shm::refword::LINKED;
 use crate::shm::region::PAGE_BYTES;
 use crate::shm::sync::{AtomicU32, Ordering};
 
+use super::admission::Claim;
 use super::layout;
 use super::write::Writer;
 
@@ -41,6 +43,8 @@ const ATTEMPTS: usize = 4;
 const SWEEP_EXTENTS: u32 = 1;
 /// A name that was not asked for during this time is not in use any more, ticks.
 const OUT_OF_USE: u64 = 600 * TICKS_PER_S as u64;
+/// An entry of a name that is not in use goes for any new one after this time, ticks.
+const FORGOTTEN: u64 = 3600 * TICKS_PER_S as u64;
 /// An expired entry of a name in use is kept like a live one for so long after its last use, ticks: it is served while
 /// it is fetched anew.
 const EXPIRED_IN_USE: u64 = 60 * TICKS_PER_S as u64;
@@ -84,13 +88,18 @@ impl Writer<'_> {
         if !live_too && memo.load(Ordering::Relaxed) == key {
             return None;
         }
+        self.claim
+            .set(self.cache.header.admission.look_back(self.claim.get()));
         for _ in 0..ATTEMPTS + run {
             // Far above the limit, as just after it was lowered, a page more or less does not help.
             let page_helps = pages.used_bytes() <= budget + PAGE_BYTES;
-            if !self.make_room(class, now, live_too, page_helps) {
+            let Some(as_guest) = self.make_room(class, now, live_too, page_helps) else {
                 break;
-            }
+            };
             if let Some(block) = take().or_else(|| pages.release_empty(run + 1).then(take)?) {
+                if as_guest {
+                    self.cache.header.admission.welcome(class, block);
+                }
                 return Some(block);
             }
         }
@@ -131,22 +140,37 @@ impl Writer<'_> {
         may_go.then_some(if is_in_use { idle } else { UNUSED + idle })
     }
 
-    /// Evicts one entry of the class, or, failing that, a page of whatever class.
-    fn make_room(&self, class: usize, now: u32, live_too: bool, page_helps: bool) -> bool {
+    /// Evicts one entry of the class, or, failing that, a page of whatever class; true inside when the room is for a
+    /// guest.
+    fn make_room(&self, class: usize, now: u32, live_too: bool, page_helps: bool) -> Option<bool> {
         let one = self.choose_one(class, now, live_too);
+        let is_new = matches!(self.claim.get(), Claim::New(_));
+        let as_guest = is_new && !one.has_forgotten();
+        if as_guest && let Some(guest) = self.next_guest(class, now, live_too) {
+            return self.evict_block(guest).then_some(true);
+        }
         // Entries of names in use stay as long as another size has some that are not in use. And now and then a
         // page is taken from other sizes though the class has entries to give, so that the mix can change: if its
         // entries are not much more in use.
-        let only_in_use = one.best.is_none_or(|(spare, _)| spare < UNUSED);
-        if page_helps && (only_in_use || random::quick_u32() & 63 == 0) {
+        let takes_page = !one.has_unused() || (!is_new && random::quick_u32() & 63 == 0);
+        if page_helps && takes_page {
             let page = self.choose_page(now, live_too);
             if let Some((spare, page)) = page
                 && one.best.is_none_or(|(most, _)| spare >= most / 2)
             {
-                return self.empty_page(page, now, live_too);
+                return self.empty_page(page, now, live_too).then_some(false);
             }
         }
-        one.victim().is_some_and(|block| self.evict_block(block))
+        self.evict_block(one.victim()?).then_some(as_guest)
+    }
+
+    /// The guest of this size whose place the next one takes, if nobody has asked for it again.
+    fn next_guest(&self, class: usize, now: u32, live_too: bool) -> Option<BlockId> {
+        let block = self.cache.header.admission.next_guest(class);
+        let word = self.cache.pages.ref_word(block).filter(|_| block != 0)?;
+        let is_of_size = self.cache.pages.block_size(block) == pages::class_size(class);
+        let spare = self.spare(block, word, now, live_too)?;
+        (is_of_size && spare >= UNUSED).then_some(block)
     }
 
     /// An entry of a size class to evict: the least worthy of some that stand on pages taken at random,
@@ -165,7 +189,7 @@ impl Writer<'_> {
             );
             // A new name takes the place of one in use only where a large sample has no other.
             if choice.considered >= CANDIDATES
-                && (self.for_name_in_use.get() || choice.has_unused())
+                && (matches!(self.claim.get(), Claim::InUse) || choice.has_unused())
             {
                 break;
             }
@@ -327,6 +351,12 @@ impl Choice {
     /// An entry was offered whose name is not in use.
     fn has_unused(&self) -> bool {
         self.best.is_some_and(|(spare, _)| spare >= UNUSED)
+    }
+
+    /// One was offered that nobody would miss.
+    fn has_forgotten(&self) -> bool {
+        self.best
+            .is_some_and(|(spare, _)| spare >= UNUSED + FORGOTTEN)
     }
 
     fn victim(&self) -> Option<BlockId> {

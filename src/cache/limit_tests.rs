@@ -117,6 +117,83 @@ fn names_in_use_keep_their_place_among_those_asked_for_once() {
     }
 }
 
+/// Who walks over ten thousand names, and over again, finds as many as in the original, which keeps the first that
+/// find room; from the third round on, too. However fast he goes: `step` names a tick.
+#[test]
+fn a_walk_over_more_names_than_there_is_room_for_finds_a_good_part() {
+    for (live_may_go, step) in [(false, 1000), (false, 3), (true, 1000)] {
+        let cache = Cache::for_tests(500 << 10, live_may_go).unwrap();
+        let mut now = NOW;
+        let mut rounds = Vec::new();
+        for _ in 0..6 {
+            let mut hits = 0;
+            for number in 0..10_000 {
+                now = now.wrapping_add(u32::from(number % step == 0));
+                let name = format!("host{number:06}.example.o");
+                if found(cache, &name, now) {
+                    hits += 1;
+                } else {
+                    let _not_kept = put(cache, &name, 604_800, false, now);
+                }
+            }
+            rounds.push(hits);
+        }
+        println!("{rounds:?} found, names may go early: {live_may_go}");
+        assert_eq!(rounds[0], 0);
+        // In the original nothing is found when records in use may go.
+        let demanded = if live_may_go { 0 } else { 4266 };
+        assert!(
+            rounds[1] >= 4266 && rounds.iter().skip(2).all(|hits| *hits >= demanded),
+            "{rounds:?}"
+        );
+    }
+}
+
+/// A cache that is full of names that nobody asked for again, with long TTLs, takes in names that are asked for again:
+/// at once, or when all of them have been asked for twice.
+#[test]
+fn names_that_come_into_use_find_room_among_long_lived_ones() {
+    for live_may_go in [false, true] {
+        let cache = Cache::for_tests(500 << 10, live_may_go).unwrap();
+        for number in 0..6000 {
+            put(
+                cache,
+                &format!("made-up{number}.wildcard.example"),
+                604_800,
+                false,
+                NOW,
+            )
+            .unwrap();
+        }
+        let mut asked = 0;
+        let mut ask = |name: &str| {
+            asked += 1;
+            let now = NOW.wrapping_add(asked / 16);
+            let is_found = found(cache, name, now);
+            if !is_found {
+                put(cache, name, 86_400, false, now).unwrap();
+            }
+            is_found
+        };
+        let at_once = (0..500).filter(|number| {
+            let name = format!("at-once{number}.example");
+            ask(&name);
+            ask(&name)
+        });
+        assert_eq!(at_once.count(), 500);
+        let rounds = [(); 4].map(|()| {
+            (0..500)
+                .filter(|number| ask(&format!("in-turn{number}.example")))
+                .count()
+        });
+        println!("{rounds:?} of 500 found");
+        // One in five is forgotten meanwhile.
+        assert!(rounds[2] >= 350 && rounds[3] >= 400, "{rounds:?}");
+        let at_once = (0..500).map(|number| format!("at-once{number}.example"));
+        assert!(at_once.into_iter().all(|name| ask(&name)));
+    }
+}
+
 #[test]
 fn a_default_cache_holds_as_many_addresses_as_the_original_in_half_the_memory() {
     let limit = 500 << 10;

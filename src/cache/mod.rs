@@ -8,6 +8,7 @@
     reason = "marks types as fit for shared memory, and one static pointer"
 )]
 
+mod admission;
 #[cfg(feature = "fault_injection")]
 mod audit;
 mod collect;
@@ -262,6 +263,7 @@ struct Header {
     /// For each size class the tick at which it was found that nothing may be evicted; see `evict`.
     full: [AtomicU32; CLASSES],
     reserve: reserve::Reserve,
+    admission: admission::Admission,
     fixed: FixedPolicy,
     /// Longest hold of the writer lock, ns of processor time.
     #[cfg(feature = "fault_injection")]

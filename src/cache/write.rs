@@ -12,6 +12,7 @@ use crate::shm::refword;
 use crate::shm::region::PAGE_BYTES;
 use crate::shm::sync::{AtomicU32, Ordering};
 
+use super::admission::Claim;
 use super::hash::NameHash;
 use super::layout::{self, Image, Stamp};
 use super::order::Order;
@@ -27,8 +28,8 @@ const PATIENCE_MS: u16 = 50;
 /// The right to change the cache; holds the writer lock.
 pub(super) struct Writer<'a> {
     pub(super) cache: &'a Cache,
-    /// Room is wanted for a name that is in use: see [`super::evict`].
-    pub(super) for_name_in_use: std::cell::Cell<bool>,
+    /// For whom room is wanted.
+    pub(super) claim: std::cell::Cell<Claim>,
     #[cfg(feature = "fault_injection")]
     taken_at: std::cell::Cell<u64>,
 }
@@ -65,7 +66,7 @@ impl Cache {
         reached(KillPoint::LockTaken);
         let writer = Writer {
             cache: self,
-            for_name_in_use: std::cell::Cell::new(false),
+            claim: std::cell::Cell::new(Claim::Call),
             #[cfg(feature = "fault_injection")]
             taken_at: crate::host::clock::thread_cpu_ns().into(),
         };
@@ -169,7 +170,10 @@ impl Cache {
             return Err(InsertError::Full);
         }
         let is_in_use = is_edited || old.is_some_and(|old| writer.is_in_use(old.block));
-        writer.for_name_in_use.set(is_in_use);
+        writer.claim.set(match is_in_use {
+            true => Claim::InUse,
+            false => Claim::new(hash, draft.rtype),
+        });
         let block = writer.fill(draft, (hash, place), budget, now, true)?;
         if is_in_use {
             writer.mark_in_use(block);
@@ -245,7 +249,7 @@ impl Cache {
         if current(&writer).is_none() {
             return Ok(None);
         }
-        writer.for_name_in_use.set(true);
+        writer.claim.set(Claim::InUse);
         let new = writer.fill(draft, (hash, place), self.linked_budget(), now, true)?;
         writer.mark_in_use(new);
         let Some(link) = current(&writer) else {

@@ -1,0 +1,112 @@
+//! Which new names a full cache takes in, and for how long.
+//!
+//! Whoever walks over more names than the cache holds, and over again, finds nothing if each new name takes the place
+//! of the one that was unused longest: that is the one he asks for next. So where the memory is full, a name that is
+//! asked for the first time takes the place of the one that came so before: a few places of each size are for such
+//! guests, and all others stay. Two things let a name out of these places. It is looked up while it is there: then it is
+//! in use, and stays. Or it is asked for again after it had to go: a few bits of its hash are kept for that, and then the
+//! name gets room like any other. So nothing that was asked for once fills the cache for as long as it lives.
+//!
+//! Both are hints under the writer lock. What a writer that was killed leaves undone costs an entry at most, and a word
+//! that is out of date is looked at before it is believed.
+
+#![allow(unsafe_code, reason = "marks its type as fit for shared memory")]
+
+use crate::host::random;
+use crate::rr::RecordType;
+use crate::shm::pages::{BlockId, CLASSES};
+use crate::shm::region::ShmSafe;
+use crate::shm::sync::{AtomicU32, Ordering};
+
+use super::hash::NameHash;
+
+/// Places of each block size for names that are asked for the first time: as many as one answer with its additional
+/// records brings in most cases.
+const GUESTS: usize = 16;
+/// Words in which names are remembered, two in each: about as many as half a megabyte holds.
+const WORDS: usize = 1024;
+/// Of a name its hash's last bits are remembered, so many that others hardly ever pass for it.
+const MARK_BITS: u32 = 16;
+const MARK: u32 = (1 << MARK_BITS) - 1;
+
+/// In the control block.
+#[repr(C)]
+pub(super) struct Admission {
+    /// The blocks of the guests of each size, 0 = none; in turn.
+    guests: [[AtomicU32; GUESTS]; CLASSES],
+    /// Which of them comes next.
+    turn: [AtomicU32; CLASSES],
+    /// Names that found no room, at a word that their hash says; 0 = none.
+    remembered: [AtomicU32; WORDS],
+}
+
+// SAFETY: repr(C), atomics only, zero is no guest and nothing remembered.
+unsafe impl ShmSafe for Admission {}
+
+/// For whom room is wanted.
+#[derive(Clone, Copy)]
+pub(super) enum Claim {
+    /// A call alone, or what else has no name of its own.
+    Call,
+    /// A name in use, or what an operator said.
+    InUse,
+    /// A name and type that the cache does not have.
+    New(u64),
+    /// The same, for which somebody asked before.
+    Again,
+}
+
+impl Claim {
+    /// For what is not in the cache.
+    pub(super) fn new(hash: NameHash, rtype: RecordType) -> Self {
+        Self::New(hash.wide(rtype.0.into()))
+    }
+}
+
+impl Admission {
+    /// The claim of who finds no room: that of a new name becomes [`Claim::Again`] if it is remembered, and is
+    /// remembered from now on.
+    pub(super) fn look_back(&self, claim: Claim) -> Claim {
+        let Claim::New(hash) = claim else {
+            return claim;
+        };
+        let Some(word) = self.remembered.get(hash as usize % WORDS) else {
+            return claim;
+        };
+        let mark = ((hash >> 32) as u32 & MARK).max(1);
+        let both = word.load(Ordering::Relaxed);
+        if both & MARK == mark || both >> MARK_BITS == mark {
+            return Claim::Again;
+        }
+        // Which of the two is forgotten is drawn, so that names that are asked for in turn do not have each other
+        // forgotten for ever.
+        let new = match random::quick_u32() & 1 {
+            0 => both & !MARK | mark,
+            _ => both & MARK | mark << MARK_BITS,
+        };
+        word.store(new, Ordering::Relaxed);
+        claim
+    }
+
+    /// The block that was the next guest's of this size, 0 = none; whose it is now has to be looked at.
+    pub(super) fn next_guest(&self, class: usize) -> BlockId {
+        self.guest_place(class)
+            .map_or(0, |place| place.load(Ordering::Relaxed))
+    }
+
+    /// A guest has come.
+    pub(super) fn welcome(&self, class: usize, block: BlockId) {
+        if let Some(place) = self.guest_place(class) {
+            place.store(block, Ordering::Relaxed);
+        }
+        if let Some(turn) = self.turn.get(class) {
+            let next = turn.load(Ordering::Relaxed).wrapping_add(1);
+            turn.store(next, Ordering::Relaxed);
+        }
+    }
+
+    fn guest_place(&self, class: usize) -> Option<&AtomicU32> {
+        let turn = self.turn.get(class)?.load(Ordering::Relaxed) as usize;
+        self.guests.get(class)?.get(turn % GUESTS)
+    }
+}
