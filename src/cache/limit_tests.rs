@@ -125,7 +125,7 @@ fn a_walk_over_more_names_than_there_is_room_for_finds_a_good_part() {
         let cache = Cache::for_tests(500 << 10, live_may_go).unwrap();
         let mut now = NOW;
         let mut rounds = Vec::new();
-        for _ in 0..6 {
+        for _ in 0..4 {
             let mut hits = 0;
             for number in 0..10_000 {
                 now = now.wrapping_add(u32::from(number % step == 0));
