@@ -149,6 +149,29 @@ fn a_gateway_that_drops_such_queries_costs_less_than_half_a_second_once() {
     });
 }
 
+/// The answer to the query without EDNS has to come in time also where the server is slow and the time short.
+#[test]
+fn such_a_gateway_in_front_of_a_slow_server_costs_no_question() {
+    let mut options = options();
+    options.set("dns_retr_time", "1");
+    let network = Network::default();
+    network.script(SERVER, |_, _| None);
+    network.also(SERVER, 600, |query, _| {
+        (!has_opt(query)).then(|| reply(query, GOOD, true))
+    });
+    network.run(|| {
+        for name in [
+            "a.example.org",
+            "a.example.net",
+            "a.example.com",
+            "b.example.org",
+        ] {
+            good(name);
+        }
+        assert_eq!(opts(&network), [true, false, true, false, false, false]);
+    });
+}
+
 #[test]
 fn silence_to_everything_teaches_nothing_and_costs_no_more_time() {
     let mut options = options();

@@ -10,10 +10,10 @@ mod support;
 
 use kamailio_dns::error::Failure;
 use kamailio_dns::resolver::servers::{ServerStatus, snapshot};
-use kamailio_dns::resolver::{Outcome, Question, query};
+use kamailio_dns::resolver::{Outcome, Protocol, Question, query};
 use kamailio_dns::rr::RecordType;
 use proptest::prelude::*;
-use support::network::{Manner, Network, ask, ask_all, ask_until};
+use support::network::{Manner, Network, ask, ask_all, ask_until, reply};
 use support::{A, OptionsGuard, Reply, Rr, Server, Watchdog, use_servers};
 
 const ONE: &str = "192.0.2.51:53";
@@ -44,6 +44,41 @@ fn status(address: &str) -> ServerStatus {
     found
         .unwrap_or_else(|| panic!("{address} is not known: {known:?}"))
         .clone()
+}
+
+/// What UDP took is not missing where TCP has to bring the answer.
+#[test]
+fn a_truncated_answer_has_the_time_of_an_attempt_over_tcp() {
+    let mut options = options();
+    options.set("dns_nameservers", "192.0.2.51");
+    options.set("dns_retr_time", "1");
+    options.set("dns_retr_no", "1");
+    let network = Network::default();
+    network.script(ONE, |_, _| None);
+    network.also(ONE, 600, |query, protocol| {
+        Some(match protocol {
+            Protocol::Udp => reply(query, 0x8380, false),
+            Protocol::Tcp => reply(query, 0x8180, true),
+        })
+    });
+    network.run(|| {
+        good("a.example.org");
+        assert_eq!(network.now_ms(), 1200);
+    });
+    // Not for a connection that stays silent.
+    let network = Network::default();
+    network.script(ONE, |_, _| None);
+    network.also(ONE, 600, |query, protocol| {
+        (protocol == Protocol::Udp).then(|| reply(query, 0x8380, false))
+    });
+    network.run(|| {
+        let outcome = ask("b.example.org");
+        assert!(
+            matches!(outcome, Outcome::Failed(Failure::Timeout)),
+            "{outcome:?}"
+        );
+        assert_eq!(network.now_ms(), 1600);
+    });
 }
 
 #[test]

@@ -485,10 +485,15 @@ impl<'s> Exchange<'s> {
         self.doubt_at_ms = sent_ms.saturating_add(doubt_ms);
         let is_datagram = way.protocol == Protocol::Udp;
         self.plain_is_due = way.edns && is_datagram && !self.answers_edns(server, sent_ms);
-        self.resends = if is_datagram {
-            Schedule::begin(sent_ms, resend_ms)
-        } else {
+        self.resends = if !is_datagram {
             Schedule::NEVER
+        } else if self.plain_is_due {
+            // However slow the server is, the answer to the query without has to come within the same time.
+            let part_ms = self.deadline_ms.saturating_sub(sent_ms) / 4;
+            let most_ms = part_ms.max(servers::FIRST_RESEND_MS);
+            Schedule::begin(sent_ms, resend_ms.min(most_ms))
+        } else {
+            Schedule::begin(sent_ms, resend_ms)
         };
         true
     }
@@ -840,7 +845,10 @@ impl<'s> Exchange<'s> {
                     self.ask_again(handle, Protocol::Tcp, session);
                 }
             }
-            Verdict::Truncated => self.ask_again(handle, Protocol::Tcp, session),
+            Verdict::Truncated => {
+                self.give_tcp_its_time();
+                self.ask_again(handle, Protocol::Tcp, session);
+            }
             Verdict::Doubtful => {
                 metrics::count(Metric::Discarded);
                 trace!("reply for {} is doubtful", candidate.name);
@@ -880,6 +888,12 @@ impl<'s> Exchange<'s> {
                 self.server_failed(place, failure, session);
             }
         }
+    }
+
+    /// The answer is there and wants a connection: whatever UDP took, that has the time of one attempt, as in the libc.
+    fn give_tcp_its_time(&mut self) {
+        let end_ms = self.now_ms.saturating_add(self.settings.values.timeout_ms);
+        self.limit_ms = self.limit_ms.max(end_ms).min(self.end_ms);
     }
 
     /// Puts the query to the same server once more, in place of an earlier one.

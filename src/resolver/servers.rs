@@ -29,7 +29,7 @@ const FIRST_RTO_MS: u64 = 1000;
 /// Least such time, ms: a server that has to ask others takes longer than one that knows.
 const MIN_RTO_MS: u64 = 500;
 /// After how long a query is sent again before any round trip was measured, ms.
-const FIRST_RESEND_MS: u64 = 300;
+pub(super) const FIRST_RESEND_MS: u64 = 300;
 /// The least such time, ms.
 const MIN_RESEND_MS: u64 = 200;
 /// How often that time may be doubled.
