@@ -294,6 +294,14 @@ OUTAGE ?= 300
 failures: try-setup lib
 	$(Q)BUILD=$(BUILD) sh kamailio/failures/run.sh $(SUITE)
 
+# Wherever the original's call arrives, ours arrives: a table of networks with faults, and COUNT drawn by SEED.
+# `make test` has the short form.
+SEED ?= 1
+COUNT ?= 20
+.PHONY: networks
+networks: try-setup lib
+	$(Q)BUILD=$(BUILD) sh kamailio/networks/run.sh bookworm -- --seed $(SEED) --count $(COUNT)
+
 failure-table: try-setup lib
 	$(Q)BUILD=$(BUILD) sh kamailio/failures/run.sh bookworm trixie -- --full --outage $(OUTAGE) \
 		--table docs/behaviour-under-failure.md
@@ -353,6 +361,7 @@ help:
 	@echo 'bench-kamailio  speed beside the C original, writes docs/performance.md; bench-kamailio-quick: a look'
 	@echo 'failures   how Kamailio behaves when DNS fails, in short; failure-table: in full, OUTAGE=300 s,'
 	@echo '           writes docs/behaviour-under-failure.md'
+	@echo 'networks   calls on networks with faults, the original beside the library; SEED=1, COUNT=20'
 	@echo 'soak-kamailio  Kamailio under load while everything changes; SECONDS, VALGRIND_SECONDS'
 	@echo 'lint       formatting, clippy, header, layers, documentation, scripts, Python, spelling'
 	@echo 'deny       all crates: licences, doubles, sources, known defects'

@@ -149,9 +149,9 @@ has_namespaces() {
 }
 
 calls() {
-	! lacks "failures, end to end, soak" calls || return 0
+	! lacks "failures, networks, end to end, soak" calls || return 0
 	has_namespaces || {
-		skip "failures, end to end, soak" "no network namespaces here"
+		skip "failures, networks, end to end, soak" "no network namespaces here"
 		return
 	}
 	# Where DNS fails, the original is beside ours, too. `make failure-table` is the long version.
@@ -159,6 +159,8 @@ calls() {
 	set -- $suites
 	# shellcheck disable=SC2086
 	run "failures" sh kamailio/failures/run.sh ${FAILURE_SUITES:-$1} -- --jobs 14
+	# shellcheck disable=SC2086
+	run "networks" sh kamailio/networks/run.sh ${FAILURE_SUITES:-$1} -- --short --jobs 14
 	# Each version of Kamailio, whole: calls, then calls while everything changes.
 	# shellcheck disable=SC2086
 	run "end to end" sh kamailio/e2e/run.sh $suites
