@@ -139,7 +139,7 @@ uninstall:
 	-rmdir $(DESTDIR)$(DATADIR) $(DESTDIR)$(DOCDIR)
 
 # Packages of Debian in BUILD/deb. What they hold is built in a folder of its own, without the names of folders.
-.PHONY: deb package-test dist man notices
+.PHONY: deb package-test dist man drawing notices
 EPOCH = $(shell echo "$${SOURCE_DATE_EPOCH:-$$(git log -1 --format=%ct 2>/dev/null || stat -c %Y Cargo.toml)}")
 deb: ready
 	$(Q)CARGO="$(CARGO)" CARGOFLAGS="$(CARGOFLAGS)" FLAGS="$(extra_defs)" DEFS_RM="$(DEFS_RM)" SOURCE_DATE_EPOCH=$(EPOCH) \
@@ -157,6 +157,9 @@ dist: ready
 # The options in the man pages, and the licences of all crates.
 man:
 	UPDATE_MAN=1 $(CARGO) test $(CARGOFLAGS) --quiet --test man
+
+drawing:
+	UPDATE_DRAWING=1 $(CARGO) test $(CARGOFLAGS) --quiet --test layering
 
 notices:
 	CARGO="$(CARGO)" python3 packaging/notices.py
@@ -366,7 +369,8 @@ help:
 	@echo 'lint       formatting, clippy, header, layers, documentation, scripts, Python, spelling'
 	@echo 'deny       all crates: licences, doubles, sources, known defects'
 	@echo 'msrv       the oldest Rust that Cargo.toml promises; lowest: the lowest versions of crates'
-	@echo 'header     refreshes include/kamailio_dns.h; man: the options in docs/man; notices: NOTICES'
+	@echo 'header     refreshes include/kamailio_dns.h; man: the options in docs/man; notices: NOTICES;'
+	@echo '           drawing: the layers in ARCHITECTURE.md'
 	@echo 'clean      removes what was built, and what was fetched'
 	@echo 'flags      make extra_defs="-DUSE_DNS_CACHE_STATS", make DEFS_RM="-DUSE_NAPTR",'
 	@echo '           or edit Makefile.defs'
