@@ -64,6 +64,11 @@ int main(void)
 	accepts("dns_downgrade", "on_absence", "on_absence");
 	accepts("dns_sips_naptr", "yes", "1");
 	accepts("dns_sips_naptr", "no", "0");
+	accepts("dns_rotate", "yes", "1");
+	accepts("dns_rotate", "no", "0");
+	accepts("dns_transaction_seed", "no", "0");
+	accepts("dns_family_order", "interleave", "interleave");
+	accepts("dns_family_order", "as_flags", "as_flags");
 	accepts("dns_reinit", "1", "0");
 
 	refuses("no_such_option", "1");
@@ -78,6 +83,8 @@ int main(void)
 	refuses("dns_downgrade", "sometimes");
 	refuses("dns_downgrade", "1");
 	refuses("dns_sips_naptr", "2");
+	refuses("dns_rotate", "2");
+	refuses("dns_family_order", "1");
 	CHECK(dns_option_set(NULL, "1") < 0);
 	CHECK(dns_option_set("dns_try_naptr", NULL) < 0);
 	CHECK(dns_option_set("dns_try_naptr", "\xff") < 0);

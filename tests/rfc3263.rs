@@ -27,6 +27,7 @@ mod rfc3263 {
     pub mod other;
     pub mod policy;
     pub mod shrink;
+    pub mod turns;
     pub mod ways;
     pub mod weights;
     pub mod worker;
@@ -42,13 +43,13 @@ use kamailio_dns::host::{clock, metrics};
 use kamailio_dns::lookup;
 use rfc3263::case::{Case, SERVER};
 use rfc3263::draw::Draw;
-use rfc3263::model::{Fault, Model};
+use rfc3263::model::{Fault, Model, Selection};
 use rfc3263::operators::{self, Edited};
-use rfc3263::policy::{IPV4_ONLY, Policy, Request, SRV_LB, TRY_NAPTR, UDP};
+use rfc3263::policy::{INTERLEAVE, IPV4_ONLY, Policy, ROTATE, Request, SRV_LB, TRY_NAPTR, UDP};
 use rfc3263::ways::{self, Manner};
 use rfc3263::worker::{self, Asking, Worker, digest};
 use rfc3263::zone::{Data, Naptr, RrSet, Srv, State, Zone};
-use rfc3263::{shrink, weights};
+use rfc3263::{shrink, turns, weights};
 use support::network::Network;
 use support::{A, AAAA, NAPTR, OptionsGuard, SRV, Watchdog};
 
@@ -96,6 +97,8 @@ fn options() -> OptionsGuard {
         "dns_fallback_on_failure",
         "dns_downgrade",
         "dns_sips_naptr",
+        "dns_rotate",
+        "dns_family_order",
         "use_dns_cache",
     ] {
         let value = kamailio_dns::host::options::get(name).unwrap();
@@ -164,16 +167,18 @@ fn zones_show_mistakes() {
         Fault::AllOrders,
         Fault::LostSrvIsAbsence,
         Fault::AliasAloneIsAbsence,
+        Fault::FamiliesApart,
     ];
     for fault in faults {
         let shows = |seed: &u64| {
             let case = Case::random(*seed);
-            let right = case.model().select(&case.request);
+            let told = |selection: Selection| (selection.list(), selection.code);
+            let right = told(case.model().select(&case.request));
             let wrong = Model {
                 fault,
                 ..case.model()
             };
-            wrong.select(&case.request) != right
+            told(wrong.select(&case.request)) != right
         };
         let count = (SEED..SEED + ZONES).filter(shows).count();
         eprintln!("{fault:?} shows in {count} of {ZONES} zones");
@@ -335,6 +340,39 @@ fn orders_come_as_often_as_the_weights_say() {
                     chi < limit,
                     "{set:?} seeds {kind}: {chi} of {limit}, {cells:?}"
                 );
+            }
+        }
+    }
+}
+
+/// With `dns_rotate` the calls for a name begin in turn with each of its addresses, in whatever process, by whatever
+/// way, and whatever address the server puts first.
+#[test]
+fn calls_take_turns() {
+    let _watchdog = Watchdog::start(600);
+    let _options = options();
+    let mut case = usual_case("turn.test");
+    case.request.flags = ROTATE | INTERLEAVE;
+    case.request.port = 5070;
+    let addresses = ["192.0.2.9", "192.0.2.1", "192.0.2.5"];
+    let long = ["2001:db8::2", "2001:db8::1"];
+    for (rtype, list) in [(A, &addresses[..]), (AAAA, &long)] {
+        let address = |text: &&str| Data::Address(text.parse().unwrap());
+        case.zone.sets.push(RrSet {
+            owner: "turn.test".to_owned(),
+            rtype,
+            ttl: 3600,
+            state: State::Present(list.iter().map(address).collect()),
+        });
+    }
+    let mut next = None;
+    for _ in 0..2 {
+        flush();
+        case.apply();
+        next = Some(turns::follow(&case, next));
+        for set in &mut case.zone.sets {
+            if let State::Present(records) = &mut set.state {
+                records.rotate_left(1);
             }
         }
     }

@@ -99,6 +99,20 @@ if start_kamailio "$scratch/cfg"; then
 	same "exit status" 0 "$stopped"
 fi
 
+# --- an option that needs a module which is not there
+
+{
+	echo 'DNS.transaction_seed = 1'
+	load kex tm sl cfg_rpc counters jsonrpcs
+	echo 'request_route { exit; }'
+} | configuration "$scratch/cfg"
+if start_kamailio "$scratch/cfg"; then
+	has "no pv.so" 'ERROR: <core> .*DNS.transaction_seed has no effect: pv.so is not loaded' "$log"
+	sound "without pv.so"
+	stop_kamailio
+	same "exit status without pv.so" 0 "$stopped"
+fi
+
 # --- kamailio.cfg with mistakes: the start is refused, kamailio -c fails, and the reason is in the log
 
 dns=

@@ -24,6 +24,7 @@ import observe
 import options
 import replies
 import search
+import spread
 from bed.kamailio import Build
 from scenario import Scenario
 
@@ -34,7 +35,7 @@ WATCHDOG = 240
 def table(suite):
     """(name, function, defect of the C original that shows here) of all scenarios for this version."""
     return (balance.scenarios() + changes.scenarios() + flows.scenarios() + observe.scenarios()
-            + options.scenarios(suite) + replies.scenarios() + search.scenarios())
+            + options.scenarios(suite) + replies.scenarios() + search.scenarios() + spread.scenarios())
 
 
 def arguments():

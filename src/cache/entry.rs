@@ -437,6 +437,13 @@ impl EntryRef {
         (0..self.record_count()).filter_map(move |index| self.usable_address(index, now))
     }
 
+    /// The position of the address that is used as number `step` by who begins `by` addresses behind the smallest,
+    /// wherever the latest answer began.
+    #[must_use]
+    pub fn turned(&self, by: usize, step: usize) -> usize {
+        (self.least_address() + by + step) % self.record_count().max(1)
+    }
+
     /// All strings of a TXT record; empty for other types.
     #[must_use]
     pub fn texts(&self, index: usize) -> Vec<&[u8]> {

@@ -158,7 +158,7 @@ pub unsafe extern "C" fn dns_srv_handle_reset(h: *mut dns_srv_handle) {
 /// Fixes the order among SRV records of one priority, and where a search begins among several addresses, for a
 /// new search: the same seed gives the same list of targets as long as the records stay the same, whatever order
 /// they arrive in (a stateless proxy has to send all requests of a transaction to one server, RFC 3263 section
-/// 4.4). Seed 0 means: draw one. Of others the highest bit is ignored.
+/// 4.4). Seed 0 means: draw one. Of others the two highest bits are ignored.
 ///
 /// To be called on an empty handle, before the first resolve. Needs the flag `DNS_SRV_RR_LB`.
 ///

@@ -295,8 +295,8 @@ fn check_value(name: &str, text: &str) -> Result<(), String> {
     }
 }
 
-/// A text changed, and this process now has the block with the new one.
-unsafe extern "C" fn text_changed(_group: *mut _str, _name: *mut _str) {
+/// A text or what request flags follow from changed, and this process now has the block with the new value.
+unsafe extern "C" fn changed(_group: *mut _str, _name: *mut _str) {
     guard!((), { live::text_changed() })
 }
 
@@ -311,17 +311,19 @@ fn define(option: &'static Descriptor) -> Definition {
         unit => format!(" ({unit})"),
     };
     let text = option.kind == Kind::Text;
+    let makes_flags = option.makes_flags();
     Definition {
         name: leak(option.group_name().into()),
-        kind: if text {
-            VAR_STR | VAR_STR << INPUT_SHIFT
-        } else {
-            VAR_INT | VAR_INT << INPUT_SHIFT | ATOMIC
+        kind: match (text, makes_flags) {
+            (true, _) => VAR_STR | VAR_STR << INPUT_SHIFT,
+            // Of a change in place processes cannot be told.
+            (false, true) => VAR_INT | VAR_INT << INPUT_SHIFT,
+            (false, false) => VAR_INT | VAR_INT << INPUT_SHIFT | ATOMIC,
         },
         min: if text { 0 } else { fits(option.min) },
         max: if text { 0 } else { fits(option.max) },
         on_change: text.then_some(check_text as OnChange),
-        on_set_in_child: text.then_some(text_changed as OnSet),
+        on_set_in_child: makes_flags.then_some(changed as OnSet),
         help: leak(format!("{}{unit}", option.help)),
     }
 }

@@ -87,6 +87,7 @@ mod with_cache {
                 return E_CFG;
             }
             super::super::rpc_register::register();
+            super::super::transaction::watch();
             host_start::say_how_it_came_in();
             if options::cache_init() != 0
                 && let Some(reason) = host_start::no_cache_because()

@@ -79,6 +79,8 @@ pub mod stats;
 pub mod system_host;
 #[cfg(feature = "use_dns_cache")]
 mod target;
+#[cfg(feature = "use_dns_cache")]
+mod transaction;
 pub mod types;
 pub mod watchdog;
 

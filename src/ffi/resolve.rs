@@ -42,7 +42,9 @@ pub(crate) fn host(name: &[u8]) -> Option<Host> {
     if cache_in_use() {
         return super::cache::cached_host(name, current_flags());
     }
-    counted_system_lookup(name)
+    let mut host = counted_system_lookup(name)?;
+    crate::lookup::turns::turn(name, &mut host.addresses);
+    Some(host)
 }
 
 /// A SIP destination; `port` and `proto` are in/out and written on success only.

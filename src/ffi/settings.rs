@@ -106,6 +106,12 @@ fn effective_flags() -> u32 {
     if cfg!(feature = "use_naptr") && options::on(Opt::TryNaptr) {
         value |= flags::TRY_NAPTR;
     }
+    if crate::lookup::turns::are_taken() {
+        value |= flags::ROTATE;
+    }
+    if options::is_word(options::StrOpt::FamilyOrder, "interleave") {
+        value |= flags::INTERLEAVE;
+    }
     value
 }
 

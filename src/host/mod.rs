@@ -33,6 +33,7 @@ pub(crate) mod shared;
 pub mod standalone;
 pub mod stats;
 pub mod thread;
+pub mod transaction;
 pub mod vars;
 
 pub use options::{Opt, StrOpt};

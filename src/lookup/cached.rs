@@ -10,10 +10,10 @@ use crate::rr::{MAX_NAME_OCTETS, PlainIp, RecordType, may_be_literal, parse_lite
 
 use super::fetch::{Lookup, Others};
 use super::known::{count_hit, error_of};
-use super::relative;
 use super::request::{
-    IPV4_ONLY, IPV6_FIRST, IPV6_ONLY, family_allowed, family_order, split_absolute, takes_either,
+    IPV4_ONLY, ROTATE, family_allowed, family_order, is_plain, split_absolute, takes_either,
 };
+use super::{relative, turns};
 
 /// Where an answer came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -143,10 +143,7 @@ pub fn quick_ipv4<T>(
     found: impl FnOnce(u32) -> T,
     absent: impl FnOnce(LookupError) -> T,
 ) -> Option<T> {
-    if flags & (IPV6_ONLY | IPV6_FIRST) != 0
-        || may_be_literal(host)
-        || matches!(host, [] | [.., b'.'])
-    {
+    if !is_plain(flags) || may_be_literal(host) || matches!(host, [] | [.., b'.']) {
         return None;
     }
     let cache = Cache::instance()?;
@@ -179,6 +176,9 @@ pub fn first_plain_address(host: &[u8], flags: u32) -> Result<PlainIp, LookupErr
             Err(LookupError::NoData)
         };
     }
+    if flags & ROTATE != 0 {
+        return first_in_turn(host, flags);
+    }
     let cache = Cache::instance().ok_or(LookupError::NoCache)?;
     let (name, absolute) = split_absolute(host);
     if name.is_empty() {
@@ -208,6 +208,37 @@ pub fn first_plain_address(host: &[u8], flags: u32) -> Result<PlainIp, LookupErr
         Err(_) if matches!(error, LookupError::Failed(_)) => Err(error),
         result => result,
     }
+}
+
+/// The entry with the addresses of a host that is no literal: of the family that the flags put first and that exists.
+///
+/// # Errors
+/// Why there is none: a failure, if a query for any family failed.
+pub fn host_entry(host: &[u8], flags: u32) -> Result<EntryRef, LookupError> {
+    let look = |family| entry(host, family, flags).map(|(entry, _)| entry);
+    let (first, second) = family_order(flags);
+    let error = match look(first) {
+        Ok(entry) => return Ok(entry),
+        Err(error) => error,
+    };
+    match second.filter(|_| error != LookupError::BadName).map(look) {
+        Some(Ok(entry)) => Ok(entry),
+        Some(Err(other)) if !matches!(error, LookupError::Failed(_)) => Err(other),
+        _ => Err(error),
+    }
+}
+
+/// As [`first_plain_address`] for a host that is no literal, with `dns_rotate`.
+#[cold]
+fn first_in_turn(host: &[u8], flags: u32) -> Result<PlainIp, LookupError> {
+    let entry = host_entry(host, flags)?;
+    let (turn, now) = (turns::take(host) as usize, clock::now_ticks());
+    let mut addresses = (0..entry.record_count())
+        .filter_map(|step| entry.usable_address(entry.turned(turn, step), now));
+    addresses
+        .next()
+        .map(PlainIp::from)
+        .ok_or(LookupError::NoData)
 }
 
 /// The first address of one family, out of the cache if it is there and needs no alias followed.

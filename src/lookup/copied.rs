@@ -6,7 +6,7 @@ use crate::host::clock;
 use crate::rr::{PlainIp, RecordType, may_be_literal};
 
 use super::cached::{count_answered, is_answer};
-use super::request::{family_order, takes_either};
+use super::request::{ROTATE, family_order, is_plain, takes_either};
 
 /// Result of [`copy_host`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,7 +56,7 @@ fn copy_from(
     out: &mut HostCopy,
 ) -> Copied {
     // Most hosts have one address and are always asked for in the same spelling.
-    if family_order(flags).0 == RecordType::A {
+    if is_plain(flags) {
         match cache.peek_ipv4(host, now) {
             Peek::Address {
                 address,
@@ -81,6 +81,9 @@ fn copy_host_in_full(
     flags: u32,
     out: &mut HostCopy,
 ) -> Copied {
+    if flags & ROTATE != 0 {
+        return Copied::Look;
+    }
     let now = clock::now_ticks();
     let settled = by_family(flags, |family| {
         match cache.copy_host(host, family, now, out) {
@@ -123,11 +126,10 @@ fn by_family<T>(
 #[must_use]
 #[inline]
 pub fn known_address(host: &HashedName<'_>, flags: u32) -> Option<PlainIp> {
-    let (first, _) = family_order(flags);
     if is_special(host.name()) {
         return None;
     }
-    if first == RecordType::A
+    if is_plain(flags)
         && let Peek::Address { address, .. } =
             Cache::instance()?.peek_ipv4(host, clock::now_ticks())
     {
@@ -140,6 +142,9 @@ pub fn known_address(host: &HashedName<'_>, flags: u32) -> Option<PlainIp> {
 /// As [`known_address`], all cases.
 #[inline(never)]
 fn known_address_in_full(host: &HashedName<'_>, flags: u32) -> Option<PlainIp> {
+    if flags & ROTATE != 0 {
+        return None;
+    }
     let cache = Cache::instance()?;
     let now = clock::now_ticks();
     by_family(flags, |family| {

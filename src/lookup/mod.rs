@@ -30,6 +30,7 @@ mod stale;
 mod test_records;
 #[cfg(feature = "use_dns_cache")]
 mod ttl;
+pub mod turns;
 pub mod uncached;
 pub mod watchdog;
 
@@ -85,4 +86,5 @@ pub fn prepare() {
     crate::cache::due::prepare();
     crate::cache::owners::prepare();
     relative::watch_list();
+    turns::prepare();
 }

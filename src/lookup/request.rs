@@ -11,6 +11,11 @@ pub const IPV4_ONLY: u32 = 1;
 pub const IPV6_ONLY: u32 = 2;
 /// AAAA before A (`DNS_IPV6_FIRST`).
 pub const IPV6_FIRST: u32 = 4;
+/// Calls begin in turn with each address of a set (`dns_rotate`); a bit that no version of Kamailio uses.
+pub const ROTATE: u32 = 1 << 29;
+/// The addresses of both families in turn (`dns_family_order`); as [`ROTATE`].
+pub const INTERLEAVE: u32 = 1 << 30;
+
 /// The address types to look up, in order.
 ///
 /// The same order holds for the first lookup and for stepping through all addresses (B40):
@@ -28,6 +33,14 @@ pub fn family_order(flags: u32) -> (RecordType, Option<RecordType>) {
         (true, false, false) => (RecordType::A, None),
         (false, false, false) => (RecordType::A, Some(RecordType::AAAA)),
     }
+}
+
+/// True when A records come first, in the order of their set: what the quick looks are made for.
+#[must_use]
+#[inline(always)]
+#[cfg(feature = "use_dns_cache")]
+pub(crate) fn is_plain(flags: u32) -> bool {
+    flags & (IPV6_ONLY | IPV6_FIRST | ROTATE) == 0
 }
 
 /// True when the caller takes addresses of either family, in the one order or the other.

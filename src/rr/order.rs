@@ -8,6 +8,7 @@
 //! weight) form a circle in that order, and the circle is opened where the answer began with it.
 
 use std::cmp::Ordering;
+use std::net::IpAddr;
 
 use smallvec::SmallVec;
 
@@ -97,6 +98,14 @@ pub(crate) fn arranged<T>(
     let mut row = sorted(records, &data);
     open_circles(&mut row, &data);
     row.into_iter().map(|placed| placed.record)
+}
+
+/// Turns addresses that stand in the order of their circle so that they begin so many behind the smallest.
+pub(crate) fn turn(addresses: &mut [IpAddr], by: usize) {
+    let smallest = (0..addresses.len()).min_by_key(|&place| addresses.get(place));
+    if let Some(smallest) = smallest {
+        addresses.rotate_left((smallest + by) % addresses.len());
+    }
 }
 
 /// Compares the data of two records of one set: what comes first is used first.

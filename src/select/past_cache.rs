@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use crate::error::LookupError;
-use crate::lookup::uncached;
+use crate::lookup::{turns, uncached};
 use crate::rr::order::arranged;
 use crate::rr::{Naptr, RData, RecordType, Srv, parse_literal};
 
@@ -103,7 +103,11 @@ impl Records for PastCache<'_, '_> {
     fn addresses(&mut self, host: &[u8], _named: Named) -> Result<IpAddr, Nothing> {
         let addresses = match parse_literal(host) {
             Some(address) => vec![address],
-            None => in_order((self.resolve_host)(host)?),
+            None => {
+                let mut addresses = in_order((self.resolve_host)(host)?);
+                turns::turn(host, &mut addresses);
+                addresses
+            }
         };
         let first = *addresses.first().ok_or(Nothing::Absent)?;
         self.found.name = host.to_vec();

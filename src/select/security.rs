@@ -28,11 +28,10 @@ impl Downgrade {
         if options::extra(ExtraOpt::FallbackOnFailure) != 0 {
             return Self::Always;
         }
-        let text = options::text(StrOpt::Downgrade);
-        let says = |word: &[u8]| text.trim_ascii().eq_ignore_ascii_case(word);
+        let says = |word| options::is_word(StrOpt::Downgrade, word);
         match () {
-            () if says(b"never") => Self::Never,
-            () if says(b"always") => Self::Always,
+            () if says("never") => Self::Never,
+            () if says("always") => Self::Always,
             () => Self::OnAbsence,
         }
     }

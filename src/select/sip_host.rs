@@ -131,7 +131,7 @@ fn found_at(cursor: &super::Cursor, name: &[u8], first: IpAddr, port: u16) -> Fo
     match &cursor.a {
         Some(entry) => Found {
             port,
-            ..addresses_of(entry)
+            ..addresses_of(entry, cursor.start())
         },
         None => Found {
             // The target of an SRV record can be a literal, and has its own text as name then.
@@ -146,11 +146,15 @@ fn found_at(cursor: &super::Cursor, name: &[u8], first: IpAddr, port: u16) -> Fo
 }
 
 #[cfg(feature = "use_dns_cache")]
-fn addresses_of(entry: &crate::cache::EntryRef) -> Found {
+fn addresses_of(entry: &crate::cache::EntryRef, start: u32) -> Found {
     let now = crate::host::clock::now_ticks();
+    let in_order = (0..entry.record_count())
+        .filter_map(|step| super::handle::address_at_step(entry, step, start));
     Found {
         name: entry.name().to_vec(),
-        addresses: entry.usable_addresses(now).collect(),
+        addresses: in_order
+            .filter_map(|index| entry.usable_address(index, now))
+            .collect(),
         port: 0,
     }
 }
@@ -159,7 +163,7 @@ fn addresses_of(entry: &crate::cache::EntryRef) -> Found {
 #[cfg(feature = "use_dns_cache")]
 #[must_use]
 pub fn host(name: &[u8], flags: u32) -> Option<Found> {
-    use crate::lookup::{family_allowed, family_order};
+    use crate::lookup::{family_allowed, host_entry, turns};
 
     if let Some(address) = parse_literal(name) {
         let allowed = family_allowed(address, flags);
@@ -169,12 +173,12 @@ pub fn host(name: &[u8], flags: u32) -> Option<Found> {
             port: 0,
         });
     }
-    let (first, second) = family_order(flags);
-    std::iter::once(first)
-        .chain(second)
-        .find_map(|family| crate::lookup::entry(name, family, flags).ok())
-        .map(|(entry, _)| addresses_of(&entry))
-        .filter(|found| !found.addresses.is_empty())
+    let entry = host_entry(name, flags).ok()?;
+    let start = match flags & super::flags::ROTATE {
+        0 => 0,
+        _ => super::handle::turn(turns::take(name)),
+    };
+    Some(addresses_of(&entry, start)).filter(|found| !found.addresses.is_empty())
 }
 
 /// Addresses of the first target of an SRV name (prefix included) that has any, and its port; through

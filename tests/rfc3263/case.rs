@@ -1,18 +1,20 @@
 //! One zone, one request, one set of options: sent through every way, which must all give what the model says.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use kamailio_dns::host::options;
 use kamailio_dns::lookup;
 use kamailio_dns::resolver::servers;
 
-use super::allowed::is_allowed;
+use super::allowed::{is_allowed, is_turned};
 use super::draw::Draw;
 use super::model::{Model, Selection, Target};
 use super::other;
 use super::policy::{
-    Downgrade, IPV4_ONLY, IPV6_FIRST, IPV6_ONLY, Policy, Request, SRV_LB, TRY_NAPTR, UDP,
+    Downgrade, INTERLEAVE, IPV4_ONLY, IPV6_FIRST, IPV6_ONLY, Policy, ROTATE, Request, SRV_LB,
+    TRY_NAPTR, UDP,
 };
 use super::ways::{self, HostFound, Hostent, Manner};
 use super::zone::{SRV_PREFIXES, Zone};
@@ -68,14 +70,16 @@ impl Case {
         let mut draw = Draw::new(seed);
         let zone = Zone::random(format!("z{seed:x}.test"), &mut draw);
         let policy = Policy::random(&mut draw);
-        Self {
+        let mut case = Self {
             seed,
             request: Request::random(&zone.domain, &mut draw),
             policy,
             child_first: draw.percent(30),
             remembers: draw.percent(50),
             zone,
-        }
+        };
+        case.request.draw_order(&mut draw);
+        case
     }
 
     /// The seed of the order of equals, where the request draws one.
@@ -102,6 +106,10 @@ impl Case {
             Downgrade::Always if !lenient => "always",
             _ => "on_absence",
         };
+        let family_order = match flags & INTERLEAVE {
+            0 => "as_flags",
+            _ => "interleave",
+        };
         let values = [
             ("dns_naptr_ignore_rfc", on(policy.ignore_rfc)),
             ("dns_udp_pref", udp),
@@ -119,6 +127,8 @@ impl Case {
             ("dns_downgrade", downgrade.to_owned()),
             ("dns_fallback_on_failure", on(lenient)),
             ("dns_sips_naptr", on(policy.sips_naptr)),
+            ("dns_rotate", on(flags & ROTATE != 0)),
+            ("dns_family_order", family_order.to_owned()),
         ];
         for (name, value) in values {
             options::set(name, &value).unwrap_or_else(|e| panic!("{name}={value}: {e:?}"));
@@ -210,6 +220,7 @@ impl Case {
             }
         };
         let family = self.request.flags & (IPV4_ONLY | IPV6_ONLY | IPV6_FIRST);
+        let asked = family | self.request.flags & (ROTATE | INTERLEAVE);
         match step {
             Step::Walk(_) | Step::WalkOwn => {
                 let seed = self.order_seed();
@@ -233,7 +244,7 @@ impl Case {
                     }
                 };
                 if seed.is_none() {
-                    let expected = (expected.list(), expected.code);
+                    let expected = (self.in_turn(expected, &walked.0), expected.code);
                     compare(&way, words(&expected), words(&walked));
                     return;
                 }
@@ -254,14 +265,20 @@ impl Case {
                 let fine = if is_drawn {
                     is_allowed(expected, &explained.targets)
                 } else {
-                    expected.list() == explained.targets
+                    self.in_turn(expected, &explained.targets) == explained.targets
                 };
                 if !fine {
                     let seen = format!("{}\n{}", list_words(&explained.targets), explained.text);
                     compare("explain", list_words(&expected.list()), seen);
                 }
-                let targets: Vec<_> = explained.targets.iter().map(|target| target.0).collect();
-                if targets != explained.tree {
+                let mut targets: Vec<_> = explained.targets.iter().map(|target| target.0).collect();
+                let mut tree = explained.tree.clone();
+                if expected.interleaved {
+                    // The tree has family by family.
+                    targets.sort();
+                    tree.sort();
+                }
+                if targets != tree {
                     let seen = format!("{:?}\n{}", explained.tree, explained.text);
                     compare(
                         "explain, addresses of the tree",
@@ -272,7 +289,8 @@ impl Case {
             }
             Step::Hostent(function) => {
                 let seen = ways::hostent(&self.request, *function, false);
-                let expected = self.hostent(&self.model(), *function, family);
+                let mut expected = self.hostent(&self.model(), *function, family);
+                self.turn_host(&mut expected, seen.as_ref());
                 compare(
                     &format!("hostent {function:?}"),
                     host_words(&expected),
@@ -281,8 +299,14 @@ impl Case {
             }
             Step::HostPort => {
                 let expected = self.hostent(&self.model(), Hostent::Configured, family);
-                let expected = expected.map(|(list, port, transport)| (list[0], port, transport));
                 let seen = ways::hostport(&self.request);
+                let expected = expected.map(|(list, port, transport)| {
+                    (
+                        self.turn_one(&list, seen.map(|seen| seen.0)),
+                        port,
+                        transport,
+                    )
+                });
                 compare(
                     "sip_hostport2su",
                     format!("{expected:?}"),
@@ -291,14 +315,15 @@ impl Case {
             }
             Step::PastCache(function) => {
                 // Past the cache the library goes by `dns_try_ipv6` alone.
-                let is_literal = self.request.host.parse::<std::net::IpAddr>().is_ok();
+                let is_literal = self.request.host.parse::<IpAddr>().is_ok();
                 if family & !IPV4_ONLY != 0 || is_literal {
                     return;
                 }
                 options::set("use_dns_cache", "0").expect("an option");
                 let seen = ways::hostent(&self.request, *function, true);
                 options::set("use_dns_cache", "1").expect("an option");
-                let expected = self.hostent(&self.model(), *function, family);
+                let mut expected = self.hostent(&self.model(), *function, family);
+                self.turn_host(&mut expected, seen.as_ref());
                 compare(
                     &format!("past the cache {function:?}"),
                     host_words(&expected),
@@ -307,9 +332,16 @@ impl Case {
             }
             Step::SrvGet(owner) => {
                 let host = self.model().srv_host(owner, family);
-                let (one, all) = ways::srv_get(owner, family);
-                let expected_all = host.map(|host| (host.families[0].clone(), host.port));
-                let expected_one = expected_all.as_ref().map(|(list, port)| (list[0], *port));
+                let (one, all) = ways::srv_get(owner, asked);
+                let found = host.map(|host| (host.families[0].clone(), host.port));
+                let as_seen = |seen: Option<&ways::Places>| {
+                    let (list, port) = found.as_ref()?;
+                    Some((self.turn(list, seen.map(|seen| &seen.0)), *port))
+                };
+                let expected_all = as_seen(all.as_ref());
+                let expected_one = found
+                    .as_ref()
+                    .map(|(list, port)| (self.turn_one(list, one.map(|one| one.0)), *port));
                 compare(
                     "dns_srv_get_ip",
                     format!("{owner} {expected_one:?}"),
@@ -322,6 +354,7 @@ impl Case {
                 );
                 if family & !IPV4_ONLY == 0 {
                     let seen = ways::srv_name_past_cache(owner);
+                    let expected_all = as_seen(seen.as_ref());
                     compare(
                         "past the cache, srv_sip_resolvehost of an SRV name",
                         format!("{owner} {expected_all:?}"),
@@ -331,11 +364,13 @@ impl Case {
             }
             Step::HostGet(owner) => {
                 let host = self.model().address_host(owner, family);
-                let (one, all) = ways::host_get(owner, family);
-                let expected = host.map_or_else(Vec::new, |host| host.families[0].clone());
+                let (one, all) = ways::host_get(owner, asked);
+                let found = host.map_or_else(Vec::new, |host| host.families[0].clone());
+                let expected = self.turn(&found, Some(&all));
+                let expected_one = (!found.is_empty()).then(|| self.turn_one(&found, one));
                 compare(
                     "dns_get_ip",
-                    format!("{owner} {:?}", expected.first()),
+                    format!("{owner} {:?}", expected_one.as_ref()),
                     format!("{owner} {:?}", one.as_ref()),
                 );
                 compare(
@@ -344,6 +379,38 @@ impl Case {
                     format!("{owner} {all:?}"),
                 );
             }
+        }
+    }
+
+    /// The list that is expected: with `dns_rotate` the one that was seen, if a call can have it on its turn.
+    fn in_turn(&self, expected: &Selection, seen: &[Target]) -> Vec<Target> {
+        let all = if self.request.takes_turns() {
+            0..expected.turns()
+        } else {
+            0..0
+        };
+        let mut lists = all.map(|number| expected.list_in_turn(number));
+        lists
+            .find(|list| list == seen)
+            .unwrap_or_else(|| expected.list())
+    }
+
+    /// As [`Self::in_turn`], for the addresses of a host; the functions that give them draw no seed.
+    fn turn(&self, expected: &[IpAddr], seen: Option<&Vec<IpAddr>>) -> Vec<IpAddr> {
+        let seen = seen.filter(|_| self.request.flags & ROTATE != 0);
+        let seen = seen.filter(|seen| is_turned(expected, seen));
+        seen.map_or_else(|| expected.to_vec(), Vec::clone)
+    }
+
+    /// As [`Self::turn`], for the first of them.
+    fn turn_one(&self, expected: &[IpAddr], seen: Option<IpAddr>) -> IpAddr {
+        let seen = seen.filter(|seen| self.request.flags & ROTATE != 0 && expected.contains(seen));
+        seen.unwrap_or(expected[0])
+    }
+
+    fn turn_host(&self, expected: &mut HostFound, seen: Option<&(Vec<IpAddr>, u16, u8)>) {
+        if let Some((list, ..)) = expected {
+            *list = self.turn(list, seen.map(|seen| &seen.0));
         }
     }
 

@@ -8,8 +8,8 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use super::policy::{
-    Downgrade, IPV4_ONLY, IPV6_FIRST, IPV6_ONLY, Policy, Request, SCTP, TCP, TLS, TRY_NAPTR, UDP,
-    WS, WSS,
+    Downgrade, INTERLEAVE, IPV4_ONLY, IPV6_FIRST, IPV6_ONLY, Policy, Request, SCTP, TCP, TLS,
+    TRY_NAPTR, UDP, WS, WSS,
 };
 use super::zone::{Data, Naptr, SRV_PREFIXES, Srv, State, Zone};
 use crate::support::wire::{A, AAAA, NAPTR, SRV};
@@ -52,6 +52,19 @@ pub struct Selection {
     pub code: i32,
     /// NAPTR records led to the targets.
     pub by_naptr: bool,
+    /// `dns_family_order=interleave`.
+    pub interleaved: bool,
+}
+
+/// What lists give in turn, one each, as long as they last.
+fn interleave<T: Copy>(lists: &[Vec<T>]) -> Vec<T> {
+    let longest = lists.iter().map(Vec::len).max().unwrap_or(0);
+    let row = |place: usize| {
+        lists
+            .iter()
+            .filter_map(move |list| list.get(place).copied())
+    };
+    (0..longest).flat_map(row).collect()
 }
 
 impl Selection {
@@ -60,6 +73,7 @@ impl Selection {
             branches: Vec::new(),
             code,
             by_naptr: false,
+            interleaved: false,
         }
     }
 
@@ -68,20 +82,52 @@ impl Selection {
             branches: vec![branch],
             code: END_OF_LIST,
             by_naptr: false,
+            interleaved: false,
         }
     }
 
     /// The list without a seed: RFC 2782 leaves the order among equals open, COMPAT.md ("Answers") says which it is.
     pub fn list(&self) -> Vec<Target> {
+        self.list_by(&<[IpAddr]>::to_vec)
+    }
+
+    /// As [`Self::list`] for a call with that number (`dns_rotate`): each set by value from the address on whose turn
+    /// it is, and round.
+    pub fn list_in_turn(&self, number: usize) -> Vec<Target> {
+        self.list_by(&|family| in_turn(family, number))
+    }
+
+    fn list_by(&self, order: &dyn Fn(&[IpAddr]) -> Vec<IpAddr>) -> Vec<Target> {
         let mut list = Vec::new();
         for branch in &self.branches {
             for host in branch.groups.iter().flatten() {
-                for address in host.families.iter().flatten() {
-                    list.push((*address, host.port, branch.transport));
+                let families = host.families.iter().map(|family| order(family)).collect();
+                for address in self.merge(families) {
+                    list.push((address, host.port, branch.transport));
                 }
             }
         }
         list
+    }
+
+    /// RFC 8305 4: the families in turn, where the option says so; else one behind the other.
+    pub fn merge(&self, families: Vec<Vec<IpAddr>>) -> Vec<IpAddr> {
+        match self.interleaved {
+            true => interleave(&families),
+            false => families.concat(),
+        }
+    }
+
+    /// How many calls it takes until each list comes again.
+    pub fn turns(&self) -> usize {
+        let groups = self.branches.iter().flat_map(|branch| &branch.groups);
+        let families = groups.flatten().flat_map(|host| &host.families);
+        families.fold(1, |turns, family| {
+            let count = family.len().max(1);
+            let multiples = (1..=count).map(|factor| factor * turns);
+            let common = multiples.into_iter().find(|turns| turns % count == 0);
+            common.expect("count times turns is one")
+        })
     }
 
     /// The host of the first target.
@@ -89,6 +135,14 @@ impl Selection {
         let branch = self.branches.first()?;
         Some((branch.groups.first()?.first()?, branch.transport))
     }
+}
+
+/// A set by value, from the address on whose turn it is, and round.
+pub fn in_turn(family: &[IpAddr], number: usize) -> Vec<IpAddr> {
+    let mut sorted = family.to_vec();
+    sorted.sort();
+    let begin = number % sorted.len().max(1);
+    round(sorted, begin)
 }
 
 /// A mistake that the model can make on purpose, to see whether zones and requests are such that it shows.
@@ -107,6 +161,8 @@ pub enum Fault {
     AllOrders,
     /// An SRV question that failed counts as absent.
     LostSrvIsAbsence,
+    /// All addresses of one family go before those of the other, whatever `dns_family_order` says.
+    FamiliesApart,
     /// An answer that holds an alias alone counts as absent: the alias's target is not asked for.
     AliasAloneIsAbsence,
 }
@@ -415,6 +471,14 @@ impl<'z> Model<'z> {
 
     /// All the targets of a call.
     pub fn select(&self, request: &Request) -> Selection {
+        let interleaves = self.fault != Fault::FamiliesApart;
+        Selection {
+            interleaved: interleaves && request.flags & INTERLEAVE != 0,
+            ..self.search(request)
+        }
+    }
+
+    fn search(&self, request: &Request) -> Selection {
         let Request {
             host,
             port,
@@ -514,6 +578,7 @@ impl<'z> Model<'z> {
                 branches,
                 code: END_OF_LIST,
                 by_naptr: true,
+                interleaved: false,
             });
         }
         if failed {

@@ -7,6 +7,8 @@ pub const IPV6_ONLY: u32 = 2;
 pub const IPV6_FIRST: u32 = 4;
 pub const SRV_LB: u32 = 8;
 pub const TRY_NAPTR: u32 = 16;
+pub const ROTATE: u32 = 0x2000_0000;
+pub const INTERLEAVE: u32 = 0x4000_0000;
 
 pub const UDP: u8 = 1;
 pub const TCP: u8 = 2;
@@ -114,6 +116,20 @@ impl Request {
                 | if draw.percent(20) { SRV_LB } else { 0 }
                 | if draw.percent(70) { TRY_NAPTR } else { 0 },
         }
+    }
+
+    /// Draws the options that say in what order the addresses of a host are used.
+    pub fn draw_order(&mut self, draw: &mut Draw) {
+        for option in [ROTATE, INTERLEAVE] {
+            if draw.percent(25) {
+                self.flags |= option;
+            }
+        }
+    }
+
+    /// Calls begin in turn with each address of a set: those that draw a seed have drawn where they begin.
+    pub fn takes_turns(&self) -> bool {
+        self.flags & ROTATE != 0 && self.flags & SRV_LB == 0
     }
 
     /// The URI.

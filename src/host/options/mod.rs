@@ -207,6 +207,12 @@ pub fn text(opt: StrOpt) -> Vec<u8> {
     })
 }
 
+/// True when a text option is this word, in any case.
+#[must_use]
+pub fn is_word(opt: StrOpt, word: &str) -> bool {
+    text(opt).trim_ascii().eq_ignore_ascii_case(word.as_bytes())
+}
+
 /// Highest `dns_cache_mem`, in octets, that there is room for; `None` before the cache is set up.
 #[must_use]
 pub fn cache_ceiling() -> Option<u64> {
@@ -313,15 +319,16 @@ pub fn check_text(opt: StrOpt, value: &str) -> Result<(), OptionError> {
     if is_path && std::fs::metadata(value).is_ok_and(|found| !found.is_file()) {
         return Err(OptionError::Malformed);
     }
-    let is_edns_word = |word: &str| ["", "auto", "yes", "no"].contains(&word);
-    if opt == StrOpt::Edns && !is_edns_word(&value.trim().to_ascii_lowercase()) {
-        return Err(OptionError::Malformed);
+    let words: &[&str] = match opt {
+        StrOpt::Edns => &["", "auto", "yes", "no"],
+        StrOpt::Downgrade => &["", "never", "on_absence", "always"],
+        StrOpt::FamilyOrder => &["", "as_flags", "interleave"],
+        _ => return Ok(()),
+    };
+    match words.contains(&&*value.trim().to_ascii_lowercase()) {
+        true => Ok(()),
+        false => Err(OptionError::Malformed),
     }
-    let is_downgrade = |word: &str| ["", "never", "on_absence", "always"].contains(&word);
-    if opt == StrOpt::Downgrade && !is_downgrade(&value.trim().to_ascii_lowercase()) {
-        return Err(OptionError::Malformed);
-    }
-    Ok(())
 }
 
 fn set_text(opt: StrOpt, value: &str) -> Result<(), OptionError> {

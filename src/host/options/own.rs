@@ -17,6 +17,10 @@ pub enum ExtraOpt {
     FallbackOnFailure,
     /// `dns_sips_naptr`: 1 = NAPTR (`SIPS+D2T`) is asked for TLS without a port, too.
     SipsNaptr,
+    /// `dns_rotate`: 1 = calls begin in turn with each address of a set.
+    Rotate,
+    /// `dns_transaction_seed`: 1 = inside Kamailio what is drawn for a request follows from its transaction.
+    TransactionSeed,
     /// `dns_stale_ttl`, s: how long after its expiry an entry may still be served (RFC 8767); 0 = never.
     StaleTtl,
     /// `dns_stale_recent`, s: for so long after its expiry an entry is served stale at once, while refreshed.
@@ -70,6 +74,12 @@ pub enum StandaloneOpt {
 }
 
 impl Descriptor {
+    /// True when request flags follow from it: each process has to be told of a change.
+    #[must_use]
+    pub(crate) fn makes_flags(&self) -> bool {
+        matches!(self.place, Place::Text(_) | Place::Extra(ExtraOpt::Rotate))
+    }
+
     /// The name in Kamailio's group `dns`: without the leading `dns_`, unless a digit would come first,
     /// which no name there may begin with.
     #[must_use]
@@ -110,10 +120,12 @@ pub enum StrOpt {
     Edns,
     /// `dns_downgrade`: from a secure transport to a clear one: `never`, `on_absence` (also empty), `always`.
     Downgrade,
+    /// `dns_family_order`: the addresses of a host with both families: `as_flags` (also empty), `interleave`.
+    FamilyOrder,
 }
 
 /// Number of text options of our own.
-pub(crate) const STRING_OPTIONS: usize = StrOpt::Downgrade as usize + 1;
+pub(crate) const STRING_OPTIONS: usize = StrOpt::FamilyOrder as usize + 1;
 
 const fn number(
     name: &'static str,
@@ -182,6 +194,18 @@ pub(super) static OWN: &[Descriptor] = &[
         ExtraOpt::SipsNaptr,
         0,
         "look up NAPTR records (SIPS+D2T) for TLS without a port, too",
+    ),
+    switch(
+        "dns_rotate",
+        ExtraOpt::Rotate,
+        0,
+        "of several addresses calls use each in turn first, as rotate in resolv.conf does with servers",
+    ),
+    switch(
+        "dns_transaction_seed",
+        ExtraOpt::TransactionSeed,
+        0,
+        "in Kamailio Call-ID and CSeq say what dns_srv_lb and dns_rotate give a request (RFC 3263 section 4.4); read at start",
     ),
     number(
         "dns_stale_ttl",
@@ -324,5 +348,10 @@ pub(super) static OWN: &[Descriptor] = &[
         "dns_downgrade",
         StrOpt::Downgrade,
         "from a secure transport to a clear one: never, on_absence, always",
+    ),
+    text(
+        "dns_family_order",
+        StrOpt::FamilyOrder,
+        "addresses of hosts with IPv4 and IPv6: as_flags = one family, then the other; interleave = in turn (RFC 8305)",
     ),
 ];

@@ -11,10 +11,10 @@ use crate::cache::{EntryRef, RecordView};
 use crate::error::LookupError;
 use crate::host::options::{self, Opt};
 use crate::host::{clock, random};
-use crate::lookup::{self, family_order};
+use crate::lookup::{self, family_order, turns};
 use crate::rr::RecordType;
 
-use super::handle::{self, LookedUp, Watch, address_at_step, rows_of, usable_seed};
+use super::handle::{self, LookedUp, Watch, address_at_step, rows_of, turn, usable_seed};
 use super::naptr::{Candidate, Candidates};
 use super::security::Downgrade;
 use super::sip_uri::Destination;
@@ -89,14 +89,16 @@ pub struct Explanation {
 #[must_use]
 pub fn explain(destination: &Destination, request_flags: u32) -> Explanation {
     let lb = request_flags & flags::SRV_RR_LB != 0;
+    let rotates = request_flags & flags::ROTATE != 0;
     let mut words = Words {
         to: destination,
         flags: request_flags,
         // One draw for the whole search.
-        seed: if lb {
-            usable_seed(random::quick_u32().max(1))
-        } else {
-            0
+        start: match (lb, rotates) {
+            (true, _) => usable_seed(random::quick_u32().max(1)),
+            // The call's after this, which is not counted.
+            (false, true) => turn(turns::next(&destination.host)),
+            (false, false) => 0,
         },
         before: String::new(),
         naptr: None,
@@ -114,7 +116,7 @@ pub fn explain(destination: &Destination, request_flags: u32) -> Explanation {
 struct Words<'a> {
     to: &'a Destination,
     flags: u32,
-    seed: u32,
+    start: u32,
     /// What the cache held of what is being looked up.
     before: String,
     /// The records whose candidates are being tried.
@@ -167,7 +169,7 @@ impl Words<'_> {
             has_naptr_slot: true,
             ..Cursor::default()
         };
-        cursor.tried = u64::from(self.seed);
+        cursor.tried = u64::from(self.start);
         let given = self.to.transport.map_or(0, |transport| transport as u8);
         let (to, request_flags) = (self.to, self.flags);
         let mut lines = Vec::new();
@@ -303,7 +305,7 @@ impl Words<'_> {
             }
         }
         if entry.record_count() > 1 {
-            let line = match self.seed {
+            let line = match self.flags & flags::SRV_RR_LB {
                 0 => "dns_srv_lb=no: by priority, within one priority the heavier first",
                 _ => {
                     "dns_srv_lb=yes: by priority, within one priority drawn by weight; this is one draw"
@@ -343,19 +345,37 @@ impl Words<'_> {
         if let Ok(entry) = found {
             let now = clock::now_ticks();
             let list: Vec<_> = (0..entry.record_count())
-                .filter_map(|step| address_at_step(entry, step, self.seed))
+                .filter_map(|step| address_at_step(entry, step, self.start))
                 .filter_map(|index| entry.usable_address(index, now))
                 .map(|address| address.to_string())
                 .collect();
             let _ = write!(line, " -> {}", list.join(", "));
         }
         self.say(depth, Subject::Address, line);
+        if let Ok(entry) = found {
+            self.turns(depth, entry);
+        }
         if let (first, None) = family_order(self.flags) {
             let (family, options) = match first {
                 RecordType::A => ("AAAA", "dns_try_ipv6, dns_cache_flags"),
                 _ => ("A", "dns_cache_flags"),
             };
             self.say(depth, Subject::Option, format!("no {family}: {options}"));
+        }
+    }
+
+    /// Which options say in what order addresses are used.
+    fn turns(&mut self, depth: usize, entry: &EntryRef) {
+        if entry.record_count() > 1
+            && self.flags & (flags::SRV_RR_LB | flags::ROTATE) == flags::ROTATE
+        {
+            let line = "dns_rotate=yes: calls begin in turn with each address; this is the next call's order";
+            self.say(depth, Subject::Option, line);
+        }
+        let (first, second) = family_order(self.flags);
+        if self.flags & flags::INTERLEAVE != 0 && second.is_some() && entry.rtype() != first {
+            let line = "dns_family_order=interleave: addresses of the two families in turn (RFC 8305 section 4)";
+            self.say(depth, Subject::Option, line);
         }
     }
 

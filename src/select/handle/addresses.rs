@@ -9,10 +9,11 @@ use std::net::IpAddr;
 
 use super::reasons::seconds_left;
 use super::{Search, address_at_step, record_at_step};
-use crate::cache::RecordView;
+use crate::cache::{EntryRef, RecordView};
 use crate::host::clock;
 use crate::lookup::{self, Peeked, Source, family_allowed, family_order};
 use crate::rr::{RecordType, parse_literal};
+use crate::select::flags::INTERLEAVE;
 use crate::select::security::Nothing;
 use crate::select::tree::{Event, Named, Records as _};
 
@@ -25,6 +26,9 @@ pub(super) const AFTER_FIRST_FAMILY: u8 = FIRST_FAMILY + 1;
 const LAST_FAMILY: u8 = 254;
 /// As [`LAST_FAMILY`], and the caller wants the next address.
 pub(super) const AFTER_LAST_FAMILY: u8 = LAST_FAMILY + 1;
+
+/// Addresses of a host that are given in turn, at most: positions are octets.
+const IN_TURN: usize = u8::MAX as usize;
 
 /// Whether the cursor has to hold the address entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,26 +92,32 @@ impl Search<'_> {
         let (entry, source) = self.look_up(host, family, named, None)?;
         self.cursor.a = Some(entry);
         self.cursor.ip_no = 0;
-        let address = self.address_from_entry(source).ok_or(Nothing::Absent);
-        if address.is_err() {
-            self.cursor.a = None;
+        let address = self.address_from_entry(source);
+        match &self.cursor.a {
+            _ if address.is_none() => self.cursor.a = None,
+            // Those that can be used are counted.
+            Some(entry) if self.other_in_turn(entry).is_some() => self.cursor.ip_no = 0,
+            _ => {}
         }
-        address
+        address.ok_or(Nothing::Absent)
     }
 
-    /// True when the caller wants to see the entry, too.
+    /// True when the caller wants to see the entry, too, or the entry has to lead on.
     fn keeps_addresses(&self) -> bool {
-        self.whole_set || self.reason.is_some() || self.watch.is_some()
+        self.whole_set
+            || self.reason.is_some()
+            || self.watch.is_some()
+            || self.flags & INTERLEAVE != 0
     }
 
     /// The address at the cursor, or the next usable one behind it.
     fn address_from_entry(&mut self, source: Source) -> Option<IpAddr> {
         let entry = self.cursor.a.as_ref()?;
         let now = clock::now_ticks();
-        let seed = self.cursor.seed();
+        let start = self.cursor.start();
         let first = usize::from(self.cursor.ip_no);
         let (step, index, address) = (first..entry.record_count()).find_map(|step| {
-            let index = address_at_step(entry, step, seed)?;
+            let index = address_at_step(entry, step, start)?;
             Some((step, index, entry.usable_address(index, now)?))
         })?;
         // Sets are capped below 255, so the caller's addition cannot wrap.
@@ -119,31 +129,82 @@ impl Search<'_> {
         Some(address)
     }
 
-    /// The next address of the entry at hand, then those of the other family. When there is none, the
-    /// entry is let go, but for the last one of a search without SRV records: without it a cursor at the
+    /// The other family than the entry's, where the two come in turn.
+    fn other_in_turn(&self, entry: &EntryRef) -> Option<RecordType> {
+        let (first, second) = family_order(self.flags);
+        let second = second.filter(|_| self.flags & INTERLEAVE != 0)?;
+        Some(if entry.rtype() == first {
+            second
+        } else {
+            first
+        })
+    }
+
+    /// The address at a place among those of both families in turn (RFC 8305 section 4); the cursor then holds the entry
+    /// that has it. `held` is the one that it held so far, `other` the type of the other.
+    fn address_in_turn(&mut self, held: &EntryRef, other: RecordType, place: u8) -> Option<IpAddr> {
+        let found = match place {
+            1 => self.look_up(held.name(), other, Named::ByRecord, None).ok(),
+            // Who watches has seen it.
+            _ => lookup::absolute_entry(held.name(), other, self.flags).ok(),
+        };
+        let other = found.as_ref().map(|(entry, _)| entry);
+        let sets = match held.rtype() == family_order(self.flags).0 {
+            true => [Some(held), other],
+            false => [other, Some(held)],
+        };
+        let (start, now) = (self.cursor.start(), clock::now_ticks());
+        let usable = sets.map(|set| {
+            let entries = set.into_iter();
+            let steps =
+                entries.flat_map(|set| (0..set.record_count()).map(move |step| (set, step)));
+            steps.filter_map(|(set, step)| {
+                let index = address_at_step(set, step, start)?;
+                Some((set, index, set.usable_address(index, now)?))
+            })
+        });
+        let (entry, index, address) = in_turn(usable).take(IN_TURN).nth(place.into())?;
+        let ttl = seconds_left(entry, index);
+        self.cursor.a = Some(entry.clone());
+        self.cursor.ip_no = place;
+        self.note_address(entry.name(), address, ttl, Source::Cache);
+        Some(address)
+    }
+
+    /// The next address of the entry at hand, then those of the other family, or those of both in turn. When there is
+    /// none, the entry is let go, but for the last one of a search without SRV records: without it a cursor at the
     /// end would look like a new one.
     pub(super) fn next_address(&mut self) -> Option<IpAddr> {
-        if let Some(address) = self.address_from_entry(Source::Cache) {
+        let other = self.cursor.a.as_ref().and_then(|a| self.other_in_turn(a));
+        if other.is_none()
+            && let Some(address) = self.address_from_entry(Source::Cache)
+        {
             return Some(address);
         }
         let entry = self.cursor.a.take()?;
         let place = std::mem::take(&mut self.cursor.ip_no);
+        let found = match other {
+            Some(other) => self.address_in_turn(&entry, other, place),
+            None => self.address_of_second(&entry),
+        };
+        if found.is_none() && self.cursor.srv.is_none() {
+            self.cursor.a = Some(entry);
+            // The caller's addition must not wrap.
+            self.cursor.ip_no = place.min(u8::MAX - 1);
+        }
+        found
+    }
+
+    /// The first address of the family that comes second, behind those of an entry.
+    fn address_of_second(&mut self, entry: &EntryRef) -> Option<IpAddr> {
         let (first, second) = family_order(self.flags);
         let hold = match self.cursor.srv {
             Some(_) => Hold::Sets,
             None => Hold::Always,
         };
-        let found = second
-            .filter(|_| entry.rtype() == first)
-            .and_then(|family| {
-                self.take_addresses(entry.name(), family, Named::ByRecord, hold)
-                    .ok()
-            });
-        if found.is_none() && self.cursor.srv.is_none() {
-            self.cursor.a = Some(entry);
-            self.cursor.ip_no = place;
-        }
-        found
+        let family = second.filter(|_| entry.rtype() == first)?;
+        self.take_addresses(entry.name(), family, Named::ByRecord, hold)
+            .ok()
     }
 
     /// As [`Self::next_address`] where no entry is held: the other family of the SRV target in use, or,
@@ -168,6 +229,18 @@ impl Search<'_> {
         self.cursor.srv = Some(entry);
         found
     }
+}
+
+/// What two lists give in turn; when the one is over, the rest of the other.
+fn in_turn<T>([mut first, mut second]: [impl Iterator<Item = T>; 2]) -> impl Iterator<Item = T> {
+    let mut is_firsts = false;
+    std::iter::from_fn(move || {
+        is_firsts = !is_firsts;
+        match is_firsts {
+            true => first.next().or_else(|| second.next()),
+            false => second.next().or_else(|| first.next()),
+        }
+    })
 }
 
 /// How the cursor says that the single address of a family was given.

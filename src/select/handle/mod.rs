@@ -15,8 +15,8 @@ use std::net::IpAddr;
 use crate::cache::{Cache, EntryRef, RecordView, SrvPlace};
 use crate::error::LookupError;
 use crate::host::metrics::{self, Metric};
-use crate::host::{clock, random};
-use crate::lookup::{self, Others, Source};
+use crate::host::{clock, random, transaction};
+use crate::lookup::{self, Others, Source, turns};
 use crate::rr::{MAX_RRSET_RECORDS, RecordType};
 
 use super::naptr::{Candidate, Candidates, NaptrRow};
@@ -26,7 +26,7 @@ use super::tree::{
 };
 use super::{Cursor, Position, Reason, SelectError, Transport, flags, srv};
 use addresses::Hold;
-pub use place::usable_seed;
+pub use place::{turn, usable_seed};
 
 const TRANSPORT_MASK: u8 = 7;
 const CANDIDATE_SHIFT: u8 = 3;
@@ -192,6 +192,8 @@ pub(super) fn resolve_srv_name(
         whole_set: true,
         ..Search::of(cursor, request_flags)
     };
+    let start = start(search.cursor, srv_name, request_flags & !flags::SRV_RR_LB);
+    search.cursor.tried = start.into();
     let (set, found) = tree::by_srv_name(&mut search, srv_name, &Vec::new)?;
     search.at_srv(set, &found);
     Ok(found.address)
@@ -252,7 +254,7 @@ impl<'a> Search<'a> {
 
     fn first(&mut self, name: &[u8], wanted: Wanted) -> Result<Target, SelectError> {
         *self.cursor = Position {
-            tried: u64::from(seed(self.cursor, self.flags)),
+            tried: start(self.cursor, name, self.flags).into(),
             ..Position::default()
         };
         *self.naptr = None;
@@ -434,7 +436,7 @@ impl Records for Search<'_> {
         };
         self.cursor.proto = transport | (position as u8) << CANDIDATE_SHIFT;
         let hash = Cache::instance().map_or(0, |cache| cache.name_hash(set.entry.name()));
-        self.cursor.tried = u64::from(self.cursor.seed()) | u64::from(hash) << 32;
+        self.cursor.tried = u64::from(self.cursor.start()) | u64::from(hash) << 32;
         self.note_naptr(&set.entry, candidate.index.into(), set.source);
         *self.naptr = Some(set.entry);
     }
@@ -509,8 +511,19 @@ fn given(target: Target, port: Option<&mut u16>, proto: Option<&mut u8>) -> IpAd
 fn seed(cursor: &Position, request_flags: u32) -> u32 {
     match cursor.seed() {
         _ if request_flags & flags::SRV_RR_LB == 0 => 0,
-        0 => usable_seed(random::quick_u32().max(1)),
+        0 => usable_seed(transaction::current().unwrap_or_else(|| random::quick_u32().max(1))),
         set => set,
+    }
+}
+
+/// What stands in the place of the seed of a search that begins: a seed, or with `dns_rotate` a number where there is
+/// none.
+fn start(cursor: &Position, name: &[u8], request_flags: u32) -> u32 {
+    match (seed(cursor, request_flags), cursor.start()) {
+        (0, _) if request_flags & flags::ROTATE == 0 => 0,
+        (0, 0) => turn(turns::take(name)),
+        (0, set) => turn(set),
+        (seed, _) => seed,
     }
 }
 
@@ -582,19 +595,17 @@ fn drawn<const ROOM: usize>(entry: &EntryRef, step: usize, seed: u32) -> Option<
     Some(Drawn { index, place })
 }
 
-/// Position of the address that is used as number `step`.
+/// Position of the address that is used as number `step`, see [`Position::start`]. What is no 0 stands for the same
+/// address wherever the latest answer began.
 #[inline(never)]
-pub(super) fn address_at_step(entry: &EntryRef, step: usize, seed: u32) -> Option<usize> {
-    match (seed, entry.record_count()) {
+pub(super) fn address_at_step(entry: &EntryRef, step: usize, start: u32) -> Option<usize> {
+    match (start, entry.record_count()) {
         (_, count) if step >= count => None,
         (0, _) | (_, 1) => Some(step),
-        (_, count) => Some(turned(entry, step, seed, count)),
+        (_, count) => {
+            let drawn = || srv::first_address(count, start, entry.rtype().0);
+            let first = place::number_of(start).unwrap_or_else(drawn);
+            Some(entry.turned(first, step))
+        }
     }
-}
-
-/// As [`address_at_step`], for several addresses and a seed. The seed stands for the same address wherever the
-/// latest answer began.
-fn turned(entry: &EntryRef, step: usize, seed: u32, count: usize) -> usize {
-    let first = srv::first_address(count, seed, entry.rtype().0);
-    (entry.least_address() + first + step) % count
 }

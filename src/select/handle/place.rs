@@ -9,8 +9,10 @@ use crate::select::Position;
 
 /// Set in a seed that is none, but progress.
 const MARK: u32 = 1 << 31;
+/// Set in a seed that is none, but the number of a call that begins in turn with each address of a set.
+const TURN: u32 = 1 << 30;
 const NEXT_SHIFT: u32 = SrvPlace::NUMBERS.trailing_zeros();
-const _: () = assert!(SrvPlace::NUMBERS.is_power_of_two() && 2 * NEXT_SHIFT < 31);
+const _: () = assert!(SrvPlace::NUMBERS.is_power_of_two() && 2 * NEXT_SHIFT < 30);
 
 /// The record in use, and the next in stored order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,14 +57,27 @@ impl Kept {
     }
 }
 
-/// A seed as a caller chose it, without what would make it look like progress; stays 0 or not 0.
+/// A seed as a caller chose it, without what would make it look like something else; stays 0 or not 0.
 #[inline]
 #[must_use]
 pub fn usable_seed(seed: u32) -> u32 {
-    match seed & !MARK {
+    match seed & !(MARK | TURN) {
         0 => u32::from(seed != 0),
         seed => seed,
     }
+}
+
+/// What stands in the place of a seed for a call with that number.
+#[inline]
+#[must_use]
+pub fn turn(number: u32) -> u32 {
+    number & !MARK | TURN
+}
+
+/// The number of a call, given what stands in the place of its seed.
+#[inline]
+pub(super) fn number_of(start: u32) -> Option<usize> {
+    (start & TURN != 0).then_some((start & !TURN) as usize)
 }
 
 impl Position {
@@ -71,8 +86,19 @@ impl Position {
     #[inline]
     pub fn seed(&self) -> u32 {
         match self.tried as u32 {
-            word if word & MARK != 0 => 0,
+            word if word >= TURN => 0,
             seed => seed,
+        }
+    }
+
+    /// What decides where sets of addresses are begun: a seed, or the number of a call, see [`turn`]. 0 = as they are
+    /// stored.
+    #[must_use]
+    #[inline]
+    pub fn start(&self) -> u32 {
+        match self.tried as u32 {
+            word if word & MARK != 0 => 0,
+            start => start,
         }
     }
 
@@ -103,7 +129,7 @@ impl Position {
     /// Has positions alone count; to be called before any of them, or the entry, is changed.
     #[inline]
     pub(super) fn forget_progress(&mut self) {
-        self.tried = self.tried & !u64::from(u32::MAX) | u64::from(self.seed());
+        self.tried = self.tried & !u64::from(u32::MAX) | u64::from(self.start());
     }
 }
 

@@ -14,6 +14,13 @@ use crate::rr::{MAX_NAME_OCTETS, RecordType, may_be_literal};
 use crate::select::naptr::{self, Asked, best, ranked};
 use crate::select::{Position, Transport, flags, protocols};
 
+/// True when IPv4 addresses come first, in the order of their set.
+#[inline(always)]
+fn is_plain(request_flags: u32) -> bool {
+    use flags::{INTERLEAVE, IPV6_FIRST, IPV6_ONLY, ROTATE};
+    request_flags & (IPV6_ONLY | IPV6_FIRST | ROTATE | INTERLEAVE) == 0
+}
+
 /// Result of a quick step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Quick {
@@ -62,7 +69,7 @@ fn try_first(
     if matches!(name, [] | [.., b'.'])
         || name.len() > MAX_NAME_OCTETS
         || may_be_literal(name)
-        || family_order(request_flags).0 != RecordType::A
+        || !is_plain(request_flags)
     {
         return None;
     }
@@ -228,10 +235,13 @@ fn next_address(cursor: &mut Position, request_flags: u32) -> Quick {
     let Some(entry) = cursor.a.as_ref() else {
         return Quick::Look;
     };
+    if request_flags & flags::INTERLEAVE != 0 {
+        return Quick::Look;
+    }
     let step = usize::from(cursor.ip_no);
-    let index = match cursor.seed() {
+    let index = match cursor.start() {
         0 => Some(step).filter(|&step| step < entry.record_count()),
-        seed => address_at_step(entry, step, seed),
+        start => address_at_step(entry, step, start),
     };
     if let Some(index) = index {
         return match entry.usable_ipv4(index, clock::now_ticks()) {
@@ -255,7 +265,7 @@ fn next_address(cursor: &mut Position, request_flags: u32) -> Quick {
 #[inline]
 fn next_of_srv(cursor: &mut Position, request_flags: u32) -> Quick {
     let step = cursor.srv_no;
-    let (first, second) = family_order(request_flags);
+    let (_, second) = family_order(request_flags);
     match cursor.ip_no {
         0 | 1 | AFTER_LAST_FAMILY => {}
         AFTER_FIRST_FAMILY if second.is_none_or(|family| lacks(cursor, family)) => {
@@ -292,15 +302,18 @@ fn next_of_srv(cursor: &mut Position, request_flags: u32) -> Quick {
     if may_be_literal(target.name()) {
         return Quick::Look;
     }
-    let Some(address) = lookup::peek_ipv4(&target, first) else {
+    if !is_plain(request_flags) {
+        return Quick::Look;
+    }
+    let Some(address) = lookup::peek_ipv4(&target, RecordType::A) else {
         return Quick::Look;
     };
-    let progress = (cursor.seed() == 0).then(|| Progress::at(entry, place));
+    let progress = (cursor.start() == 0).then(|| Progress::at(entry, place));
     if let Some(progress) = progress {
         cursor.keep(progress.word());
     }
     cursor.srv_no = step.saturating_add(1);
-    cursor.ip_no = given_mark(first, request_flags);
+    cursor.ip_no = given_mark(RecordType::A, request_flags);
     cursor.port = port;
     Quick::Target(QuickTarget {
         address,
