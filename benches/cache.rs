@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 
 use divan::{Bencher, black_box};
 use kamailio_dns::cache::{
-    AddressSet, Cache, Conflict, Draft, DraftData, DraftRecord, FirstAddress,
+    Cache, Conflict, Draft, DraftData, DraftRecord, FirstAddress, HostCopy, Seen,
 };
 use kamailio_dns::rr::{RData, RecordType};
 
@@ -45,7 +45,7 @@ fn put(cache: &Cache, i: usize) {
     let _full = cache.insert(&draft, Conflict::Replace, NOW);
 }
 
-fn first(cache: &Cache, name: &[u8]) -> FirstAddress {
+fn first(cache: &Cache, name: &[u8]) -> Seen<FirstAddress> {
     cache.first_address(&cache.hashed(name), RecordType::A, NOW)
 }
 
@@ -58,10 +58,10 @@ fn first_address_of_one_hot_name(bencher: Bencher<'_, '_>) {
 #[divan::bench]
 fn all_addresses_of_one_hot_name(bencher: Bencher<'_, '_>) {
     let cache = fill(1);
-    let mut set = AddressSet::default();
+    let mut set = HostCopy::EMPTY;
     bencher.bench_local(move || {
-        cache.copy_addresses(
-            black_box(b"host000000.example.o"),
+        cache.copy_host(
+            &cache.hashed(black_box(b"host000000.example.o")),
             RecordType::A,
             NOW,
             &mut set,

@@ -8,7 +8,7 @@ mod support;
 
 use std::time::Duration;
 
-use kamailio_dns::cache::{Cache, EntryRef, FirstAddress, NegativeKind, Setting};
+use kamailio_dns::cache::{Cache, EntryRef, FirstAddress, NegativeKind, Seen, Setting};
 use kamailio_dns::host::{clock, options};
 use kamailio_dns::lookup;
 use kamailio_dns::rr::RecordType;
@@ -41,7 +41,7 @@ fn is_there(cache: &Cache, name: &str) -> bool {
         let qname = cache.hashed(name.as_bytes());
         cache.first_address(&qname, RecordType::A, clock::now_ticks())
     };
-    (0..2).any(|_| matches!(look(), FirstAddress::Address { .. }))
+    (0..2).any(|_| matches!(look(), Seen::Found(FirstAddress { .. })))
 }
 
 /// Children that flood, and one that uses the hot names; gives how many hot names were missed in all and

@@ -7,7 +7,7 @@ mod support;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use kamailio_dns::cache::{AddressSet, Cache, Probe, RecordView};
+use kamailio_dns::cache::{Cache, HostCopy, RecordView, Seen};
 use kamailio_dns::rr::{RData, RecordType};
 use support::neighbours::{address, is_whole};
 use support::set::Set;
@@ -105,19 +105,19 @@ fn write_for_ever(cache: &Cache, seed: u64) {
 fn read_for(cache: &Cache, seed: u64, time: Duration) {
     let mut state = seed;
     let start = Instant::now();
-    let mut set = AddressSet::default();
+    let mut set = HostCopy::EMPTY;
     let mut hits = 0_u64;
     // On a busy machine the writers come later than that.
     let patience = Duration::from_secs(10);
     while start.elapsed() < time || (hits == 0 && start.elapsed() < patience) {
         for _ in 0..1000 {
             let name = name(random(&mut state) % NAMES);
-            if cache.copy_addresses(name.as_bytes(), RecordType::A, NOW, &mut set)
-                == Probe::Addresses
+            if cache.copy_host(&cache.hashed(name.as_bytes()), RecordType::A, NOW, &mut set)
+                == Seen::Found(())
             {
-                assert!(!set.as_slice().is_empty());
-                let addresses = set.as_slice().iter().filter_map(|address| match address {
-                    IpAddr::V4(address) => Some(*address),
+                assert!(!set.list().is_empty());
+                let addresses = set.list().into_iter().filter_map(|address| match address {
+                    IpAddr::V4(address) => Some(address),
                     IpAddr::V6(_) => None,
                 });
                 assert!(is_whole(addresses), "torn: {set:?}");

@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use kamailio_dns::cache::{AddressSet, Cache, NegativeKind, Probe, RecordView, Setting};
+use kamailio_dns::cache::{Cache, HostCopy, NegativeKind, RecordView, Seen, Setting};
 use kamailio_dns::rr::{RData, RecordType};
 use kamailio_dns::shm::kill_point::{self, KillPoint};
 use support::children::{SharedNumbers, kill, spawn, wait};
@@ -98,22 +98,27 @@ fn work(cache: &Cache, limits: [usize; 2], seed: u64, steps: u32) {
 /// Reads until told to stop; what is read must be whole, and permanent names must be there.
 fn read(cache: &Cache, stop: SharedNumbers, seed: u64) {
     let mut draw = Draw(seed);
-    let mut set = AddressSet::default();
+    let mut set = HostCopy::EMPTY;
     while stop.get(0) == 0 {
         for _ in 0..200 {
             let i = draw.next(NAMES);
             let wanted = name(i);
             let now = START;
-            let probe = cache.copy_addresses(wanted.as_bytes(), RecordType::A, now, &mut set);
-            if probe == Probe::Addresses {
-                let addresses = set.as_slice().iter().filter_map(|address| match address {
-                    IpAddr::V4(address) => Some(*address),
+            let probe = cache.copy_host(
+                &cache.hashed(wanted.as_bytes()),
+                RecordType::A,
+                now,
+                &mut set,
+            );
+            if probe == Seen::Found(()) {
+                let addresses = set.list().into_iter().filter_map(|address| match address {
+                    IpAddr::V4(address) => Some(address),
                     IpAddr::V6(_) => None,
                 });
                 assert!(is_whole(addresses), "torn: {set:?}");
             }
             if i < PERMANENT {
-                assert_eq!(set.as_slice().first(), Some(&address(i, 0).into()));
+                assert_eq!(set.list().first(), Some(&address(i, 0).into()));
             }
             if let Some(entry) = cache.acquire_any_age(wanted.as_bytes(), RecordType::A) {
                 let addresses = entry.records().filter_map(|record| match record {

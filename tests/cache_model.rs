@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr};
 
 use kamailio_dns::cache::{
-    AddressSet, Cache, Conflict, EntryRef, FirstAddress, InsertError, NegativeKind, Probe,
+    Cache, Conflict, EntryRef, FirstAddress, HostCopy, InsertError, NegativeKind, Seen,
 };
 use kamailio_dns::rr::{RData, RecordType};
 use proptest::prelude::*;
@@ -117,36 +117,40 @@ fn apply(model: &mut HashMap<u8, Model>, name: u8, new: Model, conflict: Conflic
 }
 
 fn check(cache: &Cache, model: &HashMap<u8, Model>, now: u32) {
-    let mut set = AddressSet::default();
+    let mut set = HostCopy::EMPTY;
     for name in 0..12 {
-        let probe = cache.copy_addresses(&text(name, true), RecordType::A, now, &mut set);
+        let probe = cache.copy_host(
+            &cache.hashed(&text(name, true)),
+            RecordType::A,
+            now,
+            &mut set,
+        );
         match model
             .get(&name)
             .filter(|m| m.permanent || !past(m.expire, now))
         {
-            None => assert_eq!(probe, Probe::Miss, "{name}"),
+            None => assert_eq!(probe, Seen::Miss, "{name}"),
             Some(Model {
                 negative: Some(kind),
                 ..
-            }) => assert_eq!(probe, Probe::Negative(*kind)),
+            }) => assert_eq!(probe, Seen::Negative(*kind)),
             Some(wanted) => {
-                assert_eq!(probe, Probe::Addresses);
+                assert_eq!(probe, Seen::Found(()));
                 let wanted: Vec<_> = wanted
                     .addresses
                     .iter()
-                    .take(AddressSet::CAPACITY)
+                    .take(HostCopy::CAPACITY)
                     .map(|a| IpAddr::V4(*a))
                     .collect();
-                assert_eq!(set.as_slice(), wanted);
+                assert_eq!(set.list(), wanted);
                 let other_case = text(name, false);
                 let first = cache.first_address(&cache.hashed(&other_case), RecordType::A, now);
-                let expected =
-                    wanted
-                        .first()
-                        .map_or(FirstAddress::Miss, |address| FirstAddress::Address {
-                            address: (*address).into(),
-                            alone: wanted.len() == 1,
-                        });
+                let expected = wanted.first().map_or(Seen::Miss, |address| {
+                    Seen::Found(FirstAddress {
+                        address: (*address).into(),
+                        alone: wanted.len() == 1,
+                    })
+                });
                 assert_eq!(first, expected);
             }
         }

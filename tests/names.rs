@@ -17,7 +17,7 @@ use std::net::IpAddr;
 use kamailio_dns::cache::{Cache, HostCopy};
 use kamailio_dns::error::LookupError;
 use kamailio_dns::host::clock::{advance_for_tests, now_ticks};
-use kamailio_dns::lookup::{self, Copied, RecordEdit, refresh::Refresher};
+use kamailio_dns::lookup::{self, Peeked, RecordEdit, refresh::Refresher};
 use kamailio_dns::rr::RecordType;
 use kamailio_dns::select::{Cursor, SelectError, handle};
 use support::children::{all_end_well, spawn};
@@ -88,7 +88,7 @@ fn targets(name: &str, port: u16, flags: u32) -> Result<Vec<IpAddr>, SelectError
             Err(error) if found.is_empty() => return Err(error),
             Err(_) => return Ok(found),
         }
-        if !handle::advance(&mut cursor) {
+        if !cursor.advance() {
             return Ok(found);
         }
     }
@@ -668,7 +668,7 @@ fn the_winner_of_one_family_is_not_that_of_both() {
         let mut copy = HostCopy::EMPTY;
         assert_eq!(
             lookup::copy_host(b"pbx.office", flags, &mut copy),
-            Copied::Look,
+            Peeked::Look,
             "{flags}"
         );
     }

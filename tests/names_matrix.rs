@@ -19,7 +19,7 @@ use std::net::IpAddr;
 use kamailio_dns::cache::{Cache, EntryRef, HostCopy, RecordView};
 use kamailio_dns::error::LookupError;
 use kamailio_dns::host::clock::advance_for_tests;
-use kamailio_dns::lookup::{self, Copied, RecordEdit, refresh, uncached};
+use kamailio_dns::lookup::{self, Peeked, RecordEdit, refresh, uncached};
 use kamailio_dns::rr::RecordType;
 use support::{A, AAAA, Reply, Rr, Setup};
 
@@ -200,7 +200,7 @@ fn ask(kind: Kind, flags: u32) -> Vec<Found> {
     }
     let mut copy = HostCopy::EMPTY;
     match lookup::copy_host(kind.text().as_bytes(), flags, &mut copy) {
-        Copied::Found => {
+        Peeked::Found(()) => {
             let expected = expected.expect("addresses");
             assert_eq!(
                 copy.addresses().len(),
@@ -209,9 +209,9 @@ fn ask(kind: Kind, flags: u32) -> Vec<Found> {
             );
             assert_eq!(copy.is_ipv6(), expected.iter().all(IpAddr::is_ipv6));
         }
-        Copied::Absent => assert_eq!(expected, None, "{kind:?} {flags}"),
+        Peeked::Absent => assert_eq!(expected, None, "{kind:?} {flags}"),
         // It has to be looked up, which was done.
-        Copied::Look => {}
+        Peeked::Look => {}
     }
     found
 }

@@ -1,9 +1,12 @@
 //! Whole answers copied out of the cache without a reference: a host with its addresses, an SRV target.
 
+use std::net::IpAddr;
+
 use crate::rr::{MAX_NAME_OCTETS, PlainIp, RecordType};
 
+use super::read::nothing_to_read;
 use super::view::View;
-use super::{Cache, HashedName, Probe, layout};
+use super::{Cache, HashedName, Seen, layout};
 
 /// A host and its addresses, all of one family, in memory of the caller's.
 #[derive(Clone, Debug)]
@@ -48,6 +51,18 @@ impl HostCopy {
             .unwrap_or_default()
     }
 
+    /// The same as values.
+    #[must_use]
+    pub fn list(&self) -> Vec<IpAddr> {
+        let octets = self.octets.iter().take(self.count.into());
+        octets
+            .map(|octets| match (self.ipv6, octets) {
+                (false, [a, b, c, d, ..]) => [*a, *b, *c, *d].into(),
+                (true, octets) => (*octets).into(),
+            })
+            .collect()
+    }
+
     /// One host with one IPv4 address; false when the name is too long.
     #[inline]
     pub fn set_single(&mut self, name: &[u8], address: u32) -> bool {
@@ -83,24 +98,17 @@ const SRV_HEAD: usize = 3;
 impl Cache {
     /// Copies a host's addresses of one type (A or AAAA) and its name as the cache spells it.
     ///
-    /// `Addresses` when there is at least one live one. `Miss` and `Alias` as for
-    /// [`Self::copy_addresses`], `Miss` also when all records but not the entry are expired.
+    /// `Found` when there is at least one live one; `Miss` also when all records but not the entry are expired.
     pub fn copy_host(
         &self,
         qname: &HashedName<'_>,
         qtype: RecordType,
         now: u32,
         out: &mut HostCopy,
-    ) -> Probe {
-        let seen = self.look(qname, qtype, |view| {
-            if view.is_expired(now) {
-                return Probe::Miss;
-            }
-            if view.stamp(now) {
-                return Probe::Miss;
-            }
-            if view.is_negative() {
-                return Probe::Negative(view.negative_kind());
+    ) -> Seen<()> {
+        self.see(qname, qtype, now, |view| {
+            if let Some(seen) = nothing_to_read(view, now) {
+                return seen;
             }
             // A disturbed attempt starts over.
             out.count = 0;
@@ -111,16 +119,11 @@ impl Cache {
                 }
             }
             if out.count == 0 {
-                Probe::Miss
+                Seen::Miss
             } else {
-                Probe::Addresses
+                Seen::Found(())
             }
-        });
-        match seen {
-            Some(probe) if probe != Probe::Miss => probe,
-            _ if self.alias_exists(qname, now) => Probe::Alias,
-            _ => Probe::Miss,
-        }
+        })
     }
 
     /// Offers port and target of the SRV record that comes first in stored order, if it is live. The target is empty
@@ -203,7 +206,7 @@ mod tests {
             put(cache, &name, RecordType::A, &addresses);
             let asked = name.to_ascii_uppercase();
             let probe = cache.copy_host(&cache.hashed(&asked), RecordType::A, NOW, &mut copy);
-            assert_eq!(probe, Probe::Addresses);
+            assert_eq!(probe, Seen::Found(()));
             assert_eq!(copy.name_with_nul(), [&name[..], &[0]].concat());
             assert_eq!(
                 copy.addresses().len(),
@@ -212,7 +215,7 @@ mod tests {
             assert!(!copy.is_ipv6());
         }
         let nothing = cache.copy_host(&cache.hashed(b"y"), RecordType::A, NOW, &mut copy);
-        assert_eq!(nothing, Probe::Miss);
+        assert_eq!(nothing, Seen::Miss);
     }
 
     #[test]

@@ -22,7 +22,7 @@ fn deny(cache: &Cache, name: &str, now: u32) -> Option<EntryRef> {
 
 fn found(cache: &Cache, name: &str, now: u32) -> bool {
     let seen = cache.first_address(&cache.hashed(name.as_bytes()), RecordType::A, now);
-    seen != FirstAddress::Miss
+    seen != Seen::Miss
 }
 
 /// Octets of the region that hold memory in truth, by the kernel's account.

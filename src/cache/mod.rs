@@ -49,7 +49,6 @@ mod tests;
 mod view;
 mod write;
 
-use std::net::{IpAddr, Ipv4Addr};
 use std::sync::atomic::AtomicPtr;
 
 use once_cell::sync::OnceCell;
@@ -140,77 +139,26 @@ pub enum InsertError {
     Busy,
 }
 
-/// Result of [`Cache::copy_addresses`].
+/// What a look at a name and type finds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Probe {
-    /// Nothing live is cached under the name and type.
-    Miss,
-    /// Addresses were copied.
-    Addresses,
+pub enum Seen<T> {
+    /// Live records.
+    Found(T),
     /// A live negative entry.
     Negative(NegativeKind),
     /// The name has no such entry but is an alias; look at the CNAME entry.
     Alias,
-}
-
-/// Result of [`Cache::first_address`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FirstAddress {
     /// Nothing live is cached under the name and type.
     Miss,
-    /// The first live address.
-    Address {
-        /// The address.
-        address: PlainIp,
-        /// The set has no other record, live or expired.
-        alone: bool,
-    },
-    /// A live negative entry.
-    Negative(NegativeKind),
-    /// The name has no such entry but is an alias; look at the CNAME entry.
-    Alias,
 }
 
-/// Addresses copied out of the cache: a small array on the caller's stack.
-#[derive(Clone, Copy, Debug)]
-pub struct AddressSet {
-    list: [IpAddr; Self::CAPACITY],
-    count: usize,
-}
-
-impl AddressSet {
-    /// Addresses that one set holds; further ones are left out.
-    pub const CAPACITY: usize = 16;
-
-    /// The addresses.
-    #[must_use]
-    pub fn as_slice(&self) -> &[IpAddr] {
-        self.list.get(..self.count).unwrap_or(&[])
-    }
-
-    /// Empties the set.
-    pub fn clear(&mut self) {
-        self.count = 0;
-    }
-
-    /// Adds one; false when the set is full.
-    pub fn push(&mut self, address: IpAddr) -> bool {
-        let Some(place) = self.list.get_mut(self.count) else {
-            return false;
-        };
-        *place = address;
-        self.count += 1;
-        true
-    }
-}
-
-impl Default for AddressSet {
-    fn default() -> Self {
-        Self {
-            list: [IpAddr::V4(Ipv4Addr::UNSPECIFIED); Self::CAPACITY],
-            count: 0,
-        }
-    }
+/// The first live address of a set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FirstAddress {
+    /// The address.
+    pub address: PlainIp,
+    /// The set has no other record, live or expired.
+    pub alone: bool,
 }
 
 /// Memory figures.

@@ -9,7 +9,7 @@ use super::hash::tag_of;
 use super::table::Bucket;
 use super::tables::TableWord;
 use super::view::View;
-use super::{AddressSet, Cache, EntryRef, FirstAddress, HashedName, Probe, layout, tables};
+use super::{Cache, EntryRef, FirstAddress, HashedName, Seen, layout, tables};
 use crate::host::clock::is_past;
 
 /// Reads that are disturbed by writers this often give up and report a miss. Each disturbance needs a
@@ -133,43 +133,6 @@ impl Cache {
         None
     }
 
-    /// Copies addresses (A or AAAA) out without writing to the entry, but for its coarse use stamp.
-    ///
-    /// Records that are expired are left out. At most [`AddressSet::CAPACITY`] are copied.
-    pub fn copy_addresses(
-        &self,
-        qname: &[u8],
-        qtype: RecordType,
-        now: u32,
-        out: &mut AddressSet,
-    ) -> Probe {
-        let qname = self.hashed(qname);
-        let seen = self.look(&qname, qtype, |view| {
-            // A disturbed attempt starts over.
-            out.clear();
-            if view.is_expired(now) {
-                return Probe::Miss;
-            }
-            if view.stamp(now) {
-                return Probe::Miss;
-            }
-            if view.is_negative() {
-                return Probe::Negative(view.negative_kind());
-            }
-            for index in 0..view.count() {
-                if !view.address(index, now).is_none_or(|a| out.push(a.into())) {
-                    break;
-                }
-            }
-            Probe::Addresses
-        });
-        match seen {
-            Some(probe) if probe != Probe::Miss => probe,
-            _ if self.alias_exists(&qname, now) => Probe::Alias,
-            _ => Probe::Miss,
-        }
-    }
-
     /// The first live address (A or AAAA) of a name, copied out without writing to the entry, but for
     /// its coarse use stamp.
     #[must_use]
@@ -178,15 +141,26 @@ impl Cache {
         qname: &HashedName<'_>,
         qtype: RecordType,
         now: u32,
-    ) -> FirstAddress {
-        let seen = self.look(qname, qtype, |view| match first_of(view, now) {
-            FirstAddress::Miss => later_address(view, now),
+    ) -> Seen<FirstAddress> {
+        self.see(qname, qtype, now, |view| match first_of(view, now) {
+            Seen::Miss => later_address(view, now),
             found => found,
-        });
-        match seen {
-            Some(found) if found != FirstAddress::Miss => found,
-            _ if self.alias_exists(qname, now) => FirstAddress::Alias,
-            _ => FirstAddress::Miss,
+        })
+    }
+
+    /// Reads the entry of a name and type with `read`; where that finds nothing, the name may be an alias.
+    #[inline(always)]
+    pub(super) fn see<T>(
+        &self,
+        qname: &HashedName<'_>,
+        qtype: RecordType,
+        now: u32,
+        read: impl FnMut(&View) -> Seen<T>,
+    ) -> Seen<T> {
+        match self.look(qname, qtype, read) {
+            None | Some(Seen::Miss) if self.alias_exists(qname, now) => Seen::Alias,
+            None => Seen::Miss,
+            Some(seen) => seen,
         }
     }
 
@@ -363,36 +337,42 @@ impl Cache {
     }
 }
 
+/// Notes the use of an entry that is to be read; what there is to say when it has no records to read.
+#[inline(always)]
+pub(super) fn nothing_to_read<T>(view: &View, now: u32) -> Option<Seen<T>> {
+    if view.is_expired(now) || view.stamp(now) {
+        return Some(Seen::Miss);
+    }
+    view.is_negative()
+        .then(|| Seen::Negative(view.negative_kind()))
+}
+
 /// What record 0 gives; `Miss` also when only a later record may be live.
 #[inline(always)]
-fn first_of(view: &View, now: u32) -> FirstAddress {
-    if view.is_expired(now) {
-        return FirstAddress::Miss;
-    }
-    if view.stamp(now) {
-        return FirstAddress::Miss;
-    }
-    if view.is_negative() {
-        return FirstAddress::Negative(view.negative_kind());
+fn first_of(view: &View, now: u32) -> Seen<FirstAddress> {
+    if let Some(seen) = nothing_to_read(view, now) {
+        return seen;
     }
     match view.address(0, now) {
-        Some(address) => FirstAddress::Address {
+        Some(address) => Seen::Found(FirstAddress {
             address,
             alone: view.count() == 1,
-        },
-        None => FirstAddress::Miss,
+        }),
+        None => Seen::Miss,
     }
 }
 
 /// The first address behind record 0 that is not expired.
 #[cold]
-fn later_address(view: &View, now: u32) -> FirstAddress {
+fn later_address(view: &View, now: u32) -> Seen<FirstAddress> {
     if view.is_expired(now) {
-        return FirstAddress::Miss;
+        return Seen::Miss;
     }
     let address = (1..view.count()).find_map(|index| view.address(index, now));
-    address.map_or(FirstAddress::Miss, |address| FirstAddress::Address {
-        address,
-        alone: false,
+    address.map_or(Seen::Miss, |address| {
+        Seen::Found(FirstAddress {
+            address,
+            alone: false,
+        })
     })
 }

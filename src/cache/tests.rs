@@ -37,12 +37,12 @@ fn negative(
     Set::absence(name, rtype, kind, ttl).put(cache, NOW)
 }
 
-fn first(cache: &Cache, name: &str, now: u32) -> (Probe, Option<IpAddr>) {
+fn first(cache: &Cache, name: &str, now: u32) -> (Seen<()>, Option<IpAddr>) {
     match cache.first_address(&cache.hashed(name.as_bytes()), RecordType::A, now) {
-        FirstAddress::Miss => (Probe::Miss, None),
-        FirstAddress::Alias => (Probe::Alias, None),
-        FirstAddress::Negative(kind) => (Probe::Negative(kind), None),
-        FirstAddress::Address { address, .. } => (Probe::Addresses, Some(address.into())),
+        Seen::Miss => (Seen::Miss, None),
+        Seen::Alias => (Seen::Alias, None),
+        Seen::Negative(kind) => (Seen::Negative(kind), None),
+        Seen::Found(FirstAddress { address, .. }) => (Seen::Found(()), Some(address.into())),
     }
 }
 
@@ -59,21 +59,31 @@ fn an_address_is_found_whatever_the_case_until_it_expires() {
     .unwrap();
     assert_eq!(entry.reference_count(), 2);
     drop(entry);
-    let mut set = AddressSet::default();
+    let mut set = HostCopy::EMPTY;
     assert_eq!(
-        cache.copy_addresses(b"sip.example.org", RecordType::A, NOW, &mut set),
-        Probe::Addresses
+        cache.copy_host(
+            &cache.hashed(b"sip.example.org"),
+            RecordType::A,
+            NOW,
+            &mut set
+        ),
+        Seen::Found(())
     );
     let wanted: Vec<IpAddr> = (1..4)
         .map(|i| IpAddr::V4(Ipv4Addr::new(10, 0, 0, i)))
         .collect();
-    assert_eq!(set.as_slice(), wanted);
+    assert_eq!(set.list(), wanted);
     let later = after_seconds(NOW, 40);
-    cache.copy_addresses(b"sip.example.org", RecordType::A, later, &mut set);
-    assert_eq!(set.as_slice(), &wanted[..2]);
+    cache.copy_host(
+        &cache.hashed(b"sip.example.org"),
+        RecordType::A,
+        later,
+        &mut set,
+    );
+    assert_eq!(set.list(), &wanted[..2]);
     assert_eq!(first(cache, "SIP.EXAMPLE.ORG", later).1, Some(wanted[0]));
     let over = after_seconds(NOW, 60);
-    assert_eq!(first(cache, "sip.example.org", over).0, Probe::Miss);
+    assert_eq!(first(cache, "sip.example.org", over).0, Seen::Miss);
     assert!(
         cache
             .acquire(b"sip.example.org", RecordType::A, over)
@@ -129,10 +139,15 @@ fn names_of_every_length_and_neighbours() {
             first(cache, &name.to_uppercase(), NOW).1,
             Some(IpAddr::V4(Ipv4Addr::new(10, 0, 0, i as u8)))
         );
-        let mut set = AddressSet::default();
-        cache.copy_addresses(name.as_bytes(), RecordType::AAAA, NOW, &mut set);
+        let mut set = HostCopy::EMPTY;
+        cache.copy_host(
+            &cache.hashed(name.as_bytes()),
+            RecordType::AAAA,
+            NOW,
+            &mut set,
+        );
         assert_eq!(
-            set.as_slice(),
+            set.list(),
             [
                 IpAddr::V6(Ipv6Addr::from(i as u128)),
                 IpAddr::V6(Ipv6Addr::from(1000u128))
@@ -285,7 +300,7 @@ fn every_type_comes_back_as_it_went_in() {
     .unwrap();
     assert_eq!(entry.record(0), Some(RecordView::Ptr(b"p")));
     // An alias answers for types that the name does not have, but not for those that it has.
-    assert_eq!(first(cache, "x", NOW).0, Probe::Alias);
+    assert_eq!(first(cache, "x", NOW).0, Seen::Alias);
     assert_eq!(
         cache.acquire(b"x", RecordType::A, NOW).unwrap().rtype(),
         RecordType::CNAME
@@ -308,15 +323,15 @@ fn negative_entries_and_conflicts() {
     negative(cache, "n", RecordType::A, NegativeKind::NxDomain, 60).unwrap();
     assert_eq!(
         first(cache, "n", NOW).0,
-        Probe::Negative(NegativeKind::NxDomain)
+        Seen::Negative(NegativeKind::NxDomain)
     );
     // Records replace a negative entry whatever the preference (B55).
     let older = Set::of("n", RecordType::A).record(50, a(1));
     older.put_as(cache, Conflict::KeepOld, NOW).unwrap();
-    assert_eq!(first(cache, "n", NOW).0, Probe::Addresses);
+    assert_eq!(first(cache, "n", NOW).0, Seen::Found(()));
     // A failure does not replace what is live.
     negative(cache, "n", RecordType::A, NegativeKind::Failure, 60).unwrap();
-    assert_eq!(first(cache, "n", NOW).0, Probe::Addresses);
+    assert_eq!(first(cache, "n", NOW).0, Seen::Found(()));
     let newer = Set::of("n", RecordType::A).record(40, a(2));
     let kept = newer.put_as(cache, Conflict::KeepLonger, NOW).unwrap();
     assert_eq!(
@@ -426,7 +441,7 @@ fn with_del_nonexp_the_names_in_use_stay() {
         let _ = probe;
     }
     let kept = (0..200)
-        .filter(|i| first(cache, &format!("hot{i}.example"), now).0 == Probe::Addresses)
+        .filter(|i| first(cache, &format!("hot{i}.example"), now).0 == Seen::Found(()))
         .count();
     assert!(kept >= 190, "{kept} of 200 names in use were kept");
 }
@@ -484,7 +499,7 @@ fn calls_in_progress_get_entries_from_a_full_cache() {
             .chain(&more)
             .all(|entry| entry.reference_count() == 1)
     );
-    assert_eq!(first(cache, "fixed", NOW).0, Probe::Addresses);
+    assert_eq!(first(cache, "fixed", NOW).0, Seen::Found(()));
     drop((held, more));
     cache.collect_garbage(NOW);
     assert!(cache.usage().used <= 512_000);
@@ -542,18 +557,18 @@ fn readers_see_whole_entries_while_a_writer_replaces_them() {
     std::thread::scope(|scope| {
         for _ in 0..2 {
             scope.spawn(|| {
-                let mut out = AddressSet::default();
+                let mut out = HostCopy::EMPTY;
                 while !stop.load(Ordering::Relaxed) {
                     assert_eq!(
-                        cache.copy_addresses(b"churn", RecordType::A, NOW, &mut out),
-                        Probe::Addresses
+                        cache.copy_host(&cache.hashed(b"churn"), RecordType::A, NOW, &mut out),
+                        Seen::Found(())
                     );
-                    let Some(IpAddr::V4(first)) = out.as_slice().first().copied() else {
+                    let Some(IpAddr::V4(first)) = out.list().first().copied() else {
                         panic!("{out:?}");
                     };
                     let [_, _, n, _] = first.octets();
                     let whole: Vec<_> = (0..8).map(|i| IpAddr::V4(address(n, i))).collect();
-                    assert_eq!(out.as_slice(), whole);
+                    assert_eq!(out.list(), whole);
                     let entry = cache.acquire(b"churn", RecordType::A, NOW).unwrap();
                     let Some(RecordView::A(first)) = entry.record(0) else {
                         panic!("no address");

@@ -5,12 +5,12 @@
 #![allow(unsafe_code, reason = "memory that C reads")]
 
 use std::cell::{Cell, UnsafeCell};
-use std::ffi::{c_char, c_int};
+use std::ffi::c_char;
 use std::ptr::null_mut;
 
-use super::hostent::RING;
+use super::hostent::{EMPTY, RING, linked};
 use crate::cache::{HashedName, HostCopy};
-use crate::lookup::{self, Copied};
+use crate::lookup::{self, Peeked};
 use crate::rr::{PlainIp, may_be_literal};
 use crate::select::{Transport, protocols};
 
@@ -24,13 +24,7 @@ struct Slot {
 
 impl Slot {
     const NEW: Self = Self {
-        hostent: libc::hostent {
-            h_name: null_mut(),
-            h_aliases: null_mut(),
-            h_addrtype: 0,
-            h_length: 0,
-            h_addr_list: null_mut(),
-        },
+        hostent: EMPTY,
         copy: HostCopy::EMPTY,
         aliases: [null_mut()],
         addresses: [null_mut(); HostCopy::CAPACITY + 1],
@@ -38,11 +32,7 @@ impl Slot {
 
     /// Links the parts of a slot that holds a host.
     fn link(&mut self) -> *mut libc::hostent {
-        let (family, length) = if self.copy.is_ipv6() {
-            (libc::AF_INET6, 16)
-        } else {
-            (libc::AF_INET, 4)
-        };
+        let ipv6 = self.copy.is_ipv6();
         let octets = self.copy.addresses();
         let count = octets.len();
         for (place, address) in self.addresses.iter_mut().zip(octets) {
@@ -51,13 +41,8 @@ impl Slot {
         if let Some(end) = self.addresses.get_mut(count) {
             *end = null_mut();
         }
-        self.hostent = libc::hostent {
-            h_name: self.copy.name_with_nul().as_mut_ptr().cast(),
-            h_aliases: self.aliases.as_mut_ptr(),
-            h_addrtype: family as c_int,
-            h_length: length,
-            h_addr_list: self.addresses.as_mut_ptr(),
-        };
+        let name = self.copy.name_with_nul().as_mut_ptr();
+        self.hostent = linked(name, &mut self.aliases, &mut self.addresses, ipv6);
         &raw mut self.hostent
     }
 }
@@ -91,9 +76,9 @@ fn with_slot(
 pub(crate) fn host(name: &[u8], flags: u32) -> Option<*mut libc::hostent> {
     with_slot(
         |slot| match lookup::copy_host(name, flags, &mut slot.copy) {
-            Copied::Found => Some(slot.link()),
-            Copied::Absent => Some(null_mut()),
-            Copied::Look => None,
+            Peeked::Found(()) => Some(slot.link()),
+            Peeked::Absent => Some(null_mut()),
+            Peeked::Look => None,
         },
     )
 }
@@ -102,8 +87,8 @@ pub(crate) fn host(name: &[u8], flags: u32) -> Option<*mut libc::hostent> {
 fn next_host(name: &HashedName<'_>, flags: u32) -> Option<*mut libc::hostent> {
     with_slot(
         |slot| match lookup::copy_next_host(name, flags, &mut slot.copy) {
-            Copied::Found => Some(slot.link()),
-            Copied::Absent | Copied::Look => None,
+            Peeked::Found(()) => Some(slot.link()),
+            Peeked::Absent | Peeked::Look => None,
         },
     )
 }

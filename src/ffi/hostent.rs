@@ -18,6 +18,32 @@ pub(crate) const MAX_ADDRESSES: usize = 10;
 /// Addresses and aliases taken over from libc.
 const MAX_FOREIGN: usize = 64;
 
+/// A `struct hostent` of nothing.
+pub(super) const EMPTY: libc::hostent = libc::hostent {
+    h_name: null_mut(),
+    h_aliases: null_mut(),
+    h_addrtype: 0,
+    h_length: 0,
+    h_addr_list: null_mut(),
+};
+
+/// A `struct hostent` of its parts: both lists end with NULL.
+#[inline(always)]
+pub(super) fn linked(
+    name: *mut u8,
+    aliases: &mut [*mut c_char],
+    addresses: &mut [*mut c_char],
+    ipv6: bool,
+) -> libc::hostent {
+    libc::hostent {
+        h_name: name.cast(),
+        h_aliases: aliases.as_mut_ptr(),
+        h_addrtype: if ipv6 { libc::AF_INET6 } else { libc::AF_INET },
+        h_length: if ipv6 { 16 } else { 4 },
+        h_addr_list: addresses.as_mut_ptr(),
+    }
+}
+
 /// The memory behind one `struct hostent`.
 struct Slot {
     hostent: libc::hostent,
@@ -31,13 +57,7 @@ struct Slot {
 impl Slot {
     const fn new() -> Self {
         Self {
-            hostent: libc::hostent {
-                h_name: null_mut(),
-                h_aliases: null_mut(),
-                h_addrtype: 0,
-                h_length: 0,
-                h_addr_list: null_mut(),
-            },
+            hostent: EMPTY,
             text: Vec::new(),
             aliases: Vec::new(),
             octets: Vec::new(),
@@ -59,13 +79,8 @@ impl Slot {
             self.addresses.push(octets.as_mut_ptr().cast());
         }
         self.addresses.push(null_mut());
-        self.hostent = libc::hostent {
-            h_name: self.text.as_mut_ptr().cast(),
-            h_aliases: self.aliases.as_mut_ptr(),
-            h_addrtype: if ipv6 { libc::AF_INET6 } else { libc::AF_INET },
-            h_length: if ipv6 { 16 } else { 4 },
-            h_addr_list: self.addresses.as_mut_ptr(),
-        };
+        let name = self.text.as_mut_ptr();
+        self.hostent = linked(name, &mut self.aliases, &mut self.addresses, ipv6);
         Some(&raw mut self.hostent)
     }
 

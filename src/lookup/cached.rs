@@ -2,7 +2,9 @@
 
 use std::net::IpAddr;
 
-use crate::cache::{Cache, EntryRef, FirstAddress, HashedName, NaptrFields, NegativeKind, Peek};
+use crate::cache::{
+    Cache, EntryRef, FirstAddress, HashedName, NaptrFields, NegativeKind, Peek, Seen,
+};
 use crate::error::LookupError;
 use crate::host::clock;
 use crate::host::stats::{self, Stat};
@@ -257,43 +259,43 @@ fn address_of_family(
         return address_of(&lookup.run_unknown(qname, absolute)?.0);
     }
     match cache.first_address(qname, family, clock::now_ticks()) {
-        FirstAddress::Address { address, .. } => {
+        Seen::Found(FirstAddress { address, .. }) => {
             count_answered(None);
             Ok(address)
         }
-        FirstAddress::Negative(kind) if is_answer(kind) => {
+        Seen::Negative(kind) if is_answer(kind) => {
             count_answered(Some(kind));
             Err(error_of(kind))
         }
-        FirstAddress::Negative(_) | FirstAddress::Miss | FirstAddress::Alias => {
+        Seen::Negative(_) | Seen::Miss | Seen::Alias => {
             let (entry, _) = find(qname.name(), absolute, true, family, flags, None)?;
             address_of(&entry)
         }
     }
 }
 
-/// Result of [`peek_address`].
+/// What the cache says of a host at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Peeked {
-    /// The one address that the cached set has.
-    Single(PlainIp),
-    /// The cache knows that there is none.
+pub enum Peeked<T> {
+    /// There is at least one address.
+    Found(T),
+    /// There is none.
     Absent,
-    /// The cache has several addresses, an alias, or nothing: look the name up.
+    /// It has several addresses where one is wanted, an alias, or nothing: look the name up.
     Look,
 }
 
-/// What the cache says of a host's addresses of one family, without a reference; for names that are no
+/// The one address that a cached host has of a family, without a reference; for names that are no
 /// literals; the name is absolute without a final dot.
 #[must_use]
 #[inline(always)]
-pub fn peek_address(host: &[u8], family: RecordType) -> Peeked {
+pub fn peek_address(host: &[u8], family: RecordType) -> Peeked<PlainIp> {
     let Some(cache) = Cache::instance() else {
         return Peeked::Look;
     };
     let host = cache.hashed(host);
     match peek_ipv4(&host, family) {
-        Some(address) => Peeked::Single(PlainIp::v4(address)),
+        Some(address) => Peeked::Found(PlainIp::v4(address)),
         None => peek_in_full(cache, &host, family),
     }
 }
@@ -327,7 +329,7 @@ pub fn is_known_absent(host: &HashedName<'_>, family: RecordType) -> bool {
         return false;
     };
     match cache.first_address(host, family, clock::now_ticks()) {
-        FirstAddress::Negative(kind) if is_answer(kind) => {
+        Seen::Negative(kind) if is_answer(kind) => {
             count_answered(Some(kind));
             true
         }
@@ -383,21 +385,16 @@ pub fn count_quick_entry() {
 
 /// As [`peek_address`], all cases.
 #[inline(never)]
-fn peek_in_full(cache: &Cache, host: &HashedName<'_>, family: RecordType) -> Peeked {
-    peeked(cache.first_address(host, family, clock::now_ticks()))
-}
-
-/// What [`peek_address`] makes of what was found.
-fn peeked(found: FirstAddress) -> Peeked {
-    match found {
-        FirstAddress::Address {
+fn peek_in_full(cache: &Cache, host: &HashedName<'_>, family: RecordType) -> Peeked<PlainIp> {
+    match cache.first_address(host, family, clock::now_ticks()) {
+        Seen::Found(FirstAddress {
             address,
             alone: true,
-        } => {
+        }) => {
             count_answered(None);
-            Peeked::Single(address)
+            Peeked::Found(address)
         }
-        FirstAddress::Negative(kind) if is_answer(kind) => {
+        Seen::Negative(kind) if is_answer(kind) => {
             count_answered(Some(kind));
             Peeked::Absent
         }

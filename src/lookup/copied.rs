@@ -1,23 +1,12 @@
 //! What the cache knows of a host, copied out without a reference: the usual case of the functions that
 //! give all addresses of a host. Whatever needs a query, an alias or stale data is looked up properly.
 
-use crate::cache::{Cache, FirstAddress, HashedName, HostCopy, NegativeKind, Peek, Probe};
+use crate::cache::{Cache, FirstAddress, HashedName, HostCopy, NegativeKind, Peek, Seen};
 use crate::host::clock;
 use crate::rr::{PlainIp, RecordType, may_be_literal};
 
-use super::cached::{count_answered, is_answer};
+use super::cached::{Peeked, count_answered, is_answer};
 use super::request::{ROTATE, family_order, is_plain, takes_either};
-
-/// Result of [`copy_host`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Copied {
-    /// There is at least one address.
-    Found,
-    /// The cache knows that there is none.
-    Absent,
-    /// Look the name up.
-    Look,
-}
 
 /// True for names that these functions leave to a proper lookup.
 fn is_special(host: &[u8]) -> bool {
@@ -27,9 +16,9 @@ fn is_special(host: &[u8]) -> bool {
 /// Copies the addresses of a cached host, of the family that the flags put first and that exists.
 #[must_use]
 #[inline]
-pub fn copy_host(host: &[u8], flags: u32, out: &mut HostCopy) -> Copied {
+pub fn copy_host(host: &[u8], flags: u32, out: &mut HostCopy) -> Peeked<()> {
     let Some(cache) = Cache::instance().filter(|_| !is_special(host)) else {
-        return Copied::Look;
+        return Peeked::Look;
     };
     // First, for it is a call: the hash stays in registers then.
     let now = clock::now_ticks();
@@ -40,9 +29,9 @@ pub fn copy_host(host: &[u8], flags: u32, out: &mut HostCopy) -> Copied {
 /// As [`copy_host`], for the name that a record leads to.
 #[must_use]
 #[inline]
-pub fn copy_next_host(host: &HashedName<'_>, flags: u32, out: &mut HostCopy) -> Copied {
+pub fn copy_next_host(host: &HashedName<'_>, flags: u32, out: &mut HostCopy) -> Peeked<()> {
     let Some(cache) = Cache::instance().filter(|_| !is_special(host.name())) else {
-        return Copied::Look;
+        return Peeked::Look;
     };
     copy_from(cache, host, flags, clock::now_ticks(), out)
 }
@@ -54,7 +43,7 @@ fn copy_from(
     flags: u32,
     now: u32,
     out: &mut HostCopy,
-) -> Copied {
+) -> Peeked<()> {
     // Most hosts have one address and are always asked for in the same spelling.
     if is_plain(flags) {
         match cache.peek_ipv4(host, now) {
@@ -64,9 +53,9 @@ fn copy_from(
                 as_asked: true,
             } if out.set_single(host.name(), address) => {
                 count_answered(None);
-                return Copied::Found;
+                return Peeked::Found(());
             }
-            Peek::Again => return Copied::Look,
+            Peek::Again => return Peeked::Look,
             _ => {}
         }
     }
@@ -80,22 +69,22 @@ fn copy_host_in_full(
     host: &HashedName<'_>,
     flags: u32,
     out: &mut HostCopy,
-) -> Copied {
+) -> Peeked<()> {
     if flags & ROTATE != 0 {
-        return Copied::Look;
+        return Peeked::Look;
     }
     let now = clock::now_ticks();
     let settled = by_family(flags, |family| {
         match cache.copy_host(host, family, now, out) {
-            Probe::Addresses => Some(Ok(())),
-            Probe::Negative(kind) => Some(Err(kind)),
-            Probe::Miss | Probe::Alias => None,
+            Seen::Found(()) => Some(Ok(())),
+            Seen::Negative(kind) => Some(Err(kind)),
+            Seen::Miss | Seen::Alias => None,
         }
     });
     match settled {
-        Some(Ok(())) => Copied::Found,
-        Some(Err(_)) => Copied::Absent,
-        None => Copied::Look,
+        Some(Ok(())) => Peeked::Found(()),
+        Some(Err(_)) => Peeked::Absent,
+        None => Peeked::Look,
     }
 }
 
@@ -149,9 +138,9 @@ fn known_address_in_full(host: &HashedName<'_>, flags: u32) -> Option<PlainIp> {
     let now = clock::now_ticks();
     by_family(flags, |family| {
         match cache.first_address(host, family, now) {
-            FirstAddress::Address { address, .. } => Some(Ok(address)),
-            FirstAddress::Negative(kind) => Some(Err(kind)),
-            FirstAddress::Miss | FirstAddress::Alias => None,
+            Seen::Found(FirstAddress { address, .. }) => Some(Ok(address)),
+            Seen::Negative(kind) => Some(Err(kind)),
+            Seen::Miss | Seen::Alias => None,
         }
     })?
     .ok()

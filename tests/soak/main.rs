@@ -12,7 +12,7 @@ mod support;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::{Duration, Instant};
 
-use kamailio_dns::cache::{Cache, FirstAddress, NegativeKind};
+use kamailio_dns::cache::{Cache, FirstAddress, NegativeKind, Seen};
 use kamailio_dns::host::{clock, metrics, options};
 use kamailio_dns::lookup;
 use kamailio_dns::lookup::{RecordEdit, add_record, delete, delete_single_record};
@@ -184,7 +184,7 @@ impl Child {
             let start = clock::thread_cpu_ns();
             let found = cache.first_address(&cache.hashed(name.as_bytes()), RecordType::A, now);
             let took = clock::thread_cpu_ns() - start;
-            if let FirstAddress::Address { address, .. } = found {
+            if let Seen::Found(FirstAddress { address, .. }) = found {
                 check_address(i, address.into());
             }
             self.numbers

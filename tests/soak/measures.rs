@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use kamailio_dns::cache::{Cache, FirstAddress, Setting};
+use kamailio_dns::cache::{Cache, FirstAddress, Seen, Setting};
 use kamailio_dns::host::clock;
 use kamailio_dns::rr::RecordType;
 
@@ -21,7 +21,7 @@ pub(super) fn copy_hot_names(cache: &Cache, now: u32) -> (u64, u32) {
     let start = clock::thread_cpu_ns();
     for name in &names {
         let found = cache.first_address(&cache.hashed(name.as_bytes()), RecordType::A, now);
-        there += u32::from(matches!(found, FirstAddress::Address { .. }));
+        there += u32::from(matches!(found, Seen::Found(FirstAddress { .. })));
     }
     (clock::thread_cpu_ns() - start, there)
 }

@@ -81,7 +81,7 @@ impl Search<'_> {
     ) -> Result<IpAddr, Nothing> {
         if hold == Hold::Sets && !self.keeps_addresses() {
             match lookup::peek_address(host, family) {
-                Peeked::Single(address) => {
+                Peeked::Found(address) => {
                     self.cursor.ip_no = given_mark(family, self.flags);
                     return Ok(address.into());
                 }
