@@ -122,7 +122,7 @@ fn cycle(host: &[u8], transport: u8, request_flags: u32, most: usize) -> usize {
             request_flags,
             None,
         );
-        if target.is_err() || !handle::advance(&mut cursor) {
+        if target.is_err() || !cursor.advance() {
             return count;
         }
     }

@@ -47,7 +47,7 @@ fn targets(name: &str, flags: u32) -> (Vec<String>, SelectError) {
             Ok(address) => found.push(address.to_string()),
             Err(error) => return (found, error),
         }
-        assert!(handle::advance(&mut cursor));
+        assert!(cursor.advance());
     }
 }
 

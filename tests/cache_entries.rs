@@ -360,7 +360,7 @@ fn no_reference_stays() {
                 let mut call = if slot { call.with_slot() } else { call };
                 for _ in 0..=steps {
                     let _ = call.resolve(domain);
-                    kamailio_dns::select::handle::advance(&mut call.cursor);
+                    call.cursor.advance();
                 }
             }
         }

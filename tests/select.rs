@@ -110,7 +110,7 @@ fn walk(name: &str, port: u16, proto: u8, flags: u32) -> (Vec<String>, Option<Se
             Err(error) => return (targets, Some(error)),
         }
         assert!(targets.len() < 2_000, "no end");
-        if !handle::advance(&mut call.cursor) {
+        if !call.cursor.advance() {
             return (targets, None);
         }
     }
@@ -420,7 +420,7 @@ mod naptr {
             let mut call = Call::new(1 | TRY_NAPTR);
             call.cursor.has_naptr_slot = slot;
             let mut targets = vec![call.step("x.test", 0, 0).unwrap()];
-            while handle::advance(&mut call.cursor) {
+            while call.cursor.advance() {
                 assert_eq!(call.cursor.naptr.is_some(), slot);
                 // As the host does it: the transport of the branch that failed is given.
                 match call.step("other.test", 0, 1) {
@@ -446,7 +446,7 @@ mod naptr {
             let mut targets = vec![call.step("x.test", 0, 0).unwrap()];
             Cache::instance().unwrap().flush(true);
             clock::advance_for_tests(400_000);
-            while handle::advance(&mut call.cursor) {
+            while call.cursor.advance() {
                 let Ok(target) = call.step("x.test", 0, 0) else {
                     break;
                 };
@@ -468,7 +468,7 @@ mod naptr {
         for slot in [false, true] {
             let mut call = Call::new(1 | TRY_NAPTR);
             call.cursor.has_naptr_slot = slot;
-            while call.step("x.test", 0, 0).is_ok() && handle::advance(&mut call.cursor) {}
+            while call.step("x.test", 0, 0).is_ok() && call.cursor.advance() {}
             drop(call);
             let _ = walk("x.test", 5080, 0, 1 | TRY_NAPTR);
             for entry in Cache::instance().unwrap().entries() {
@@ -522,7 +522,7 @@ fn expired_on_the_way() {
     while let Ok(target) = call.step("x.test", 0, 0) {
         targets.push(target);
         clock::advance_for_tests(400_000);
-        handle::advance(&mut call.cursor);
+        call.cursor.advance();
     }
     assert_eq!(
         targets,
@@ -582,11 +582,11 @@ fn single_addresses_are_not_held() {
             assert_eq!(call.step("x.test", 0, 0).as_deref(), Ok(*target));
             assert_eq!(call.cursor.a.is_some(), held, "{target}");
         }
-        assert!(handle::advance(&mut call.cursor));
+        assert!(call.cursor.advance());
     }
     for _ in 0..3 {
         assert_eq!(call.step("x.test", 0, 0), Err(SelectError::EndOfList));
-        handle::advance(&mut call.cursor);
+        call.cursor.advance();
     }
 }
 

@@ -249,9 +249,7 @@ fn quick_steps_give_what_the_whole_search_gives() {
                 };
                 // What is missing is asked for once, so that both find the same.
                 let mut cursor = new();
-                while whole(&mut cursor, name, given, flags).is_ok() && handle::advance(&mut cursor)
-                {
-                }
+                while whole(&mut cursor, name, given, flags).is_ok() && cursor.advance() {}
                 let (mut one, mut other) = (new(), new());
                 let mut exported = CHandle::new(layout, Fence::Behind);
                 exported.seed(seed);
@@ -271,8 +269,8 @@ fn quick_steps_give_what_the_whole_search_gives() {
                     // What has just expired is asked for by the first, and then known to the others.
                     prop_assert!(has_aged || hits == exported_hits, "{} step {}", name, step);
                     if advance || step > 2 {
-                        handle::advance(&mut other);
-                        handle::advance(&mut one);
+                        other.advance();
+                        one.advance();
                         exported.next();
                     }
                     if expected.is_err() {

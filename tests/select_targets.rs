@@ -186,7 +186,7 @@ fn the_end_stays_the_end() {
     let mut call = Call::new(0, 0, NAPTR_V4);
     assert_eq!(call.walk("b03x.test").0.len(), 2);
     for _ in 0..5 {
-        handle::advance(&mut call.cursor);
+        call.cursor.advance();
         assert_eq!(call.resolve("b03x.test"), Err(SelectError::EndOfList));
     }
 }
@@ -314,7 +314,7 @@ fn failover_stays_with_the_first_name() {
             call.proto = UDP;
             let mut later = Vec::new();
             loop {
-                handle::advance(&mut call.cursor);
+                call.cursor.advance();
                 match call.resolve("b.b14.test") {
                     Ok(next) => later.push(next),
                     Err(error) => {
@@ -460,7 +460,7 @@ fn no_address_twice() {
     let mut call = Call::new(5060, UDP, V4);
     let mut seen = vec![call.resolve(by_hand).unwrap()];
     advance_for_tests(6_000);
-    handle::advance(&mut call.cursor);
+    call.cursor.advance();
     seen.extend(call.walk(by_hand).0);
     let different: HashSet<_> = seen.iter().collect();
     assert_eq!(different.len(), seen.len(), "{seen:?}");

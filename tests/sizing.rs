@@ -35,7 +35,7 @@ fn resolve(domain: &str, given: u16, flags: u32) {
             flags,
             None,
         );
-        if step.is_err() || !handle::advance(&mut cursor) {
+        if step.is_err() || !cursor.advance() {
             return;
         }
     }

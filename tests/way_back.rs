@@ -184,7 +184,7 @@ fn a_way_back_that_is_lost() {
         handle::resolve(cursor, name.as_bytes(), place.0, place.1, FLAGS, None)
     };
     step(&mut cursor, "n.test").unwrap();
-    assert!(handle::advance(&mut cursor));
+    assert!(cursor.advance());
     // The same records, but not as the call came to them.
     let cache = Cache::instance().unwrap();
     cursor.at.srv = cache.acquire_any_age(b"_sip._udp.a.other", RecordType::SRV);

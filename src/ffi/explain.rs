@@ -5,7 +5,7 @@ use std::ffi::{c_char, c_int, c_void};
 
 use super::codes::{E_DNS_INTERNAL_ERR, E_DNS_UNKNOWN};
 use super::guard::guard;
-use super::rpc::{Call, ReplyFailed, c_string, report, serve};
+use super::rpc::{Call, ReplyFailed, c_string, report, rpc_guard};
 use super::types::rpc_t;
 use super::{ptr, resolve};
 use crate::select::explain::{Explanation, Line, Subject, explain};
@@ -90,25 +90,20 @@ fn show(call: &Call, uri: &[u8], explanation: &Explanation) -> Result<(), ReplyF
 /// `rpc` is NULL or the functions of a transport, `ctx` its context.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn dns_explain_rpc(rpc: *mut rpc_t, ctx: *mut c_void) {
-    guard!((), {
-        // SAFETY: the contract is the caller's.
-        unsafe {
-            serve(rpc, ctx, |call| {
-                if super::rpc::cache(call).is_none() {
-                    return;
-                }
-                let Some(uri) = call.scan_text() else { return };
-                match sip_uri::parse(&uri) {
-                    Ok(destination) => {
-                        let explanation = explain(&destination, resolve::current_flags());
-                        report(call, show(call, &uri, &explanation));
-                    }
-                    Err(UriError::Scheme) => call.fault(400, c"Not a SIP URI"),
-                    Err(UriError::Host) => call.fault(400, c"Bad host in the URI"),
-                    Err(UriError::Port) => call.fault(400, c"Bad port in the URI"),
-                    Err(UriError::Transport) => call.fault(400, c"Bad transport in the URI"),
-                }
-            });
+    rpc_guard!(rpc, ctx, |call| {
+        if super::rpc::cache(call).is_none() {
+            return;
+        }
+        let Some(uri) = call.scan_text() else { return };
+        match sip_uri::parse(&uri) {
+            Ok(destination) => {
+                let explanation = explain(&destination, resolve::current_flags());
+                report(call, show(call, &uri, &explanation));
+            }
+            Err(UriError::Scheme) => call.fault(400, c"Not a SIP URI"),
+            Err(UriError::Host) => call.fault(400, c"Bad host in the URI"),
+            Err(UriError::Port) => call.fault(400, c"Bad port in the URI"),
+            Err(UriError::Transport) => call.fault(400, c"Bad transport in the URI"),
         }
     })
 }

@@ -7,7 +7,7 @@ use super::c_handle::{self, NaptrPlace, in_place, with_position};
 use super::codes::{E_DNS_INTERNAL_ERR, E_DNS_NO_IP, E_DNS_OK, E_DNS_UNKNOWN};
 use super::guard::guard;
 use super::layout_choice::{self, chosen, working};
-use super::ptr;
+use super::ptr::{self, PortAndProto};
 use super::types::{_str, dns_hash_entry, dns_srv_handle, ip_addr, sockaddr_union};
 use crate::cache::EntryRef;
 use crate::select::cursor::{LAYOUTS, Layout};
@@ -22,6 +22,20 @@ use crate::select::{Position, SelectError};
 pub(crate) unsafe fn adopt(entry: *mut dns_hash_entry) -> Option<EntryRef> {
     // SAFETY: the contract is the caller's.
     unsafe { EntryRef::from_raw(entry.cast::<c_void>()) }
+}
+
+/// What `work` makes of the position of a handle; `None` without a handle, or when its layout is unknown.
+///
+/// # Safety
+/// `h` is NULL or an initialised handle, the caller's alone.
+#[inline(always)]
+unsafe fn at_position<T>(
+    h: *mut dns_srv_handle,
+    work: impl FnOnce(&mut Position) -> T,
+) -> Option<T> {
+    let layout = layout_of(h)?;
+    // SAFETY: non-NULL, and the contract is the caller's.
+    Some(unsafe { with_position(h, layout, |position, _: NaptrPlace<'_>| work(position)) })
 }
 
 /// The caller's layout, when there is a handle to use it on.
@@ -122,15 +136,11 @@ pub unsafe extern "C" fn dns_srv_handle_ref(h: *const dns_srv_handle) {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn dns_srv_handle_next(h: *mut dns_srv_handle, err: c_int) -> c_int {
     guard!(0, {
-        let (Some(layout), false) = (layout_of(h), err < 0) else {
+        if err < 0 {
             return 0;
-        };
-        let advance = |position: &mut Position, _: NaptrPlace<'_>| {
-            position.ip_no = position.ip_no.wrapping_add(1);
-            position.is_started()
-        };
-        // SAFETY: non-NULL, initialised by contract, the caller's alone.
-        c_int::from(unsafe { with_position(h, layout, advance) })
+        }
+        // SAFETY: the contract is the caller's.
+        c_int::from(unsafe { at_position(h, Position::advance) } == Some(true))
     })
 }
 
@@ -141,17 +151,14 @@ pub unsafe extern "C" fn dns_srv_handle_next(h: *mut dns_srv_handle, err: c_int)
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn dns_srv_handle_reset(h: *mut dns_srv_handle) {
     guard!((), {
-        let Some(layout) = layout_of(h) else {
-            return;
-        };
-        let reset = |position: &mut Position, _: NaptrPlace<'_>| {
+        let reset = |position: &mut Position| {
             *position = Position {
                 tried: position.tried,
                 ..Position::default()
             };
         };
-        // SAFETY: non-NULL, initialised by contract, the caller's alone.
-        unsafe { with_position(h, layout, reset) };
+        // SAFETY: the contract is the caller's.
+        let _ = unsafe { at_position(h, reset) };
     })
 }
 
@@ -167,15 +174,12 @@ pub unsafe extern "C" fn dns_srv_handle_reset(h: *mut dns_srv_handle) {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn dns_srv_handle_seed(h: *mut dns_srv_handle, seed: c_uint) -> c_int {
     guard!(-E_DNS_INTERNAL_ERR, {
-        let Some(layout) = layout_of(h) else {
-            return -E_DNS_UNKNOWN;
-        };
-        let choose = |position: &mut Position, _: NaptrPlace<'_>| {
+        let choose = |position: &mut Position| {
             position.tried = with_seed(position.tried, seed);
+            E_DNS_OK
         };
-        // SAFETY: non-NULL, initialised by contract, the caller's alone.
-        unsafe { with_position(h, layout, choose) };
-        E_DNS_OK
+        // SAFETY: the contract is the caller's.
+        unsafe { at_position(h, choose) }.unwrap_or(-E_DNS_UNKNOWN)
     })
 }
 
@@ -267,15 +271,14 @@ pub(crate) unsafe extern "C" fn resolve_in_place(
         // SAFETY: an initialised handle by contract, the caller's alone.
         let (position, naptr) = unsafe { in_place(h, working()) };
         let flags = super::settings::sync_flags(flags, || position.is_started());
+        let variables = PortAndProto { port, proto };
         let quick = if position.is_started() {
             quick::next(position, flags as u32)
         } else if naptr.as_ref().is_some_and(|naptr| naptr.is_some()) {
             Quick::Look
         } else {
             // SAFETY: NULL or readable by contract.
-            let port = unsafe { ptr::get(port) };
-            // SAFETY: NULL or readable by contract; exactly one octet.
-            let proto = unsafe { ptr::get(proto.cast::<u8>()) };
+            let (port, proto) = unsafe { variables.get() };
             quick::first(position, naptr, name, port, proto, flags as u32)
         };
         match quick {
@@ -283,9 +286,7 @@ pub(crate) unsafe extern "C" fn resolve_in_place(
                 // SAFETY: writable by contract.
                 unsafe { ptr::put(ip, ptr::ipv4_to_ip_addr(target.address)) };
                 // SAFETY: NULL or writable by contract.
-                unsafe { ptr::put(port, target.port) };
-                // SAFETY: NULL or writable by contract; one octet.
-                unsafe { ptr::put(proto.cast::<u8>(), target.transport) };
+                unsafe { variables.put(target.port, target.transport) };
                 E_DNS_OK
             }
             Quick::EndOfList => -(SelectError::EndOfList as c_int),
@@ -360,21 +361,12 @@ pub unsafe extern "C" fn dns_sip_resolve2su(
 /// Gives one reference to an entry back; NULL is fine.
 ///
 /// # Safety
-/// `entry` is NULL or owns a reference, which is gone afterwards.
-unsafe fn put_entry(entry: *mut dns_hash_entry) {
-    // SAFETY: the contract is the caller's.
-    drop(unsafe { adopt(entry) });
-}
-
-/// Gives one reference to an entry back; NULL is fine.
-///
-/// # Safety
 /// `e` is NULL or owns a reference, which is gone afterwards.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn dns_hash_put(e: *mut dns_hash_entry) {
     guard!((), {
         // SAFETY: the contract is the caller's.
-        unsafe { put_entry(e) };
+        drop(unsafe { adopt(e) });
     })
 }
 
@@ -387,7 +379,7 @@ pub unsafe extern "C" fn dns_hash_put(e: *mut dns_hash_entry) {
 pub unsafe extern "C" fn dns_hash_put_shm_unsafe(e: *mut dns_hash_entry) {
     guard!((), {
         // SAFETY: the contract is the caller's.
-        unsafe { put_entry(e) };
+        drop(unsafe { adopt(e) });
     })
 }
 
@@ -403,7 +395,7 @@ pub unsafe extern "C" fn dns_hash_put_entry(
 ) {
     guard!((), {
         // SAFETY: the contract is the caller's.
-        unsafe { put_entry(e) };
+        drop(unsafe { adopt(e) });
     })
 }
 
@@ -419,6 +411,6 @@ pub unsafe extern "C" fn dns_hash_put_entry_shm_unsafe(
 ) {
     guard!((), {
         // SAFETY: the contract is the caller's.
-        unsafe { put_entry(e) };
+        drop(unsafe { adopt(e) });
     })
 }

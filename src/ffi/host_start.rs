@@ -5,20 +5,11 @@
     reason = "writes variables and calls functions of the host"
 )]
 
-use std::ffi::{CStr, c_char, c_int, c_void};
+use std::ffi::{c_char, c_int, c_void};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::types::counter_def_t;
-use crate::host::kamailio;
-
-fn find(name: &CStr) -> Option<*mut c_void> {
-    if !kamailio::is_host() {
-        return None;
-    }
-    // SAFETY: dlsym only reads the NUL-terminated name.
-    let symbol = unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) };
-    (!symbol.is_null()).then_some(symbol)
-}
+use crate::host::kamailio::{self, symbol as find};
 
 /// Maps the blocks of memory that processes forked later are to share.
 pub(crate) fn map_shared_state() {
@@ -124,11 +115,8 @@ mod with_cache {
     /// True when the program changes counts of references under locks of its own instead of with atomic
     /// instructions: Kamailio up to 6.0 on aarch64, and all its versions on some other processors.
     fn emulates_atomics() -> bool {
-        [c"_atomic_lock_set", c"_atomic_lock"].iter().any(|name| {
-            // SAFETY: dlsym only reads the NUL-terminated name.
-            let symbol = unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) };
-            !symbol.is_null()
-        })
+        let locks = [c"_atomic_lock_set", c"_atomic_lock"];
+        locks.iter().any(|name| !kamailio::find(name).is_null())
     }
 
     /// `dns_cache_mem` is written in KiB in kamailio.cfg, and stored in bytes from here on.

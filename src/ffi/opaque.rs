@@ -223,9 +223,7 @@ pub unsafe extern "C" fn dns_handle_next(h: *mut dns_handle) -> c_int {
         let Some(handle) = (unsafe { h.as_mut() }) else {
             return 0;
         };
-        let cursor = &mut handle.cursor;
-        cursor.ip_no = cursor.ip_no.wrapping_add(1);
-        c_int::from(cursor.srv.is_some() || cursor.a.is_some())
+        c_int::from(handle.cursor.advance())
     })
 }
 

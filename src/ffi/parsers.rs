@@ -94,6 +94,11 @@ impl<'a> Place<'a> {
     }
 }
 
+/// What C gets of the data.
+fn block_of<T>(data: Option<RData>) -> *mut T {
+    data.map_or(null_mut(), |data| payload_block(&data).cast())
+}
+
 /// The data of an A record.
 ///
 /// # Safety
@@ -104,7 +109,7 @@ pub unsafe extern "C" fn dns_a_parser(rdata: *mut c_uchar, eor: *mut c_uchar) ->
         // SAFETY: the contract is the caller's.
         let octets = unsafe { Place::new(rdata, eor, rdata, eor) }.and_then(|mut p| p.take(4));
         let octets: Option<[u8; 4]> = octets.and_then(|o| o.try_into().ok());
-        octets.map_or(null_mut(), |o| payload_block(&RData::A(o.into())).cast())
+        block_of(octets.map(|octets| RData::A(octets.into())))
     })
 }
 
@@ -121,7 +126,7 @@ pub unsafe extern "C" fn dns_aaaa_parser(
         // SAFETY: the contract is the caller's.
         let octets = unsafe { Place::new(rdata, eor, rdata, eor) }.and_then(|mut p| p.take(16));
         let octets: Option<[u8; 16]> = octets.and_then(|o| o.try_into().ok());
-        octets.map_or(null_mut(), |o| payload_block(&RData::Aaaa(o.into())).cast())
+        block_of(octets.map(|octets| RData::Aaaa(octets.into())))
     })
 }
 
@@ -138,7 +143,7 @@ pub unsafe extern "C" fn dns_cname_parser(
     guard!(null_mut(), {
         // SAFETY: the contract is the caller's.
         let name = unsafe { Place::new(msg, end, rdata, end) }.and_then(|mut p| p.name());
-        name.map_or(null_mut(), |n| payload_block(&RData::Cname(n)).cast())
+        block_of(name.map(RData::Cname))
     })
 }
 
@@ -155,7 +160,7 @@ pub unsafe extern "C" fn dns_ptr_parser(
     guard!(null_mut(), {
         // SAFETY: the contract is the caller's.
         let name = unsafe { Place::new(msg, end, rdata, end) }.and_then(|mut p| p.name());
-        name.map_or(null_mut(), |n| payload_block(&RData::Ptr(n)).cast())
+        block_of(name.map(RData::Ptr))
     })
 }
 
@@ -181,8 +186,7 @@ pub unsafe extern "C" fn dns_srv_parser(
 ) -> *mut srv_rdata {
     guard!(null_mut(), {
         // SAFETY: the contract is the caller's.
-        let data = unsafe { Place::new(msg, end, rdata, eor) }.and_then(read_srv);
-        data.map_or(null_mut(), |data| payload_block(&data).cast())
+        block_of(unsafe { Place::new(msg, end, rdata, eor) }.and_then(read_srv))
     })
 }
 
@@ -210,8 +214,7 @@ pub unsafe extern "C" fn dns_naptr_parser(
 ) -> *mut naptr_rdata {
     guard!(null_mut(), {
         // SAFETY: the contract is the caller's.
-        let data = unsafe { Place::new(msg, end, rdata, eor) }.and_then(read_naptr);
-        data.map_or(null_mut(), |data| payload_block(&data).cast())
+        block_of(unsafe { Place::new(msg, end, rdata, eor) }.and_then(read_naptr))
     })
 }
 

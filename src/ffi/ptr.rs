@@ -4,7 +4,7 @@
 //! the call it was made in and never kept.
 #![allow(unsafe_code, reason = "reads and writes through pointers given by C")]
 
-use std::ffi::{CStr, c_char};
+use std::ffi::{CStr, c_char, c_ushort};
 
 use super::types::{_str, ip_addr};
 use std::net::IpAddr;
@@ -100,6 +100,40 @@ pub(crate) unsafe fn put<T: Copy>(place: *mut T, value: T) {
     if !place.is_null() {
         // SAFETY: non-NULL and writable; unaligned, because callers cast addresses of other types.
         unsafe { place.write_unaligned(value) };
+    }
+}
+
+/// The caller's variables for port and transport, in and out. Each may be NULL; the transport is one octet, whatever the
+/// variable is.
+#[derive(Clone, Copy)]
+pub(crate) struct PortAndProto {
+    pub(crate) port: *mut c_ushort,
+    pub(crate) proto: *mut c_char,
+}
+
+impl PortAndProto {
+    /// Their values; `None` where there is no variable.
+    ///
+    /// # Safety
+    /// Each is NULL or readable.
+    #[inline(always)]
+    pub(crate) unsafe fn get(self) -> (Option<u16>, Option<u8>) {
+        // SAFETY: the contract is the caller's.
+        let port = unsafe { get(self.port) };
+        // SAFETY: the contract is the caller's.
+        (port, unsafe { get(self.proto.cast::<u8>()) })
+    }
+
+    /// Stores values; nothing happens where there is no variable.
+    ///
+    /// # Safety
+    /// Each is NULL or writable.
+    #[inline(always)]
+    pub(crate) unsafe fn put(self, port: u16, proto: u8) {
+        // SAFETY: the contract is the caller's.
+        unsafe { put(self.port, port) };
+        // SAFETY: the contract is the caller's.
+        unsafe { put(self.proto.cast::<u8>(), proto) };
     }
 }
 

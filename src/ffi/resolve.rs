@@ -9,7 +9,7 @@ use std::ptr::null_mut;
 
 use super::guard::guard;
 use super::hostent::{Host, publish_option};
-use super::ptr;
+use super::ptr::{self, PortAndProto};
 use super::system_host::{counted_system_lookup, system_lookup};
 use super::types::{_str, ip_addr, rdata, sockaddr_union};
 use crate::host::kamailio;
@@ -60,27 +60,20 @@ pub(crate) unsafe fn sip_host(
     super::settings::sync();
     // SAFETY: the contract is the caller's.
     let name = unsafe { ptr::name(name) }?;
+    let variables = PortAndProto { port, proto };
     // SAFETY: the contract is the caller's.
-    let mut port_value = unsafe { ptr::get(port) };
-    // SAFETY: the contract is the caller's; exactly one octet.
-    let mut proto_value = unsafe { ptr::get(proto.cast::<u8>()) };
+    let (mut port, mut proto) = unsafe { variables.get() };
     let mut resolve = |host: &[u8]| system_lookup(host).map(|found| found.addresses);
     let found = sip_host::resolve(
         name,
-        port_value.as_mut(),
-        proto_value.as_mut(),
+        port.as_mut(),
+        proto.as_mut(),
         current_flags(),
         way,
         &mut resolve,
     )?;
-    if let Some(value) = port_value {
-        // SAFETY: NULL or writable by contract.
-        unsafe { ptr::put(port, value) };
-    }
-    if let Some(value) = proto_value {
-        // SAFETY: NULL or writable by contract; one octet.
-        unsafe { ptr::put(proto.cast::<u8>(), value) };
-    }
+    // SAFETY: NULL or writable by contract.
+    unsafe { variables.put(port.unwrap_or(0), proto.unwrap_or(0)) };
     Some(Host::new(&found.name, &found.addresses))
 }
 
@@ -116,19 +109,16 @@ unsafe fn publish_sip_host(
     #[cfg(feature = "use_dns_cache")]
     if way == Way::CachedSrv {
         super::settings::sync();
+        let variables = PortAndProto { port, proto };
         // SAFETY: the contract is the caller's.
         let known = unsafe { ptr::name(name) }.and_then(|name| {
             // SAFETY: NULL or readable by contract.
-            let port = unsafe { ptr::get(port) };
-            // SAFETY: NULL or readable by contract; exactly one octet.
-            let proto = unsafe { ptr::get(proto.cast::<u8>()) };
+            let (port, proto) = unsafe { variables.get() };
             super::copied_host::sip_host(name, port, proto, current_flags())
         });
-        if let Some((hostent, target_port, transport)) = known {
+        if let Some((hostent, port, transport)) = known {
             // SAFETY: NULL or writable by contract.
-            unsafe { ptr::put(port, target_port) };
-            // SAFETY: NULL or writable by contract; one octet.
-            unsafe { ptr::put(proto.cast::<u8>(), transport) };
+            unsafe { variables.put(port, transport) };
             return hostent;
         }
     }
@@ -141,12 +131,16 @@ fn naptr_wanted() -> bool {
     cfg!(feature = "use_naptr") && options::on(Opt::TryNaptr)
 }
 
+/// One way through the cache, another where that is not in use.
+fn if_in_use(cached: Way, uncached: Way) -> Way {
+    if cache_in_use() { cached } else { uncached }
+}
+
 /// The way that the options ask for.
 fn configured_way() -> Way {
-    match (cache_in_use(), naptr_wanted()) {
-        (true, true) => Way::CachedNaptr,
-        (true, false) => Way::CachedSrv,
-        (false, _) => uncached_way(),
+    match naptr_wanted() {
+        true => if_in_use(Way::CachedNaptr, Way::UncachedNaptr),
+        false => if_in_use(Way::CachedSrv, Way::UncachedSrv),
     }
 }
 
@@ -294,11 +288,7 @@ pub unsafe extern "C" fn no_naptr_srv_sip_resolvehost(
     proto: *mut c_char,
 ) -> *mut libc::hostent {
     guard!(null_mut(), {
-        let way = if cache_in_use() {
-            Way::CachedSrvList
-        } else {
-            Way::UncachedSrvList
-        };
+        let way = if_in_use(Way::CachedSrvList, Way::UncachedSrvList);
         // SAFETY: the contract is the caller's.
         unsafe { publish_sip_host(name, port, proto, way) }
     })
@@ -316,11 +306,7 @@ pub unsafe extern "C" fn dns_naptr_sip_resolvehost(
     proto: *mut c_char,
 ) -> *mut libc::hostent {
     guard!(null_mut(), {
-        let way = if cache_in_use() {
-            Way::CachedNaptr
-        } else {
-            Way::UncachedNaptr
-        };
+        let way = if_in_use(Way::CachedNaptr, Way::UncachedNaptr);
         // SAFETY: the contract is the caller's.
         unsafe { publish_sip_host(name, port, proto, way) }
     })
@@ -338,11 +324,7 @@ pub unsafe extern "C" fn dns_srv_sip_resolvehost(
     proto: *mut c_char,
 ) -> *mut libc::hostent {
     guard!(null_mut(), {
-        let way = if cache_in_use() {
-            Way::CachedSrv
-        } else {
-            Way::UncachedSrv
-        };
+        let way = if_in_use(Way::CachedSrv, Way::UncachedSrv);
         // SAFETY: the contract is the caller's.
         unsafe { publish_sip_host(name, port, proto, way) }
     })

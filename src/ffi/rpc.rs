@@ -156,28 +156,22 @@ impl Call {
 
     /// Reads a text argument; `None` when it is missing (the transport has complained then).
     pub(crate) fn scan_text(&self) -> Option<Vec<u8>> {
-        let scan = self.functions.scan?;
-        let mut value = _str {
-            s: null_mut(),
-            len: 0,
-        };
-        // SAFETY: `S` takes a `str *` to fill.
-        if unsafe { scan(self.context, format(c"S"), &raw mut value) } < 1 {
-            return None;
-        }
-        // SAFETY: filled by the transport with text that lives as long as the call.
-        unsafe { ptr::text(&raw const value) }.map(<[u8]>::to_vec)
+        self.scan_counted(c"S")
     }
 
     /// Reads a text argument that may be missing.
     pub(crate) fn scan_optional_text(&self) -> Option<Vec<u8>> {
+        self.scan_counted(c"*S")
+    }
+
+    fn scan_counted(&self, wanted: &CStr) -> Option<Vec<u8>> {
         let scan = self.functions.scan?;
         let mut value = _str {
             s: null_mut(),
             len: 0,
         };
-        // SAFETY: `*` says that what follows may be missing, `S` takes a `str *` to fill.
-        if unsafe { scan(self.context, format(c"*S"), &raw mut value) } < 1 {
+        // SAFETY: `S` takes a `str *` to fill; `*` before it says that it may be missing.
+        if unsafe { scan(self.context, format(wanted), &raw mut value) } < 1 {
             return None;
         }
         // SAFETY: filled by the transport with text that lives as long as the call.
@@ -233,20 +227,26 @@ pub(crate) unsafe fn serve(rpc: *mut rpc_t, context: *mut c_void, command: impl 
     }
 }
 
+/// The body of an exported command: [`serve`] in a panic guard. The contract is that of `serve`.
+macro_rules! rpc_guard {
+    ($rpc:expr, $context:expr, $command:expr) => {
+        $crate::ffi::guard::guard!((), {
+            // SAFETY: the contract is that of the exported function.
+            unsafe { $crate::ffi::rpc::serve($rpc, $context, $command) }
+        })
+    };
+}
+pub(crate) use rpc_guard;
+
 /// `dns.mem_info`: a struct of `used` and `limit`, in octets.
 ///
 /// # Safety
 /// `rpc` is NULL or the functions of a transport, `ctx` its context. Holds for all commands here.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn dns_cache_mem_info(rpc: *mut rpc_t, ctx: *mut c_void) {
-    guard!((), {
-        // SAFETY: the contract is the caller's.
-        unsafe {
-            serve(rpc, ctx, |call| {
-                let Some(cache) = cache(call) else { return };
-                report(call, rpc_view::memory(call, cache.usage()));
-            });
-        }
+    rpc_guard!(rpc, ctx, |call| {
+        let Some(cache) = cache(call) else { return };
+        report(call, rpc_view::memory(call, cache.usage()));
     })
 }
 
@@ -256,14 +256,9 @@ pub unsafe extern "C" fn dns_cache_mem_info(rpc: *mut rpc_t, ctx: *mut c_void) {
 /// As `dns_cache_mem_info()`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn dns_cache_debug(rpc: *mut rpc_t, ctx: *mut c_void) {
-    guard!((), {
-        // SAFETY: the contract is the caller's.
-        unsafe {
-            serve(rpc, ctx, |call| {
-                let Some(cache) = cache(call) else { return };
-                report(call, rpc_view::debug(call, shown(cache)));
-            });
-        }
+    rpc_guard!(rpc, ctx, |call| {
+        let Some(cache) = cache(call) else { return };
+        report(call, rpc_view::debug(call, shown(cache)));
     })
 }
 
@@ -278,14 +273,9 @@ fn shown(cache: &Cache) -> impl Iterator<Item = EntryRef> + '_ {
 /// As `dns_cache_mem_info()`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn dns_cache_debug_all(rpc: *mut rpc_t, ctx: *mut c_void) {
-    guard!((), {
-        // SAFETY: the contract is the caller's.
-        unsafe {
-            serve(rpc, ctx, |call| {
-                let Some(cache) = cache(call) else { return };
-                report(call, rpc_view::debug_all(call, shown(cache)));
-            });
-        }
+    rpc_guard!(rpc, ctx, |call| {
+        let Some(cache) = cache(call) else { return };
+        report(call, rpc_view::debug_all(call, shown(cache)));
     })
 }
 
@@ -296,26 +286,21 @@ pub unsafe extern "C" fn dns_cache_debug_all(rpc: *mut rpc_t, ctx: *mut c_void) 
 /// As `dns_cache_mem_info()`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn dns_cache_view(rpc: *mut rpc_t, ctx: *mut c_void) {
-    guard!((), {
-        // SAFETY: the contract is the caller's.
-        unsafe {
-            serve(rpc, ctx, |call| {
-                let Some(cache) = cache(call) else { return };
-                let filter = call.scan_optional_text();
-                let wanted = |e: &EntryRef| {
-                    filter
-                        .as_deref()
-                        .is_none_or(|pattern| rpc_view::matches(pattern, e.name()))
-                };
-                let now = crate::host::clock::now_ticks();
-                let live = |e: &EntryRef| e.is_permanent() || !e.is_expired(now);
-                let mut entries = shown(cache).filter(live).filter(wanted);
-                report(
-                    call,
-                    entries.try_for_each(|e| rpc_view::walked_entry(call, &e)),
-                );
-            });
-        }
+    rpc_guard!(rpc, ctx, |call| {
+        let Some(cache) = cache(call) else { return };
+        let filter = call.scan_optional_text();
+        let wanted = |e: &EntryRef| {
+            filter
+                .as_deref()
+                .is_none_or(|pattern| rpc_view::matches(pattern, e.name()))
+        };
+        let now = crate::host::clock::now_ticks();
+        let live = |e: &EntryRef| e.is_permanent() || !e.is_expired(now);
+        let mut entries = shown(cache).filter(live).filter(wanted);
+        report(
+            call,
+            entries.try_for_each(|e| rpc_view::walked_entry(call, &e)),
+        );
     })
 }
 
@@ -354,23 +339,18 @@ pub unsafe extern "C" fn dns_cache_print_entry(
 /// As `dns_cache_mem_info()`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn dns_cache_rpc_lookup(rpc: *mut rpc_t, ctx: *mut c_void) {
-    guard!((), {
-        // SAFETY: the contract is the caller's.
-        unsafe {
-            serve(rpc, ctx, |call| {
-                let Some(_) = cache(call) else { return };
-                let (Some(type_name), Some(name)) = (call.scan_text(), call.scan_text()) else {
-                    return;
-                };
-                let Some(rtype) = rpc_view::type_number(&type_name) else {
-                    call.fault(400, c"Invalid type");
-                    return;
-                };
-                match lookup::entry(&name, rtype, super::resolve::current_flags()) {
-                    Ok((entry, _)) => report(call, rpc_view::entry(call, &entry)),
-                    Err(_) => call.fault(400, c"Not found"),
-                }
-            });
+    rpc_guard!(rpc, ctx, |call| {
+        let Some(_) = cache(call) else { return };
+        let (Some(type_name), Some(name)) = (call.scan_text(), call.scan_text()) else {
+            return;
+        };
+        let Some(rtype) = rpc_view::type_number(&type_name) else {
+            call.fault(400, c"Invalid type");
+            return;
+        };
+        match lookup::entry(&name, rtype, super::resolve::current_flags()) {
+            Ok((entry, _)) => report(call, rpc_view::entry(call, &entry)),
+            Err(_) => call.fault(400, c"Not found"),
         }
     })
 }
@@ -391,10 +371,7 @@ fn flush(call: &Call, permanent_too: bool) {
 /// As `dns_cache_mem_info()`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn dns_cache_delete_all(rpc: *mut rpc_t, ctx: *mut c_void) {
-    guard!((), {
-        // SAFETY: the contract is the caller's.
-        unsafe { serve(rpc, ctx, |call| flush(call, false)) }
-    })
+    rpc_guard!(rpc, ctx, |call| flush(call, false))
 }
 
 /// `dns.delete_all_force`: drops all entries.
@@ -403,10 +380,7 @@ pub unsafe extern "C" fn dns_cache_delete_all(rpc: *mut rpc_t, ctx: *mut c_void)
 /// As `dns_cache_mem_info()`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn dns_cache_delete_all_force(rpc: *mut rpc_t, ctx: *mut c_void) {
-    guard!((), {
-        // SAFETY: the contract is the caller's.
-        unsafe { serve(rpc, ctx, |call| flush(call, true)) }
-    })
+    rpc_guard!(rpc, ctx, |call| flush(call, true))
 }
 
 fn delete(call: &Call, rtype: RecordType) {
@@ -427,10 +401,7 @@ fn delete(call: &Call, rtype: RecordType) {
 /// As `dns_cache_mem_info()`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn dns_cache_delete_a(rpc: *mut rpc_t, ctx: *mut c_void) {
-    guard!((), {
-        // SAFETY: the contract is the caller's.
-        unsafe { serve(rpc, ctx, |call| delete(call, RecordType::A)) }
-    })
+    rpc_guard!(rpc, ctx, |call| delete(call, RecordType::A))
 }
 
 /// `dns.delete_aaaa`: name.
@@ -439,10 +410,7 @@ pub unsafe extern "C" fn dns_cache_delete_a(rpc: *mut rpc_t, ctx: *mut c_void) {
 /// As `dns_cache_mem_info()`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn dns_cache_delete_aaaa(rpc: *mut rpc_t, ctx: *mut c_void) {
-    guard!((), {
-        // SAFETY: the contract is the caller's.
-        unsafe { serve(rpc, ctx, |call| delete(call, RecordType::AAAA)) }
-    })
+    rpc_guard!(rpc, ctx, |call| delete(call, RecordType::AAAA))
 }
 
 /// `dns.delete_srv`: name.
@@ -451,10 +419,7 @@ pub unsafe extern "C" fn dns_cache_delete_aaaa(rpc: *mut rpc_t, ctx: *mut c_void
 /// As `dns_cache_mem_info()`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn dns_cache_delete_srv(rpc: *mut rpc_t, ctx: *mut c_void) {
-    guard!((), {
-        // SAFETY: the contract is the caller's.
-        unsafe { serve(rpc, ctx, |call| delete(call, RecordType::SRV)) }
-    })
+    rpc_guard!(rpc, ctx, |call| delete(call, RecordType::SRV))
 }
 
 /// `dns.delete_naptr`: name.
@@ -463,10 +428,7 @@ pub unsafe extern "C" fn dns_cache_delete_srv(rpc: *mut rpc_t, ctx: *mut c_void)
 /// As `dns_cache_mem_info()`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn dns_cache_delete_naptr(rpc: *mut rpc_t, ctx: *mut c_void) {
-    guard!((), {
-        // SAFETY: the contract is the caller's.
-        unsafe { serve(rpc, ctx, |call| delete(call, RecordType::NAPTR)) }
-    })
+    rpc_guard!(rpc, ctx, |call| delete(call, RecordType::NAPTR))
 }
 
 /// `dns.delete_cname`: name.
@@ -475,10 +437,7 @@ pub unsafe extern "C" fn dns_cache_delete_naptr(rpc: *mut rpc_t, ctx: *mut c_voi
 /// As `dns_cache_mem_info()`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn dns_cache_delete_cname(rpc: *mut rpc_t, ctx: *mut c_void) {
-    guard!((), {
-        // SAFETY: the contract is the caller's.
-        unsafe { serve(rpc, ctx, |call| delete(call, RecordType::CNAME)) }
-    })
+    rpc_guard!(rpc, ctx, |call| delete(call, RecordType::CNAME))
 }
 
 /// `dns.delete_txt`: name.
@@ -487,10 +446,7 @@ pub unsafe extern "C" fn dns_cache_delete_cname(rpc: *mut rpc_t, ctx: *mut c_voi
 /// As `dns_cache_mem_info()`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn dns_cache_delete_txt(rpc: *mut rpc_t, ctx: *mut c_void) {
-    guard!((), {
-        // SAFETY: the contract is the caller's.
-        unsafe { serve(rpc, ctx, |call| delete(call, RecordType::TXT)) }
-    })
+    rpc_guard!(rpc, ctx, |call| delete(call, RecordType::TXT))
 }
 
 /// `dns.delete_ebl`: name.
@@ -499,10 +455,7 @@ pub unsafe extern "C" fn dns_cache_delete_txt(rpc: *mut rpc_t, ctx: *mut c_void)
 /// As `dns_cache_mem_info()`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn dns_cache_delete_ebl(rpc: *mut rpc_t, ctx: *mut c_void) {
-    guard!((), {
-        // SAFETY: the contract is the caller's.
-        unsafe { serve(rpc, ctx, |call| delete(call, RecordType::EBL)) }
-    })
+    rpc_guard!(rpc, ctx, |call| delete(call, RecordType::EBL))
 }
 
 /// `dns.delete_ptr`: name.
@@ -511,10 +464,7 @@ pub unsafe extern "C" fn dns_cache_delete_ebl(rpc: *mut rpc_t, ctx: *mut c_void)
 /// As `dns_cache_mem_info()`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn dns_cache_delete_ptr(rpc: *mut rpc_t, ctx: *mut c_void) {
-    guard!((), {
-        // SAFETY: the contract is the caller's.
-        unsafe { serve(rpc, ctx, |call| delete(call, RecordType::PTR)) }
-    })
+    rpc_guard!(rpc, ctx, |call| delete(call, RecordType::PTR))
 }
 
 /// Adds a record; the arguments were read before.
@@ -547,10 +497,7 @@ fn add_address(call: &Call, rtype: RecordType) {
 /// As `dns_cache_mem_info()`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn dns_cache_add_a(rpc: *mut rpc_t, ctx: *mut c_void) {
-    guard!((), {
-        // SAFETY: the contract is the caller's.
-        unsafe { serve(rpc, ctx, |call| add_address(call, RecordType::A)) }
-    })
+    rpc_guard!(rpc, ctx, |call| add_address(call, RecordType::A))
 }
 
 /// `dns.add_aaaa`: name, TTL in seconds, address, flags.
@@ -559,10 +506,7 @@ pub unsafe extern "C" fn dns_cache_add_a(rpc: *mut rpc_t, ctx: *mut c_void) {
 /// As `dns_cache_mem_info()`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn dns_cache_add_aaaa(rpc: *mut rpc_t, ctx: *mut c_void) {
-    guard!((), {
-        // SAFETY: the contract is the caller's.
-        unsafe { serve(rpc, ctx, |call| add_address(call, RecordType::AAAA)) }
-    })
+    rpc_guard!(rpc, ctx, |call| add_address(call, RecordType::AAAA))
 }
 
 fn add_srv(call: &Call) {
@@ -589,10 +533,7 @@ fn add_srv(call: &Call) {
 /// As `dns_cache_mem_info()`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn dns_cache_add_srv(rpc: *mut rpc_t, ctx: *mut c_void) {
-    guard!((), {
-        // SAFETY: the contract is the caller's.
-        unsafe { serve(rpc, ctx, add_srv) }
-    })
+    rpc_guard!(rpc, ctx, add_srv)
 }
 
 /// `dns.set_server_state`: 1 = the nameservers are up, 0 = down.
@@ -602,14 +543,9 @@ pub unsafe extern "C" fn dns_cache_add_srv(rpc: *mut rpc_t, ctx: *mut c_void) {
 #[cfg(feature = "dns_watchdog_support")]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn dns_set_server_state_rpc(rpc: *mut rpc_t, ctx: *mut c_void) {
-    guard!((), {
-        // SAFETY: the contract is the caller's.
-        unsafe {
-            serve(rpc, ctx, |call| {
-                if let Some(state) = call.scan_int() {
-                    lookup::watchdog::set_servers_up(state != 0);
-                }
-            });
+    rpc_guard!(rpc, ctx, |call| {
+        if let Some(state) = call.scan_int() {
+            lookup::watchdog::set_servers_up(state != 0);
         }
     })
 }
@@ -621,15 +557,10 @@ pub unsafe extern "C" fn dns_set_server_state_rpc(rpc: *mut rpc_t, ctx: *mut c_v
 #[cfg(feature = "dns_watchdog_support")]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn dns_get_server_state_rpc(rpc: *mut rpc_t, ctx: *mut c_void) {
-    guard!((), {
-        // SAFETY: the contract is the caller's.
-        unsafe {
-            serve(rpc, ctx, |call| {
-                report(
-                    call,
-                    call.add_int(i32::from(lookup::watchdog::servers_up())),
-                );
-            });
-        }
+    rpc_guard!(rpc, ctx, |call| {
+        report(
+            call,
+            call.add_int(i32::from(lookup::watchdog::servers_up())),
+        );
     })
 }

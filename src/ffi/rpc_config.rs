@@ -3,8 +3,7 @@
 
 use std::ffi::{CStr, c_void};
 
-use super::guard::guard;
-use super::rpc::{Call, Part, ReplyFailed, report, serve};
+use super::rpc::{Call, Part, ReplyFailed, report, rpc_guard};
 use super::types::rpc_t;
 use crate::host::options;
 use crate::resolver::Settings;
@@ -56,8 +55,5 @@ fn show(call: &Call) -> Result<(), ReplyFailed> {
 /// `rpc` is NULL or the functions of a transport, `ctx` its context.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn dns_config_rpc(rpc: *mut rpc_t, ctx: *mut c_void) {
-    guard!((), {
-        // SAFETY: the contract is the caller's.
-        unsafe { serve(rpc, ctx, |call| report(call, show(call))) }
-    })
+    rpc_guard!(rpc, ctx, |call| report(call, show(call)))
 }

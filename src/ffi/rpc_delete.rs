@@ -3,8 +3,7 @@
 
 use std::ffi::c_void;
 
-use super::guard::guard;
-use super::rpc::{Call, cache, report, serve};
+use super::rpc::{Call, cache, report, rpc_guard};
 use super::types::rpc_t;
 use crate::lookup::{self, Deleted, EditError};
 
@@ -35,10 +34,7 @@ fn answer(call: &Call, delete: impl FnOnce(&[u8]) -> Result<Deleted, EditError>)
 /// `rpc` is NULL or the functions of a transport, `ctx` its context.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn dns_delete_rpc(rpc: *mut rpc_t, ctx: *mut c_void) {
-    guard!((), {
-        // SAFETY: the contract is the caller's.
-        unsafe { serve(rpc, ctx, |call| answer(call, lookup::delete_name)) }
-    })
+    rpc_guard!(rpc, ctx, |call| answer(call, lookup::delete_name))
 }
 
 /// `dns.delete_below`: domain. As `dns.delete`, for the domain and all names below it.
@@ -47,8 +43,5 @@ pub unsafe extern "C" fn dns_delete_rpc(rpc: *mut rpc_t, ctx: *mut c_void) {
 /// As of [`dns_delete_rpc`].
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn dns_delete_below_rpc(rpc: *mut rpc_t, ctx: *mut c_void) {
-    guard!((), {
-        // SAFETY: the contract is the caller's.
-        unsafe { serve(rpc, ctx, |call| answer(call, lookup::delete_below)) }
-    })
+    rpc_guard!(rpc, ctx, |call| answer(call, lookup::delete_below))
 }

@@ -3,9 +3,8 @@
 
 use std::ffi::{CString, c_void};
 
-use super::guard::guard;
 use super::metrics::latencies;
-use super::rpc::{Call, Part, ReplyFailed, report, serve};
+use super::rpc::{Call, Part, ReplyFailed, report, rpc_guard};
 use super::rpc_view::type_name;
 use super::types::rpc_t;
 use crate::cache::{Cache, EntryRef, NegativeKind};
@@ -136,10 +135,7 @@ fn class_text(class: usize) -> CString {
 /// `rpc` is NULL or the functions of a transport, `ctx` its context.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn dns_stats_rpc(rpc: *mut rpc_t, ctx: *mut c_void) {
-    guard!((), {
-        // SAFETY: the contract is the caller's.
-        unsafe { serve(rpc, ctx, |call| report(call, show(call, Cache::instance()))) }
-    })
+    rpc_guard!(rpc, ctx, |call| report(call, show(call, Cache::instance())))
 }
 
 fn show_server(call: &Call, server: &ServerStatus) -> Result<(), ReplyFailed> {
@@ -174,16 +170,11 @@ fn show_server(call: &Call, server: &ServerStatus) -> Result<(), ReplyFailed> {
 /// As `dns_stats_rpc()`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn dns_servers_rpc(rpc: *mut rpc_t, ctx: *mut c_void) {
-    guard!((), {
-        // SAFETY: the contract is the caller's.
-        unsafe {
-            serve(rpc, ctx, |call| {
-                let mut servers = servers::snapshot();
-                servers.sort_by_key(|server| server.address);
-                let shown = servers.iter().try_for_each(|s| show_server(call, s));
-                report(call, shown);
-            });
-        }
+    rpc_guard!(rpc, ctx, |call| {
+        let mut servers = servers::snapshot();
+        servers.sort_by_key(|server| server.address);
+        let shown = servers.iter().try_for_each(|s| show_server(call, s));
+        report(call, shown);
     })
 }
 

@@ -4,7 +4,7 @@
 use std::ffi::{CStr, c_int, c_void};
 
 use super::guard::guard;
-use super::rpc::{Call, ReplyFailed, report, serve};
+use super::rpc::{Call, ReplyFailed, report, rpc_guard};
 use super::types::rpc_t;
 use crate::host::stats::{self, Stat};
 
@@ -59,14 +59,9 @@ fn show(call: &Call) -> Result<(), ReplyFailed> {
 /// `rpc` is NULL or the functions of a transport, `ctx` its context.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn dns_cache_stats_get(rpc: *mut rpc_t, ctx: *mut c_void) {
-    guard!((), {
-        // SAFETY: the contract is the caller's.
-        unsafe {
-            serve(rpc, ctx, |call| {
-                if super::rpc::cache(call).is_some() {
-                    report(call, show(call));
-                }
-            });
+    rpc_guard!(rpc, ctx, |call| {
+        if super::rpc::cache(call).is_some() {
+            report(call, show(call));
         }
     })
 }

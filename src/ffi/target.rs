@@ -5,8 +5,9 @@ use std::ffi::{c_char, c_int, c_ushort};
 use std::net::IpAddr;
 
 use super::codes::{E_DNS_NO_NAPTR, E_DNS_NO_SRV};
+use super::ptr::PortAndProto;
+use super::resolve;
 use super::types::_str;
-use super::{ptr, resolve};
 use crate::cache::Cache;
 use crate::select::flags::TRY_NAPTR;
 use crate::select::{Cursor, Reason, SelectError, handle};
@@ -48,20 +49,12 @@ pub(crate) unsafe fn step(
         // SAFETY: the contract is the caller's.
         return unsafe { without_cache(name, port, proto, flags) };
     }
+    let variables = PortAndProto { port, proto };
     // SAFETY: NULL or readable by contract.
-    let mut port_value = unsafe { ptr::get(port) };
-    // SAFETY: NULL or readable by contract; exactly one octet, whatever the caller's variable is.
-    let mut proto_value = unsafe { ptr::get(proto.cast::<u8>()) };
-    let address =
-        search(port_value.as_mut(), proto_value.as_mut()).map_err(|error| -(error as c_int))?;
-    if let Some(value) = port_value {
-        // SAFETY: NULL or writable by contract.
-        unsafe { ptr::put(port, value) };
-    }
-    if let Some(value) = proto_value {
-        // SAFETY: NULL or writable by contract; one octet.
-        unsafe { ptr::put(proto.cast::<u8>(), value) };
-    }
+    let (mut port, mut proto) = unsafe { variables.get() };
+    let address = search(port.as_mut(), proto.as_mut()).map_err(|error| -(error as c_int))?;
+    // SAFETY: NULL or writable by contract.
+    unsafe { variables.put(port.unwrap_or(0), proto.unwrap_or(0)) };
     Ok(address)
 }
 

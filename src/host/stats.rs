@@ -35,6 +35,7 @@ mod enabled {
     use once_cell::sync::OnceCell;
 
     use super::Stat;
+    use crate::host::kamailio::find;
 
     /// Layout of `struct t_dns_cache_stats`.
     #[repr(C)]
@@ -74,10 +75,7 @@ mod enabled {
     /// Number of this process among the host's; 0 outside Kamailio.
     fn process_index() -> usize {
         static PLACE: OnceCell<usize> = OnceCell::new();
-        let place = *PLACE.get_or_init(|| {
-            // SAFETY: dlsym only reads the NUL-terminated name.
-            unsafe { libc::dlsym(libc::RTLD_DEFAULT, c"process_no".as_ptr()) as usize }
-        }) as *const i32;
+        let place = *PLACE.get_or_init(|| find(c"process_no") as usize) as *const i32;
         if place.is_null() {
             return 0;
         }

@@ -45,6 +45,13 @@ impl Position {
     pub fn is_started(&self) -> bool {
         self.srv.is_some() || self.a.is_some()
     }
+
+    /// Moves on to the next target; true when asking for it makes sense (`dns_srv_handle_next()`).
+    #[inline]
+    pub fn advance(&mut self) -> bool {
+        self.ip_no = self.ip_no.wrapping_add(1);
+        self.is_started()
+    }
 }
 
 /// A handle of the library's own.

@@ -170,7 +170,7 @@ impl Child {
             let i = u32::from(found) - 0x0a00_0000;
             assert!((domain * 4..domain * 4 + 4).contains(&i), "{name}: {found}");
             assert_eq!(u32::from(port), 5000 + i, "{name}: {found}:{port}");
-            if !handle::advance(&mut cursor) {
+            if !cursor.advance() {
                 break;
             }
         }

@@ -164,7 +164,7 @@ impl Call {
                 Err(error) => return (targets, Some(error)),
             }
             assert!(targets.len() < 2000, "no end after {:?}", targets.last());
-            if !handle::advance(&mut self.cursor) {
+            if !self.cursor.advance() {
                 return (targets, None);
             }
         }

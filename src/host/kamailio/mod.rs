@@ -51,7 +51,8 @@ static SYMBOLS: OnceCell<Option<Symbols>> = OnceCell::new();
 /// outside Kamailio.
 static TICKS: AtomicPtr<c_void> = AtomicPtr::new(std::ptr::null_mut());
 
-fn find(name: &CStr) -> *mut c_void {
+/// Address of a symbol of the program or of one of its libraries; NULL when there is none.
+pub(crate) fn find(name: &CStr) -> *mut c_void {
     // SAFETY: dlsym only reads the NUL-terminated name.
     unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) }
 }

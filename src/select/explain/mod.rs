@@ -207,7 +207,7 @@ impl Words<'_> {
                     break;
                 }
             }
-            if !handle::advance(&mut cursor) {
+            if !cursor.advance() {
                 break;
             }
         }

@@ -199,12 +199,6 @@ pub(super) fn resolve_srv_name(
     Ok(found.address)
 }
 
-/// True when asking for another target makes sense; moves on to it (`dns_srv_handle_next()`).
-pub fn advance(cursor: &mut Cursor) -> bool {
-    cursor.ip_no = cursor.ip_no.saturating_add(1);
-    cursor.srv.is_some() || cursor.a.is_some()
-}
-
 impl<'a> Search<'a> {
     fn of(cursor: &'a mut Cursor, flags: u32) -> Self {
         let naptr = (&mut cursor.naptr, cursor.has_naptr_slot);
