@@ -17,6 +17,8 @@ use support::{A, NAPTR, Reply, Rr, SRV, Server, Setup};
 const IPV4_ONLY: u32 = 1;
 const LB: u32 = 8;
 const TRY_NAPTR: u32 = 16;
+const ROTATE: u32 = 0x2000_0000;
+const INTERLEAVE: u32 = 0x4000_0000;
 
 fn explained(uri: &str, flags: u32) -> Explanation {
     explain(&sip_uri::parse(uri.as_bytes()).unwrap(), flags)
@@ -223,6 +225,40 @@ fn a_drawn_order_is_the_same_in_tree_and_list() {
         firsts.insert(target_addresses(&tree).remove(0));
     }
     assert!(firsts.len() > 1, "{firsts:?}");
+}
+
+/// The options that order addresses are named where they do, the order is the next call's, and asking is no call.
+#[test]
+fn the_order_of_addresses_has_its_reason() {
+    let setup = Setup::new();
+    setup
+        .server
+        .add(Rr::a("both.example", 300, "192.0.2.1"))
+        .add(Rr::a("both.example", 300, "192.0.2.2"))
+        .add(Rr::a("both.example", 300, "192.0.2.3"))
+        .add(Rr::aaaa("both.example", 300, "2001:db8::1"))
+        .add(Rr::a("one.example", 300, "192.0.2.9"));
+    let options = |of: &Explanation| lines(of, Subject::Option).join("; ");
+    let flags = ROTATE | INTERLEAVE;
+    let explanation = explained("sip:x@both.example:5060", flags);
+    let list = target_addresses(&explanation);
+    assert_eq!(list.iter().filter(|text| text.contains(':')).count(), 1);
+    assert!(list[1].contains(':'), "{list:?}");
+    let said = options(&explanation);
+    assert!(said.contains("dns_rotate=yes"), "{said}");
+    assert!(said.contains("dns_family_order=interleave"), "{said}");
+    let again = target_addresses(&explained("sip:x@both.example:5060", flags));
+    assert_eq!(again, list);
+    // What decides nothing is not named.
+    for (uri, flags) in [
+        ("sip:x@both.example:5060", 0),
+        ("sip:x@both.example:5060", ROTATE | LB | IPV4_ONLY),
+        ("sip:x@one.example:5060", flags),
+    ] {
+        let said = options(&explained(uri, flags));
+        assert!(!said.contains("dns_rotate"), "{uri} {flags}: {said}");
+        assert!(!said.contains("dns_family_order"), "{uri} {flags}: {said}");
+    }
 }
 
 #[test]
