@@ -83,7 +83,6 @@ pub(super) struct FoundBy {
     pub(super) address: IpAddr,
     pub(super) port: u16,
     pub(super) step: usize,
-    pub(super) index: usize,
 }
 
 /// What is done with a NAPTR candidate.
@@ -255,7 +254,7 @@ pub(super) fn walk<R: Records>(
             break;
         };
         records.tell(Event::Record(step, record));
-        let (port, index) = (record.port, record.index);
+        let port = record.port;
         if !record.is_live || record.target.is_empty() {
             continue;
         }
@@ -265,7 +264,6 @@ pub(super) fn walk<R: Records>(
                     address,
                     port,
                     step,
-                    index,
                 });
             }
             Err(Nothing::Failed | Nothing::Silent) => nothing = Nothing::Failed,

@@ -7,7 +7,6 @@
 
 use std::net::IpAddr;
 
-use super::reasons::seconds_left;
 use super::{Search, address_at_step, record_at_step};
 use crate::cache::{EntryRef, RecordView};
 use crate::host::clock;
@@ -55,7 +54,6 @@ impl Search<'_> {
             if !allowed {
                 return Err(Nothing::Absent);
             }
-            self.note_address(host, address, -1, Source::Literal);
             return Ok(address);
         }
         let (first, second) = family_order(self.flags);
@@ -92,7 +90,8 @@ impl Search<'_> {
         let (entry, source) = self.look_up(host, family, named, None)?;
         self.cursor.a = Some(entry);
         self.cursor.ip_no = 0;
-        let address = self.address_from_entry(source);
+        self.sources.address = source;
+        let address = self.address_from_entry();
         match &self.cursor.a {
             _ if address.is_none() => self.cursor.a = None,
             // Those that can be used are counted.
@@ -111,21 +110,17 @@ impl Search<'_> {
     }
 
     /// The address at the cursor, or the next usable one behind it.
-    fn address_from_entry(&mut self, source: Source) -> Option<IpAddr> {
+    fn address_from_entry(&mut self) -> Option<IpAddr> {
         let entry = self.cursor.a.as_ref()?;
         let now = clock::now_ticks();
         let start = self.cursor.start();
         let first = usize::from(self.cursor.ip_no);
-        let (step, index, address) = (first..entry.record_count()).find_map(|step| {
+        let (step, address) = (first..entry.record_count()).find_map(|step| {
             let index = address_at_step(entry, step, start)?;
-            Some((step, index, entry.usable_address(index, now)?))
+            Some((step, entry.usable_address(index, now)?))
         })?;
         // Sets are capped below 255, so the caller's addition cannot wrap.
         self.cursor.ip_no = step as u8;
-        if self.reason.is_some() {
-            let (owner, ttl) = (entry.name().to_vec(), seconds_left(entry, index));
-            self.note_address(&owner, address, ttl, source);
-        }
         Some(address)
     }
 
@@ -148,26 +143,25 @@ impl Search<'_> {
             // Who watches has seen it.
             _ => lookup::absolute_entry(held.name(), other, self.flags).ok(),
         };
-        let other = found.as_ref().map(|(entry, _)| entry);
+        let other = found.as_ref().map(|(entry, source)| (entry, *source));
+        let held_set = Some((held, Source::Cache));
         let sets = match held.rtype() == family_order(self.flags).0 {
-            true => [Some(held), other],
-            false => [other, Some(held)],
+            true => [held_set, other],
+            false => [other, held_set],
         };
         let (start, now) = (self.cursor.start(), clock::now_ticks());
         let usable = sets.map(|set| {
-            let entries = set.into_iter();
-            let steps =
-                entries.flat_map(|set| (0..set.record_count()).map(move |step| (set, step)));
-            steps.filter_map(|(set, step)| {
-                let index = address_at_step(set, step, start)?;
-                Some((set, index, set.usable_address(index, now)?))
+            let count = set.map_or(0, |(entry, _)| entry.record_count());
+            (0..count).filter_map(move |step| {
+                let (entry, source) = set?;
+                let index = address_at_step(entry, step, start)?;
+                Some((entry, source, entry.usable_address(index, now)?))
             })
         });
-        let (entry, index, address) = in_turn(usable).take(IN_TURN).nth(place.into())?;
-        let ttl = seconds_left(entry, index);
+        let (entry, source, address) = in_turn(usable).take(IN_TURN).nth(place.into())?;
         self.cursor.a = Some(entry.clone());
         self.cursor.ip_no = place;
-        self.note_address(entry.name(), address, ttl, Source::Cache);
+        self.sources.address = source;
         Some(address)
     }
 
@@ -177,7 +171,7 @@ impl Search<'_> {
     pub(super) fn next_address(&mut self) -> Option<IpAddr> {
         let other = self.cursor.a.as_ref().and_then(|a| self.other_in_turn(a));
         if other.is_none()
-            && let Some(address) = self.address_from_entry(Source::Cache)
+            && let Some(address) = self.address_from_entry()
         {
             return Some(address);
         }

@@ -27,6 +27,7 @@ use super::tree::{
 use super::{Cursor, Position, Reason, SelectError, Transport, flags, srv};
 use addresses::Hold;
 pub use place::{turn, usable_seed};
+use reasons::Sources;
 
 const TRANSPORT_MASK: u8 = 7;
 const CANDIDATE_SHIFT: u8 = 3;
@@ -53,6 +54,7 @@ struct Search<'a> {
     naptr: &'a mut Option<EntryRef>,
     flags: u32,
     reason: Option<&'a mut Reason>,
+    sources: Sources,
     watch: Option<&'a mut dyn Watch>,
     /// The address entry is wanted in the cursor, whatever it holds.
     whole_set: bool,
@@ -215,6 +217,7 @@ impl<'a> Search<'a> {
             naptr,
             flags,
             reason: None,
+            sources: Sources::CACHE,
             watch: None,
             whole_set: false,
             keeps_naptr,
@@ -243,7 +246,11 @@ impl<'a> Search<'a> {
         } else {
             self.next(name)
         };
-        Ok(given(result?, port, proto))
+        let target = result?;
+        if let Some(reason) = self.reason.take() {
+            *reason = self.reason_of(name, target.address);
+        }
+        Ok(given(target, port, proto))
     }
 
     fn first(&mut self, name: &[u8], wanted: Wanted) -> Result<Target, SelectError> {
@@ -261,7 +268,6 @@ impl<'a> Search<'a> {
             None => self.next_address_of_srv(),
         };
         if let Some(address) = next {
-            self.note_current_srv();
             return Ok(self.target(address));
         }
         let entry = self.cursor.srv.take().ok_or(SelectError::EndOfList)?;
@@ -398,10 +404,6 @@ impl Records for Search<'_> {
         self.start_addresses(host, named, hold)
     }
 
-    fn at_literal(&mut self, name: &[u8], address: IpAddr) {
-        self.note_address(name, address, -1, Source::Literal);
-    }
-
     fn at_host(&mut self, port: u16, transport: Transport) {
         self.cursor.port = port;
         self.cursor.proto = transport as u8;
@@ -410,7 +412,7 @@ impl Records for Search<'_> {
     fn at_srv(&mut self, set: Held, found: &FoundBy) {
         self.cursor.port = found.port;
         self.cursor.srv_no = (found.step + 1) as u8;
-        self.note_srv(&set.entry, found.index, set.source);
+        self.sources.srv = set.source;
         self.cursor.srv = Some(set.entry);
     }
 
@@ -431,7 +433,7 @@ impl Records for Search<'_> {
         self.cursor.proto = transport | (position as u8) << CANDIDATE_SHIFT;
         let hash = Cache::instance().map_or(0, |cache| cache.name_hash(set.entry.name()));
         self.cursor.tried = u64::from(self.cursor.start()) | u64::from(hash) << 32;
-        self.note_naptr(&set.entry, candidate.index.into(), set.source);
+        self.sources.naptr = set.source;
         *self.naptr = Some(set.entry);
     }
 

@@ -1,111 +1,124 @@
-//! Why a target was chosen, for people: filled in only when asked for.
+//! Why a target was chosen, for people: made only when asked for, of what the position leads to.
 
 use std::net::IpAddr;
 
-use super::super::{AddressReason, NaptrReason, SrvReason};
+use super::super::{AddressReason, NaptrReason, Reason, SrvReason};
 use super::{CANDIDATE_SHIFT, Candidates, Search, record_at_step, rows_of};
 use crate::cache::{Cache, EntryRef, RecordView};
 use crate::host::clock;
 use crate::lookup::{self, Source};
 use crate::rr::RecordType;
 
+/// Where the records of a step came from.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sources {
+    pub(super) naptr: Source,
+    pub(super) srv: Source,
+    pub(super) address: Source,
+}
+
+impl Sources {
+    /// What is in use already was in the cache.
+    pub(super) const CACHE: Self = Self {
+        naptr: Source::Cache,
+        srv: Source::Cache,
+        address: Source::Cache,
+    };
+}
+
 impl Search<'_> {
-    pub(super) fn note_address(&mut self, owner: &[u8], address: IpAddr, ttl: i32, source: Source) {
-        if let Some(reason) = self.reason.as_deref_mut() {
-            reason.address = Some(AddressReason {
-                owner: owner.to_vec(),
-                address,
-                ttl,
-                source,
-            });
+    /// Why the target at the cursor was chosen; `name` is the caller's.
+    pub(super) fn reason_of(&self, name: &[u8], address: IpAddr) -> Reason {
+        let srv = self.srv_reason();
+        Reason {
+            naptr: srv.as_ref().and_then(|_| self.naptr_reason()),
+            address: Some(self.address_reason(name, srv.as_ref(), address)),
+            srv,
         }
     }
 
-    pub(super) fn note_srv(&mut self, entry: &EntryRef, index: usize, source: Source) {
-        let Some(reason) = self.reason.as_deref_mut() else {
-            return;
-        };
-        let Some(RecordView::Srv {
-            priority,
-            weight,
-            port,
-            target,
-        }) = entry.record(index)
-        else {
-            return;
-        };
-        reason.srv = Some(SrvReason {
-            owner: entry.name().to_vec(),
-            priority,
-            weight,
-            port,
-            target: target.to_vec(),
-            ttl: seconds_left(entry, index),
-            source,
-        });
-        self.note_current_naptr();
-    }
-
-    /// The SRV record whose addresses are being given.
-    pub(super) fn note_current_srv(&mut self) {
-        if self.reason.is_none() {
-            return;
-        }
-        let Some(entry) = self.cursor.srv.clone() else {
-            return;
-        };
-        let step = usize::from(self.cursor.srv_no).saturating_sub(1);
-        if let Some(index) = record_at_step(&entry, step, self.cursor.seed()) {
-            self.note_srv(&entry, index, Source::Cache);
-        }
-    }
-
-    pub(super) fn note_current_naptr(&mut self) {
+    fn naptr_reason(&self) -> Option<NaptrReason> {
         let hash = self.cursor.naptr_hash();
         let position = usize::from(self.cursor.proto >> CANDIDATE_SHIFT);
         let entry = self.naptr.clone().or_else(|| {
             let accept = |entry: &EntryRef| entry.negative().is_none();
-            Cache::instance().filter(|_| hash != 0)?.acquire_by_hash(
-                hash,
-                RecordType::NAPTR,
-                &accept,
-            )
-        });
-        let Some(entry) = entry else { return };
+            let cache = Cache::instance().filter(|_| hash != 0)?;
+            cache.acquire_by_hash(hash, RecordType::NAPTR, &accept)
+        })?;
         let candidates = Candidates::new(rows_of(&entry), self.cursor.naptr_transport());
-        if let Some(candidate) = candidates.get(position) {
-            self.note_naptr(&entry, usize::from(candidate.index), Source::Cache);
+        let index = usize::from(candidates.get(position)?.index);
+        match entry.record(index)? {
+            RecordView::Naptr {
+                order,
+                preference,
+                services,
+                replacement,
+                ..
+            } => Some(NaptrReason {
+                owner: entry.name().to_vec(),
+                order,
+                preference,
+                service: services.to_vec(),
+                replacement: replacement.to_vec(),
+                ttl: seconds_left(&entry, index),
+                source: self.sources.naptr,
+            }),
+            _ => None,
         }
     }
 
-    pub(super) fn note_naptr(&mut self, entry: &EntryRef, index: usize, source: Source) {
-        let Some(reason) = self.reason.as_deref_mut() else {
-            return;
+    fn srv_reason(&self) -> Option<SrvReason> {
+        let entry = self.cursor.srv.as_ref()?;
+        let step = usize::from(self.cursor.srv_no).saturating_sub(1);
+        let index = record_at_step(entry, step, self.cursor.seed())?;
+        match entry.record(index)? {
+            RecordView::Srv {
+                priority,
+                weight,
+                port,
+                target,
+            } => Some(SrvReason {
+                owner: entry.name().to_vec(),
+                priority,
+                weight,
+                port,
+                target: target.to_vec(),
+                ttl: seconds_left(entry, index),
+                source: self.sources.srv,
+            }),
+            _ => None,
+        }
+    }
+
+    fn address_reason(
+        &self,
+        name: &[u8],
+        srv: Option<&SrvReason>,
+        address: IpAddr,
+    ) -> AddressReason {
+        let Some(entry) = &self.cursor.a else {
+            let host = srv.map_or(name, |srv| &srv.target);
+            return AddressReason {
+                owner: host.to_vec(),
+                address,
+                ttl: -1,
+                source: Source::Literal,
+            };
         };
-        let Some(RecordView::Naptr {
-            order,
-            preference,
-            services,
-            replacement,
-            ..
-        }) = entry.record(index)
-        else {
-            return;
-        };
-        reason.naptr = Some(NaptrReason {
+        let now = clock::now_ticks();
+        let mut indexes = 0..entry.record_count();
+        let index = indexes.find(|&index| entry.usable_address(index, now) == Some(address));
+        AddressReason {
             owner: entry.name().to_vec(),
-            order,
-            preference,
-            service: services.to_vec(),
-            replacement: replacement.to_vec(),
-            ttl: seconds_left(entry, index),
-            source,
-        });
+            address,
+            ttl: index.map_or(0, |index| seconds_left(entry, index)),
+            source: self.sources.address,
+        }
     }
 }
 
 /// Seconds to the end of a record; -1 for permanent ones.
-pub(super) fn seconds_left(entry: &EntryRef, index: usize) -> i32 {
+fn seconds_left(entry: &EntryRef, index: usize) -> i32 {
     if entry.is_permanent() {
         return -1;
     }
