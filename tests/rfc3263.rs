@@ -127,8 +127,8 @@ fn flush() {
 
 #[test]
 fn every_way_gives_what_the_model_gives() {
-    let _watchdog = Watchdog::start(3600 * 12);
     let _options = options();
+    let _watchdog = Watchdog::start(3600 * 12);
     let (seed, zones) = (number("RFC3263_SEED", SEED), number("RFC3263_ZONES", ZONES));
     let survey = std::env::var_os("RFC3263_SURVEY").is_some();
     eprintln!("seeds {seed} to {}", seed + zones - 1);
@@ -192,8 +192,8 @@ const EDITED: u64 = 500;
 /// A record whose time is over is given by no way, whatever else its set holds.
 #[test]
 fn operators_records_end_one_by_one() {
-    let _watchdog = Watchdog::start(600);
     let _options = options();
+    let _watchdog = Watchdog::start(600);
     flush();
     usual_case("none.test").apply();
     let seed = number("RFC3263_SEED", SEED);
@@ -301,8 +301,8 @@ fn count_orders(
 /// Each order of equal records comes as often as the model says, with seeds of the caller's and with the library's own.
 #[test]
 fn orders_come_as_often_as_the_weights_say() {
-    let _watchdog = Watchdog::start(600);
     let _options = options();
+    let _watchdog = Watchdog::start(600);
     flush();
     const DRAWS: u32 = 3000;
     let mut draw = Draw::new(number("RFC3263_SEED", SEED));
@@ -349,8 +349,8 @@ fn orders_come_as_often_as_the_weights_say() {
 /// way, and whatever address the server puts first.
 #[test]
 fn calls_take_turns() {
-    let _watchdog = Watchdog::start(600);
     let _options = options();
+    let _watchdog = Watchdog::start(600);
     let mut case = usual_case("turn.test");
     case.request.flags = ROTATE | INTERLEAVE;
     case.request.port = 5070;
@@ -381,8 +381,8 @@ fn calls_take_turns() {
 /// An option that one process sets counts in the next call of every other, and in all steps of a walk that begins with it.
 #[test]
 fn options_count_at_once_in_every_process() {
-    let _watchdog = Watchdog::start(600);
     let _options = options();
+    let _watchdog = Watchdog::start(600);
     flush();
     let mut case = weighted_case("f.test", &[1, 1]);
     case.zone.sets.push(RrSet {
