@@ -94,7 +94,10 @@ pub unsafe extern "C" fn dns_explain_rpc(rpc: *mut rpc_t, ctx: *mut c_void) {
         if super::rpc::cache(call).is_none() {
             return;
         }
-        let Some(uri) = call.scan_text() else { return };
+        // Not every transport complains of an argument that is missing.
+        let Some(uri) = call.scan_optional_text() else {
+            return call.fault(400, c"A SIP URI is wanted");
+        };
         match sip_uri::parse(&uri) {
             Ok(destination) => {
                 let explanation = explain(&destination, resolve::current_flags());
