@@ -87,14 +87,13 @@ def differs_from(pattern, replacement):
 
 def check_reasons(root):
     """Every reason has to exist."""
-    sources = [*(root / "tests").rglob("*.rs"), *(root / "src").rglob("*.rs")]
-    tests = "\n".join(path.read_text() for path in sources)
+    # Where the tests of each defect stand; tests/defects.rs sees to it that they do.
+    register = (root / "docs" / "defects.md").read_text()
     compat = " ".join((root / "COMPAT.md").read_text().split())
     for rule in ALL:
         if re.fullmatch(r"B\d\d", rule.reason):
-            if not re.search(rf"\b{rule.reason}\b|\b{rule.reason.lower()}[_ ,)]", tests) \
-                    and rule.reason.lower() not in compat:
-                yield f"{rule.reason} is no defect that the tests know"
+            if not re.search(rf"^\| {rule.reason} \|", register, re.MULTILINE):
+                yield f"{rule.reason} is no defect that docs/defects.md knows"
         elif rule.reason.startswith("COMPAT: "):
             if " ".join(rule.reason[8:].split()) not in compat:
                 yield f"COMPAT.md does not say: {rule.reason[8:]}"
