@@ -19,31 +19,12 @@ use kamailio_dns::lookup::{self, EditError};
 use kamailio_dns::rr::RecordType;
 use kamailio_dns::select::handle;
 use kamailio_dns::select::sip_host::Way;
+use support::handles::no_address;
 use support::walks::{
-    ALL_WAYS, Bench, Call, NAPTR_V4, TCP, TLS, UDP, V4, c_str, cache, cached, edit, first, holders,
-    host_way, host_way_found, naptr, target, walk,
+    ALL_WAYS, Bench, Call, NAPTR_V4, TCP, TLS, UDP, V4, add_naptr_domain, c_str, cache, cached,
+    edit, first, holders, host_way, host_way_found, naptr, target, walk,
 };
 use support::{NAPTR, Reply, Rr, SRV, Watchdog, rpc};
-
-/// A domain with NAPTR, SRV and two hosts.
-fn add_naptr_domain(bench: &Bench, domain: &str) {
-    let srv = format!("_sip._udp.{domain}");
-    bench.server.add_all([
-        naptr(domain, 10, "SIP+D2U", &srv),
-        Rr::srv(&srv, 3600, 1, 1, 5070, &format!("h1.{domain}")),
-        Rr::srv(&srv, 3600, 2, 1, 5071, &format!("h2.{domain}")),
-        Rr::a(&format!("h1.{domain}"), 3600, "192.0.2.1"),
-        Rr::a(&format!("h2.{domain}"), 3600, "192.0.2.2"),
-    ]);
-}
-
-fn no_address() -> ip_addr {
-    ip_addr {
-        af: 0,
-        len: 0,
-        u: [0; 16],
-    }
-}
 
 /// A `dns.view` whose reply cannot be built must not leave the cache locked.
 #[test]

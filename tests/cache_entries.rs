@@ -11,91 +11,24 @@ use kamailio_dns::cache::{Cache, InsertError, NegativeKind, RecordView};
 use kamailio_dns::ffi::cache::{
     dns_cache_add_record, dns_cache_delete_single_record, dns_cache_flush,
 };
-use kamailio_dns::ffi::handle::{
-    dns_hash_put, dns_sip_resolve, dns_srv_handle_next, dns_srv_handle_put,
-};
+use kamailio_dns::ffi::handle::dns_hash_put;
 use kamailio_dns::ffi::init::dns_gc_run;
 use kamailio_dns::ffi::resolve::{
     __sip_resolvehost, _sip_resolvehost, dns_naptr_sip_resolvehost, dns_sip_resolvehost,
 };
-use kamailio_dns::ffi::types::{dns_srv_handle, ip_addr};
 use kamailio_dns::host::clock::{self, advance_for_tests};
 use kamailio_dns::host::log::Level;
 use kamailio_dns::lookup::{self, EditError, RecordEdit};
 use kamailio_dns::rr::RecordType;
+use support::handles::Handle;
 use support::set::{self, Set};
 use support::walks::{
-    Bench, Call, NAPTR_V4, TCP, Target, UDP, V4, c_str, cache, cached, edit, entries_of, first,
-    holders, naptr, target, walk,
+    Bench, Call, NAPTR_V4, TCP, UDP, V4, add_naptr_domain, c_str, cache, cached, edit, entries_of,
+    first, holders, naptr, target, walk,
 };
 use support::{A, NAPTR, Reply, Rr, SRV};
 
 const PERMANENT: c_int = 2;
-
-/// A C handle, zeroed, with room for both layouts.
-struct Handle([u64; 8]);
-
-impl Handle {
-    fn new() -> Self {
-        Self([0; 8])
-    }
-
-    fn as_ptr(&mut self) -> *mut dns_srv_handle {
-        self.0.as_mut_ptr().cast()
-    }
-
-    /// `dns_sip_resolve()` without port and transport.
-    fn resolve(&mut self, name: &str, request_flags: u32) -> Result<Target, c_int> {
-        let mut name = c_str(name);
-        let mut ip = ip_addr {
-            af: 0,
-            len: 0,
-            u: [0; 16],
-        };
-        let (mut port, mut proto) = (0_u16, [0 as c_char; 4]);
-        // SAFETY: an initialised handle and variables of this function.
-        let result = unsafe {
-            dns_sip_resolve(
-                self.as_ptr(),
-                &raw mut name,
-                &raw mut ip,
-                &raw mut port,
-                proto.as_mut_ptr(),
-                request_flags as c_int,
-            )
-        };
-        if result < 0 {
-            return Err(result);
-        }
-        assert_eq!(ip.len, 4);
-        let [a, b, c, d, ..] = ip.u;
-        Ok((format!("{a}.{b}.{c}.{d}"), port, proto[0] as u8))
-    }
-
-    fn next(&mut self) -> bool {
-        // SAFETY: an initialised handle.
-        unsafe { dns_srv_handle_next(self.as_ptr(), 0) != 0 }
-    }
-}
-
-impl Drop for Handle {
-    fn drop(&mut self) {
-        // SAFETY: an initialised handle.
-        unsafe { dns_srv_handle_put(self.as_ptr()) };
-    }
-}
-
-/// A domain with NAPTR, SRV and two hosts.
-fn add_naptr_domain(bench: &Bench, domain: &str) {
-    let srv = format!("_sip._udp.{domain}");
-    bench.server.add_all([
-        naptr(domain, 10, "SIP+D2U", &srv),
-        Rr::srv(&srv, 3600, 1, 1, 5070, &format!("h1.{domain}")),
-        Rr::srv(&srv, 3600, 2, 1, 5071, &format!("h2.{domain}")),
-        Rr::a(&format!("h1.{domain}"), 3600, "192.0.2.1"),
-        Rr::a(&format!("h2.{domain}"), 3600, "192.0.2.2"),
-    ]);
-}
 
 /// None of the entries of b01.test has a holder left, or lost the cache's own reference.
 fn assert_no_holders(round: u32) {

@@ -19,7 +19,7 @@ use kamailio_dns::ffi::types::{_str, ip_addr};
 use kamailio_dns::host::clock::advance_for_tests;
 use kamailio_dns::lookup;
 use kamailio_dns::select::cursor::LAYOUTS;
-use support::handles::{CHandle, Fence};
+use support::handles::{CHandle, Fence, no_address};
 use support::{A, Rr, SRV, Setup};
 
 const IPV4_ONLY: u32 = 1;
@@ -34,14 +34,6 @@ fn text(name: &str) -> _str {
     _str {
         s: name.as_ptr().cast_mut().cast(),
         len: name.len() as i32,
-    }
-}
-
-fn no_address() -> ip_addr {
-    ip_addr {
-        af: 0,
-        len: 0,
-        u: [0; 16],
     }
 }
 

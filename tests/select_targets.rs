@@ -8,8 +8,7 @@ use std::collections::{HashMap, HashSet};
 use std::ffi::{c_char, c_int};
 
 use kamailio_dns::ffi::handle::{
-    dns_sip_resolve, dns_srv_handle_init, dns_srv_handle_next, dns_srv_handle_put,
-    dns_srv_handle_seed,
+    dns_sip_resolve, dns_srv_handle_init, dns_srv_handle_put, dns_srv_handle_seed,
 };
 use kamailio_dns::ffi::resolve::{dns_naptr_sip_resolvehost, dns_srv_sip_resolvehost};
 use kamailio_dns::ffi::types::{dns_hash_entry, dns_srv_handle, ip_addr, naptr_rdata};
@@ -18,84 +17,12 @@ use kamailio_dns::lookup;
 use kamailio_dns::rr::{MAX_RRSET_RECORDS, RecordType};
 use kamailio_dns::select::sip_host::{self, Way};
 use kamailio_dns::select::{SelectError, Transport, flags, handle};
+use support::handles::{Handle, no_address};
 use support::walks::{
-    ALL_WAYS, Bench, Call, NAPTR_V4, TCP, TLS, Target, UDP, V4, c_str, cache, cached, edit, first,
-    host_way, naptr, target, walk,
+    ALL_WAYS, Bench, Call, NAPTR_V4, TCP, TLS, Target, UDP, V4, add_naptr_domain, c_str, cache,
+    cached, edit, first, host_way, naptr, target, walk,
 };
 use support::{A, NAPTR, Reply, Rr, SRV, Watchdog};
-
-/// A C handle, zeroed, with room for both layouts.
-struct Handle([u64; 8]);
-
-impl Handle {
-    fn new() -> Self {
-        Self([0; 8])
-    }
-
-    fn as_ptr(&mut self) -> *mut dns_srv_handle {
-        self.0.as_mut_ptr().cast()
-    }
-
-    /// `dns_sip_resolve()` without port and transport.
-    fn resolve(&mut self, name: &str, request_flags: u32) -> Result<Target, c_int> {
-        let mut name = c_str(name);
-        let mut ip = ip_addr {
-            af: 0,
-            len: 0,
-            u: [0; 16],
-        };
-        let (mut port, mut proto) = (0_u16, [0 as c_char; 4]);
-        // SAFETY: an initialised handle and variables of this function.
-        let result = unsafe {
-            dns_sip_resolve(
-                self.as_ptr(),
-                &raw mut name,
-                &raw mut ip,
-                &raw mut port,
-                proto.as_mut_ptr(),
-                request_flags as c_int,
-            )
-        };
-        if result < 0 {
-            return Err(result);
-        }
-        assert_eq!(ip.len, 4);
-        let [a, b, c, d, ..] = ip.u;
-        Ok((format!("{a}.{b}.{c}.{d}"), port, proto[0] as u8))
-    }
-
-    fn next(&mut self) -> bool {
-        // SAFETY: an initialised handle.
-        unsafe { dns_srv_handle_next(self.as_ptr(), 0) != 0 }
-    }
-}
-
-impl Drop for Handle {
-    fn drop(&mut self) {
-        // SAFETY: an initialised handle.
-        unsafe { dns_srv_handle_put(self.as_ptr()) };
-    }
-}
-
-/// A domain with NAPTR, SRV and two hosts.
-fn add_naptr_domain(bench: &Bench, domain: &str) {
-    let srv = format!("_sip._udp.{domain}");
-    bench.server.add_all([
-        naptr(domain, 10, "SIP+D2U", &srv),
-        Rr::srv(&srv, 3600, 1, 1, 5070, &format!("h1.{domain}")),
-        Rr::srv(&srv, 3600, 2, 1, 5071, &format!("h2.{domain}")),
-        Rr::a(&format!("h1.{domain}"), 3600, "192.0.2.1"),
-        Rr::a(&format!("h2.{domain}"), 3600, "192.0.2.2"),
-    ]);
-}
-
-fn no_address() -> ip_addr {
-    ip_addr {
-        af: 0,
-        len: 0,
-        u: [0; 16],
-    }
-}
 
 /// More records than an octet counts must not make the search for a target go round and round.
 #[test]

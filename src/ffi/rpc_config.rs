@@ -15,7 +15,7 @@ fn list(call: &Call, whole: Part, name: &CStr, items: &[String]) -> Result<(), R
         .try_for_each(|item| call.array_text(array, item.as_bytes()))
 }
 
-/// The options that are not at their default, each as a line of kamailio.cfg would have it.
+/// The options that are not at their default, each with its name and the value in force, escaped.
 fn changed_options() -> Vec<String> {
     let is_host = crate::host::kamailio::is_host();
     options::all()

@@ -49,36 +49,38 @@ pub(crate) fn prepare() {
 /// processes.
 pub(crate) fn may_say(subject: Subject) -> Option<u32> {
     let cell = CELLS.get().get(subject as usize)?;
-    let now_ms = clock::monotonic_coarse_ms().max(1);
-    let said_ms = cell.said_ms.load(Ordering::Relaxed);
-    let is_due = said_ms == 0 || now_ms.saturating_sub(said_ms) >= subject.interval_ms();
-    let is_first = || {
-        cell.said_ms
-            .compare_exchange(said_ms, now_ms, Ordering::Relaxed, Ordering::Relaxed)
-            .is_ok()
-    };
-    if is_due && is_first() {
-        return Some(cell.unsaid.swap(0, Ordering::Relaxed));
+    cell.may_say(clock::monotonic_coarse_ms(), subject.interval_ms())
+}
+
+impl Cell {
+    fn may_say(&self, now_ms: u64, interval_ms: u64) -> Option<u32> {
+        let said_ms = self.said_ms.load(Ordering::Relaxed);
+        let is_due = said_ms == 0 || now_ms.saturating_sub(said_ms) >= interval_ms;
+        let is_first = || {
+            self.said_ms
+                .compare_exchange(said_ms, now_ms.max(1), Ordering::Relaxed, Ordering::Relaxed)
+                .is_ok()
+        };
+        if is_due && is_first() {
+            return Some(self.unsaid.swap(0, Ordering::Relaxed));
+        }
+        self.unsaid.fetch_add(1, Ordering::Relaxed);
+        None
     }
-    cell.unsaid.fetch_add(1, Ordering::Relaxed);
-    None
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::host::shared;
 
     #[test]
     fn one_line_and_then_a_count() {
-        let subject = Subject::Stale;
-        // Whatever other tests of this program said of it.
-        while may_say(subject).is_some() {}
-        let cell = &CELLS.get()[subject as usize];
-        cell.unsaid.store(0, Ordering::Relaxed);
-        assert_eq!(may_say(subject), None);
-        assert_eq!(may_say(subject), None);
-        cell.said_ms.store(0, Ordering::Relaxed);
-        assert_eq!(may_say(subject), Some(2));
-        assert_eq!(may_say(subject), None);
+        let cell: &Cell = shared::map();
+        assert_eq!(cell.may_say(0, 100), Some(0));
+        assert_eq!(cell.may_say(5, 100), None);
+        assert_eq!(cell.may_say(100, 100), None);
+        assert_eq!(cell.may_say(101, 100), Some(2));
+        assert_eq!(cell.may_say(102, 100), None);
     }
 }

@@ -19,7 +19,7 @@ use kamailio_dns::select::cursor::{LAYOUTS, Layout};
 
 use super::model::Target;
 use super::policy::Request;
-use crate::support::handles::{CHandle, Fence, LayoutGuard};
+use crate::support::handles::{CHandle, Fence, LayoutGuard, no_address};
 
 /// A walk without an end has at least so many targets.
 const TOO_MANY: usize = 500;
@@ -315,14 +315,6 @@ pub fn hostport(request: &Request) -> Option<Target> {
         (sin6.sin6_addr.s6_addr.into(), sin6.sin6_port)
     };
     Some((ip, u16::from_be(port), proto as u8))
-}
-
-fn no_address() -> ip_addr {
-    ip_addr {
-        af: 0,
-        len: 0,
-        u: [0; 16],
-    }
 }
 
 fn address(ip: &ip_addr) -> IpAddr {

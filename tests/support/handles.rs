@@ -1,6 +1,7 @@
 //! `struct dns_srv_handle` in each of its layouts, at the end of memory that may be written.
 #![allow(unsafe_code, reason = "calls the C interface, maps memory")]
 
+use std::ffi::{c_char, c_int};
 use std::net::IpAddr;
 
 use kamailio_dns::ffi::handle::{
@@ -10,6 +11,8 @@ use kamailio_dns::ffi::handle::{
 use kamailio_dns::ffi::layout_choice::set_layout;
 use kamailio_dns::ffi::types::{_str, dns_srv_handle, ip_addr};
 use kamailio_dns::select::cursor::{LAYOUTS, Layout};
+
+use super::walks::{Target, c_str};
 
 /// Handles of a test have a layout for as long as this exists; afterwards that of a program without Kamailio.
 pub struct LayoutGuard(());
@@ -24,6 +27,64 @@ impl LayoutGuard {
 impl Drop for LayoutGuard {
     fn drop(&mut self) {
         set_layout(&LAYOUTS[0]);
+    }
+}
+
+/// An address of no family.
+pub fn no_address() -> ip_addr {
+    ip_addr {
+        af: 0,
+        len: 0,
+        u: [0; 16],
+    }
+}
+
+/// A C handle, zeroed, with room for both layouts.
+pub struct Handle([u64; 8]);
+
+impl Handle {
+    pub fn new() -> Self {
+        Self([0; 8])
+    }
+
+    pub fn as_ptr(&mut self) -> *mut dns_srv_handle {
+        self.0.as_mut_ptr().cast()
+    }
+
+    /// `dns_sip_resolve()` without port and transport.
+    pub fn resolve(&mut self, name: &str, request_flags: u32) -> Result<Target, c_int> {
+        let mut name = c_str(name);
+        let mut ip = no_address();
+        let (mut port, mut proto) = (0_u16, [0 as c_char; 4]);
+        // SAFETY: an initialised handle and variables of this function.
+        let result = unsafe {
+            dns_sip_resolve(
+                self.as_ptr(),
+                &raw mut name,
+                &raw mut ip,
+                &raw mut port,
+                proto.as_mut_ptr(),
+                request_flags as c_int,
+            )
+        };
+        if result < 0 {
+            return Err(result);
+        }
+        assert_eq!(ip.len, 4);
+        let [a, b, c, d, ..] = ip.u;
+        Ok((format!("{a}.{b}.{c}.{d}"), port, proto[0] as u8))
+    }
+
+    pub fn next(&mut self) -> bool {
+        // SAFETY: an initialised handle.
+        unsafe { dns_srv_handle_next(self.as_ptr(), 0) != 0 }
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        // SAFETY: an initialised handle.
+        unsafe { dns_srv_handle_put(self.as_ptr()) };
     }
 }
 
@@ -90,11 +151,7 @@ impl CHandle {
             s: name.as_ptr().cast_mut().cast(),
             len: name.len() as i32,
         };
-        let mut ip = ip_addr {
-            af: 0,
-            len: 0,
-            u: [0; 16],
-        };
+        let mut ip = no_address();
         // SAFETY: variables of this function.
         let code = unsafe {
             dns_sip_resolve(

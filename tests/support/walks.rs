@@ -218,3 +218,15 @@ pub fn c_str(text: &str) -> _str {
         len: text.len() as c_int,
     }
 }
+
+/// A domain with NAPTR, SRV and two hosts.
+pub fn add_naptr_domain(bench: &Bench, domain: &str) {
+    let srv = format!("_sip._udp.{domain}");
+    bench.server.add_all([
+        naptr(domain, 10, "SIP+D2U", &srv),
+        Rr::srv(&srv, 3600, 1, 1, 5070, &format!("h1.{domain}")),
+        Rr::srv(&srv, 3600, 2, 1, 5071, &format!("h2.{domain}")),
+        Rr::a(&format!("h1.{domain}"), 3600, "192.0.2.1"),
+        Rr::a(&format!("h2.{domain}"), 3600, "192.0.2.2"),
+    ]);
+}
