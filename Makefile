@@ -319,8 +319,9 @@ bench-kamailio-quick: try-setup lib
 lint: ready
 	$(CARGO) fmt --check
 	$(CARGO) clippy $(CARGOFLAGS) --all-targets -- -D warnings
+	$(CARGO) clippy $(CARGOFLAGS) --lib -- -D warnings
 	$(CARGO) test $(CARGOFLAGS) --quiet --test header --test layering
-	RUSTDOCFLAGS="-D warnings" $(CARGO) doc $(CARGOFLAGS) --no-deps
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc $(CARGOFLAGS) --no-deps --document-private-items
 	$(Q)sh ci/lint.sh
 
 # All crates against deny.toml; then what Cargo.toml promises: the oldest Rust, and the lowest versions of crates.

@@ -25,7 +25,7 @@ pub(crate) fn message(octets: &[u8]) {
     for record in decoded.answers.iter().chain(&decoded.additional) {
         assert_eq!(record.class, 1);
         assert!(record.ttl <= i32::MAX as u32);
-        assert!(record.owner.len() <= 255);
+        assert!(record.owner.as_bytes().len() <= 255);
         assert!(record.owner.as_bytes().iter().all(u8::is_ascii_graphic));
     }
 }

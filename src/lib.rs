@@ -11,18 +11,21 @@
 //!
 //! `rr` and `error` are plain values that every layer may name.
 
-// Builders that the tests of modules share with the test programs name the crate as those do.
-#[cfg(test)]
-extern crate self as kamailio_dns;
+#![cfg_attr(
+    not(feature = "testing"),
+    allow(unreachable_pub, reason = "what is `pub` is for the tests")
+)]
+// What the cache and its users need is there without them, too: only a build with the cache is searched for dead code.
+#![cfg_attr(
+    not(feature = "use_dns_cache"),
+    allow(dead_code, unused_imports, reason = "much serves the cache alone")
+)]
 
-#[cfg(feature = "use_dns_cache")]
-pub mod cache;
-pub mod error;
-pub mod ffi;
-pub mod host;
-pub mod lookup;
-pub mod resolver;
-pub mod rr;
-pub mod select;
-#[cfg(feature = "use_dns_cache")]
-pub mod shm;
+// Nothing of Rust's is public, for the interface is C's: what no export leads to is dead, and the compiler says so.
+// Tests, benches and fuzz targets see the layers with the feature `testing`, which the package's dependency on itself
+// (Cargo.toml, dev-dependencies) switches on for them.
+mod layers;
+#[cfg(not(feature = "testing"))]
+use layers::*;
+#[cfg(feature = "testing")]
+pub use layers::*;

@@ -26,14 +26,17 @@ fn options(servers: &[&Server]) -> OptionsGuard {
 
 /// Asks in the background and waits for what comes of it.
 fn ask(names: &[&str]) -> Vec<Done> {
+    ask_on(&Settings::current(), names)
+}
+
+fn ask_on(settings: &Settings, names: &[&str]) -> Vec<Done> {
     let mut background = Background::new();
-    let settings = Settings::current();
     for (ticket, name) in names.iter().enumerate() {
         let question = Question {
             qname: name.as_bytes(),
             qtype: RecordType::A,
         };
-        background.ask(ticket as u64, &question, &settings, PATIENCE_MS);
+        background.ask(ticket as u64, &question, settings, PATIENCE_MS);
     }
     let mut done = Vec::new();
     while background.under_way() > 0 || done.len() < names.len() {
@@ -59,6 +62,23 @@ fn a_lost_packet_is_sent_again() {
         panic!("{queries:?}");
     };
     assert_eq!(first, second);
+}
+
+#[test]
+fn settings_taken_before_serve_another_thread() {
+    let _watchdog = Watchdog::start(60);
+    let server = Server::start();
+    server.add(Rr::a("host.example.org", 60, "192.0.2.1"));
+    let options = options(&[&server]);
+    let settings = Settings::current();
+    drop(options);
+    let asker = std::thread::spawn(move || ask_on(&settings, &["host.example.org"]));
+    let done = asker.join().unwrap();
+    assert!(
+        matches!(done[0].timed.outcome, Outcome::Answer(_)),
+        "{done:?}"
+    );
+    assert_eq!(server.count("host.example.org", A), 1);
 }
 
 #[test]

@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use kamailio_dns::error::Failure;
 use kamailio_dns::host::hooks::{self, dns_func_t};
-use kamailio_dns::resolver::{Outcome, Question, Settings, query, query_with, reload};
+use kamailio_dns::resolver::{Background, Outcome, Question, Settings, now_ms, query, reload};
 use kamailio_dns::rr::RecordType;
 use support::wire::message;
 use support::{A, OptionsGuard, Rr};
@@ -202,13 +202,15 @@ fn other_threads_do_not_call_the_function() {
     let swapped = Swapped::in_place();
     let settings = Settings::current();
     assert!(settings.is_swapped());
-    let question = [Question {
+    let question = Question {
         qname: b"host.example.org",
         qtype: RecordType::A,
-    }];
-    let answered = query_with(&settings, &question, None);
+    };
+    let mut background = Background::new();
+    background.ask(1, &question, &settings, 1000);
+    let answered = background.turn(now_ms());
     assert!(matches!(
-        answered[0].outcome,
+        answered[0].timed.outcome,
         Outcome::Failed(Failure::Hook)
     ));
     drop(swapped);

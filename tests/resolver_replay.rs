@@ -14,8 +14,8 @@ mod support;
 mod parser;
 
 use kamailio_dns::error::Failure;
-use kamailio_dns::resolver::{Outcome, Protocol, Question, Settings, query_with};
-use kamailio_dns::rr::{RData, RecordType};
+use kamailio_dns::resolver::{Outcome, Protocol};
+use kamailio_dns::rr::RData;
 use parser::Action;
 use support::network::{self, Network};
 use support::wire::message;
@@ -192,27 +192,6 @@ fn what_was_learnt_before_the_deadline_counts() {
         panic!("{outcome:?}");
     };
     assert!(answer.negative.unwrap().nxdomain);
-}
-
-#[test]
-fn settings_taken_before_serve_another_thread() {
-    // An address of its own: without the guard other tests run meanwhile, and what is known of a server is shared.
-    let options = options("192.0.2.59", 5, 1);
-    let settings = Settings::current();
-    drop(options);
-    let asker = std::thread::spawn(move || {
-        let (network, _) = scripted([after(10, good("host.example.org"))]);
-        let question = [Question {
-            qname: b"host.example.org",
-            qtype: RecordType::A,
-        }];
-        let answered = network.run(|| query_with(&settings, &question, None));
-        let servers: Vec<u8> = network.take_sent().iter().map(|s| s.1).collect();
-        (answered, servers)
-    });
-    let (answered, servers) = asker.join().unwrap();
-    assert!(matches!(answered[0].outcome, Outcome::Answer(_)));
-    assert_eq!((answered[0].took_ms, servers), (10, vec![59]));
 }
 
 /// What comes back to the one question of a scenario, and what the question is to end in.

@@ -1,5 +1,6 @@
 //! Whole answers copied out of the cache without a reference: a host with its addresses, an SRV target.
 
+#[cfg(feature = "testing")]
 use std::net::IpAddr;
 
 use crate::rr::{MAX_NAME_OCTETS, PlainIp, RecordType};
@@ -52,6 +53,7 @@ impl HostCopy {
     }
 
     /// The same as values.
+    #[cfg(feature = "testing")]
     #[must_use]
     pub fn list(&self) -> Vec<IpAddr> {
         let octets = self.octets.iter().take(self.count.into());

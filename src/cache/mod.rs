@@ -14,7 +14,7 @@ mod audit;
 mod collect;
 mod copy;
 pub mod due;
-pub mod entry;
+pub(crate) mod entry;
 mod evict;
 mod hash;
 mod layout;
@@ -27,7 +27,7 @@ mod loom_overflow;
 mod loom_tests;
 mod naptr;
 mod order;
-pub mod owners;
+pub(crate) mod owners;
 mod peek;
 mod presence;
 mod read;
@@ -40,6 +40,9 @@ mod scope;
 #[allow(clippy::expect_used, clippy::unwrap_used, reason = "tests")]
 #[path = "../../tests/support/set.rs"]
 mod set;
+// What the builders in `set` call it.
+#[cfg(all(test, not(loom)))]
+use crate as library;
 mod share;
 mod srv;
 mod table;
@@ -212,6 +215,7 @@ struct Header {
     full: [AtomicU32; CLASSES],
     reserve: reserve::Reserve,
     admission: admission::Admission,
+    #[cfg(feature = "testing")]
     fixed: FixedPolicy,
     /// Longest hold of the writer lock, ns of processor time.
     #[cfg(feature = "fault_injection")]
@@ -233,6 +237,7 @@ const MAX_STALE_S: u32 = 604_800;
 const PRIVATE_FLOOR: usize = 4 << 20;
 
 /// What the options say, for tests and benches.
+#[cfg(feature = "testing")]
 #[repr(C)]
 struct FixedPolicy {
     limit: AtomicU64,
@@ -242,7 +247,7 @@ struct FixedPolicy {
 }
 
 /// One setting of a cache made by [`Cache::for_tests`].
-#[doc(hidden)]
+#[cfg(feature = "testing")]
 #[derive(Clone, Copy, Debug)]
 pub enum Setting {
     /// `dns_cache_mem`, octets.
@@ -261,6 +266,7 @@ enum Policy {
     /// The options, live.
     Options,
     /// The control block's own, for tests and benches; the limit at start in octets.
+    #[cfg(feature = "testing")]
     Fixed(usize),
 }
 
@@ -358,7 +364,7 @@ impl Cache {
     ///
     /// # Errors
     /// As [`Self::init`].
-    #[doc(hidden)]
+    #[cfg(feature = "testing")]
     pub fn for_tests(limit: usize, del_nonexp: bool) -> Result<&'static Self, InitError> {
         let cache = Self::create(Policy::Fixed(limit))?;
         cache.set_for_tests(Setting::DelNonexp(del_nonexp));
@@ -366,7 +372,7 @@ impl Cache {
     }
 
     /// Changes a setting of a cache made by [`Self::for_tests`], in all processes.
-    #[doc(hidden)]
+    #[cfg(feature = "testing")]
     pub fn set_for_tests(&self, setting: Setting) {
         let fixed = &self.header.fixed;
         let relaxed = Ordering::Relaxed;
@@ -387,6 +393,7 @@ impl Cache {
                 let most = usize::try_from(most).unwrap_or(usize::MAX);
                 (options::raw(Opt::CacheMem) as usize).max(most)
             }
+            #[cfg(feature = "testing")]
             Policy::Fixed(limit) => limit.max(16 << 20),
         };
         // No more than was asked for is reserved: mlockall() makes memory of all that is reserved. Limits on
@@ -397,6 +404,7 @@ impl Cache {
         let cache = sizes.find_map(|size| Self::map(size, policy));
         let cache: &'static Self = Box::leak(Box::new(cache.ok_or(InitError::OutOfMemory)?));
         cache.header.lock.init().map_err(|_| InitError::Lock)?;
+        #[cfg(feature = "testing")]
         if let Policy::Fixed(limit) = policy {
             cache.set_for_tests(Setting::Limit(limit));
             cache.set_for_tests(Setting::NegativeShare(100));
@@ -449,16 +457,11 @@ impl Cache {
         })
     }
 
-    /// Highest `dns_cache_mem` that there is room for, octets.
-    #[must_use]
-    pub fn ceiling(&self) -> usize {
-        self.ceiling
-    }
-
     /// `dns_cache_mem`, octets, as far as there is room.
     fn limit(&self) -> usize {
         let wanted = match self.policy {
             Policy::Options => options::raw(Opt::CacheMem) as usize,
+            #[cfg(feature = "testing")]
             Policy::Fixed(_) => self.header.fixed.limit.load(Ordering::Relaxed) as usize,
         };
         wanted.min(self.ceiling)
@@ -468,6 +471,7 @@ impl Cache {
     fn may_evict_live(&self) -> bool {
         match self.policy {
             Policy::Options => options::on(Opt::DelNonexp),
+            #[cfg(feature = "testing")]
             Policy::Fixed(_) => self.header.fixed.del_nonexp.load(Ordering::Relaxed) != 0,
         }
     }
@@ -476,6 +480,7 @@ impl Cache {
     fn negative_share(&self) -> u32 {
         match self.policy {
             Policy::Options => options::extra(ExtraOpt::NegativeShare),
+            #[cfg(feature = "testing")]
             Policy::Fixed(_) => self.header.fixed.negative_share.load(Ordering::Relaxed),
         }
     }
@@ -484,6 +489,7 @@ impl Cache {
     fn stale_ticks(&self) -> u32 {
         match self.policy {
             Policy::Options => options::extra(ExtraOpt::StaleTtl).min(MAX_STALE_S) * TICKS_PER_S,
+            #[cfg(feature = "testing")]
             Policy::Fixed(_) => self.header.fixed.stale_ticks.load(Ordering::Relaxed),
         }
     }

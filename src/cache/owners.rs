@@ -36,7 +36,7 @@ shared_struct! {
 static CHANGES: Shared<Changes> = Shared::new();
 
 /// Maps the numbers; before fork.
-pub fn prepare() {
+pub(crate) fn prepare() {
     CHANGES.get();
 }
 

@@ -59,7 +59,7 @@ fn error_text(number: c_int) -> &'static CStr {
 /// # Safety
 /// Always safe to call.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn dns_strerror(err: c_int) -> *const c_char {
+pub(crate) unsafe extern "C" fn dns_strerror(err: c_int) -> *const c_char {
     guard!(c"bad error number".as_ptr(), { error_text(err).as_ptr() })
 }
 

@@ -54,7 +54,7 @@ pub unsafe extern "C" fn load_dnsfunc(d: *mut dns_func_t) {
     })
 }
 
-#[cfg(feature = "use_dns_cache")]
+#[cfg(all(feature = "use_dns_cache", feature = "testing"))]
 pub use with_cache::*;
 
 #[cfg(feature = "use_dns_cache")]

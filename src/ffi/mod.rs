@@ -30,7 +30,7 @@ mod c_handle;
 #[cfg(feature = "use_dns_cache")]
 pub mod cache;
 #[cfg(feature = "use_dns_cache")]
-pub mod codes;
+pub(crate) mod codes;
 #[cfg(feature = "use_dns_cache")]
 mod copied_host;
 #[cfg(feature = "use_dns_cache")]

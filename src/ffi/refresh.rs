@@ -80,7 +80,7 @@ pub(super) fn on_tick() {
 }
 
 /// One tick, as Kamailio's timer makes it.
-#[doc(hidden)]
+#[cfg(feature = "testing")]
 pub fn tick_for_tests() {
     on_tick();
 }

@@ -99,7 +99,7 @@ fn publish_host(name: Option<&[u8]>) -> *mut libc::hostent {
 /// The `struct hostent` of a SIP destination; NULL when there is none.
 ///
 /// # Safety
-/// As [`sip_host`].
+/// As [`sip_host()`].
 unsafe fn publish_sip_host(
     name: *const _str,
     port: *mut c_ushort,

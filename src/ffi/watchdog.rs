@@ -9,7 +9,7 @@ pub(crate) fn notify(_name: *mut _str) {}
 
 #[cfg(feature = "dns_watchdog_support")]
 pub(crate) use with_watchdog::notify;
-#[cfg(feature = "dns_watchdog_support")]
+#[cfg(all(feature = "dns_watchdog_support", feature = "testing"))]
 pub use with_watchdog::{dns_get_server_state, dns_set_server_state, register_resolv_reinit_cb};
 
 #[cfg(feature = "dns_watchdog_support")]

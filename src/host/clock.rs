@@ -4,7 +4,7 @@
 //! [`is_past`], and never treat 0 as "long ago".
 #![allow(unsafe_code, reason = "clock_gettime")]
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 
 use super::{kamailio, standalone};
 
@@ -57,7 +57,7 @@ pub fn monotonic_ns() -> u64 {
 }
 
 /// Processor time that the calling thread has used, ns.
-#[doc(hidden)]
+#[cfg(feature = "fault_injection")]
 #[must_use]
 pub fn thread_cpu_ns() -> u64 {
     read_clock(libc::CLOCK_THREAD_CPUTIME_ID)
@@ -83,9 +83,9 @@ fn read_clock(id: libc::clockid_t) -> u64 {
 /// Moves the standalone host's clock forward, in every process that shares the option page.
 ///
 /// For tests: expiry can be reached without waiting. Has no effect inside Kamailio.
-#[doc(hidden)]
+#[cfg(feature = "testing")]
 pub fn advance_for_tests(ms: u64) {
-    let offset: &AtomicU64 = &standalone::page().clock_offset_ms;
+    let offset = &standalone::page().clock_offset_ms;
     offset.fetch_add(ms, Ordering::Relaxed);
 }
 

@@ -30,6 +30,7 @@ pub fn increment(counter: Counter) {
 }
 
 /// The value, over all processes that share the option page.
+#[cfg(feature = "testing")]
 #[must_use]
 pub fn value(counter: Counter) -> u64 {
     cell(counter).load(Ordering::Relaxed)

@@ -15,7 +15,7 @@ extern "C" fn after_fork_in_child() {
 /// A number that differs between a process and the children that it forks.
 ///
 /// Per-process state keeps the number it was made under and is made anew when it differs. Never 0.
-pub fn generation() -> u32 {
+pub(crate) fn generation() -> u32 {
     watch();
     GENERATION.load(Ordering::Relaxed)
 }
@@ -23,7 +23,7 @@ pub fn generation() -> u32 {
 /// What belongs to the process that made it, such as claims and references in shared memory: a child, which has a copy,
 /// neither uses nor drops that.
 #[derive(Debug)]
-pub struct Own<T> {
+pub(crate) struct Own<T> {
     value: Option<T>,
     generation: u32,
 }
@@ -39,7 +39,7 @@ impl<T> Default for Own<T> {
 
 impl<T: Default> Own<T> {
     /// What this process has, made at first use.
-    pub fn get(&mut self) -> &mut T {
+    pub(crate) fn get(&mut self) -> &mut T {
         if !self.is_ours() {
             self.forget();
         }
@@ -50,7 +50,7 @@ impl<T: Default> Own<T> {
 impl<T> Own<T> {
     /// False in a child of the process that it belongs to.
     #[must_use]
-    pub fn is_ours(&self) -> bool {
+    pub(crate) fn is_ours(&self) -> bool {
         self.generation == generation()
     }
 

@@ -5,7 +5,7 @@
 ///
 /// `None` if there is no interface of that name.
 #[must_use]
-pub fn index_of(scope: &str) -> Option<u32> {
+pub(crate) fn index_of(scope: &str) -> Option<u32> {
     if let Ok(number) = scope.parse() {
         return Some(number);
     }

@@ -7,7 +7,7 @@ const FEW: usize = 256;
 /// Descriptors that this process may have open. The limit stays as it is: the program around us may use `select()`, for
 /// which a number above 1,023 is memory that is not its own.
 #[must_use]
-pub fn descriptors() -> usize {
+pub(crate) fn descriptors() -> usize {
     let mut limit = libc::rlimit {
         rlim_cur: 0,
         rlim_max: 0,

@@ -11,13 +11,13 @@
 
 pub mod clock;
 pub mod counters;
-pub mod fork;
+pub(crate) mod fork;
 #[cfg(feature = "use_dns_cache")]
 pub(crate) mod futex;
 pub mod hooks;
-pub mod interface;
-pub mod kamailio;
-pub mod limits;
+pub(crate) mod interface;
+pub(crate) mod kamailio;
+pub(crate) mod limits;
 pub mod log;
 pub mod metrics;
 #[cfg(feature = "use_dns_cache")]
@@ -28,12 +28,12 @@ pub mod options;
     allow(dead_code, reason = "much of it is for the cache alone")
 )]
 pub(crate) mod process;
-pub mod random;
+pub(crate) mod random;
 pub(crate) mod shared;
-pub mod standalone;
-pub mod stats;
-pub mod thread;
-pub mod transaction;
+pub(crate) mod standalone;
+pub(crate) mod stats;
+pub(crate) mod thread;
+pub(crate) mod transaction;
 pub mod vars;
 
-pub use options::{Opt, StrOpt};
+pub use options::StrOpt;

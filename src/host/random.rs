@@ -10,7 +10,7 @@ use super::{fork, thread};
 /// Fills the buffer from the kernel's generator.
 ///
 /// For everything that an attacker must not guess: query ids, source ports, hash keys.
-pub fn fill_secure(buffer: &mut [u8]) {
+pub(crate) fn fill_secure(buffer: &mut [u8]) {
     let _whole = thread::uncancelled();
     if SysRng.try_fill_bytes(buffer).is_ok() {
         return;
@@ -48,7 +48,7 @@ thread_local! {
 /// One system call serves several values. Each is handed out once and wiped; a child process does not
 /// use what its parent fetched.
 #[must_use]
-pub fn secure_u16() -> u16 {
+pub(crate) fn secure_u16() -> u16 {
     POOL.with_borrow_mut(|pool| {
         let fork_generation = fork::generation();
         if pool.fork_generation != fork_generation || pool.used + 2 > POOL_OCTETS {
@@ -67,7 +67,7 @@ pub fn secure_u16() -> u16 {
 
 /// A 64-bit value from the kernel's generator.
 #[must_use]
-pub fn secure_u64() -> u64 {
+pub(crate) fn secure_u64() -> u64 {
     let mut bytes = [0; 8];
     fill_secure(&mut bytes);
     u64::from_ne_bytes(bytes)
@@ -80,7 +80,7 @@ thread_local! {
 
 /// A 32-bit value for load balancing: quick, seeded from the kernel in each process and thread.
 #[must_use]
-pub fn quick_u32() -> u32 {
+pub(crate) fn quick_u32() -> u32 {
     QUICK.with(|cell| {
         let (generation, mut state) = cell.get();
         let now = fork::generation();
@@ -94,7 +94,7 @@ pub fn quick_u32() -> u32 {
 }
 
 /// `SplitMix64`: passes the usual statistical tests, one multiplication chain a draw.
-pub fn split_mix(state: &mut u64) -> u64 {
+pub(crate) fn split_mix(state: &mut u64) -> u64 {
     *state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
     let mut z = *state;
     z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);

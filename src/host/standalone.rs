@@ -11,7 +11,7 @@ use super::shared::{Zeroed, map};
 /// The shared page. All members are valid when zeroed, so the mapping needs no constructor.
 #[repr(C)]
 pub(crate) struct Page {
-    /// Values of [`super::Opt`], laid out as the members of `struct cfg_group_core`.
+    /// Values of [`super::options::Opt`], laid out as the members of `struct cfg_group_core`.
     pub(crate) core: [AtomicU32; CORE_OPTIONS],
     /// Values of the library's own numeric options.
     pub(crate) extra: [AtomicU32; EXTRA_OPTIONS],

@@ -9,7 +9,7 @@
 
 /// What is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stat {
+pub(crate) enum Stat {
     /// A lookup (`dns_req_cnt`).
     Request,
     /// It was answered by a positive entry (`dc_hits_cnt`).
@@ -22,10 +22,10 @@ pub enum Stat {
 
 /// Adds one to a counter of this process.
 #[cfg(not(feature = "use_dns_cache_stats"))]
-pub fn count(_stat: Stat) {}
+pub(crate) fn count(_stat: Stat) {}
 
 #[cfg(feature = "use_dns_cache_stats")]
-pub use enabled::*;
+pub(crate) use enabled::*;
 
 #[cfg(feature = "use_dns_cache_stats")]
 mod enabled {
@@ -40,7 +40,7 @@ mod enabled {
     /// Layout of `struct t_dns_cache_stats`.
     #[repr(C)]
     #[derive(Debug)]
-    pub struct Row {
+    pub(crate) struct Row {
         requests: AtomicU64,
         hits: AtomicU64,
         negative_hits: AtomicU64,
@@ -60,7 +60,7 @@ mod enabled {
 
     /// `struct t_dns_cache_stats *dns_cache_stats`: one row for each process; NULL before [`init`].
     #[unsafe(no_mangle)]
-    pub static dns_cache_stats: AtomicPtr<Row> = AtomicPtr::new(null_mut());
+    pub(crate) static dns_cache_stats: AtomicPtr<Row> = AtomicPtr::new(null_mut());
     static ROWS: AtomicUsize = AtomicUsize::new(0);
 
     fn rows() -> &'static [Row] {
@@ -86,7 +86,7 @@ mod enabled {
     /// Makes room for a number of processes, all counters 0; false without memory. Before fork.
     ///
     /// The host calls it twice: for itself, and again when the number of processes is known.
-    pub fn init(processes: usize) -> bool {
+    pub(crate) fn init(processes: usize) -> bool {
         let Some(size) = processes.max(1).checked_mul(size_of::<Row>()) else {
             return false;
         };
@@ -116,7 +116,7 @@ mod enabled {
     }
 
     /// Adds one to a counter of this process.
-    pub fn count(stat: Stat) {
+    pub(crate) fn count(stat: Stat) {
         let rows = rows();
         if let Some(row) = rows.get(process_index()).or(rows.first()) {
             row.cell(stat).fetch_add(1, Ordering::Relaxed);
@@ -125,7 +125,7 @@ mod enabled {
 
     /// Sum over all processes.
     #[must_use]
-    pub fn sum(stat: Stat) -> u64 {
+    pub(crate) fn sum(stat: Stat) -> u64 {
         rows()
             .iter()
             .map(|row| row.cell(stat).load(Ordering::Relaxed))
@@ -133,7 +133,7 @@ mod enabled {
     }
 
     /// Sets a counter of all processes to 0.
-    pub fn reset(stat: Stat) {
+    pub(crate) fn reset(stat: Stat) {
         for row in rows() {
             row.cell(stat).store(0, Ordering::Relaxed);
         }

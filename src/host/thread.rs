@@ -9,7 +9,7 @@ use std::thread::{Builder, JoinHandle};
 ///
 /// # Errors
 /// What the system says.
-pub fn spawn<T: Send + 'static>(
+pub(crate) fn spawn<T: Send + 'static>(
     name: &str,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> io::Result<JoinHandle<T>> {
@@ -35,7 +35,7 @@ pub fn spawn<T: Send + 'static>(
 
 /// While it lives this thread cannot be cancelled; see [`uncancelled`].
 #[derive(Debug)]
-pub struct Uncancelled {
+pub(crate) struct Uncancelled {
     before: c_int,
 }
 
@@ -45,7 +45,7 @@ pub struct Uncancelled {
 /// process would abort. So all that waits, and every file that is read, comes under such a guard. What the program
 /// asked for happens at the next cancellation point of its own.
 #[must_use]
-pub fn uncancelled() -> Uncancelled {
+pub(crate) fn uncancelled() -> Uncancelled {
     let mut before = CANCEL_ENABLE;
     // SAFETY: writes the state that was in force into our variable; cannot fail with this state.
     unsafe { pthread_setcancelstate(CANCEL_DISABLE, &raw mut before) };

@@ -16,7 +16,7 @@ thread_local! {
 /// A number that stands for the transaction: the same for a request, its retransmissions, and its CANCEL and ACK.
 #[must_use]
 #[inline]
-pub fn current() -> Option<u32> {
+pub(crate) fn current() -> Option<u32> {
     Some(CURRENT.get()).filter(|&number| number != 0)
 }
 

@@ -1,5 +1,6 @@
 //! Lookups through the cache.
 
+#[cfg(feature = "testing")]
 use std::net::IpAddr;
 
 use crate::cache::{
@@ -122,13 +123,11 @@ fn find(
     }
 }
 
-/// The first address of a host under the family rules of the flags, copied out of the cache.
-///
-/// A cached name costs no allocation and no reference count. Literals are taken as they are; one of
-/// a family that the flags exclude gives [`LookupError::NoData`].
+/// The quick look, then [`first_plain_address`]: what `dns_get_ip()` does with a host.
 ///
 /// # Errors
-/// Why there is none: a failure, if a query for any family failed.
+/// As [`first_plain_address`].
+#[cfg(feature = "testing")]
 pub fn first_address(host: &[u8], flags: u32) -> Result<IpAddr, LookupError> {
     quick_ipv4(host, flags, |address| Ok(PlainIp::v4(address)), Err)
         .unwrap_or_else(|| first_plain_address(host, flags))
@@ -166,10 +165,12 @@ pub fn quick_ipv4<T>(
     }
 }
 
-/// As [`first_address`], without the quick look: for who had it.
+/// The first address of a host under the family rules of the flags, copied out of the cache, without the quick look.
+///
+/// Literals are taken as they are; one of a family that the flags exclude gives [`LookupError::NoData`].
 ///
 /// # Errors
-/// As [`first_address`].
+/// Why there is none: a failure, if a query for any family failed.
 pub fn first_plain_address(host: &[u8], flags: u32) -> Result<PlainIp, LookupError> {
     if let Some(address) = parse_literal(host) {
         return if family_allowed(address, flags) {

@@ -30,9 +30,9 @@ mod stale;
 mod test_records;
 #[cfg(feature = "use_dns_cache")]
 mod ttl;
-pub mod turns;
+pub(crate) mod turns;
 pub mod uncached;
-pub mod watchdog;
+pub(crate) mod watchdog;
 
 #[cfg(feature = "use_dns_cache")]
 mod cached;
@@ -59,8 +59,10 @@ pub use delete::{Deleted, delete_below, delete_name};
 pub use edit::*;
 #[cfg(feature = "use_dns_cache")]
 pub use fetch::Others;
+#[cfg(all(feature = "use_dns_cache", feature = "testing"))]
+pub use flight::UnderWay;
 #[cfg(feature = "use_dns_cache")]
-pub use flight::{UnderWay, under_way};
+pub use flight::under_way;
 pub use hosts::needs_no_dns;
 #[cfg(feature = "use_dns_cache")]
 pub use relative::{cached_relative, found_as, sync_search_list};

@@ -282,7 +282,7 @@ impl Refresher {
 
     /// Stores what became of a job; true when it was answered.
     pub fn settle(&mut self, job: Job, timed: Timed) -> bool {
-        resolver::note_slow_queries(&[job.question()], std::slice::from_ref(&timed));
+        resolver::note_slow_query(&job.question(), timed.took_ms);
         let Some(cache) = Cache::instance() else {
             return false;
         };
@@ -622,7 +622,7 @@ impl Worker {
 
 /// Does what is due on this thread's own way to the servers, where a test has put one of its own; gives the number of
 /// questions that were answered.
-#[doc(hidden)]
+#[cfg(feature = "testing")]
 pub fn run_for_tests(refresher: &mut Refresher) -> usize {
     let mut answered = 0;
     loop {

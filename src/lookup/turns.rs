@@ -24,13 +24,13 @@ pub(super) fn prepare() {
 
 /// True when calls begin in turn with each address of a set.
 #[must_use]
-pub fn are_taken() -> bool {
+pub(crate) fn are_taken() -> bool {
     options::extra(ExtraOpt::Rotate) != 0
 }
 
 /// The number of a call for a name; one that stands for the transaction at hand is none of those in turn.
 #[must_use]
-pub fn take(name: &[u8]) -> u32 {
+pub(crate) fn take(name: &[u8]) -> u32 {
     if let Some(number) = transaction::current() {
         return number;
     }
@@ -38,7 +38,7 @@ pub fn take(name: &[u8]) -> u32 {
 }
 
 /// Turns the addresses of a name that come past the cache, where the option says so.
-pub fn turn(name: &[u8], addresses: &mut [IpAddr]) {
+pub(crate) fn turn(name: &[u8], addresses: &mut [IpAddr]) {
     if addresses.len() > 1 && are_taken() {
         crate::rr::order::turn(addresses, take(name) as usize);
     }
@@ -47,7 +47,7 @@ pub fn turn(name: &[u8], addresses: &mut [IpAddr]) {
 /// The number that the next call for a name will have.
 #[must_use]
 #[cfg(feature = "use_dns_cache")]
-pub fn next(name: &[u8]) -> u32 {
+pub(crate) fn next(name: &[u8]) -> u32 {
     counter(name).map_or(0, |counter| counter.load(Ordering::Relaxed))
 }
 

@@ -10,7 +10,7 @@ use crate::host::standalone::page;
 
 /// False while all nameservers are marked down. Always true without the feature.
 #[must_use]
-pub fn servers_up() -> bool {
+pub(crate) fn servers_up() -> bool {
     #[cfg(feature = "dns_watchdog_support")]
     return page().servers_down.load(Ordering::Relaxed) == 0;
     #[cfg(not(feature = "dns_watchdog_support"))]
@@ -19,6 +19,6 @@ pub fn servers_up() -> bool {
 
 /// Marks all nameservers as up or down, for all processes that share the option page.
 #[cfg(feature = "dns_watchdog_support")]
-pub fn set_servers_up(up: bool) {
+pub(crate) fn set_servers_up(up: bool) {
     page().servers_down.store(u32::from(!up), Ordering::Relaxed);
 }

@@ -16,7 +16,8 @@ use super::edns;
 use super::hosts::Hosts;
 use super::regular_file::{self, Stamp, Subject};
 use super::resolv_conf::ResolvConf;
-pub use super::resolv_conf::{RESOLV_CONF_OPTIONS, Use, parse_for_tests};
+#[cfg(feature = "testing")]
+pub use super::resolv_conf::parse_for_tests;
 use super::servers::{self, Server};
 use crate::host::log::Level;
 use crate::host::options::{self, ExtraOpt, Opt};
@@ -184,7 +185,7 @@ impl Settings {
     }
 
     /// True when a module has swapped the search function (`load_dnsfunc()`): only threads of the
-    /// host may ask then, with [`query_all`](super::query_all).
+    /// host may ask then, with [`query`](super::query).
     #[must_use]
     pub fn is_swapped(&self) -> bool {
         self.values.swapped
@@ -264,7 +265,7 @@ thread_local! {
 
 /// Number of calls of [`forget`], over all threads of the process.
 static RELOADS: AtomicU32 = AtomicU32::new(0);
-/// Number of calls of [`look_again`].
+/// How often a test said `look_again`.
 static LOOKS: AtomicU32 = AtomicU32::new(0);
 
 /// The options name a hosts file.
@@ -287,7 +288,7 @@ pub(super) fn forget() {
 }
 
 /// Makes every thread of this process look now whether a file has changed; for tests.
-#[doc(hidden)]
+#[cfg(feature = "testing")]
 pub fn look_again() {
     LOOKS.fetch_add(1, Ordering::Relaxed);
 }

@@ -87,6 +87,7 @@ impl CookieCell {
     }
 
     /// True when a server cookie is known.
+    #[cfg(feature = "testing")]
     pub(super) fn has_server(&self) -> bool {
         let client = self.client.load(Ordering::Relaxed);
         !self.with_client(client).server().is_empty()

@@ -132,7 +132,7 @@ impl Hosts {
 
 /// Reads the text of a hosts file and asks it; for tests and the fuzzer. Returns the number of names and
 /// the addresses of `name`, none if the file does not have it.
-#[doc(hidden)]
+#[cfg(feature = "testing")]
 #[must_use]
 pub fn parse_for_tests(text: &[u8], name: &[u8]) -> (usize, Option<Vec<IpAddr>>) {
     let hosts = Hosts::parse(text);

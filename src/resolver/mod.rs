@@ -2,14 +2,14 @@
 //! lock can be held over the network.
 //!
 //! [`config`] says whom to ask and how, `search` which names, `exchange` runs a question through
-//! servers and attempts over a [`Transport`], `reply` judges what comes back, `message`, `wire` and
+//! servers and attempts over a [`transport::Transport`], `reply` judges what comes back, `message`, `wire` and
 //! `rdata` read it, `edns` says which queries have an OPT record, `resend` when one is sent again. `session` runs
 //! exchanges side by side. `hook` replaces all of that when a module has swapped the search function. Processes share what they know of the [`servers`], nothing else: `health` says whether one lives,
 //! `probe` asks it that.
 
 #[macro_use]
 mod trace;
-pub mod background;
+pub(crate) mod background;
 pub mod config;
 mod cookie;
 mod datagrams;
@@ -37,8 +37,9 @@ mod wire;
 pub use background::{Background, Done};
 pub use config::Settings;
 pub use health::ProbeHabit;
-#[doc(hidden)]
+#[cfg(feature = "testing")]
 pub use resend::hold_resends;
+#[cfg(feature = "testing")]
 pub use transport::{Event, Handle, Protocol, Transport};
 
 use crate::error::Failure;
@@ -130,37 +131,14 @@ fn ask_with(question: &Question<'_>, deadline_ms: Option<u64>, additional: bool)
     timed.outcome
 }
 
-/// Asks several independent questions at once; the outcomes are in the order of the questions.
-///
-/// Equal questions are sent once (RFC 5452 section 5). Each question has the whole time that
-/// [`query`] would give it, and all have the same deadline. Through a swapped search function the
-/// questions go one after the other, and those whose turn comes after the deadline are not asked.
-#[must_use]
-pub fn query_all(questions: &[Question<'_>], deadline_ms: Option<u64>) -> Vec<Outcome> {
-    let _whole = thread::uncancelled();
-    let settings = Settings::current();
-    let answered = ask_once(questions, |unique| match hooks::swapped_search() {
-        Some(search) => unique
-            .iter()
-            .map(|question| {
-                from_hosts(&settings, question)
-                    .unwrap_or_else(|| hook::query(search, question, deadline_ms))
-            })
-            .collect(),
-        None => ask_network(&settings, unique, deadline_ms),
-    });
-    note_slow_queries(questions, &answered);
-    answered.into_iter().map(|timed| timed.outcome).collect()
-}
-
 /// Asks a question and, at the same time, others whose answers may come in useful: for the other address
 /// family, for another transport.
 ///
 /// When the first question turns out to have records, the others get no more time than it took (but
 /// 50 ms), and none at all through a swapped search function: a server that keeps silent about
 /// what nobody needs must not hold up what somebody does. Those have `None`, and nothing was learnt from
-/// it. Otherwise as [`query_all`]; but the additional section may be left out of answers to questions of types
-/// for which `additional` says that it is of no use.
+/// it. Otherwise each has the whole time that [`query`] would give it; but the additional section may be left
+/// out of answers to questions of types for which `additional` says that it is of no use.
 #[must_use]
 pub fn query_along(
     question: &Question<'_>,
@@ -210,24 +188,6 @@ pub fn query_along(
         .map(|(other, known)| known.or_else(|| next(other)))
         .collect();
     (first, others)
-}
-
-/// As [`query_all`], on settings that were taken before: for threads that must not read options, log,
-/// or call anything else of the host's.
-///
-/// Does none of that. The caller may later hand the result to [`note_slow_queries`] where the host
-/// may be called. Counters of this process may lose a count when another of its threads counts at
-/// the same moment. When [`Settings::is_swapped`] every question fails with [`Failure::Hook`].
-#[must_use]
-pub fn query_with(
-    settings: &Settings,
-    questions: &[Question<'_>],
-    deadline_ms: Option<u64>,
-) -> Vec<Timed> {
-    let _silence = trace::Silence::begin();
-    ask_once(questions, |unique| {
-        ask_network(settings, unique, deadline_ms)
-    })
 }
 
 /// The time on the clock that deadlines are in, ms: [`clock::monotonic_ms`], but for tests.
@@ -280,16 +240,8 @@ pub fn longest_ms(question: &Question<'_>) -> u64 {
         .saturating_mul(domains + 1)
 }
 
-/// Logs and counts the queries that took longer than `dns_slow_query_ms`.
-pub fn note_slow_queries(questions: &[Question<'_>], answered: &[Timed]) {
-    for (index, (question, timed)) in questions.iter().zip(answered).enumerate() {
-        if first_of(questions, question) == Some(index) {
-            note_slow_query(question, timed.took_ms);
-        }
-    }
-}
-
-fn note_slow_query(question: &Question<'_>, took_ms: u64) {
+/// Logs and counts a query that took longer than `dns_slow_query_ms`.
+pub fn note_slow_query(question: &Question<'_>, took_ms: u64) {
     let limit_ms = match u64::try_from(options::int(Opt::SlowQueryMs)) {
         Ok(limit_ms) if limit_ms > 0 => limit_ms,
         _ => return,
@@ -303,37 +255,6 @@ fn note_slow_query(question: &Question<'_>, took_ms: u64) {
             String::from_utf8_lossy(question.qname)
         );
     }
-}
-
-/// Place of the first question that asks the same.
-fn first_of(questions: &[Question<'_>], question: &Question<'_>) -> Option<usize> {
-    questions.iter().position(|other| {
-        other.qtype == question.qtype && eq_ignore_case(other.qname, question.qname)
-    })
-}
-
-/// Has the questions asked, equal ones once, and hands each its result.
-fn ask_once<'q>(
-    questions: &[Question<'q>],
-    ask: impl FnOnce(&[Question<'q>]) -> Vec<Timed>,
-) -> Vec<Timed> {
-    if questions.len() == 1 {
-        return ask(questions);
-    }
-    let mut unique: Vec<Question<'q>> = Vec::with_capacity(questions.len());
-    let mut places = Vec::with_capacity(questions.len());
-    for question in questions {
-        let place = first_of(&unique, question).unwrap_or_else(|| {
-            unique.push(*question);
-            unique.len() - 1
-        });
-        places.push(place);
-    }
-    let answered = ask(&unique);
-    places
-        .into_iter()
-        .map(|place| answered.get(place).cloned().unwrap_or_else(not_asked))
-        .collect()
 }
 
 fn not_asked() -> Timed {
@@ -496,33 +417,6 @@ fn ask_one(
     }
 }
 
-fn ask_network(
-    settings: &Settings,
-    questions: &[Question<'_>],
-    deadline_ms: Option<u64>,
-) -> Vec<Timed> {
-    if let [question] = questions {
-        return vec![ask_one(settings, question, deadline_ms, true)];
-    }
-    let mut known = Vec::with_capacity(questions.len());
-    let mut exchanges = Vec::with_capacity(questions.len());
-    for question in questions {
-        match prepare(settings, question, deadline_ms, true) {
-            Ok(exchange) => {
-                exchanges.push(exchange);
-                known.push(None);
-            }
-            Err(timed) => known.push(Some(timed)),
-        }
-    }
-    session::with_current(|session| session.run(&mut exchanges));
-    let mut answered = exchanges.iter_mut().map(Exchange::take_result);
-    known
-        .into_iter()
-        .map(|known| known.or_else(|| answered.next()).unwrap_or_else(not_asked))
-        .collect()
-}
-
 fn no_data(qname: Name) -> Answer {
     Answer {
         qname,
@@ -536,13 +430,38 @@ fn no_data(qname: Name) -> Answer {
 }
 
 /// Runs `work` with all queries of this thread going through `transport`.
-#[doc(hidden)]
+#[cfg(feature = "testing")]
 pub fn with_transport<R>(transport: Box<dyn Transport>, work: impl FnOnce() -> R) -> R {
     session::with_transport(transport, work)
 }
 
+/// Asks several questions at once, each to its end: for tests of what questions that are under way together share.
+#[cfg(feature = "testing")]
+#[must_use]
+pub fn query_all(questions: &[Question<'_>], deadline_ms: Option<u64>) -> Vec<Outcome> {
+    let settings = Settings::current();
+    let mut exchanges = Vec::new();
+    let mut known = Vec::new();
+    for question in questions {
+        match prepare(&settings, question, deadline_ms, true) {
+            Ok(exchange) => {
+                exchanges.push(exchange);
+                known.push(None);
+            }
+            Err(timed) => known.push(Some(timed)),
+        }
+    }
+    session::with_current(|session| session.run(&mut exchanges));
+    let mut answered = exchanges.iter_mut().map(Exchange::take_result);
+    known
+        .into_iter()
+        .filter_map(|known| known.or_else(|| answered.next()))
+        .map(|timed| timed.outcome)
+        .collect()
+}
+
 /// What [`decode_for_tests`] saw in a message.
-#[doc(hidden)]
+#[cfg(feature = "testing")]
 #[derive(Clone, Debug)]
 pub struct Decoded {
     /// Question name and type, if there is exactly one question.
@@ -560,7 +479,7 @@ pub struct Decoded {
 }
 
 /// Reads a message as one from the network is read, without asking whether it is a reply.
-#[doc(hidden)]
+#[cfg(feature = "testing")]
 #[must_use]
 pub fn decode_for_tests(message: &[u8]) -> Option<Decoded> {
     let head = message::Head::decode(message)?;

@@ -178,6 +178,7 @@ impl Probes {
     }
 
     /// Gives all up.
+    #[cfg(feature = "testing")]
     pub(super) fn close(&mut self, transport: &mut dyn Transport) {
         for probe in self.0.drain(..) {
             transport.close(probe.handle);

@@ -4,7 +4,7 @@
 //! server that merely takes its time gets the same question again, so there is a bound for each server, over
 //! all processes: a fifth of its queries, and some a second.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Packets of one attempt at a server, the first one counted.
 const MAX_PACKETS: u32 = 5;
@@ -125,10 +125,11 @@ impl Allowance {
 }
 
 /// Nothing is sent again by this process: for tests that count queries.
-static HELD: AtomicBool = AtomicBool::new(false);
+#[cfg(feature = "testing")]
+static HELD: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::new(false);
 
 /// Has nothing sent again, or ends that.
-#[doc(hidden)]
+#[cfg(feature = "testing")]
 pub fn hold_resends(held: bool) {
     HELD.store(held, Ordering::Relaxed);
 }
@@ -136,6 +137,7 @@ pub fn hold_resends(held: bool) {
 /// Takes the right to send one packet again from a word that all processes share. `queries` is the number of
 /// queries that the server has got so far.
 pub(super) fn take_allowance(shared: &AtomicU64, queries: u64, now_ms: u64) -> bool {
+    #[cfg(feature = "testing")]
     if HELD.load(Ordering::Relaxed) {
         return false;
     }

@@ -25,7 +25,7 @@ const MAX_SHOWN_OCTETS: usize = 64;
 
 /// What becomes of an option of resolv.conf.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Use {
+pub(super) enum Use {
     /// It does what resolv.conf(5) says.
     Honoured,
     /// It cannot matter here, for the reason given.
@@ -33,7 +33,7 @@ pub enum Use {
 }
 
 /// The options of resolv.conf(5) and what becomes of them.
-pub const RESOLV_CONF_OPTIONS: &[(&str, Use)] = &[
+const RESOLV_CONF_OPTIONS: &[(&str, Use)] = &[
     ("ndots", Use::Honoured),
     ("timeout", Use::Honoured),
     ("attempts", Use::Honoured),
@@ -352,7 +352,7 @@ fn search_of(config: &Config) -> Vec<Vec<u8>> {
 }
 
 /// Reads the text of a resolv.conf; for the fuzzer. Returns the number of servers.
-#[doc(hidden)]
+#[cfg(feature = "testing")]
 #[must_use]
 pub fn parse_for_tests(text: &[u8]) -> usize {
     ResolvConf::parse(text, None, None, None).servers.len()

@@ -622,7 +622,7 @@ pub(super) fn forget() {
 }
 
 /// Forgets all servers; for tests.
-#[doc(hidden)]
+#[cfg(feature = "testing")]
 pub fn forget_all() {
     forget();
     for slot in SERVERS.get() {
@@ -668,8 +668,10 @@ pub struct ServerStatus {
     /// It is asked without EDNS, because it did not understand that.
     pub without_edns: bool,
     /// It is asked with letters as they are (`dns_0x20`), because it did not repeat them.
+    #[cfg(feature = "testing")]
     pub without_case_echo: bool,
     /// It gave a cookie (`dns_cookies`).
+    #[cfg(feature = "testing")]
     pub has_cookie: bool,
 }
 
@@ -698,7 +700,9 @@ pub fn snapshot() -> Vec<ServerStatus> {
             errors: slot.errors.load(Ordering::Relaxed),
             latency,
             without_edns: slot.lacks(Ability::Edns, now_ms),
+            #[cfg(feature = "testing")]
             without_case_echo: slot.lacks(Ability::CaseEcho, now_ms),
+            #[cfg(feature = "testing")]
             has_cookie: slot.cookies.has_server(),
         })
     };

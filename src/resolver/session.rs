@@ -75,6 +75,7 @@ pub(super) fn with_current<R>(work: impl FnOnce(&mut Session) -> R) -> R {
 }
 
 /// Calls `work` with all queries of this thread going through `transport`.
+#[cfg(feature = "testing")]
 pub(super) fn with_transport<R>(transport: Box<dyn Transport>, work: impl FnOnce() -> R) -> R {
     let before = SESSION.replace(Some(Session::new(transport)));
     let result = work();

@@ -2,7 +2,7 @@
 
 mod literal;
 mod name;
-pub mod order;
+pub(crate) mod order;
 mod plain_ip;
 mod rdata;
 

@@ -41,14 +41,8 @@ impl Name {
 
     /// Length of the text in octets, 0 to 255.
     #[must_use]
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.0.len()
-    }
-
-    /// True for the root name, whose text is empty.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.is_root()
     }
 
     /// True for the root name.

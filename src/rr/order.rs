@@ -113,7 +113,7 @@ pub(crate) fn turn(addresses: &mut [IpAddr], by: usize) {
 /// SRV records by priority, heavier first, then by port and target; those that nobody can call (port 0) come
 /// last. NAPTR records by order and preference, then by what they say. Addresses and all else by value.
 #[must_use]
-pub fn compare(a: &RData, b: &RData) -> Ordering {
+pub(crate) fn compare(a: &RData, b: &RData) -> Ordering {
     match (a, b) {
         (RData::A(a), RData::A(b)) => a.octets().cmp(&b.octets()),
         (RData::Aaaa(a), RData::Aaaa(b)) => a.octets().cmp(&b.octets()),
@@ -144,7 +144,7 @@ pub fn compare(a: &RData, b: &RData) -> Ordering {
 
 /// True for records of which either may be used first: which it is, the latest answer says.
 #[must_use]
-pub fn are_equals(a: &RData, b: &RData) -> bool {
+pub(crate) fn are_equals(a: &RData, b: &RData) -> bool {
     match (a, b) {
         (RData::A(_), RData::A(_)) | (RData::Aaaa(_), RData::Aaaa(_)) => true,
         (RData::Srv(a), RData::Srv(b)) => rank(a) == rank(b),
@@ -154,7 +154,7 @@ pub fn are_equals(a: &RData, b: &RData) -> bool {
 
 /// True for an SRV record that names a host and no port to call it at.
 #[must_use]
-pub fn has_no_port(rdata: &RData) -> bool {
+pub(crate) fn has_no_port(rdata: &RData) -> bool {
     matches!(rdata, RData::Srv(srv) if srv.has_no_port())
 }
 

@@ -8,21 +8,18 @@ pub mod cursor;
 pub mod explain;
 #[cfg(feature = "use_dns_cache")]
 pub mod handle;
-pub mod naptr;
+pub(crate) mod naptr;
 mod past_cache;
 pub mod protocols;
-pub mod security;
+pub(crate) mod security;
 pub mod sip_host;
 pub mod sip_uri;
-pub mod srv;
+pub(crate) mod srv;
 #[cfg_attr(
     not(feature = "use_dns_cache"),
     allow(dead_code, reason = "failover and explain alone use all of it")
 )]
 mod tree;
-
-#[cfg(feature = "use_dns_cache")]
-use std::net::IpAddr;
 
 #[cfg(feature = "use_dns_cache")]
 use crate::lookup::Source;
@@ -133,10 +130,6 @@ pub mod flags {
 pub enum SelectError {
     /// All targets were given already.
     EndOfList = 1,
-    /// Unspecified.
-    Unknown = 2,
-    /// A defect or lack of memory.
-    Internal = 3,
     /// No SRV record, or its query failed.
     NoSrv = 5,
     /// No address, or its query failed.
@@ -200,7 +193,6 @@ pub struct SrvReason {
 pub struct AddressReason {
     /// Owner of the A/AAAA record: the canonical name when the host is an alias.
     pub owner: Vec<u8>,
-    pub address: IpAddr,
     /// Seconds left; -1 = permanent or a literal.
     pub ttl: i32,
     pub source: Source,

@@ -7,20 +7,20 @@ use crate::host::options::{self, ExtraOpt, Opt};
 use crate::lookup::sip_transport;
 
 /// Candidates kept; the handle counts them in five bits.
-pub const MAX_CANDIDATES: usize = 32;
+pub(crate) const MAX_CANDIDATES: usize = 32;
 
 /// The transport that a record leads to; `None` when SIP cannot use it.
 ///
 /// Of use are records with flag `s`, without substitution, for a service of SIP. All letters may be
 /// upper or lower case.
 #[must_use]
-pub fn transport_of(flags: &[u8], services: &[u8], regexp: &[u8]) -> Option<Transport> {
+pub(crate) fn transport_of(flags: &[u8], services: &[u8], regexp: &[u8]) -> Option<Transport> {
     sip_transport(flags, services, regexp).and_then(Transport::from_number)
 }
 
 /// Which NAPTR records are asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Asked {
+pub(crate) enum Asked {
     /// None: the transport is given (RFC 3263 section 4.1).
     Not,
     /// Those of all transports.
@@ -33,7 +33,7 @@ pub enum Asked {
 /// `transport` is the number of the one that is given, 0 = none.
 #[must_use]
 #[inline(always)]
-pub fn asked(transport: u8, wanted: bool) -> Asked {
+pub(crate) fn asked(transport: u8, wanted: bool) -> Asked {
     const TLS: u8 = Transport::Tls as u8;
     match transport {
         0 if cfg!(feature = "use_naptr") && wanted => Asked::All,
@@ -48,16 +48,16 @@ pub fn asked(transport: u8, wanted: bool) -> Asked {
 }
 
 /// Sort key: what sorts first is used first.
-pub type Rank = u64;
+pub(crate) type Rank = u64;
 
 /// What decides on a record: flags, services, regexp, order, preference.
-pub type NaptrRow<'a> = (&'a [u8], &'a [u8], &'a [u8], u16, u16);
+pub(crate) type NaptrRow<'a> = (&'a [u8], &'a [u8], &'a [u8], u16, u16);
 
 /// The rank of a record that leads to a transport: by preference of the transport, then by order and preference of the
 /// record; or by the record's order first.
 #[must_use]
 #[inline]
-pub fn rank(transport: Transport, order: u16, preference: u16) -> Rank {
+pub(crate) fn rank(transport: Transport, order: u16, preference: u16) -> Rank {
     // Higher preferences get lower numbers.
     let transport = !(protocols::preference(transport) as u32 ^ 1 << 31);
     let (transport, order) = (Rank::from(transport), Rank::from(order));
@@ -81,7 +81,7 @@ fn counts_beside(first: Rank, rank: Rank) -> bool {
 
 /// True when records of a set lead to SIP, all of them over secure transports, usable here or not.
 #[must_use]
-pub fn names_secure_alone<'a>(rows: impl Iterator<Item = NaptrRow<'a>>) -> bool {
+pub(crate) fn names_secure_alone<'a>(rows: impl Iterator<Item = NaptrRow<'a>>) -> bool {
     let mut named =
         rows.filter_map(|(flags, services, regexp, _, _)| transport_of(flags, services, regexp));
     named.next().is_some_and(Transport::is_secure) && named.all(Transport::is_secure)
@@ -89,7 +89,7 @@ pub fn names_secure_alone<'a>(rows: impl Iterator<Item = NaptrRow<'a>>) -> bool 
 
 /// One record in the order of use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Candidate {
+pub(crate) struct Candidate {
     /// Position of the record in its set.
     pub index: u16,
     /// Transport that it leads to.
@@ -99,7 +99,7 @@ pub struct Candidate {
 /// Sort key and transport of a record without regexp; `None` when SIP cannot use it here.
 #[cfg(feature = "use_dns_cache")]
 #[inline]
-pub fn ranked(fields: NaptrFields<'_>) -> Option<(Rank, Transport)> {
+pub(crate) fn ranked(fields: NaptrFields<'_>) -> Option<(Rank, Transport)> {
     let transport = transport_of(fields.flags, fields.services, &[])?;
     let usable = protocols::supported(transport);
     usable.then(|| {
@@ -111,7 +111,9 @@ pub fn ranked(fields: NaptrFields<'_>) -> Option<(Rank, Transport)> {
 /// The candidate that is used first among records as [`Candidates::new`] takes them, with what `records`
 /// yields beside it.
 #[inline]
-pub fn best<'a, T>(records: impl Iterator<Item = (NaptrRow<'a>, T)>) -> Option<(Transport, T)> {
+pub(crate) fn best<'a, T>(
+    records: impl Iterator<Item = (NaptrRow<'a>, T)>,
+) -> Option<(Transport, T)> {
     let mut best: Option<(Rank, Transport, T)> = None;
     for ((flags, services, regexp, order, preference), with) in records {
         let transport = transport_of(flags, services, regexp).filter(|t| protocols::supported(*t));
@@ -126,7 +128,7 @@ pub fn best<'a, T>(records: impl Iterator<Item = (NaptrRow<'a>, T)>) -> Option<(
 
 /// Usable records of a set in the order of use; of more than [`MAX_CANDIDATES`] the best are kept.
 #[derive(Clone, Debug)]
-pub struct Candidates {
+pub(crate) struct Candidates {
     list: [(Rank, Candidate); MAX_CANDIDATES],
     count: usize,
 }
@@ -136,7 +138,10 @@ impl Candidates {
     ///
     /// Records of transports that cannot be used here are left out, and those that do not count beside the first.
     /// Full ties keep their order.
-    pub fn new<'a>(records: impl Iterator<Item = NaptrRow<'a>>, only: Option<Transport>) -> Self {
+    pub(crate) fn new<'a>(
+        records: impl Iterator<Item = NaptrRow<'a>>,
+        only: Option<Transport>,
+    ) -> Self {
         let nothing = Candidate {
             index: 0,
             transport: Transport::Udp,
@@ -180,7 +185,7 @@ impl Candidates {
 
     /// The candidate at a position in the order of use.
     #[must_use]
-    pub fn get(&self, position: usize) -> Option<Candidate> {
+    pub(crate) fn get(&self, position: usize) -> Option<Candidate> {
         self.list
             .get(..self.count)?
             .get(position)
@@ -189,14 +194,8 @@ impl Candidates {
 
     /// Number of candidates.
     #[must_use]
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.count
-    }
-
-    /// True when no record can be used.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.count == 0
     }
 }
 

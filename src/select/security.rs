@@ -11,7 +11,7 @@ use super::Transport;
 
 /// How far a search may go from a secure transport to a clear one: `dns_downgrade`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Downgrade {
+pub(crate) enum Downgrade {
     /// Never, once the domain has offered a secure one.
     Never,
     /// Where the secure one is known to be absent, or as failover where the domain offers both.
@@ -24,7 +24,7 @@ impl Downgrade {
     /// What the options say; `dns_fallback_on_failure=yes` is another spelling of `always`. Not every host refuses
     /// other words when they are set: they open nothing.
     #[must_use]
-    pub fn configured() -> Self {
+    pub(crate) fn configured() -> Self {
         if options::extra(ExtraOpt::FallbackOnFailure) != 0 {
             return Self::Always;
         }
@@ -38,7 +38,7 @@ impl Downgrade {
 
     /// The option and its value.
     #[must_use]
-    pub fn text(self) -> &'static str {
+    pub(crate) fn text(self) -> &'static str {
         match self {
             Self::Never => "dns_downgrade=never",
             Self::OnAbsence => "dns_downgrade=on_absence",
@@ -49,7 +49,7 @@ impl Downgrade {
 
 /// Why a part of the search gave nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Nothing {
+pub(crate) enum Nothing {
     /// There are no such records.
     Absent,
     /// There are SRV records, and none leads to an address.
@@ -75,7 +75,7 @@ impl From<LookupError> for Nothing {
 
 /// Why clear transports are closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Closure {
+pub(crate) enum Closure {
     /// All NAPTR records for SIP name secure transports.
     NamedAlone,
     /// `never`, and a NAPTR record that goes first names a secure transport.
@@ -102,7 +102,7 @@ impl Transports {
 
 /// What a search has learnt of the transports so far. In the beginning all are open.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Gate {
+pub(crate) struct Gate {
     /// `None` = what the options say: most searches meet nothing that depends on it, so it is read when it matters.
     downgrade: Option<Downgrade>,
     closed: Option<Closure>,
@@ -131,13 +131,13 @@ impl Gate {
 
     /// Why a transport is closed; `None` = it is open.
     #[must_use]
-    pub fn closure(&self, transport: Transport) -> Option<Closure> {
+    pub(crate) fn closure(&self, transport: Transport) -> Option<Closure> {
         self.closed.filter(|_| !transport.is_secure())
     }
 
     /// True when a question that was to open the way was not answered: then there is no other way.
     #[must_use]
-    pub fn has_failed(&self) -> bool {
+    pub(crate) fn has_failed(&self) -> bool {
         self.failed
     }
 
@@ -148,7 +148,7 @@ impl Gate {
     /// The question for NAPTR records gave nothing; true when the search has to end there. `open`: clear transports
     /// are open to the caller.
     #[must_use]
-    pub fn ends_without_naptr(&self, nothing: Nothing, open: bool) -> bool {
+    pub(crate) fn ends_without_naptr(&self, nothing: Nothing, open: bool) -> bool {
         open && self.is_unanswered(nothing)
     }
 
@@ -158,21 +158,21 @@ impl Gate {
     }
 
     /// A NAPTR record names a transport, and its turn has come.
-    pub fn named(&mut self, transport: Transport) {
+    pub(crate) fn named(&mut self, transport: Transport) {
         if transport.is_secure() && self.downgrade() == Downgrade::Never {
             self.close(Closure::NamedFirst);
         }
     }
 
     /// All NAPTR records for SIP have been of no use. `alone`: they name secure transports alone.
-    pub fn end_of_named(&mut self, alone: bool) {
+    pub(crate) fn end_of_named(&mut self, alone: bool) {
         if alone && self.downgrade() != Downgrade::Always {
             self.close(Closure::NamedAlone);
         }
     }
 
     /// What a NAPTR record names has no target.
-    pub fn named_without(&mut self, transport: Transport, nothing: Nothing) {
+    pub(crate) fn named_without(&mut self, transport: Transport, nothing: Nothing) {
         self.asked.add(transport);
         // The domain offers the transport: of a secure one silence is no absence.
         let nothing = match nothing {
@@ -183,7 +183,7 @@ impl Gate {
     }
 
     /// A transport's own SRV name has no target.
-    pub fn listed_without(&mut self, transport: Transport, nothing: Nothing) {
+    pub(crate) fn listed_without(&mut self, transport: Transport, nothing: Nothing) {
         self.asked.add(transport);
         self.listed.add(transport);
         self.without(transport, nothing);
@@ -207,7 +207,7 @@ impl Gate {
     /// The transport over which the addresses of the name itself may be used, after all SRV records asked for gave
     /// nothing. `given` is the caller's.
     #[must_use]
-    pub fn without_records(&self, given: Option<Transport>) -> Option<Transport> {
+    pub(crate) fn without_records(&self, given: Option<Transport>) -> Option<Transport> {
         let udp = Transport::Udp;
         let transport = match (given, self.closed) {
             (Some(given), _) => given,

@@ -12,6 +12,10 @@ use super::{SelectError, Transport};
 
 /// Which records are asked for, and whether through the cache.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(
+    not(feature = "use_naptr"),
+    allow(dead_code, reason = "a list of transports comes after NAPTR alone")
+)]
 pub enum Way {
     /// SRV for the transport given (UDP if none), then addresses; through the cache.
     CachedSrv,

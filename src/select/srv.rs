@@ -8,7 +8,7 @@ use crate::host::random::split_mix;
 use crate::rr::MAX_RRSET_RECORDS;
 
 /// Priority and weight of a record.
-pub type Ranked = (u16, u16);
+pub(crate) type Ranked = (u16, u16);
 
 /// The position in the set of the record that is used as number `step` (from 0).
 ///
@@ -16,7 +16,7 @@ pub type Ranked = (u16, u16);
 /// of one priority are drawn by weight, without replacement. At most [`MAX_RRSET_RECORDS`] count. The weights
 /// are the call's to change.
 #[must_use]
-pub fn nth(records: &mut [Ranked], step: usize, seed: u32) -> Option<usize> {
+pub(crate) fn nth(records: &mut [Ranked], step: usize, seed: u32) -> Option<usize> {
     let count = records.len().min(MAX_RRSET_RECORDS);
     let records = records.get_mut(..count)?;
     let (priority, _) = *records.get(step)?;
@@ -40,7 +40,7 @@ pub fn nth(records: &mut [Ranked], step: usize, seed: u32) -> Option<usize> {
 
 /// Where a call with this seed begins in a set of addresses of a type: a position from 0 to `count - 1`.
 #[must_use]
-pub fn first_address(count: usize, seed: u32, rtype: u16) -> usize {
+pub(crate) fn first_address(count: usize, seed: u32, rtype: u16) -> usize {
     // Apart from the draws among SRV records, whose priorities have 16 bits.
     let mut state = u64::from(seed) << 32 | 1 << 16 | u64::from(rtype);
     below(&mut state, count as u64) as usize

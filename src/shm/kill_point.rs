@@ -76,12 +76,14 @@ pub enum KillPoint {
 
 impl KillPoint {
     /// The number by which a point is armed, from 1 on.
+    #[cfg(feature = "fault_injection")]
     #[must_use]
     pub fn number(self) -> u32 {
         self as u32 + 1
     }
 
     /// The points in the claim of a question (see `claim`): not under the lock either.
+    #[cfg(feature = "fault_injection")]
     #[must_use]
     pub fn of_claims() -> [Self; 5] {
         [
@@ -94,6 +96,7 @@ impl KillPoint {
     }
 
     /// Every point of those who change the cache.
+    #[cfg(feature = "fault_injection")]
     #[must_use]
     pub fn all() -> [Self; 28] {
         [

@@ -37,6 +37,7 @@ pub mod setup;
 pub mod walks;
 pub mod watchdog;
 
+pub use kamailio_dns as library;
 pub use net::loopback::Server;
 pub use net::query::Query;
 pub use net::reply::Reply;

@@ -1,9 +1,10 @@
 //! Sets of records as they come to the cache, for the tests of the cache itself and those of all that is built on it.
+//! `library` is the crate: the module above says so in either place.
 
-use kamailio_dns::cache::{
+use super::library::cache::{
     Cache, Conflict, Draft, DraftData, DraftRecord, EntryRef, InsertError, NegativeKind,
 };
-use kamailio_dns::rr::{Name, Naptr, RData, RecordType, Srv};
+use super::library::rr::{Name, Naptr, RData, RecordType, Srv};
 
 /// A set of records of one name and type, or their absence.
 #[derive(Clone, Debug)]

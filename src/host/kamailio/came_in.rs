@@ -10,7 +10,7 @@ const ROOM: usize = 512;
 
 /// What the takeover says of itself; `None` in a program that was linked with the library.
 #[must_use]
-pub fn takeover() -> Option<String> {
+pub(crate) fn takeover() -> Option<String> {
     let text = super::symbol(SYMBOL)?;
     // SAFETY: an array of so many octets that is written before `main()`, and never afterwards.
     let octets = unsafe { std::slice::from_raw_parts(text.cast_const().cast::<u8>(), ROOM) };

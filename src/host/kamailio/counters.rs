@@ -30,7 +30,7 @@ static COUNTER_ROWS: OnceCell<Option<CounterRows>> = OnceCell::new();
 static COUNTER_IDS: AtomicU32 = AtomicU32::new(u32::MAX);
 
 /// Told after registration: the numbers that the host gave the two counters.
-pub fn set_counter_ids(failed: u16, slow: u16) {
+pub(crate) fn set_counter_ids(failed: u16, slow: u16) {
     COUNTER_IDS.store(u32::from(failed) | u32::from(slow) << 16, Ordering::Relaxed);
 }
 
@@ -59,7 +59,7 @@ fn counter_rows() -> Option<&'static CounterRows> {
 }
 
 /// Adds one to the host's counter; nothing outside Kamailio or before registration.
-pub fn increment_counter(counter: Counter) {
+pub(crate) fn increment_counter(counter: Counter) {
     let ids = COUNTER_IDS.load(Ordering::Relaxed);
     if ids == u32::MAX {
         return;

@@ -41,7 +41,7 @@ struct CHead {
 
 /// A structure, or a member of one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Item<'a> {
+pub(crate) struct Item<'a> {
     /// `structure` or `structure.member`.
     pub name: &'a str,
     /// Octets from the beginning of the structure.
@@ -52,7 +52,7 @@ pub struct Item<'a> {
 
 /// Why there is no description.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NotDescribed {
+pub(crate) enum NotDescribed {
     /// The executable was linked without the object.
     Missing,
     /// The object is one of another version of this library.
@@ -63,7 +63,7 @@ pub enum NotDescribed {
 ///
 /// # Errors
 /// When there are none that can be read.
-pub fn items() -> Result<Vec<Item<'static>>, NotDescribed> {
+pub(crate) fn items() -> Result<Vec<Item<'static>>, NotDescribed> {
     let description = super::symbol(SYMBOL).ok_or(NotDescribed::Missing)?;
     // SAFETY: data of the executable, which lives as long as the process; nothing else has that name.
     unsafe { read(description.cast()) }

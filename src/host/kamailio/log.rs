@@ -119,7 +119,7 @@ fn read(variable: *const c_int) -> c_int {
 
 /// The highest level that the host logs; `None` outside Kamailio.
 #[must_use]
-pub fn highest_level() -> Option<i32> {
+pub(crate) fn highest_level() -> Option<i32> {
     let functions = functions()?;
     // SAFETY: a NUL-terminated name and its length; the host only reads it.
     Some(unsafe { (functions.level)(MODULE.as_ptr(), MODULE.to_bytes().len() as c_int) })
@@ -174,7 +174,7 @@ impl Drop for Busy {
 }
 
 /// Writes a line through the host; false outside Kamailio. The level has been checked.
-pub fn write_log(level: Level, source: Source, text: &str) -> bool {
+pub(crate) fn write_log(level: Level, source: Source, text: &str) -> bool {
     let Some(functions) = functions() else {
         return false;
     };

@@ -10,7 +10,7 @@
 mod came_in;
 mod core_options;
 mod counters;
-pub mod described;
+pub(crate) mod described;
 mod log;
 
 use std::ffi::{CStr, c_int, c_uint, c_void};
@@ -22,9 +22,9 @@ use core_options::Offsets;
 
 use super::options::Opt;
 
-pub use came_in::takeover;
-pub use counters::{increment_counter, set_counter_ids};
-pub use log::{highest_level, write_log};
+pub(crate) use came_in::takeover;
+pub(crate) use counters::{increment_counter, set_counter_ids};
+pub(crate) use log::{highest_level, write_log};
 
 /// Symbols of a Kamailio executable. Present only when all that we cannot do without are there.
 struct Symbols {
@@ -59,7 +59,7 @@ pub(crate) fn find(name: &CStr) -> *mut c_void {
 
 /// Address of a symbol of the host; `None` when this version lacks it, and outside Kamailio.
 #[must_use]
-pub fn symbol(name: &CStr) -> Option<*mut c_void> {
+pub(crate) fn symbol(name: &CStr) -> Option<*mut c_void> {
     let address = find(name);
     (is_host() && !address.is_null()).then_some(address)
 }
@@ -92,12 +92,12 @@ fn symbols() -> Option<&'static Symbols> {
 
 /// True when the program around us is Kamailio.
 #[must_use]
-pub fn is_host() -> bool {
+pub(crate) fn is_host() -> bool {
     symbols().is_some()
 }
 
 /// Told by `init_dns_cache()`: the host's timer runs from here on.
-pub fn set_timer_ready() {
+pub(crate) fn set_timer_ready() {
     if let Some(symbols) = symbols() {
         TICKS.store(symbols.get_ticks_raw as *mut c_void, Ordering::Release);
     }
@@ -105,7 +105,7 @@ pub fn set_timer_ready() {
 
 /// The host's tick counter; `None` outside Kamailio and before its timer exists.
 #[must_use]
-pub fn ticks() -> Option<u32> {
+pub(crate) fn ticks() -> Option<u32> {
     let function = TICKS.load(Ordering::Acquire);
     if function.is_null() {
         return None;
@@ -134,14 +134,14 @@ fn core_word(symbols: &Symbols, offset: usize) -> Option<u32> {
 /// Where an option lies in a `struct cfg_group_core`, in octets; `None` outside Kamailio, and when this
 /// host was built without the option.
 #[must_use]
-pub fn core_offset(opt: Opt) -> Option<usize> {
+pub(crate) fn core_offset(opt: Opt) -> Option<usize> {
     let offsets = &symbols()?.offsets.options;
     offsets.get(opt as usize).copied().flatten()
 }
 
 /// The current value of an option of the core; `None` as for [`core_offset`].
 #[must_use]
-pub fn core_option(opt: Opt) -> Option<u32> {
+pub(crate) fn core_option(opt: Opt) -> Option<u32> {
     let symbols = symbols()?;
     let offset = symbols.offsets.options.get(opt as usize).copied()??;
     core_word(symbols, offset)
@@ -149,13 +149,13 @@ pub fn core_option(opt: Opt) -> Option<u32> {
 
 /// Where `latency_log` lies in a `struct cfg_group_core`; `None` as for [`core_offset`].
 #[must_use]
-pub fn latency_log_offset() -> Option<usize> {
+pub(crate) fn latency_log_offset() -> Option<usize> {
     symbols()?.offsets.latency_log
 }
 
 /// `latency_log`: the level at which slow queries are logged; `None` outside Kamailio.
 #[must_use]
-pub fn latency_log() -> Option<i32> {
+pub(crate) fn latency_log() -> Option<i32> {
     let symbols = symbols()?;
     core_word(symbols, symbols.offsets.latency_log?).map(|level| level as i32)
 }
@@ -172,25 +172,25 @@ fn read_int(variable: impl Fn(&Symbols) -> *const c_int) -> Option<c_int> {
 
 /// `tcp_disable`; `None` outside Kamailio.
 #[must_use]
-pub fn tcp_disable() -> Option<bool> {
+pub(crate) fn tcp_disable() -> Option<bool> {
     read_int(|s| s.tcp_disable).map(|v| v != 0)
 }
 
 /// `tls_disable`; `None` outside Kamailio.
 #[must_use]
-pub fn tls_disable() -> Option<bool> {
+pub(crate) fn tls_disable() -> Option<bool> {
     read_int(|s| s.tls_disable).map(|v| v != 0)
 }
 
 /// `sctp_disable`; `None` outside Kamailio.
 #[must_use]
-pub fn sctp_disable() -> Option<bool> {
+pub(crate) fn sctp_disable() -> Option<bool> {
     read_int(|s| s.sctp_disable).map(|v| v != 0)
 }
 
 /// True when the host listens on an IPv6 socket; `None` outside Kamailio.
 #[must_use]
-pub fn has_ipv6_socket() -> Option<bool> {
+pub(crate) fn has_ipv6_socket() -> Option<bool> {
     const SOCKET_T_IPV6: c_int = 2;
     read_int(|s| s.socket_types).map(|v| v & SOCKET_T_IPV6 != 0)
 }
@@ -198,7 +198,7 @@ pub fn has_ipv6_socket() -> Option<bool> {
 /// Ends the process, with the status of a start that failed, when all it does is check kamailio.cfg (`kamailio -c`): the
 /// host does not look at the result of `resolv_init()`, and calls nothing of the library afterwards. Returns in a
 /// server that starts, and outside Kamailio.
-pub fn fail_check() {
+pub(crate) fn fail_check() {
     const STATUS: c_int = 255;
     let Some(checking) = symbol(c"config_check") else {
         return;
@@ -212,7 +212,7 @@ pub fn fail_check() {
 }
 
 /// Stores the host's `ser_error`; nothing outside Kamailio.
-pub fn set_ser_error(code: c_int) {
+pub(crate) fn set_ser_error(code: c_int) {
     let Some(symbols) = symbols() else { return };
     if !symbols.ser_error.is_null() {
         // SAFETY: non-NULL, an int variable of the executable that each process writes for itself.

@@ -222,7 +222,6 @@ pub(super) fn select_error_text(error: SelectError) -> &'static str {
         SelectError::AfMismatch => "an address of a family that the options exclude",
         SelectError::NoNaptr => "the NAPTR records could not be had",
         SelectError::Critical => "this transport needs a port",
-        SelectError::Unknown | SelectError::Internal => "internal error",
     }
 }
 

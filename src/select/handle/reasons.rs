@@ -100,7 +100,6 @@ impl Search<'_> {
             let host = srv.map_or(name, |srv| &srv.target);
             return AddressReason {
                 owner: host.to_vec(),
-                address,
                 ttl: -1,
                 source: Source::Literal,
             };
@@ -110,7 +109,6 @@ impl Search<'_> {
         let index = indexes.find(|&index| entry.usable_address(index, now) == Some(address));
         AddressReason {
             owner: entry.name().to_vec(),
-            address,
             ttl: index.map_or(0, |index| seconds_left(entry, index)),
             source: self.sources.address,
         }
