@@ -154,7 +154,7 @@ package-test: deb
 dist: ready
 	$(Q)CARGO="$(CARGO)" SOURCE_DATE_EPOCH=$(EPOCH) sh packaging/dist.sh $(BUILD) kamailio-dns-$(VERSION)
 
-# The options in the man pages, and the licences of all crates.
+# The options in README and the man pages, and the licences of all crates.
 man:
 	UPDATE_MAN=1 $(CARGO) test $(CARGOFLAGS) --quiet --test man
 
@@ -370,7 +370,7 @@ help:
 	@echo 'lint       formatting, clippy, header, layers, documentation, scripts, Python, spelling'
 	@echo 'deny       all crates: licences, doubles, sources, known defects'
 	@echo 'msrv       the oldest Rust that Cargo.toml promises; lowest: the lowest versions of crates'
-	@echo 'header     refreshes include/kamailio_dns.h; man: the options in docs/man; notices: NOTICES;'
+	@echo 'header     refreshes include/kamailio_dns.h; man: the options in README and docs/man; notices: NOTICES;'
 	@echo '           drawing: the layers in ARCHITECTURE.md'
 	@echo 'clean      removes what was built, and what was fetched'
 	@echo 'flags      make extra_defs="-DUSE_DNS_CACHE_STATS", make DEFS_RM="-DUSE_NAPTR",'

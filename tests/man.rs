@@ -1,4 +1,4 @@
-//! The man pages have every option, with its default, as the option table says, and every switch of siptargets.
+//! README and the man pages have every option as the option table says; siptargets.1 has every switch.
 
 #![allow(
     clippy::unwrap_used,
@@ -30,7 +30,7 @@ fn roff(text: &str) -> String {
 
 fn default_text(option: &Descriptor) -> String {
     match (option.kind, option.default) {
-        (Kind::Text, _) => "empty".to_owned(),
+        (Kind::Text, _) => (*option.words.first().unwrap_or(&"empty")).to_owned(),
         (Kind::Bool, 0) => "no".to_owned(),
         (Kind::Bool, _) => "yes".to_owned(),
         (_, number) => number.to_string(),
@@ -46,9 +46,9 @@ fn range_text(option: &Descriptor) -> String {
 
 /// One option under the name that readers of the page write.
 fn paragraph(name: &str, option: &Descriptor) -> String {
-    let unit = match option.unit {
-        "" => String::new(),
-        unit => format!(" {unit}"),
+    let unit = match (option.kind, option.unit) {
+        (Kind::Text, _) | (_, "") => String::new(),
+        (_, unit) => format!(" {unit}"),
     };
     let mut names = format!("\\fB{}\\fR", roff(name));
     for alias in option.aliases {
@@ -73,7 +73,7 @@ fn of_kamailio() -> String {
 
 fn of_the_library() -> String {
     own()
-        .filter(|option| !option.standalone_only())
+        .filter(|option| !option.outside_kamailio)
         .map(|option| paragraph(&format!("DNS.{}", option.group_name()), option))
         .collect()
 }
@@ -82,14 +82,57 @@ fn of_all() -> String {
     all().map(|option| paragraph(option.name, option)).collect()
 }
 
+/// A number as README writes it.
+fn grouped(number: i64) -> String {
+    let digits = number.abs().to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    match number {
+        ..0 => format!("-{text}"),
+        _ => text,
+    }
+}
+
+/// A row of README's table.
+fn row(option: &Descriptor) -> String {
+    let range = match option.kind {
+        Kind::Bool | Kind::Text => String::new(),
+        _ => format!("; {} to {}", grouped(option.min), grouped(option.max)),
+    };
+    let says = [option.says, option.help][usize::from(option.says.is_empty())];
+    let unit = match option.unit {
+        "" => String::new(),
+        unit => format!("{unit} "),
+    };
+    let default = default_text(option);
+    format!(
+        "| `{}` | {default} | {unit}| {says}{range} |\n",
+        option.name
+    )
+}
+
+fn for_readme() -> String {
+    let rows: String = own().map(row).collect();
+    format!("| option | default | unit | meaning |\n|---|---|---|---|\n{rows}")
+}
+
 /// The page with what stands between two comments replaced.
 fn filled(page: &str, title: &str, text: &str) -> String {
     let (begin, end) = (
         format!(".\\\" {title}: begin\n"),
         format!(".\\\" {title}: end\n"),
     );
-    let (before, rest) = page.split_once(&begin).expect("where the options begin");
-    let (_, after) = rest.split_once(&end).expect("where the options end");
+    between(page, &begin, &end, text)
+}
+
+fn between(page: &str, begin: &str, end: &str, text: &str) -> String {
+    let (before, rest) = page.split_once(begin).expect("where it begins");
+    let (_, after) = rest.split_once(end).expect("where it ends");
     format!("{before}{begin}{text}{end}{after}")
 }
 
@@ -100,16 +143,24 @@ fn the_pages_have_the_option_table() {
     let operators = filled(&operators, "options of Kamailio", &of_kamailio());
     let operators = filled(&operators, "options of the library", &of_the_library());
     let programmers = filled(&page("kamailio_dns.3"), "all options", &of_all());
+    let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
+    let (begin, end) = (
+        "<!-- own options: begin -->\n\n",
+        "\n<!-- own options: end -->",
+    );
+    let readme = between(&readme, begin, end, &for_readme());
     for (name, text) in [
-        ("kamailio-dns.7", operators),
-        ("kamailio_dns.3", programmers),
+        ("docs/man/kamailio-dns.7", operators),
+        ("docs/man/kamailio_dns.3", programmers),
+        ("README.md", readme),
     ] {
+        let path = root().join(name);
         if std::env::var_os("UPDATE_MAN").is_some() {
-            std::fs::write(root().join("docs/man").join(name), &text).unwrap();
+            std::fs::write(&path, &text).unwrap();
         }
         assert!(
-            page(name) == text,
-            "docs/man/{name} has not the option table: run `make man`"
+            std::fs::read_to_string(&path).unwrap() == text,
+            "{name} has not the option table: run `make man`"
         );
     }
 }
@@ -170,21 +221,5 @@ fn every_function_of_kamailio_dns_3_exists() {
     });
     for name in own {
         assert!(named.contains(name), "{name} is missing");
-    }
-}
-
-/// README.md has our own options, each with its default.
-#[test]
-fn readme_has_our_own_options() {
-    let text = std::fs::read_to_string(root().join("README.md")).unwrap();
-    for option in own() {
-        let row = text
-            .lines()
-            .find(|line| line.starts_with("| `") && line.contains(&format!("`{}`", option.name)));
-        let row = row.unwrap_or_else(|| panic!("README.md has no {}", option.name));
-        // A text is empty or says what empty means; the three transports stand in one row.
-        if option.kind != Kind::Text {
-            assert!(row.contains(&default_text(option)), "{row}");
-        }
     }
 }

@@ -172,7 +172,7 @@ fn script_values(group: *mut Group) -> Vec<(String, String)> {
 
 /// The options of the group, in the order of its block: numbers, then texts.
 fn members() -> impl Iterator<Item = &'static Descriptor> {
-    let of_group = || options::own().filter(|d| !d.standalone_only());
+    let of_group = || options::own().filter(|d| !d.outside_kamailio);
     let is_text = |d: &&Descriptor| d.kind == Kind::Text;
     of_group()
         .filter(move |d| !is_text(d))

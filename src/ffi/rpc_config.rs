@@ -19,7 +19,7 @@ fn list(call: &Call, whole: Part, name: &CStr, items: &[String]) -> Result<(), R
 fn changed_options() -> Vec<String> {
     let is_host = crate::host::kamailio::is_host();
     options::all()
-        .filter(|option| !(is_host && option.standalone_only()))
+        .filter(|option| !(is_host && option.outside_kamailio))
         .filter_map(|option| {
             let value = options::get(option.name)?;
             let default = match option.kind {

@@ -7,7 +7,7 @@ use std::fmt;
 use std::io::Write as _;
 
 use super::kamailio;
-use super::options::{StandaloneOpt, standalone};
+use super::options::{self, ExtraOpt};
 use super::thread;
 
 /// Kamailio's log levels.
@@ -81,7 +81,8 @@ pub fn slow_query_level() -> Level {
 /// True when a line of this level would be written.
 #[must_use]
 pub fn enabled(level: Level) -> bool {
-    let highest = kamailio::highest_level().unwrap_or_else(|| standalone(StandaloneOpt::LogLevel));
+    let highest =
+        kamailio::highest_level().unwrap_or_else(|| options::extra(ExtraOpt::LogLevel) as i32);
     level as i32 <= highest
 }
 

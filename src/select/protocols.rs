@@ -1,7 +1,7 @@
 //! Which transports can be used, and in which order their SRV records are asked for.
 
 use crate::host::kamailio;
-use crate::host::options::{self, Opt, StandaloneOpt};
+use crate::host::options::{self, ExtraOpt, Opt};
 
 use super::Transport;
 
@@ -31,16 +31,15 @@ impl TransportList {
 /// True when the program around us can send over the transport.
 #[must_use]
 pub fn available(transport: Transport) -> bool {
-    let disabled =
-        |in_host: Option<bool>, opt| in_host.unwrap_or_else(|| options::standalone(opt) != 0);
+    let disabled = |in_host: Option<bool>, opt| in_host.unwrap_or_else(|| options::extra(opt) != 0);
     match transport {
         Transport::Udp => true,
-        Transport::Tcp => !disabled(kamailio::tcp_disable(), StandaloneOpt::TcpDisable),
+        Transport::Tcp => !disabled(kamailio::tcp_disable(), ExtraOpt::TcpDisable),
         Transport::Tls => {
-            !disabled(kamailio::tcp_disable(), StandaloneOpt::TcpDisable)
-                && !disabled(kamailio::tls_disable(), StandaloneOpt::TlsDisable)
+            !disabled(kamailio::tcp_disable(), ExtraOpt::TcpDisable)
+                && !disabled(kamailio::tls_disable(), ExtraOpt::TlsDisable)
         }
-        Transport::Sctp => !disabled(kamailio::sctp_disable(), StandaloneOpt::SctpDisable),
+        Transport::Sctp => !disabled(kamailio::sctp_disable(), ExtraOpt::SctpDisable),
         Transport::Ws | Transport::Wss | Transport::Other => false,
     }
 }

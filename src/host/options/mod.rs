@@ -6,6 +6,7 @@
 //! change is in effect at once. Options that Kamailio does not know are in [`ExtraOpt`] (numbers) and
 //! [`StrOpt`] (text).
 
+mod describe;
 pub(crate) mod live;
 mod own;
 mod shared_text;
@@ -18,113 +19,29 @@ use super::standalone::{Page, page};
 use super::vars;
 use super::{kamailio, thread};
 
+pub use describe::{Descriptor, Kind, Place};
 pub(crate) use own::{EXTRA_OPTIONS, STRING_OPTIONS};
-pub use own::{ExtraOpt, StandaloneOpt, StrOpt};
+pub use own::{ExtraOpt, StrOpt};
 pub(crate) use shared_text::SharedText;
+pub(crate) use table::CORE_OPTIONS;
+pub use table::Opt;
 
-/// Number of options that live in Kamailio's core group.
-pub(crate) const CORE_OPTIONS: usize = 24;
 /// Longest text option, in octets.
 pub const MAX_STRING_OPTION: usize = 512;
 
-/// Options that Kamailio's core also has, in the order of `struct cfg_group_core`.
-#[allow(missing_docs, reason = "described in the table CORE")]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(usize)]
-pub enum Opt {
-    TryIpv6,
-    TryNaptr,
-    UdpPref,
-    TcpPref,
-    TlsPref,
-    SctpPref,
-    RetrTime,
-    SlowQueryMs,
-    RetrNo,
-    ServersNo,
-    UseSearchList,
-    SearchFullMatch,
-    Reinit,
-    NaptrIgnoreRfc,
-    UseCache,
-    CacheFlags,
-    UseFailover,
-    SrvLb,
-    NegativeTtl,
-    MinTtl,
-    MaxTtl,
-    /// Bytes (the option is given in KiB).
-    CacheMem,
-    DelNonexp,
-    RecPref,
-}
-
-/// How the text of a value is read and stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// 0/1, also `yes`, `no`, `on`, `off`, `true`, `false`.
-    Bool,
-    /// Signed number within min..=max.
-    Int,
-    /// Unsigned 32-bit number within min..=max.
-    Unsigned,
-    /// Given in KiB, stored in bytes.
-    KiB,
-    /// Text.
-    Text,
-}
-
-/// Where a value lives.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
-    /// In Kamailio's core group.
-    Core(Opt),
-    /// In the library's own group.
-    Extra(ExtraOpt),
-    /// Text.
-    Text(StrOpt),
-    /// The exported variable `dns_cache_init`.
-    CacheInit,
-    /// The exported variable `dns_timer_interval`.
-    GcInterval,
-}
-
-/// One option.
-#[derive(Debug)]
-pub struct Descriptor {
-    /// The name in kamailio.cfg.
-    pub name: &'static str,
-    /// Other names for it.
-    pub aliases: &'static [&'static str],
-    /// Where the value lives.
-    pub place: Place,
-    /// How its text is read.
-    pub kind: Kind,
-    /// Default, in the unit of the text.
-    pub default: i64,
-    /// Smallest value.
-    pub min: i64,
-    /// Largest value.
-    pub max: i64,
-    /// Unit for people, empty if there is none.
-    pub unit: &'static str,
-    /// One sentence.
-    pub help: &'static str,
-}
-
 /// Every option: those of Kamailio, then our own.
 pub fn all() -> impl Iterator<Item = &'static Descriptor> {
-    table::CORE.iter().chain(own::OWN)
+    core().chain(own())
 }
 
 /// The options that Kamailio has, too.
 pub(crate) fn core() -> impl Iterator<Item = &'static Descriptor> {
-    table::CORE.iter()
+    table::CORE.iter().chain(&table::VARIABLES)
 }
 
 /// Our own options: in Kamailio they form the configuration group `dns`, named without the `dns_`.
 pub fn own() -> impl Iterator<Item = &'static Descriptor> {
-    own::OWN.iter()
+    own::TEXTS.iter().chain(&own::NUMBERS)
 }
 
 /// Why an option was refused.
@@ -182,18 +99,6 @@ pub fn extra(opt: ExtraOpt) -> u32 {
             .get(opt as usize)
             .map_or(0, |cell| cell.load(Ordering::Relaxed))
     })
-}
-
-/// Current value of an option that exists only outside Kamailio.
-#[must_use]
-pub fn standalone(opt: StandaloneOpt) -> i32 {
-    let extra_opt = match opt {
-        StandaloneOpt::LogLevel => ExtraOpt::LogLevel,
-        StandaloneOpt::TcpDisable => ExtraOpt::TcpDisable,
-        StandaloneOpt::TlsDisable => ExtraOpt::TlsDisable,
-        StandaloneOpt::SctpDisable => ExtraOpt::SctpDisable,
-    };
-    extra(extra_opt) as i32
 }
 
 /// Current value of one of our own text options.
@@ -319,13 +224,10 @@ pub fn check_text(opt: StrOpt, value: &str) -> Result<(), OptionError> {
     if is_path && std::fs::metadata(value).is_ok_and(|found| !found.is_file()) {
         return Err(OptionError::Malformed);
     }
-    let words: &[&str] = match opt {
-        StrOpt::Edns => &["", "auto", "yes", "no"],
-        StrOpt::Downgrade => &["", "never", "on_absence", "always"],
-        StrOpt::FamilyOrder => &["", "as_flags", "interleave"],
-        _ => return Ok(()),
-    };
-    match words.contains(&&*value.trim().to_ascii_lowercase()) {
+    let words = own::TEXTS.get(opt as usize).map_or(&[][..], |d| d.words);
+    let value = value.trim();
+    let is_word = |word: &&str| word.eq_ignore_ascii_case(value);
+    match words.is_empty() || value.is_empty() || words.iter().any(is_word) {
         true => Ok(()),
         false => Err(OptionError::Malformed),
     }

@@ -1,357 +1,128 @@
-//! Options that Kamailio does not know.
+//! Options that Kamailio does not know: the one place where each of them stands.
 //!
 //! Standalone programs set them by name; inside Kamailio they form the configuration group `dns`, there
-//! without the leading `dns_`.
+//! without the leading `dns_`. The enums, the defaults, the checks, `dns_option_describe()`, the group, README's table
+//! and the man pages come from these lines; `make man` writes the pages.
 
-use super::{Descriptor, Kind, MAX_STRING_OPTION, Place};
+use super::describe::{Descriptor, Place, int, number, option_table, switch, text, words};
 
-/// Numeric options of the library's own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(usize)]
-pub enum ExtraOpt {
-    /// `dns_failure_ttl`, s: how long a resolution failure is remembered at first (RFC 9520); 0 = not at all.
-    FailureTtl,
-    /// `dns_failure_max_ttl`, s: limit of the doubling of `dns_failure_ttl`.
-    FailureMaxTtl,
-    /// `dns_fallback_on_failure`: 1 = an unanswered NAPTR or SRV query counts as "no such record".
-    FallbackOnFailure,
-    /// `dns_sips_naptr`: 1 = NAPTR (`SIPS+D2T`) is asked for TLS without a port, too.
-    SipsNaptr,
-    /// `dns_rotate`: 1 = calls begin in turn with each address of a set.
-    Rotate,
-    /// `dns_transaction_seed`: 1 = inside Kamailio what is drawn for a request follows from its transaction.
-    TransactionSeed,
-    /// `dns_stale_ttl`, s: how long after its expiry an entry may still be served (RFC 8767); 0 = never.
-    StaleTtl,
-    /// `dns_stale_recent`, s: for so long after its expiry an entry is served stale at once, while refreshed.
-    StaleRecent,
-    /// `dns_keep_fresh`, s: names used within this time are refreshed, whether used in each TTL or not.
-    KeepFresh,
-    /// `dns_refresh_rate`: queries a second for refreshes, at most.
-    RefreshRate,
-    /// `dns_refresh_ahead`, percent of the TTL before expiry in which names in use are refreshed; 0 = off.
-    RefreshAhead,
-    /// `dns_resolve_deadline`, ms: limit for all queries of one SIP resolve; 0 = none but the product.
-    ResolveDeadline,
-    /// `dns_max_queries`: questions put for one call; 0 = any number.
-    MaxQueries,
-    /// `dns_hosts_srv`: 1 = names of the hosts file may have NAPTR and SRV records.
-    HostsSrv,
-    /// `dns_cache_negative_share`, percent of `dns_cache_mem` that negative entries may fill.
-    NegativeShare,
-    /// `dns_cache_mem_max`, KiB: so far `dns_cache_mem` can be raised at run time; read at start.
-    CacheMemMax,
-    /// `dns_server_retry`, s: how often a server that does not answer is tried again.
-    ServerRetry,
-    /// `dns_cookies`: DNS cookies (RFC 7873).
-    Cookies,
-    /// `dns_0x20`: random letter case in questions, which answers must repeat.
-    RandomCase,
-    /// See [`StandaloneOpt::LogLevel`].
-    LogLevel,
-    /// See [`StandaloneOpt::TcpDisable`].
-    TcpDisable,
-    /// See [`StandaloneOpt::TlsDisable`].
-    TlsDisable,
-    /// See [`StandaloneOpt::SctpDisable`].
-    SctpDisable,
+option_table! {
+    /// Numbers and switches of the library's own.
+    pub enum ExtraOpt, in NUMBERS at Place::Extra;
+
+    // The name; default, least, most; unit; one sentence. Then what README says, when that is more.
+    HostsSrv: switch("dns_hosts_srv", false,
+        "look up NAPTR and SRV records also of names that the hosts file has")
+        .says("yes: NAPTR and SRV records are looked up also for names that the hosts file has");
+    CacheMemMax: number("dns_cache_mem_max", (0, 0, 4_194_303), "KiB",
+        "dns_cache_mem can be raised up to this at run time; address space is reserved for it at start")
+        .says("`dns_cache_mem` can be raised up to this at run time; read at start. 0 = up to what `dns_cache_mem` \
+              is at start; to 4 MiB in any case");
+    ServerRetry: number("dns_server_retry", (5, 1, 3600), "s",
+        "how often a nameserver that does not answer is tried again")
+        .says("how often a nameserver that is down is tried");
+    Cookies: switch("dns_cookies", false,
+        "send DNS cookies (RFC 7873)");
+    RandomCase: switch("dns_0x20", false,
+        "ask with random letter case, which answers must repeat")
+        .says("ask with random letter case, which replies have to repeat");
+    FailureTtl: number("dns_failure_ttl", (1, 0, 300), "s",
+        "how long an unanswered query is not repeated at first (RFC 9520), 0 = repeat at once")
+        .says("an unanswered query is not repeated for this long (RFC 9520)");
+    FailureMaxTtl: number("dns_failure_max_ttl", (30, 0, 300), "s",
+        "dns_failure_ttl doubles with each failure in a row up to this")
+        .says("`dns_failure_ttl` doubles with each failure in a row, up to this");
+    StaleTtl: number("dns_stale_ttl", (3600, 0, 604_800), "s",
+        "how long after its expiry an entry may be served while it cannot be refreshed (RFC 8767), 0 = never")
+        .says("for this long after its expiry a record may be served while it cannot be, or is being, fetched anew \
+              (RFC 8767); 0 = never");
+    StaleRecent: number("dns_stale_recent", (2, 0, 604_800), "s",
+        "how long after its expiry an entry is served at once while it is refreshed")
+        .says("for this long after its expiry a record is served at once while it is fetched; later only when \
+              asking brings nothing");
+    RefreshAhead: number("dns_refresh_ahead", (10, 0, 50), "%",
+        "last part of the TTL in which names in use are refreshed, 0 = never")
+        .says("of the TTL: names in use are fetched anew in this last part of it, before they expire; 0 = never");
+    KeepFresh: number("dns_keep_fresh", (60, 0, 604_800), "s",
+        "names used within this time are refreshed, whether used in each TTL or not")
+        .says("names used within this time are fetched anew, whether used in each TTL or not; 0 = only those used \
+              in each");
+    RefreshRate: number("dns_refresh_rate", (5000, 1, 100_000), "1/s",
+        "queries a second that refreshes may cost at most")
+        .says("queries that refreshes may cost at most");
+    ResolveDeadline: number("dns_resolve_deadline", (10_000, 0, 3_600_000), "ms",
+        "limit for all the queries of one SIP resolve, 0 = none")
+        .says("limit for all the queries of one SIP resolve; 0 = only the limits of each query");
+    MaxQueries: number("dns_max_queries", (64, 0, 65_535), "",
+        "questions asked for one SIP resolve or one step of its failover, 0 = any number")
+        .says("questions asked for one SIP resolve, or for one step of its failover; candidates of the search list \
+              do not count; 0 = any number");
+    NegativeShare: number("dns_cache_negative_share", (50, 1, 100), "%",
+        "part of dns_cache_mem that negative entries may fill")
+        .says("of `dns_cache_mem` that negative results may fill; the rest is for records, however many made-up \
+              names are asked for");
+    FallbackOnFailure: switch("dns_fallback_on_failure", false,
+        "an unanswered NAPTR or SRV query counts as no such record: dns_downgrade = always")
+        .says("yes: another spelling of `dns_downgrade=always`");
+    SipsNaptr: switch("dns_sips_naptr", false,
+        "look up NAPTR records (SIPS+D2T) for TLS without a port, too")
+        .says("yes: NAPTR records (SIPS+D2T alone) are asked for TLS without a port, too");
+    Rotate: switch("dns_rotate", false,
+        "of several addresses calls use each in turn first, as rotate in resolv.conf does with servers")
+        .says("yes: calls for a name begin in turn with each of its addresses, in all processes together, as \
+              `rotate` in resolv.conf does with servers; with `dns_srv_lb` each call draws where it begins in any \
+              case");
+    TransactionSeed: switch("dns_transaction_seed", false,
+        "in Kamailio Call-ID and CSeq say what dns_srv_lb and dns_rotate give a request (RFC 3263 section 4.4); read at start")
+        .says("inside Kamailio, read at start. yes: what `dns_srv_lb` draws for a request and where `dns_rotate` \
+              begins follow from its Call-ID and CSeq number, so a stateless proxy sends retransmissions to the \
+              same server (RFC 3263 section 4.4); needs pv.so");
+    LogLevel: int("dns_log_level", (0, -5, 3), "",
+        "highest level that is logged, outside Kamailio")
+        .says("highest level logged outside Kamailio: -1 errors, 0 warnings, 3 debug")
+        .outside_kamailio();
+    TcpDisable: switch("tcp_disable", false,
+        "TCP is no SIP transport here, outside Kamailio")
+        .outside_kamailio();
+    TlsDisable: switch("tls_disable", false,
+        "TLS is no SIP transport here, outside Kamailio")
+        .outside_kamailio();
+    SctpDisable: switch("sctp_disable", true,
+        "SCTP is no SIP transport here, outside Kamailio")
+        .outside_kamailio();
+}
+
+option_table! {
+    /// Texts of the library's own.
+    pub enum StrOpt, in TEXTS at Place::Text;
+
+    // The name; what it names, or the words that it may be, the default first (which an empty text means, too).
+    Nameservers: text("dns_nameservers", "",
+        "servers to ask instead of those in resolv.conf, with or without port")
+        .says("servers to ask instead of those in resolv.conf, blanks between: `127.0.0.1:5300 [::1]:5300`");
+    ResolvConf: text("dns_resolv_conf", "path",
+        "file to read instead of /etc/resolv.conf")
+        .says("file to read instead of /etc/resolv.conf; read again whenever it changes");
+    HostsFile: text("dns_hosts_file", "path",
+        "hosts file to read before the DNS is asked, empty = none")
+        .says("hosts file whose names are answered without asking the DNS, such as /etc/hosts; read again whenever \
+              it changes");
+    Edns: words("dns_edns", &["auto", "yes", "no"],
+        "OPT record in queries (RFC 6891): auto = not to servers that it does not suit, yes, no")
+        .says("OPT record in queries (RFC 6891): `auto` leaves it out for servers that it does not suit, `yes` \
+              never, `no` always");
+    Downgrade: words("dns_downgrade", &["on_absence", "never", "always"],
+        "from a secure transport to a clear one: never, on_absence, always")
+        .says("from TLS to a transport without encryption: `never` once the domain offers TLS, `on_absence` where \
+              TLS is known to be absent or the domain offers both, `always` as in the original: an unanswered \
+              NAPTR or SRV query counts as \"no such record\"");
+    FamilyOrder: words("dns_family_order", &["as_flags", "interleave"],
+        "addresses of hosts with IPv4 and IPv6: as_flags = one family, then the other; interleave = in turn (RFC 8305)")
+        .says("hosts with IPv4 and IPv6 addresses: `as_flags` all of the family that `dns_cache_flags` puts first, \
+              then the other, `interleave` in turn (RFC 8305)");
 }
 
 /// Number of numeric options of our own.
-pub(crate) const EXTRA_OPTIONS: usize = ExtraOpt::SctpDisable as usize + 1;
-
-/// Options that only programs other than Kamailio need: Kamailio has its own means for them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum StandaloneOpt {
-    /// `dns_log_level`: highest level written to stderr, -5 to 3.
-    LogLevel,
-    /// `tcp_disable`: TCP cannot be used as a SIP transport.
-    TcpDisable,
-    /// `tls_disable`: TLS cannot be used as a SIP transport.
-    TlsDisable,
-    /// `sctp_disable`: SCTP cannot be used as a SIP transport.
-    SctpDisable,
-}
-
-impl Descriptor {
-    /// True when request flags follow from it: each process has to be told of a change.
-    #[must_use]
-    pub(crate) fn makes_flags(&self) -> bool {
-        matches!(self.place, Place::Text(_) | Place::Extra(ExtraOpt::Rotate))
-    }
-
-    /// The name in Kamailio's group `dns`: without the leading `dns_`, unless a digit would come first,
-    /// which no name there may begin with.
-    #[must_use]
-    pub fn group_name(&self) -> &'static str {
-        match self.name.strip_prefix("dns_") {
-            Some(rest) if !rest.starts_with(|c: char| c.is_ascii_digit()) => rest,
-            _ => self.name,
-        }
-    }
-
-    /// True for the options that Kamailio has its own means for.
-    #[must_use]
-    pub fn standalone_only(&self) -> bool {
-        matches!(
-            self.place,
-            Place::Extra(
-                ExtraOpt::LogLevel
-                    | ExtraOpt::TcpDisable
-                    | ExtraOpt::TlsDisable
-                    | ExtraOpt::SctpDisable
-            )
-        )
-    }
-}
-
-/// Text options of the library's own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(usize)]
-pub enum StrOpt {
-    /// `dns_nameservers`: servers to ask instead of those in resolv.conf, separated by blanks:
-    /// `127.0.0.1:5300 [::1]:5300 192.0.2.1`. Empty = resolv.conf.
-    Nameservers,
-    /// `dns_resolv_conf`: path of the file that is read instead of `/etc/resolv.conf`.
-    ResolvConf,
-    /// `dns_hosts_file`: path of a hosts file that is read before the DNS is asked. Empty = none.
-    HostsFile,
-    /// `dns_edns`: whether queries have an OPT record: `auto` (also empty), `yes`, `no`.
-    Edns,
-    /// `dns_downgrade`: from a secure transport to a clear one: `never`, `on_absence` (also empty), `always`.
-    Downgrade,
-    /// `dns_family_order`: the addresses of a host with both families: `as_flags` (also empty), `interleave`.
-    FamilyOrder,
-}
-
+pub(crate) const EXTRA_OPTIONS: usize = NUMBERS.len();
 /// Number of text options of our own.
-pub(crate) const STRING_OPTIONS: usize = StrOpt::FamilyOrder as usize + 1;
-
-const fn number(
-    name: &'static str,
-    opt: ExtraOpt,
-    (default, min, max): (i64, i64, i64),
-    unit: &'static str,
-    help: &'static str,
-) -> Descriptor {
-    Descriptor {
-        name,
-        aliases: &[],
-        place: Place::Extra(opt),
-        kind: Kind::Unsigned,
-        default,
-        min,
-        max,
-        unit,
-        help,
-    }
-}
-
-const fn switch(name: &'static str, opt: ExtraOpt, default: i64, help: &'static str) -> Descriptor {
-    let mut descriptor = number(name, opt, (default, 0, 1), "", help);
-    descriptor.kind = Kind::Bool;
-    descriptor
-}
-
-const fn text(name: &'static str, opt: StrOpt, help: &'static str) -> Descriptor {
-    Descriptor {
-        name,
-        aliases: &[],
-        place: Place::Text(opt),
-        kind: Kind::Text,
-        default: 0,
-        min: 0,
-        max: MAX_STRING_OPTION as i64,
-        unit: "",
-        help,
-    }
-}
-
-/// Our own options.
-pub(super) static OWN: &[Descriptor] = &[
-    number(
-        "dns_failure_ttl",
-        ExtraOpt::FailureTtl,
-        (1, 0, 300),
-        "s",
-        "how long an unanswered query is not repeated at first (RFC 9520), 0 = repeat at once",
-    ),
-    number(
-        "dns_failure_max_ttl",
-        ExtraOpt::FailureMaxTtl,
-        (30, 0, 300),
-        "s",
-        "dns_failure_ttl doubles with each failure in a row up to this",
-    ),
-    switch(
-        "dns_fallback_on_failure",
-        ExtraOpt::FallbackOnFailure,
-        0,
-        "an unanswered NAPTR or SRV query counts as no such record: dns_downgrade = always",
-    ),
-    switch(
-        "dns_sips_naptr",
-        ExtraOpt::SipsNaptr,
-        0,
-        "look up NAPTR records (SIPS+D2T) for TLS without a port, too",
-    ),
-    switch(
-        "dns_rotate",
-        ExtraOpt::Rotate,
-        0,
-        "of several addresses calls use each in turn first, as rotate in resolv.conf does with servers",
-    ),
-    switch(
-        "dns_transaction_seed",
-        ExtraOpt::TransactionSeed,
-        0,
-        "in Kamailio Call-ID and CSeq say what dns_srv_lb and dns_rotate give a request (RFC 3263 section 4.4); read at start",
-    ),
-    number(
-        "dns_stale_ttl",
-        ExtraOpt::StaleTtl,
-        (3600, 0, 604_800),
-        "s",
-        "how long after its expiry an entry may be served while it cannot be refreshed (RFC 8767), 0 = never",
-    ),
-    number(
-        "dns_stale_recent",
-        ExtraOpt::StaleRecent,
-        (2, 0, 604_800),
-        "s",
-        "how long after its expiry an entry is served at once while it is refreshed",
-    ),
-    number(
-        "dns_keep_fresh",
-        ExtraOpt::KeepFresh,
-        (60, 0, 604_800),
-        "s",
-        "names used within this time are refreshed, whether used in each TTL or not",
-    ),
-    number(
-        "dns_refresh_rate",
-        ExtraOpt::RefreshRate,
-        (5000, 1, 100_000),
-        "1/s",
-        "queries a second that refreshes may cost at most",
-    ),
-    number(
-        "dns_refresh_ahead",
-        ExtraOpt::RefreshAhead,
-        (10, 0, 50),
-        "%",
-        "last part of the TTL in which names in use are refreshed, 0 = never",
-    ),
-    number(
-        "dns_resolve_deadline",
-        ExtraOpt::ResolveDeadline,
-        (10_000, 0, 3_600_000),
-        "ms",
-        "limit for all the queries of one SIP resolve, 0 = none",
-    ),
-    number(
-        "dns_max_queries",
-        ExtraOpt::MaxQueries,
-        (64, 0, 65_535),
-        "",
-        "questions asked for one SIP resolve or one step of its failover, 0 = any number",
-    ),
-    switch(
-        "dns_hosts_srv",
-        ExtraOpt::HostsSrv,
-        0,
-        "look up NAPTR and SRV records also of names that the hosts file has",
-    ),
-    number(
-        "dns_cache_negative_share",
-        ExtraOpt::NegativeShare,
-        (50, 1, 100),
-        "%",
-        "part of dns_cache_mem that negative entries may fill",
-    ),
-    number(
-        "dns_cache_mem_max",
-        ExtraOpt::CacheMemMax,
-        (0, 0, 4_194_303),
-        "KiB",
-        "dns_cache_mem can be raised up to this at run time; address space is reserved for it at start",
-    ),
-    number(
-        "dns_server_retry",
-        ExtraOpt::ServerRetry,
-        (5, 1, 3600),
-        "s",
-        "how often a nameserver that does not answer is tried again",
-    ),
-    switch(
-        "dns_cookies",
-        ExtraOpt::Cookies,
-        0,
-        "send DNS cookies (RFC 7873)",
-    ),
-    switch(
-        "dns_0x20",
-        ExtraOpt::RandomCase,
-        0,
-        "ask with random letter case, which answers must repeat",
-    ),
-    Descriptor {
-        name: "dns_log_level",
-        aliases: &[],
-        place: Place::Extra(ExtraOpt::LogLevel),
-        kind: Kind::Int,
-        default: 0,
-        min: -5,
-        max: 3,
-        unit: "",
-        help: "highest level that is logged, outside Kamailio",
-    },
-    switch(
-        "tcp_disable",
-        ExtraOpt::TcpDisable,
-        0,
-        "TCP is no SIP transport here, outside Kamailio",
-    ),
-    switch(
-        "tls_disable",
-        ExtraOpt::TlsDisable,
-        0,
-        "TLS is no SIP transport here, outside Kamailio",
-    ),
-    switch(
-        "sctp_disable",
-        ExtraOpt::SctpDisable,
-        1,
-        "SCTP is no SIP transport here, outside Kamailio",
-    ),
-    text(
-        "dns_nameservers",
-        StrOpt::Nameservers,
-        "servers to ask instead of those in resolv.conf, with or without port",
-    ),
-    text(
-        "dns_resolv_conf",
-        StrOpt::ResolvConf,
-        "file to read instead of /etc/resolv.conf",
-    ),
-    text(
-        "dns_hosts_file",
-        StrOpt::HostsFile,
-        "hosts file to read before the DNS is asked, empty = none",
-    ),
-    text(
-        "dns_edns",
-        StrOpt::Edns,
-        "OPT record in queries (RFC 6891): auto = not to servers that it does not suit, yes, no",
-    ),
-    text(
-        "dns_downgrade",
-        StrOpt::Downgrade,
-        "from a secure transport to a clear one: never, on_absence, always",
-    ),
-    text(
-        "dns_family_order",
-        StrOpt::FamilyOrder,
-        "addresses of hosts with IPv4 and IPv6: as_flags = one family, then the other; interleave = in turn (RFC 8305)",
-    ),
-];
+pub(crate) const STRING_OPTIONS: usize = TEXTS.len();
