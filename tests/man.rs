@@ -1,4 +1,4 @@
-//! README and the man pages have every option as the option table says; siptargets.1 has every switch.
+//! README, the man pages and docs/observability.md have every option and command as the tables say; siptargets.1 has every switch.
 
 #![allow(
     clippy::unwrap_used,
@@ -9,6 +9,8 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+#[cfg(feature = "use_dns_cache")]
+use kamailio_dns::ffi::rpc_register::{Command, commands};
 use kamailio_dns::host::options::{Descriptor, Kind, all, own};
 
 fn root() -> PathBuf {
@@ -121,6 +123,38 @@ fn for_readme() -> String {
     format!("| option | default | unit | meaning |\n|---|---|---|---|\n{rows}")
 }
 
+/// The commands, with arguments and what they show, for docs/observability.md.
+#[cfg(feature = "use_dns_cache")]
+fn commands_table() -> String {
+    let row = |command: &Command| {
+        let name = command.name.to_str().unwrap();
+        let says = [command.says, command.help.to_str().unwrap()];
+        let says = says[usize::from(command.says.is_empty())];
+        let arguments = match command.arguments {
+            "" => String::new(),
+            arguments => format!("{arguments} "),
+        };
+        format!("| `{name}` | {arguments}| {says} |\n")
+    };
+    let rows: String = commands().map(row).collect();
+    format!("| command | arguments | shows |\n|---|---|---|\n{rows}")
+}
+
+/// The same for the man page.
+#[cfg(feature = "use_dns_cache")]
+fn commands_paragraphs() -> String {
+    let paragraph = |command: &Command| {
+        let name = roff(command.name.to_str().unwrap());
+        let arguments = match command.arguments {
+            "" => String::new(),
+            arguments => format!(" \\fI{}\\fR", roff(arguments)),
+        };
+        let help = roff(command.help.to_str().unwrap());
+        format!(".TP\n\\fB{name}\\fR{arguments}\n{help}\n")
+    };
+    commands().map(paragraph).collect()
+}
+
 /// The page with what stands between two comments replaced.
 fn filled(page: &str, title: &str, text: &str) -> String {
     let (begin, end) = (
@@ -138,7 +172,7 @@ fn between(page: &str, begin: &str, end: &str, text: &str) -> String {
 
 /// `UPDATE_MAN=1` writes the pages instead (`make man`).
 #[test]
-fn the_pages_have_the_option_table() {
+fn the_pages_have_the_tables() {
     let operators = page("kamailio-dns.7");
     let operators = filled(&operators, "options of Kamailio", &of_kamailio());
     let operators = filled(&operators, "options of the library", &of_the_library());
@@ -149,20 +183,30 @@ fn the_pages_have_the_option_table() {
         "\n<!-- own options: end -->",
     );
     let readme = between(&readme, begin, end, &for_readme());
-    for (name, text) in [
-        ("docs/man/kamailio-dns.7", operators),
-        ("docs/man/kamailio_dns.3", programmers),
-        ("README.md", readme),
-    ] {
-        let path = root().join(name);
-        if std::env::var_os("UPDATE_MAN").is_some() {
-            std::fs::write(&path, &text).unwrap();
-        }
-        assert!(
-            std::fs::read_to_string(&path).unwrap() == text,
-            "{name} has not the option table: run `make man`"
-        );
+    is_current("docs/man/kamailio-dns.7", &operators);
+    is_current("docs/man/kamailio_dns.3", &programmers);
+    is_current("README.md", &readme);
+    #[cfg(feature = "use_dns_cache")]
+    {
+        let operators = filled(&operators, "commands", &commands_paragraphs());
+        is_current("docs/man/kamailio-dns.7", &operators);
+        let guide = std::fs::read_to_string(root().join("docs/observability.md")).unwrap();
+        let (begin, end) = ("<!-- commands: begin -->\n\n", "\n<!-- commands: end -->");
+        let guide = between(&guide, begin, end, &commands_table());
+        is_current("docs/observability.md", &guide);
     }
+}
+
+/// Fails when a file is not this text, or writes it.
+fn is_current(name: &str, text: &str) {
+    let path = root().join(name);
+    if std::env::var_os("UPDATE_MAN").is_some() {
+        std::fs::write(&path, text).unwrap();
+    }
+    assert!(
+        std::fs::read_to_string(&path).unwrap() == text,
+        "{name} has not what the tables say: run `make man`"
+    );
 }
 
 /// Words that begin with `--`, with or without roff's backslashes.

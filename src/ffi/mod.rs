@@ -67,7 +67,7 @@ pub mod rpc_config;
 #[cfg(feature = "use_dns_cache")]
 pub mod rpc_delete;
 #[cfg(feature = "use_dns_cache")]
-mod rpc_register;
+pub mod rpc_register;
 #[cfg(feature = "use_dns_cache")]
 pub mod rpc_stats;
 #[cfg(feature = "use_dns_cache")]

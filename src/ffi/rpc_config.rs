@@ -47,6 +47,10 @@ fn show(call: &Call) -> Result<(), ReplyFailed> {
     list(call, whole, c"options", &changed_options())
 }
 
+pub(super) fn answer(call: &Call) {
+    report(call, show(call));
+}
+
 /// `dns.config`: a struct of the version, the file that is read as resolv.conf (and whether it could be read), the
 /// arrays `nameservers` and `search`, the numbers and switches of resolv.conf that are in force (`timeout` in s), and the
 /// array `options` of those that are not at their default.
@@ -55,5 +59,5 @@ fn show(call: &Call) -> Result<(), ReplyFailed> {
 /// `rpc` is NULL or the functions of a transport, `ctx` its context.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn dns_config_rpc(rpc: *mut rpc_t, ctx: *mut c_void) {
-    rpc_guard!(rpc, ctx, |call| report(call, show(call)))
+    rpc_guard!(rpc, ctx, answer)
 }

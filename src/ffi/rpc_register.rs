@@ -12,16 +12,26 @@ use crate::host::{kamailio, log::Level};
 type Function = unsafe extern "C" fn(*mut rpc_t, *mut c_void);
 
 /// One command of ours.
-struct Command {
-    name: &'static CStr,
+#[cfg_attr(
+    not(feature = "testing"),
+    allow(dead_code, reason = "`make man` reads some members, nobody else")
+)]
+#[derive(Debug)]
+pub struct Command {
+    /// As operators write it.
+    pub name: &'static CStr,
+    /// For the docs; empty = none.
+    pub arguments: &'static str,
     function: Function,
-    /// One sentence for `system.methodHelp`.
-    help: &'static CStr,
+    /// One sentence for `system.methodHelp` and the man page.
+    pub help: &'static CStr,
+    /// What docs/observability.md says, when it is more than `help`.
+    pub says: &'static str,
     reply: Reply,
 }
 
 /// What jsonrpcs makes of a reply.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 enum Reply {
     /// The last value added is the result.
     One,
@@ -29,42 +39,65 @@ enum Reply {
     List,
 }
 
-/// Our commands. A new one needs its line here and nothing else.
+/// The C function of a command, made of a function that takes a [`Call`](super::rpc::Call). Hosts call commands through
+/// their table: no program needs it by name. The functions that the header declares are older.
+macro_rules! entry {
+    ($answer:path) => {{
+        unsafe extern "C" fn entry(rpc: *mut rpc_t, ctx: *mut c_void) {
+            super::rpc::rpc_guard!(rpc, ctx, $answer)
+        }
+        entry
+    }};
+}
+
+/// Our commands. A new one needs its lines here and nothing else: `make man` writes the pages that list them.
 static COMMANDS: &[Command] = &[
     Command {
         name: c"dns.stats",
+        arguments: "",
         function: super::rpc_stats::dns_stats_rpc,
         help: c"Counters of lookups, queries, evictions and failures, and what the cache holds.",
+        says: "all counters; what is under way; memory in use and its limit, octets; entries by type and state; query times",
         reply: Reply::One,
     },
     Command {
         name: c"dns.servers",
+        arguments: "",
         function: super::rpc_stats::dns_servers_rpc,
         help: c"The nameservers asked so far: up or down, round trip time, queries and failures.",
+        says: "each nameserver: up or down, smoothed round trip (µs), failures since its last answer, queries, packets sent again, answers, timeouts, errors, query times; whether it answers the probe",
         reply: Reply::List,
     },
     Command {
         name: c"dns.explain",
+        arguments: "SIP URI",
         function: super::explain::dns_explain_rpc,
         help: c"Where a request to a SIP URI goes: each record, why it was chosen or not, and the targets.",
+        says: "where a request goes and why: every record found, chosen or not, with the reason; then the targets",
         reply: Reply::One,
     },
     Command {
         name: c"dns.config",
-        function: super::rpc_config::dns_config_rpc,
+        arguments: "",
+        function: entry!(super::rpc_config::answer),
         help: c"What is in force: nameservers, search list, files, times, and the options that are not at their default.",
+        says: "what is in force: version, nameservers, search list, the numbers and switches of resolv.conf, the options that are not at their default",
         reply: Reply::One,
     },
     Command {
         name: c"dns.delete",
+        arguments: "name",
         function: super::rpc_delete::dns_delete_rpc,
         help: c"Drops all entries of a name, of every type, but permanent ones.",
+        says: "drops all that the cache has on the name, of every type; permanent entries stay; says how many",
         reply: Reply::One,
     },
     Command {
         name: c"dns.delete_below",
+        arguments: "domain",
         function: super::rpc_delete::dns_delete_below_rpc,
         help: c"Drops all entries of a domain and of the names below it, but permanent ones.",
+        says: "the same for the domain and all names below it",
         reply: Reply::One,
     },
 ];
@@ -118,6 +151,24 @@ fn table() -> &'static Table {
         });
         Table(exports)
     })
+}
+
+/// Our commands, for the pages that list them.
+#[cfg(feature = "testing")]
+pub fn commands() -> impl Iterator<Item = &'static Command> {
+    COMMANDS.iter()
+}
+
+#[cfg(feature = "testing")]
+impl Command {
+    /// Calls it as the host would.
+    ///
+    /// # Safety
+    /// `rpc` is NULL or the functions of a transport, `ctx` its context.
+    pub unsafe fn call(&self, rpc: *mut rpc_t, ctx: *mut c_void) {
+        // SAFETY: the contract is the caller's.
+        unsafe { (self.function)(rpc, ctx) }
+    }
 }
 
 /// Registers our commands, once. Nothing outside Kamailio.
