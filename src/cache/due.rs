@@ -251,15 +251,8 @@ impl Cache {
 
     /// What an alias is followed for: the type in use that its target has.
     fn followed_for(&self, alias: &EntryRef) -> Option<RecordType> {
-        let types = [
-            RecordType::A,
-            RecordType::AAAA,
-            RecordType::SRV,
-            RecordType::NAPTR,
-            RecordType::TXT,
-            RecordType::PTR,
-            RecordType::EBL,
-        ];
+        let kept = RecordType::KEPT.iter().map(|(rtype, _)| *rtype);
+        let types = kept.filter(|rtype| *rtype != RecordType::CNAME);
         let mut target = alias.clone();
         for _ in 0..MAX_CNAME_HOPS {
             let name = match target.record(0)? {
@@ -268,8 +261,8 @@ impl Cache {
             };
             let with = |rtype| self.acquire_exact_any_age(&name, rtype);
             let used = types
-                .iter()
-                .filter_map(|&rtype| with(rtype))
+                .clone()
+                .filter_map(with)
                 .filter(|entry| layout::tells_of_use(entry.last_used()))
                 .max_by_key(|entry| entry.last_used().wrapping_sub(alias.expire()) as i32);
             if let Some(used) = used {

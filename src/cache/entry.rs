@@ -7,7 +7,7 @@ use std::ptr::NonNull;
 
 use crate::host::clock;
 use crate::host::log::Level;
-use crate::rr::RecordType;
+use crate::rr::{Form, RecordType};
 use crate::shm::refword;
 use crate::shm::sync::{AtomicU32, Ordering};
 
@@ -306,19 +306,21 @@ impl EntryRef {
     /// The record whose `struct dns_rr` is at an offset.
     fn record_at(&self, node: usize) -> Option<RecordView<'_>> {
         let data = self.data_of(node);
-        Some(match self.rtype() {
-            RecordType::A => RecordView::A(Ipv4Addr::from(self.at::<[u8; 4]>(data))),
-            RecordType::AAAA => RecordView::Aaaa(Ipv6Addr::from(self.at::<[u8; 16]>(data))),
-            RecordType::CNAME => RecordView::Cname(self.counted(data)),
-            rtype if rtype.is_link() => RecordView::Cname(self.counted(data)),
-            RecordType::PTR => RecordView::Ptr(self.counted(data)),
-            RecordType::SRV => RecordView::Srv {
+        let rtype = self.rtype();
+        // A link of a search list is an alias.
+        let form = rtype.form().or(rtype.is_link().then_some(Form::Alias))?;
+        Some(match form {
+            Form::Ipv4 => RecordView::A(Ipv4Addr::from(self.at::<[u8; 4]>(data))),
+            Form::Ipv6 => RecordView::Aaaa(Ipv6Addr::from(self.at::<[u8; 16]>(data))),
+            Form::Alias => RecordView::Cname(self.counted(data)),
+            Form::Name => RecordView::Ptr(self.counted(data)),
+            Form::Srv => RecordView::Srv {
                 priority: self.at(data),
                 weight: self.at(data + 2),
                 port: self.at(data + 4),
                 target: self.counted(data + 6),
             },
-            RecordType::NAPTR => RecordView::Naptr {
+            Form::Naptr => RecordView::Naptr {
                 order: self.at(data + 32),
                 preference: self.at(data + 34),
                 flags: self.string(data, data + 36),
@@ -326,13 +328,12 @@ impl EntryRef {
                 regexp: self.string(data + 16, data + 38),
                 replacement: self.string(data + 24, data + 39),
             },
-            RecordType::TXT => RecordView::Txt(self.texts_at(data).next().unwrap_or(&[])),
-            RecordType::EBL => RecordView::Ebl {
+            Form::Texts => RecordView::Txt(self.texts_at(data).next().unwrap_or(&[])),
+            Form::Ebl => RecordView::Ebl {
                 position: self.at(data + 18),
                 separator: self.string(data, data + 16),
                 apex: self.string(data + 8, data + 17),
             },
-            _ => return None,
         })
     }
 
@@ -447,7 +448,10 @@ impl EntryRef {
     /// All strings of a TXT record; empty for other types.
     #[must_use]
     pub fn texts(&self, index: usize) -> Vec<&[u8]> {
-        let Some(node) = self.node(index).filter(|_| self.rtype() == RecordType::TXT) else {
+        let Some(node) = self
+            .node(index)
+            .filter(|_| self.rtype().form() == Some(Form::Texts))
+        else {
             return Vec::new();
         };
         self.texts_at(self.data_of(node)).collect()

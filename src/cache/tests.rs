@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use super::set::Set;
 use super::*;
 use crate::host::clock::after_seconds;
-use crate::rr::{Name, Naptr, Srv};
+use crate::rr::{Form, Name, Naptr, Srv};
 
 const NOW: u32 = u32::MAX - 100;
 
@@ -181,6 +181,56 @@ fn names_of_every_length_and_neighbours() {
         insert(cache, "a", RecordType::SRV, &[(60, a(1))], NOW).unwrap_err(),
         InsertError::BadDraft
     );
+}
+
+/// A new line of the table of types is covered without a line here.
+#[test]
+fn each_kept_type_is_read_in_its_form() {
+    let cache = Cache::for_tests(1 << 20, false).unwrap();
+    let name = || Name::from_text(b"a.test").unwrap();
+    let text = || Box::from(*b"text");
+    for (rtype, _) in RecordType::KEPT {
+        let (data, shown) = match rtype.form().unwrap() {
+            Form::Ipv4 => (RData::A([192, 0, 2, 1].into()), "A(192.0.2.1)"),
+            Form::Ipv6 => (RData::Aaaa("::1".parse().unwrap()), "Aaaa(::1)"),
+            Form::Alias => (RData::Cname(name()), "Cname("),
+            Form::Name => (RData::Ptr(name()), "Ptr("),
+            Form::Srv => {
+                let target = name();
+                let srv = Srv {
+                    priority: 1,
+                    weight: 2,
+                    port: 3,
+                    target,
+                };
+                (RData::Srv(srv), "Srv { priority: 1, weight: 2, port: 3")
+            }
+            Form::Naptr => {
+                let naptr = Naptr {
+                    order: 1,
+                    preference: 2,
+                    flags: text(),
+                    services: text(),
+                    regexp: text(),
+                    replacement: name(),
+                };
+                (RData::Naptr(naptr), "Naptr { order: 1, preference: 2")
+            }
+            Form::Texts => (RData::Txt(vec![text()]), "Txt("),
+            Form::Ebl => {
+                let data = RData::Ebl {
+                    position: 7,
+                    separator: text(),
+                    apex: name(),
+                };
+                (data, "Ebl { position: 7")
+            }
+        };
+        let entry = insert(cache, "a.test", *rtype, &[(9, data)], NOW).unwrap();
+        let view = format!("{:?}", entry.record(0).unwrap());
+        assert!(view.starts_with(shown), "{rtype:?}: {view}");
+        assert_eq!(entry.rtype(), *rtype);
+    }
 }
 
 #[test]

@@ -5,7 +5,7 @@ use parking_lot::lock_api::RawMutex as _;
 
 use crate::host::clock::is_past;
 use crate::host::metrics::{self, Metric};
-use crate::rr::{MAX_NAME_OCTETS, RData, RecordType};
+use crate::rr::{Form, MAX_NAME_OCTETS, RData, RecordType};
 use crate::shm::kill_point::{KillPoint, reached};
 use crate::shm::pages::{self, BlockId};
 use crate::shm::refword;
@@ -312,19 +312,20 @@ fn check(draft: &Draft<'_>) -> Result<(), InsertError> {
 
 fn fits(rtype: RecordType, rdata: &RData) -> bool {
     let short = |text: &[u8]| text.len() <= 255;
+    let is = |form| rtype.form() == Some(form);
     match rdata {
-        RData::A(_) => rtype == RecordType::A,
-        RData::Aaaa(_) => rtype == RecordType::AAAA,
-        RData::Cname(_) => rtype == RecordType::CNAME || rtype.is_link(),
-        RData::Srv(_) => rtype == RecordType::SRV,
+        RData::A(_) => is(Form::Ipv4),
+        RData::Aaaa(_) => is(Form::Ipv6),
+        RData::Cname(_) => is(Form::Alias) || rtype.is_link(),
+        RData::Srv(_) => is(Form::Srv),
         RData::Naptr(n) => {
-            rtype == RecordType::NAPTR && short(&n.flags) && short(&n.services) && short(&n.regexp)
+            is(Form::Naptr) && short(&n.flags) && short(&n.services) && short(&n.regexp)
         }
         RData::Txt(texts) => {
-            rtype == RecordType::TXT && !texts.is_empty() && texts.iter().all(|text| short(text))
+            is(Form::Texts) && !texts.is_empty() && texts.iter().all(|text| short(text))
         }
-        RData::Ebl { separator, .. } => rtype == RecordType::EBL && short(separator),
-        RData::Ptr(_) => rtype == RecordType::PTR,
+        RData::Ebl { separator, .. } => is(Form::Ebl) && short(separator),
+        RData::Ptr(_) => is(Form::Name),
         RData::Other => false,
     }
 }

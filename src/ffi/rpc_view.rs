@@ -7,18 +7,6 @@ use crate::cache::{Cache, EntryRef, RecordView};
 use crate::host::clock;
 use crate::rr::RecordType;
 
-/// Types with a name in RPC.
-const TYPE_NAMES: [(&str, RecordType); 8] = [
-    ("A", RecordType::A),
-    ("AAAA", RecordType::AAAA),
-    ("SRV", RecordType::SRV),
-    ("NAPTR", RecordType::NAPTR),
-    ("CNAME", RecordType::CNAME),
-    ("TXT", RecordType::TXT),
-    ("EBL", RecordType::EBL),
-    ("PTR", RecordType::PTR),
-];
-
 /// True when a name fits a pattern: `*` stands for any octets, `?` for one; letter case is ignored.
 pub(crate) fn matches(pattern: &[u8], name: &[u8]) -> bool {
     // Position behind the last `*`, and how much of the name it stands for at least.
@@ -49,10 +37,10 @@ pub(crate) fn type_name(rtype: RecordType) -> &'static str {
         // What a walk of the search list found for addresses of either family, or for one type.
         return rtype.linked().map_or("A+AAAA", type_name);
     }
-    TYPE_NAMES
+    RecordType::KEPT
         .iter()
-        .find(|(_, number)| *number == rtype)
-        .map_or("unknown", |(name, _)| name)
+        .find(|(number, _)| *number == rtype)
+        .map_or("unknown", |(_, name)| name)
 }
 
 /// The type of a name: upper or lower case, with or without `T_` in front.
@@ -61,10 +49,10 @@ pub(crate) fn type_number(name: &[u8]) -> Option<RecordType> {
         [b't' | b'T', b'_', rest @ ..] => rest,
         _ => name,
     };
-    TYPE_NAMES
+    RecordType::KEPT
         .iter()
-        .find(|(text, _)| text.as_bytes().eq_ignore_ascii_case(bare))
-        .map(|(_, number)| *number)
+        .find(|(_, text)| text.as_bytes().eq_ignore_ascii_case(bare))
+        .map(|(number, _)| *number)
 }
 
 fn yes_no(value: bool) -> &'static [u8] {

@@ -1,7 +1,7 @@
 //! Decodes the data of one record.
 
 use super::wire::{Budget, Reader};
-use crate::rr::{Naptr, RData, RecordType, Srv};
+use crate::rr::{Form, Naptr, RData, RecordType, Srv};
 
 /// Decodes RDATA; `rdata` is a reader of exactly its octets.
 ///
@@ -13,31 +13,20 @@ pub(super) fn decode(
     mut rdata: Reader<'_>,
     budget: &mut Budget,
 ) -> Option<RData> {
-    match rtype {
-        RecordType::A => whole::<4>(rdata).map(|octets| RData::A(octets.into())),
-        RecordType::AAAA => whole::<16>(rdata).map(|octets| RData::Aaaa(octets.into())),
-        RecordType::TXT => txt(rdata),
-        RecordType::CNAME
-        | RecordType::PTR
-        | RecordType::SRV
-        | RecordType::NAPTR
-        | RecordType::EBL => {
-            let data = match rtype {
-                RecordType::CNAME => RData::Cname(rdata.name(budget)?),
-                RecordType::PTR => RData::Ptr(rdata.name(budget)?),
-                RecordType::SRV => srv(&mut rdata, budget)?,
-                RecordType::NAPTR => naptr(&mut rdata, budget)?,
-                _ => ebl(&mut rdata, budget)?,
-            };
-            rdata.is_at_end().then_some(data)
-        }
-        _ => Some(RData::Other),
-    }
-}
-
-/// The octets, when there are just so many.
-fn whole<const N: usize>(mut rdata: Reader<'_>) -> Option<[u8; N]> {
-    rdata.array().filter(|_| rdata.is_at_end())
+    let Some(form) = rtype.form() else {
+        return Some(RData::Other);
+    };
+    let data = match form {
+        Form::Ipv4 => RData::A(rdata.array::<4>()?.into()),
+        Form::Ipv6 => RData::Aaaa(rdata.array::<16>()?.into()),
+        Form::Alias => RData::Cname(rdata.name(budget)?),
+        Form::Name => RData::Ptr(rdata.name(budget)?),
+        Form::Srv => srv(&mut rdata, budget)?,
+        Form::Naptr => naptr(&mut rdata, budget)?,
+        Form::Texts => txt(&mut rdata)?,
+        Form::Ebl => ebl(&mut rdata, budget)?,
+    };
+    rdata.is_at_end().then_some(data)
 }
 
 fn srv(rdata: &mut Reader<'_>, budget: &mut Budget) -> Option<RData> {
@@ -68,7 +57,7 @@ fn ebl(rdata: &mut Reader<'_>, budget: &mut Budget) -> Option<RData> {
     })
 }
 
-fn txt(mut rdata: Reader<'_>) -> Option<RData> {
+fn txt(rdata: &mut Reader<'_>) -> Option<RData> {
     let mut strings = Vec::new();
     while !rdata.is_at_end() {
         strings.push(rdata.string()?.into());

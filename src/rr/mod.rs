@@ -9,7 +9,7 @@ mod rdata;
 pub use literal::*;
 pub use name::{Name, eq_ignore_case, is_host_name, is_subdomain};
 pub use plain_ip::PlainIp;
-pub use rdata::{Naptr, RData, Record, RecordType, Srv};
+pub use rdata::{Form, Naptr, RData, Record, RecordType, Srv};
 
 /// Longest name handled, in octets of its text form (`MAX_DNS_NAME` of resolve.h is 256 with NUL).
 pub const MAX_NAME_OCTETS: usize = 255;

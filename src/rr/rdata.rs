@@ -9,20 +9,62 @@ use super::Name;
 #[repr(transparent)]
 pub struct RecordType(pub u16);
 
-#[allow(missing_docs, reason = "the names are the types' own")]
-impl RecordType {
-    pub const A: Self = Self(1);
-    pub const NS: Self = Self(2);
-    pub const CNAME: Self = Self(5);
-    pub const SOA: Self = Self(6);
-    pub const PTR: Self = Self(12);
-    pub const TXT: Self = Self(16);
-    pub const AAAA: Self = Self(28);
-    pub const SRV: Self = Self(33);
-    pub const NAPTR: Self = Self(35);
-    pub const OPT: Self = Self(41);
-    /// `T_EBL` of resolve.h, a private type used by the enum module.
-    pub const EBL: Self = Self(65300);
+/// What the data of a record looks like. Types of one form differ in their number alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// Four octets, [`RData::A`].
+    Ipv4,
+    /// Sixteen octets, [`RData::Aaaa`].
+    Ipv6,
+    /// A name that takes the owner's place, [`RData::Cname`].
+    Alias,
+    /// A name, [`RData::Ptr`].
+    Name,
+    /// [`RData::Srv`].
+    Srv,
+    /// [`RData::Naptr`].
+    Naptr,
+    /// [`RData::Txt`].
+    Texts,
+    /// [`RData::Ebl`].
+    Ebl,
+}
+
+/// Makes the constants, a list of the types that the cache keeps, each with its name, and their forms.
+macro_rules! record_types {
+    (
+        keep $($kept:ident = $number:literal as $form:ident),+;
+        know $($known:ident = $other:literal),+;
+    ) => {
+        #[allow(missing_docs, reason = "the names are the types' own")]
+        impl RecordType {
+            $(pub const $kept: Self = Self($number);)+
+            $(pub const $known: Self = Self($other);)+
+        }
+
+        impl RecordType {
+            /// The types that the cache keeps, with their names.
+            pub const KEPT: &[(Self, &str)] = &[$((Self::$kept, stringify!($kept)),)+];
+
+            /// The form of the data of types that the cache keeps.
+            #[must_use]
+            #[inline]
+            pub const fn form(self) -> Option<Form> {
+                match self {
+                    $(Self::$kept => Some(Form::$form),)+
+                    _ => None,
+                }
+            }
+        }
+    };
+}
+
+// A type of a form that is there needs its words here and nothing else. EBL is `T_EBL` of resolve.h, a private type
+// used by the enum module.
+record_types! {
+    keep A = 1 as Ipv4, AAAA = 28 as Ipv6, SRV = 33 as Srv, NAPTR = 35 as Naptr, CNAME = 5 as Alias,
+         TXT = 16 as Texts, EBL = 65300 as Ebl, PTR = 12 as Name;
+    know NS = 2, SOA = 6, OPT = 41;
 }
 
 /// Types from here on, of which no one is assigned, stand for what a search list led to.
@@ -34,7 +76,7 @@ impl RecordType {
     /// The type of what is remembered of the walk of a search list for records of this type; `either`: for addresses
     /// of either family.
     ///
-    /// Types that the cache keeps differ in their low octet.
+    /// Types that the cache keeps differ in their low octet: the compiler sees to that.
     #[must_use]
     pub fn link(self, either: bool) -> Self {
         match either {
@@ -52,20 +94,24 @@ impl RecordType {
     /// The type for which a walk was made; `None` for addresses of either family, and where it is no link.
     #[must_use]
     pub fn linked(self) -> Option<Self> {
-        let known = [
-            Self::A,
-            Self::CNAME,
-            Self::PTR,
-            Self::TXT,
-            Self::AAAA,
-            Self::SRV,
-            Self::NAPTR,
-            Self::EBL,
-        ];
-        let same = |rtype: &Self| rtype.link(false) == self;
-        known.into_iter().find(same)
+        let mut kept = Self::KEPT.iter().map(|(rtype, _)| *rtype);
+        kept.find(|rtype| rtype.link(false) == self)
     }
 }
+
+// Links tell the types by their low octets.
+const _: () = {
+    let kept = RecordType::KEPT;
+    let mut seen = [false; 256];
+    seen[EITHER_ADDRESS as usize] = true;
+    let mut index = 0;
+    while index < kept.len() {
+        let octet = (kept[index].0.0 & 0xff) as usize;
+        assert!(!seen[octet]);
+        seen[octet] = true;
+        index += 1;
+    }
+};
 
 /// Data of an SRV record (RFC 2782). Port and numbers in host order.
 #[derive(Clone, Debug, PartialEq, Eq)]
