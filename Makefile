@@ -335,6 +335,11 @@ msrv: ready
 lowest: ready
 	$(Q)CARGO="$(CARGO)" sh ci/versions.sh crates
 
+# An option, an RPC and a record type added to a copy, by CONTRIBUTING's recipes: how many places that takes.
+.PHONY: recipes
+recipes: ready
+	$(Q)CARGO="$(CARGO)" sh ci/recipes.sh
+
 header:
 	UPDATE_HEADER=1 $(CARGO) test $(CARGOFLAGS) --quiet --test header
 
@@ -372,6 +377,7 @@ help:
 	@echo 'msrv       the oldest Rust that Cargo.toml promises; lowest: the lowest versions of crates'
 	@echo 'header     refreshes include/kamailio_dns.h; man: the options in README and docs/man; notices: NOTICES;'
 	@echo '           drawing: the layers in ARCHITECTURE.md'
+	@echo 'recipes    adds an option, an RPC and a record type to a copy, and counts the places'
 	@echo 'clean      removes what was built, and what was fetched'
 	@echo 'flags      make extra_defs="-DUSE_DNS_CACHE_STATS", make DEFS_RM="-DUSE_NAPTR",'
 	@echo '           or edit Makefile.defs'
