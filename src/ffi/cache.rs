@@ -10,11 +10,12 @@ use super::codes::{
 };
 use super::copied_host;
 use super::guard::guard;
-use super::hostent::{Host, publish_option};
+use super::hostent::publish_option;
 use super::ptr;
 use super::types::{_str, ip_addr};
 use crate::cache::Cache;
 use crate::error::LookupError;
+use crate::host::system_hosts::Host;
 use crate::lookup::{self, RecordEdit};
 use crate::rr::RecordType;
 use crate::select::sip_host;
@@ -23,12 +24,6 @@ use crate::select::sip_host;
 const DNS_FLAG_BAD_NAME: c_int = 1;
 /// Flag of add and delete: a permanent entry.
 const DNS_FLAG_PERMANENT: c_int = 2;
-
-/// A host through the cache.
-pub(crate) fn cached_host(name: &[u8], flags: u32) -> Option<Host> {
-    let found = sip_host::host(name, flags)?;
-    Some(Host::new(&found.name, &found.addresses))
-}
 
 fn error_code(error: LookupError, otherwise: c_int) -> c_int {
     match error {
@@ -53,7 +48,7 @@ pub unsafe extern "C" fn dns_get_he(name: *mut _str, flags: c_int) -> *mut libc:
         }
         let Some(name) = name else { return null_mut() };
         copied_host::host(name, flags as u32)
-            .unwrap_or_else(|| publish_option(cached_host(name, flags as u32)))
+            .unwrap_or_else(|| publish_option(super::resolve::cached_host(name, flags as u32)))
     })
 }
 
@@ -172,7 +167,7 @@ pub unsafe extern "C" fn dns_srv_get_ip(
         let flags = super::settings::sync_flags(flags, || false);
         // SAFETY: the contract is the caller's.
         let name = unsafe { ptr::name(name) };
-        let known = name.and_then(|name| copied_host::srv_address(name, flags as u32));
+        let known = name.and_then(|name| sip_host::srv_address(name, flags as u32));
         let found = known.or_else(|| {
             let (host, port) = srv_host(name, flags)?;
             Some(((*host.addresses.first()?).into(), port))

@@ -18,9 +18,6 @@ pub(crate) const E_DNS_NO_IP: c_int = 7;
 /// 256 octets or more.
 pub(crate) const E_DNS_NAME_TOO_LONG: c_int = 10;
 
-/// No such NAPTR record.
-pub(crate) const E_DNS_NO_NAPTR: c_int = 12;
-
 /// Lack of memory, as result of an init function.
 pub(crate) const E_OUT_OF_MEM: c_int = -2;
 /// A setting of the configuration file that cannot be used, as result of an init function.

@@ -9,10 +9,9 @@ use std::ffi::c_char;
 use std::ptr::null_mut;
 
 use super::hostent::{EMPTY, RING, linked};
-use crate::cache::{HashedName, HostCopy};
+use crate::cache::HostCopy;
 use crate::lookup::{self, Peeked};
-use crate::rr::{PlainIp, may_be_literal};
-use crate::select::{Transport, protocols};
+use crate::select::sip_host;
 
 /// The memory behind one `struct hostent`.
 struct Slot {
@@ -52,10 +51,8 @@ thread_local! {
     static NEXT: Cell<usize> = const { Cell::new(0) };
 }
 
-/// Offers the slot that is due to `fill`; it is used up when that gives a result that is not NULL.
-fn with_slot(
-    fill: impl FnOnce(&mut Slot) -> Option<*mut libc::hostent>,
-) -> Option<*mut libc::hostent> {
+/// Offers the slot that is due to `fill`; it is used up when that gives a result.
+fn with_slot<R>(fill: impl FnOnce(&mut Slot) -> Option<R>) -> Option<R> {
     let index = NEXT.get() % RING;
     SLOTS.with(|slots| {
         let first = slots.get().cast::<Slot>();
@@ -64,7 +61,7 @@ fn with_slot(
         // SAFETY: the array belongs to this thread, and `fill` does not come back here; what C still
         // reads through pointers are other slots.
         let result = fill(unsafe { &mut *place });
-        if result.is_some_and(|hostent| !hostent.is_null()) {
+        if result.is_some() {
             NEXT.set(index + 1);
         }
         result
@@ -74,35 +71,26 @@ fn with_slot(
 /// A host's addresses if the cache knows them, NULL if it knows that there are none, `None` if the name
 /// has to be looked up.
 pub(crate) fn host(name: &[u8], flags: u32) -> Option<*mut libc::hostent> {
-    with_slot(
+    let mut none = None;
+    let found = with_slot(
         |slot| match lookup::copy_host(name, flags, &mut slot.copy) {
             Peeked::Found(()) => Some(slot.link()),
-            Peeked::Absent => Some(null_mut()),
+            Peeked::Absent => {
+                none = Some(null_mut());
+                None
+            }
             Peeked::Look => None,
         },
-    )
-}
-
-/// The addresses of a host that a record leads to, if the cache knows them.
-fn next_host(name: &HashedName<'_>, flags: u32) -> Option<*mut libc::hostent> {
-    with_slot(
-        |slot| match lookup::copy_next_host(name, flags, &mut slot.copy) {
-            Peeked::Found(()) => Some(slot.link()),
-            Peeked::Absent | Peeked::Look => None,
-        },
-    )
+    );
+    found.or(none)
 }
 
 /// The addresses of the SRV target that comes first, and its port, if the cache knows them.
 pub(crate) fn srv_host(name: &[u8], flags: u32) -> Option<(*mut libc::hostent, u16)> {
-    lookup::with_first_srv(name, |port, target| Some((next_host(target, flags)?, port)))?
-}
-
-/// As [`srv_host`], the first address only.
-pub(crate) fn srv_address(name: &[u8], flags: u32) -> Option<(PlainIp, u16)> {
-    lookup::with_first_srv(name, |port, target| {
-        Some((lookup::known_address(target, flags)?, port))
-    })?
+    with_slot(|slot| {
+        let port = sip_host::copy_srv_host(name, flags, &mut slot.copy)?;
+        Some((slot.link(), port))
+    })
 }
 
 /// A SIP destination that needs one SRV lookup at most, if the cache knows all of it: addresses, port and
@@ -113,14 +101,8 @@ pub(crate) fn sip_host(
     proto: Option<u8>,
     flags: u32,
 ) -> Option<(*mut libc::hostent, u16, u8)> {
-    if may_be_literal(name) {
-        return None;
-    }
-    let transport = Transport::or_default(proto?)?;
-    let (found, port) = match port? {
-        0 if lookup::needs_no_dns(name) => return None,
-        0 => srv_host(&protocols::srv_name(transport, name)?, flags)?,
-        given => (host(name, flags)?, given),
-    };
-    (!found.is_null()).then_some((found, port, transport as u8))
+    with_slot(|slot| {
+        let (port, transport) = sip_host::copy_host(name, port, proto, flags, &mut slot.copy)?;
+        Some((slot.link(), port, transport))
+    })
 }

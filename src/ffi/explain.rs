@@ -5,7 +5,7 @@ use std::ffi::{c_char, c_int, c_void};
 
 use super::codes::{E_DNS_INTERNAL_ERR, E_DNS_UNKNOWN};
 use super::guard::guard;
-use super::rpc::{Call, ReplyFailed, c_string, report, rpc_guard};
+use super::rpc_call::{Call, ReplyFailed, c_string, report, rpc_guard};
 use super::types::rpc_t;
 use super::{ptr, resolve};
 use crate::select::explain::{Explanation, Line, Subject, explain};
@@ -91,7 +91,7 @@ fn show(call: &Call, uri: &[u8], explanation: &Explanation) -> Result<(), ReplyF
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn dns_explain_rpc(rpc: *mut rpc_t, ctx: *mut c_void) {
     rpc_guard!(rpc, ctx, |call| {
-        if super::rpc::cache(call).is_none() {
+        if super::rpc_call::cache(call).is_none() {
             return;
         }
         // Not every transport complains of an argument that is missing.

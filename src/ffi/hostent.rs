@@ -4,19 +4,14 @@
 //! static area per producer, and callers exist that keep a result while they look up another name
 //! (B49). Each result has at least one address, all of one family, `h_length` agrees with it, and both
 //! pointer lists end with NULL.
-#![allow(unsafe_code, reason = "reads hostents made by libc")]
-
 use std::cell::{Cell, RefCell};
-use std::ffi::{CStr, c_char, c_int};
-use std::net::IpAddr;
+use std::ffi::c_char;
 use std::ptr::null_mut;
+
+use crate::host::system_hosts::Host;
 
 /// Results of one thread that are valid at the same time.
 pub(super) const RING: usize = 16;
-/// Addresses in a result that was made from the cache.
-pub(crate) const MAX_ADDRESSES: usize = 10;
-/// Addresses and aliases taken over from libc.
-const MAX_FOREIGN: usize = 64;
 
 /// A `struct hostent` of nothing.
 pub(super) const EMPTY: libc::hostent = libc::hostent {
@@ -113,27 +108,6 @@ thread_local! {
     static NEXT: Cell<usize> = const { Cell::new(0) };
 }
 
-/// A host with its addresses, before it becomes a `struct hostent`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Host {
-    /// Canonical name.
-    pub(crate) name: Vec<u8>,
-    /// Other names.
-    pub(crate) aliases: Vec<Vec<u8>>,
-    /// Addresses; those of another family than the first are left out of a `struct hostent`.
-    pub(crate) addresses: Vec<IpAddr>,
-}
-
-impl Host {
-    pub(crate) fn new(name: &[u8], addresses: &[IpAddr]) -> Self {
-        Self {
-            name: name.to_vec(),
-            aliases: Vec::new(),
-            addresses: addresses.iter().copied().take(MAX_ADDRESSES).collect(),
-        }
-    }
-}
-
 /// Puts a host into the next slot of this thread; NULL when it has no address.
 pub(crate) fn publish(host: &Host) -> *mut libc::hostent {
     let index = NEXT.with(|next| {
@@ -154,75 +128,13 @@ pub(crate) fn publish_option(host: Option<Host>) -> *mut libc::hostent {
     host.map_or(null_mut(), |host| publish(&host))
 }
 
-/// Copies what libc, or a function in its place, returned; `None` for NULL or odd content.
-///
-/// # Safety
-/// `hostent` is NULL or a `struct hostent` as `gethostbyname()` returns it.
-pub(crate) unsafe fn copy_foreign(hostent: *const libc::hostent) -> Option<Host> {
-    // SAFETY: by contract NULL or readable.
-    let hostent = unsafe { hostent.as_ref() }?;
-    let mut host = Host::default();
-    if !hostent.h_name.is_null() {
-        // SAFETY: non-NULL, NUL-terminated by contract.
-        host.name = unsafe { CStr::from_ptr(hostent.h_name) }
-            .to_bytes()
-            .to_vec();
-    }
-    // SAFETY: a NULL-terminated list of texts by contract.
-    for alias in unsafe { list(hostent.h_aliases) } {
-        // SAFETY: non-NULL element of the list, NUL-terminated by contract.
-        host.aliases
-            .push(unsafe { CStr::from_ptr(alias) }.to_bytes().to_vec());
-    }
-    // SAFETY: a NULL-terminated list of addresses by contract.
-    for place in unsafe { list(hostent.h_addr_list) } {
-        // SAFETY: each address has `h_length` octets by contract.
-        host.addresses
-            .extend(unsafe { read_address(place, hostent.h_addrtype, hostent.h_length) });
-    }
-    (!host.addresses.is_empty()).then_some(host)
-}
-
-/// The elements of a NULL-terminated list.
-///
-/// # Safety
-/// `start` is NULL or such a list.
-unsafe fn list(start: *mut *mut c_char) -> Vec<*mut c_char> {
-    let mut elements = Vec::new();
-    while !start.is_null() && elements.len() < MAX_FOREIGN {
-        // SAFETY: all elements before this one were non-NULL, so the list goes on at least to here.
-        let place = unsafe { start.add(elements.len()) };
-        // SAFETY: as above.
-        let element = unsafe { place.read() };
-        if element.is_null() {
-            break;
-        }
-        elements.push(element);
-    }
-    elements
-}
-
-/// # Safety
-/// `place` has `length` readable octets.
-unsafe fn read_address(place: *const c_char, family: c_int, length: c_int) -> Option<IpAddr> {
-    match (family, length) {
-        (libc::AF_INET, 4) => {
-            // SAFETY: four octets by contract.
-            let octets = unsafe { place.cast::<[u8; 4]>().read_unaligned() };
-            Some(IpAddr::from(octets))
-        }
-        (libc::AF_INET6, 16) => {
-            // SAFETY: sixteen octets by contract.
-            let octets = unsafe { place.cast::<[u8; 16]>().read_unaligned() };
-            Some(IpAddr::from(octets))
-        }
-        _ => None,
-    }
-}
-
 #[cfg(test)]
+#[allow(unsafe_code, reason = "reads what C would read")]
 mod tests {
+    use std::net::IpAddr;
+
     use super::*;
+    use crate::host::system_hosts::copy_foreign;
 
     fn host(name: &[u8], addresses: &[&str]) -> Host {
         let mut host = Host {

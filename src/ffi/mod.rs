@@ -63,6 +63,8 @@ pub mod resolve;
 #[cfg(feature = "use_dns_cache")]
 pub mod rpc;
 #[cfg(feature = "use_dns_cache")]
+pub(crate) mod rpc_call;
+#[cfg(feature = "use_dns_cache")]
 pub mod rpc_config;
 #[cfg(feature = "use_dns_cache")]
 pub mod rpc_delete;
@@ -76,7 +78,6 @@ pub mod settings;
 pub mod statics;
 #[cfg(feature = "use_dns_cache_stats")]
 pub mod stats;
-pub mod system_host;
 #[cfg(feature = "use_dns_cache")]
 mod target;
 #[cfg(feature = "use_dns_cache")]

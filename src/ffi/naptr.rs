@@ -61,8 +61,19 @@ pub unsafe extern "C" fn naptr_choose(
         let chosen = unsafe { crt.read() };
         // SAFETY: readable by contract.
         let chosen_proto = unsafe { crt_proto.read() };
-        // SAFETY: readable by contract.
-        if unsafe { goes_first(n, n_proto, chosen, chosen_proto) } {
+        // SAFETY: NULL or readable by contract.
+        let chosen = unsafe { chosen.as_ref() };
+        // SAFETY: as above.
+        let first = match (chosen, unsafe { n.as_ref() }) {
+            (Some(chosen), Some(n)) => {
+                let place = |record: &naptr_rdata, proto| {
+                    naptr::place(transport(proto), record.order, record.pref)
+                };
+                place(n, n_proto) < place(chosen, chosen_proto)
+            }
+            _ => true,
+        };
+        if first {
             // SAFETY: writable by contract.
             unsafe { *crt = n };
             // SAFETY: writable by contract.
@@ -75,26 +86,6 @@ pub unsafe extern "C" fn naptr_choose(
 
 fn preference(proto: c_char) -> i32 {
     transport(proto).map_or(i32::MIN, protocols::preference)
-}
-
-/// # Safety
-/// `n` is readable, `chosen` is NULL or readable.
-unsafe fn goes_first(
-    n: *const naptr_rdata,
-    n_proto: c_char,
-    chosen: *const naptr_rdata,
-    chosen_proto: c_char,
-) -> bool {
-    // SAFETY: the contract is the caller's.
-    let (Some(chosen), Some(n)) = (unsafe { chosen.as_ref() }, unsafe { n.as_ref() }) else {
-        return true;
-    };
-    let rank = |record: &naptr_rdata, proto| {
-        let known = transport(proto).map(|t| naptr::rank(t, record.order, record.pref));
-        // What leads to no transport goes last.
-        (known.is_none(), known, record.order, record.pref)
-    };
-    rank(n, n_proto) < rank(chosen, chosen_proto)
 }
 
 /// Transport number that a NAPTR record leads to (RFC 3263 section 4.1), -1 when it is of no use here.

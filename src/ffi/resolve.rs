@@ -8,12 +8,12 @@ use std::ffi::{c_char, c_int, c_ushort};
 use std::ptr::null_mut;
 
 use super::guard::guard;
-use super::hostent::{Host, publish_option};
+use super::hostent::publish_option;
 use super::ptr::{self, PortAndProto};
-use super::system_host::{counted_system_lookup, system_lookup};
 use super::types::{_str, ip_addr, rdata, sockaddr_union};
 use crate::host::kamailio;
-use crate::host::options::{self, Opt};
+use crate::host::system_hosts::{self, Host};
+use crate::lookup::system;
 use crate::select::sip_host::{self, Way};
 
 /// Kamailio's `ser_error` for a destination that does not resolve.
@@ -27,22 +27,21 @@ pub(crate) fn current_flags() -> u32 {
     0
 }
 
-/// True when lookups go through the cache.
-pub(crate) fn cache_in_use() -> bool {
-    #[cfg(feature = "use_dns_cache")]
-    return options::on(Opt::UseCache) && crate::cache::Cache::instance().is_some();
-    #[cfg(not(feature = "use_dns_cache"))]
-    false
+/// A host through the cache.
+#[cfg(feature = "use_dns_cache")]
+pub(crate) fn cached_host(name: &[u8], flags: u32) -> Option<Host> {
+    let found = sip_host::host(name, flags)?;
+    Some(Host::new(&found.name, &found.addresses))
 }
 
 /// A host through the cache, or past it when it is not in use.
 pub(crate) fn host(name: &[u8]) -> Option<Host> {
     super::settings::sync();
     #[cfg(feature = "use_dns_cache")]
-    if cache_in_use() {
-        return super::cache::cached_host(name, current_flags());
+    if sip_host::cache_in_use() {
+        return cached_host(name, current_flags());
     }
-    let mut host = counted_system_lookup(name)?;
+    let mut host = system::counted(name)?;
     crate::lookup::turns::turn(name, &mut host.addresses);
     Some(host)
 }
@@ -63,14 +62,13 @@ pub(crate) unsafe fn sip_host(
     let variables = PortAndProto { port, proto };
     // SAFETY: the contract is the caller's.
     let (mut port, mut proto) = unsafe { variables.get() };
-    let mut resolve = |host: &[u8]| system_lookup(host).map(|found| found.addresses);
     let found = sip_host::resolve(
         name,
         port.as_mut(),
         proto.as_mut(),
         current_flags(),
         way,
-        &mut resolve,
+        &mut system::addresses,
     )?;
     // SAFETY: NULL or writable by contract.
     unsafe { variables.put(port.unwrap_or(0), proto.unwrap_or(0)) };
@@ -85,7 +83,7 @@ fn publish_host(name: Option<&[u8]>) -> *mut libc::hostent {
     #[cfg(feature = "use_dns_cache")]
     {
         super::settings::sync();
-        let known = match cache_in_use() {
+        let known = match sip_host::cache_in_use() {
             true => super::copied_host::host(name, current_flags()),
             false => None,
         };
@@ -124,33 +122,6 @@ unsafe fn publish_sip_host(
     }
     // SAFETY: the contract is the caller's.
     publish_option(unsafe { sip_host(name, port, proto, way) })
-}
-
-/// True when NAPTR records are to be asked for.
-fn naptr_wanted() -> bool {
-    cfg!(feature = "use_naptr") && options::on(Opt::TryNaptr)
-}
-
-/// One way through the cache, another where that is not in use.
-fn if_in_use(cached: Way, uncached: Way) -> Way {
-    if cache_in_use() { cached } else { uncached }
-}
-
-/// The way that the options ask for.
-fn configured_way() -> Way {
-    match naptr_wanted() {
-        true => if_in_use(Way::CachedNaptr, Way::UncachedNaptr),
-        false => if_in_use(Way::CachedSrv, Way::UncachedSrv),
-    }
-}
-
-/// The way that the options ask for, past the cache.
-pub(crate) fn uncached_way() -> Way {
-    if naptr_wanted() {
-        Way::UncachedNaptr
-    } else {
-        Way::UncachedSrv
-    }
 }
 
 /// Addresses of a host, through the cache when it is in use. NULL if there are none.
@@ -193,7 +164,7 @@ pub unsafe extern "C" fn __sip_resolvehost(
 ) -> *mut libc::hostent {
     guard!(null_mut(), {
         // SAFETY: the contract is the caller's.
-        unsafe { publish_sip_host(name, port, proto, configured_way()) }
+        unsafe { publish_sip_host(name, port, proto, Way::configured()) }
     })
 }
 
@@ -210,7 +181,7 @@ pub unsafe extern "C" fn dns_sip_resolvehost(
 ) -> *mut libc::hostent {
     guard!(null_mut(), {
         // SAFETY: the contract is the caller's.
-        unsafe { publish_sip_host(name, port, proto, configured_way()) }
+        unsafe { publish_sip_host(name, port, proto, Way::configured()) }
     })
 }
 
@@ -226,7 +197,7 @@ pub unsafe extern "C" fn _sip_resolvehost(
 ) -> *mut libc::hostent {
     guard!(null_mut(), {
         // SAFETY: the contract is the caller's.
-        unsafe { publish_sip_host(name, port, proto, uncached_way()) }
+        unsafe { publish_sip_host(name, port, proto, Way::past_cache()) }
     })
 }
 
@@ -288,7 +259,7 @@ pub unsafe extern "C" fn no_naptr_srv_sip_resolvehost(
     proto: *mut c_char,
 ) -> *mut libc::hostent {
     guard!(null_mut(), {
-        let way = if_in_use(Way::CachedSrvList, Way::UncachedSrvList);
+        let way = Way::CachedSrvList.if_in_use(Way::UncachedSrvList);
         // SAFETY: the contract is the caller's.
         unsafe { publish_sip_host(name, port, proto, way) }
     })
@@ -306,7 +277,7 @@ pub unsafe extern "C" fn dns_naptr_sip_resolvehost(
     proto: *mut c_char,
 ) -> *mut libc::hostent {
     guard!(null_mut(), {
-        let way = if_in_use(Way::CachedNaptr, Way::UncachedNaptr);
+        let way = Way::CachedNaptr.if_in_use(Way::UncachedNaptr);
         // SAFETY: the contract is the caller's.
         unsafe { publish_sip_host(name, port, proto, way) }
     })
@@ -324,9 +295,22 @@ pub unsafe extern "C" fn dns_srv_sip_resolvehost(
     proto: *mut c_char,
 ) -> *mut libc::hostent {
     guard!(null_mut(), {
-        let way = if_in_use(Way::CachedSrv, Way::UncachedSrv);
+        let way = Way::CachedSrv.if_in_use(Way::UncachedSrv);
         // SAFETY: the contract is the caller's.
         unsafe { publish_sip_host(name, port, proto, way) }
+    })
+}
+
+/// Addresses of a host from the host's own resolver, of whatever family it prefers.
+///
+/// # Safety
+/// As `__resolvehost()`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ksr_gethostbyname(name: *const c_char) -> *mut libc::hostent {
+    guard!(null_mut(), {
+        // SAFETY: the contract is the caller's.
+        let name = unsafe { ptr::c_text(name) }.filter(|n| !n.is_empty());
+        publish_option(name.and_then(system_hosts::by_address_info))
     })
 }
 
@@ -372,7 +356,7 @@ pub unsafe extern "C" fn sip_hostport2su(
     guard!(-1, {
         let mut port = port;
         // SAFETY: the local is writable, the rest is the caller's contract.
-        let found = unsafe { sip_host(name, &raw mut port, proto, configured_way()) };
+        let found = unsafe { sip_host(name, &raw mut port, proto, Way::configured()) };
         let address = found.and_then(|host| host.addresses.first().copied());
         let (Some(address), false) = (address, su.is_null()) else {
             kamailio::set_ser_error(E_BAD_ADDRESS);

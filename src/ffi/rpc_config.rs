@@ -3,7 +3,7 @@
 
 use std::ffi::{CStr, c_void};
 
-use super::rpc::{Call, Part, ReplyFailed, report, rpc_guard};
+use super::rpc_call::{Call, Part, ReplyFailed, report, rpc_guard};
 use super::types::rpc_t;
 use crate::host::options;
 use crate::resolver::Settings;

@@ -3,7 +3,7 @@
 
 use std::ffi::c_void;
 
-use super::rpc::{Call, cache, report, rpc_guard};
+use super::rpc_call::{Call, cache, report, rpc_guard};
 use super::types::rpc_t;
 use crate::lookup::{self, Deleted, EditError};
 

@@ -39,12 +39,12 @@ enum Reply {
     List,
 }
 
-/// The C function of a command, made of a function that takes a [`Call`](super::rpc::Call). Hosts call commands through
+/// The C function of a command, made of a function that takes a [`Call`](super::rpc_call::Call). Hosts call commands through
 /// their table: no program needs it by name. The functions that the header declares are older.
 macro_rules! entry {
     ($answer:path) => {{
         unsafe extern "C" fn entry(rpc: *mut rpc_t, ctx: *mut c_void) {
-            super::rpc::rpc_guard!(rpc, ctx, $answer)
+            super::rpc_call::rpc_guard!(rpc, ctx, $answer)
         }
         entry
     }};

@@ -4,7 +4,7 @@
 use std::ffi::{CString, c_void};
 
 use super::metrics::latencies;
-use super::rpc::{Call, Part, ReplyFailed, report, rpc_guard};
+use super::rpc_call::{Call, Part, ReplyFailed, report, rpc_guard};
 use super::rpc_view::type_name;
 use super::types::rpc_t;
 use crate::cache::{Cache, EntryRef, NegativeKind};

@@ -2,7 +2,7 @@
 
 use std::ffi::CStr;
 
-use super::rpc::{Call, Part, ReplyFailed};
+use super::rpc_call::{Call, Part, ReplyFailed};
 use crate::cache::{Cache, EntryRef, RecordView};
 use crate::host::clock;
 use crate::rr::RecordType;

@@ -4,7 +4,7 @@
 use std::ffi::{CStr, c_int, c_void};
 
 use super::guard::guard;
-use super::rpc::{Call, ReplyFailed, report, rpc_guard};
+use super::rpc_call::{Call, ReplyFailed, report, rpc_guard};
 use super::types::rpc_t;
 use crate::host::stats::{self, Stat};
 
@@ -60,7 +60,7 @@ fn show(call: &Call) -> Result<(), ReplyFailed> {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn dns_cache_stats_get(rpc: *mut rpc_t, ctx: *mut c_void) {
     rpc_guard!(rpc, ctx, |call| {
-        if super::rpc::cache(call).is_some() {
+        if super::rpc_call::cache(call).is_some() {
             report(call, show(call));
         }
     })

@@ -1,15 +1,18 @@
 //! Notices forks, so that per-process state is not shared with the parent by accident.
 #![allow(unsafe_code, reason = "registers a handler with pthread_atfork")]
 
+use std::ffi::c_void;
 use std::mem::ManuallyDrop;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
 
 static GENERATION: AtomicU32 = AtomicU32::new(1);
 static REGISTERED: AtomicBool = AtomicBool::new(false);
+/// Where this process counts, see `metrics`. NULL at first, and in a child: its counts are its own.
+pub(super) static COUNTS: AtomicPtr<c_void> = AtomicPtr::new(std::ptr::null_mut());
 
 extern "C" fn after_fork_in_child() {
     GENERATION.fetch_add(1, Ordering::Relaxed);
-    super::metrics::forget_row();
+    COUNTS.store(std::ptr::null_mut(), Ordering::Relaxed);
 }
 
 /// A number that differs between a process and the children that it forks.

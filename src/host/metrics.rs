@@ -6,7 +6,7 @@
 //! counts.
 
 use std::ffi::CStr;
-use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use super::fork;
 use super::shared::{Shared, Zeroed};
@@ -196,8 +196,6 @@ unsafe impl Zeroed for Row {}
 unsafe impl Zeroed for Block {}
 
 static BLOCK: Shared<Block> = Shared::new();
-/// The row of this process; null before its first count.
-static MINE: AtomicPtr<Row> = AtomicPtr::new(std::ptr::null_mut());
 
 /// Maps the rows; before fork.
 pub fn prepare() {
@@ -219,7 +217,7 @@ pub fn count(metric: Metric) {
 #[inline]
 #[allow(unsafe_code, reason = "a pointer to a static row")]
 fn row() -> &'static Row {
-    let mine = MINE.load(Ordering::Relaxed);
+    let mine = fork::COUNTS.load(Ordering::Relaxed).cast::<Row>();
     if mine.is_null() {
         return take_row();
     }
@@ -235,13 +233,9 @@ fn take_row() -> &'static Row {
     let index = block.taken.fetch_add(1, Ordering::Relaxed) as usize;
     let [first, ..] = &block.rows;
     let row = block.rows.get(index.min(ROWS - 1)).unwrap_or(first);
-    MINE.store(std::ptr::from_ref(row).cast_mut(), Ordering::Relaxed);
+    let place = std::ptr::from_ref(row).cast_mut().cast();
+    fork::COUNTS.store(place, Ordering::Relaxed);
     row
-}
-
-/// Called in a child just forked: its counts go to a row of its own.
-pub(super) fn forget_row() {
-    MINE.store(std::ptr::null_mut(), Ordering::Relaxed);
 }
 
 /// Sum over all processes.

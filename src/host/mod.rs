@@ -32,6 +32,7 @@ pub(crate) mod random;
 pub(crate) mod shared;
 pub(crate) mod standalone;
 pub(crate) mod stats;
+pub(crate) mod system_hosts;
 pub(crate) mod thread;
 pub(crate) mod transaction;
 pub mod vars;

@@ -16,18 +16,8 @@ use super::known::{count_hit, error_of};
 use super::request::{
     IPV4_ONLY, ROTATE, family_allowed, family_order, is_plain, split_absolute, takes_either,
 };
+use super::source::Source;
 use super::{relative, turns};
-
-/// Where an answer came from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Source {
-    /// It was in the cache.
-    Cache,
-    /// A query was sent for it (by this call).
-    Network,
-    /// It is an IP literal.
-    Literal,
-}
 
 /// The entry for a name and type, CNAMEs followed; a positive entry with at least one record.
 ///

@@ -12,11 +12,11 @@ use crate::resolver::{self, Outcome, Question, SearchList};
 use crate::rr::{MAX_CNAME_HOPS, Name, RecordType};
 
 use super::additional::uses_additional;
-use super::cached::Source;
 use super::flight::{self, Attempt, Claim, Terms, Verdict, Waited};
 use super::known::{Known, count_hit, known, usable};
 use super::relative::{Relative, known_relative, list_in_force};
 use super::request::{question_text, split_absolute};
+use super::source::Source;
 use super::stale::{self, Stale};
 use super::store::{self, Asked, Next};
 use super::walk::{Aim, Walk};

@@ -26,6 +26,7 @@ pub mod request;
 mod service;
 #[cfg(feature = "use_dns_cache")]
 mod stale;
+pub(crate) mod system;
 #[cfg(test)]
 mod test_records;
 #[cfg(feature = "use_dns_cache")]
@@ -44,6 +45,8 @@ mod delete;
 mod edit;
 #[cfg(feature = "use_dns_cache")]
 mod relative;
+#[cfg(feature = "use_dns_cache")]
+mod source;
 #[cfg(feature = "use_dns_cache")]
 mod store;
 #[cfg(feature = "use_dns_cache")]
@@ -68,6 +71,8 @@ pub use hosts::needs_no_dns;
 pub use relative::{cached_relative, found_as, sync_search_list};
 pub use request::{family_allowed, family_order};
 pub use service::sip_transport;
+#[cfg(feature = "use_dns_cache")]
+pub use source::Source;
 #[cfg(feature = "use_dns_cache")]
 pub use stale::reported_ttl;
 #[cfg(feature = "use_dns_cache")]

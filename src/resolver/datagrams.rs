@@ -10,7 +10,7 @@ use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, UdpSocket};
 use std::os::fd::{AsRawFd as _, RawFd};
 
-use super::transport::{connect, dissolve, new_socket};
+use super::sockets::{connect, dissolve, new_socket};
 
 /// Sockets kept: as many as one lookup uses at a time, A and AAAA, for two address families.
 const MAX_IDLE: usize = 4;

@@ -30,6 +30,7 @@ mod resolv_conf;
 mod search;
 pub mod servers;
 mod session;
+mod sockets;
 mod spelling;
 mod transport;
 mod wire;

@@ -68,6 +68,12 @@ pub(crate) fn rank(transport: Transport, order: u16, preference: u16) -> Rank {
     both << 16 | Rank::from(preference)
 }
 
+/// Sort key of records of which some lead to no transport: these go last.
+pub(crate) fn place(transport: Option<Transport>, order: u16, preference: u16) -> impl Ord + use<> {
+    let known = transport.map(|transport| rank(transport, order, preference));
+    (known.is_none(), known, order, preference)
+}
+
 /// True when order and preference of the records decide, as RFC 3403 has it.
 #[inline]
 fn order_decides() -> bool {

@@ -9,11 +9,21 @@ use crate::rr::{Naptr, RData, RecordType, Srv, parse_literal};
 
 use super::naptr::NaptrRow;
 use super::security::Nothing;
-use super::sip_host::Found;
 use super::tree::{Named, NaptrSet, Records, SrvRecord, SrvSet};
 
 /// Looks a host up past the cache (`dns_func`): addresses of one family, at least one.
 pub type ResolveHost<'a> = dyn FnMut(&[u8]) -> Result<Vec<IpAddr>, LookupError> + 'a;
+
+/// Addresses of one destination, all of one family.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Found {
+    /// Canonical name, or the text of a literal.
+    pub name: Vec<u8>,
+    /// At least one.
+    pub addresses: Vec<IpAddr>,
+    /// Port from an SRV record, 0 without one.
+    pub port: u16,
+}
 
 /// A search past the cache.
 pub(super) struct PastCache<'a, 'b> {

@@ -3,10 +3,18 @@
 use std::net::IpAddr;
 
 #[cfg(feature = "use_dns_cache")]
-use crate::rr::parse_literal;
+use crate::cache::{HashedName, HostCopy};
+use crate::host::options::{self, Opt};
+use crate::lookup;
+#[cfg(feature = "use_dns_cache")]
+use crate::lookup::Peeked;
+#[cfg(feature = "use_dns_cache")]
+use crate::rr::{PlainIp, may_be_literal, parse_literal};
 
 use super::past_cache::PastCache;
-pub use super::past_cache::ResolveHost;
+pub use super::past_cache::{Found, ResolveHost};
+#[cfg(feature = "use_dns_cache")]
+use super::protocols;
 use super::tree::{self, Wanted};
 use super::{SelectError, Transport};
 
@@ -33,15 +41,48 @@ pub enum Way {
     UncachedSrvName,
 }
 
-/// Addresses of one destination, all of one family.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Found {
-    /// Canonical name, or the text of a literal.
-    pub name: Vec<u8>,
-    /// At least one.
-    pub addresses: Vec<IpAddr>,
-    /// Port from an SRV record, 0 without one.
-    pub port: u16,
+/// True when lookups go through the cache.
+#[must_use]
+pub fn cache_in_use() -> bool {
+    #[cfg(feature = "use_dns_cache")]
+    return options::on(Opt::UseCache) && crate::cache::Cache::instance().is_some();
+    #[cfg(not(feature = "use_dns_cache"))]
+    false
+}
+
+/// True when NAPTR records are to be asked for.
+fn naptr_wanted() -> bool {
+    cfg!(feature = "use_naptr") && options::on(Opt::TryNaptr)
+}
+
+impl Way {
+    /// This way, through the cache, or another where that is not in use.
+    #[must_use]
+    pub fn if_in_use(self, past_cache: Self) -> Self {
+        match cache_in_use() {
+            true => self,
+            false => past_cache,
+        }
+    }
+
+    /// The way that the options ask for.
+    #[must_use]
+    pub fn configured() -> Self {
+        let cached = match naptr_wanted() {
+            true => Self::CachedNaptr,
+            false => Self::CachedSrv,
+        };
+        cached.if_in_use(Self::past_cache())
+    }
+
+    /// The way that the options ask for, past the cache.
+    #[must_use]
+    pub fn past_cache() -> Self {
+        match naptr_wanted() {
+            true => Self::UncachedNaptr,
+            false => Self::UncachedSrv,
+        }
+    }
 }
 
 /// Resolves a SIP URI's host; `port` and `proto` are in/out, 0 = not given, written on success only.
@@ -78,6 +119,30 @@ pub fn resolve(
     Some(found)
 }
 
+/// The first target where there is no cache, and so nothing that a handle could hold: no other comes after it.
+///
+/// # Errors
+/// Which records could not be had.
+#[cfg(feature = "use_dns_cache")]
+#[cold]
+#[inline(never)]
+pub fn first_past_cache(
+    name: &[u8],
+    port: Option<&mut u16>,
+    proto: Option<&mut u8>,
+    flags: u32,
+    resolve_host: &mut ResolveHost<'_>,
+) -> Result<IpAddr, SelectError> {
+    let found = resolve(name, port, proto, flags, Way::past_cache(), resolve_host);
+    let lacking = match flags & super::flags::TRY_NAPTR {
+        0 => SelectError::NoSrv,
+        _ => SelectError::NoNaptr,
+    };
+    found
+        .and_then(|found| found.addresses.first().copied())
+        .ok_or(lacking)
+}
+
 /// As `resolve`, past the cache.
 fn uncached(
     name: &[u8],
@@ -85,7 +150,7 @@ fn uncached(
     way: Way,
     resolve_host: &mut ResolveHost<'_>,
 ) -> Result<(Found, u8), SelectError> {
-    let _deadline = crate::lookup::deadline::scope();
+    let _deadline = lookup::deadline::scope();
     let mut records = PastCache::new(resolve_host);
     let target = match way {
         Way::UncachedSrvName => {
@@ -195,4 +260,54 @@ pub fn srv_host(name: &[u8], flags: u32) -> Option<Found> {
     let mut cursor = Cursor::default();
     let first = handle::resolve_srv_name(&mut cursor, name, flags).ok()?;
     Some(found_at(&cursor, name, first, cursor.port))
+}
+
+/// Copies the addresses of a host that a record leads to, if the cache knows them.
+#[cfg(feature = "use_dns_cache")]
+fn copy_target(target: &HashedName<'_>, flags: u32, copy: &mut HostCopy) -> Option<()> {
+    match lookup::copy_next_host(target, flags, copy) {
+        Peeked::Found(()) => Some(()),
+        Peeked::Absent | Peeked::Look => None,
+    }
+}
+
+/// Copies the addresses of the SRV target that comes first, if the cache knows them; gives its port.
+#[cfg(feature = "use_dns_cache")]
+pub(crate) fn copy_srv_host(name: &[u8], flags: u32, copy: &mut HostCopy) -> Option<u16> {
+    lookup::with_first_srv(name, |port, target| {
+        copy_target(target, flags, copy).map(|()| port)
+    })?
+}
+
+/// The first address of the SRV target that comes first, and its port, if the cache knows them.
+#[cfg(feature = "use_dns_cache")]
+pub(crate) fn srv_address(name: &[u8], flags: u32) -> Option<(PlainIp, u16)> {
+    lookup::with_first_srv(name, |port, target| {
+        Some((lookup::known_address(target, flags)?, port))
+    })?
+}
+
+/// Copies the addresses of a SIP destination that needs one SRV lookup at most, if the cache knows all of it; gives port
+/// and transport. `port` and `proto` are what the caller gave.
+#[cfg(feature = "use_dns_cache")]
+pub(crate) fn copy_host(
+    name: &[u8],
+    port: Option<u16>,
+    proto: Option<u8>,
+    flags: u32,
+    copy: &mut HostCopy,
+) -> Option<(u16, u8)> {
+    if may_be_literal(name) {
+        return None;
+    }
+    let transport = Transport::or_default(proto?)?;
+    let port = match port? {
+        0 if lookup::needs_no_dns(name) => return None,
+        0 => copy_srv_host(&protocols::srv_name(transport, name)?, flags, copy)?,
+        given => match lookup::copy_host(name, flags, copy) {
+            Peeked::Found(()) => given,
+            Peeked::Absent | Peeked::Look => return None,
+        },
+    };
+    Some((port, transport as u8))
 }

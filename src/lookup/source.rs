@@ -1,0 +1,12 @@
+//! Where records came from.
+
+/// Where an answer came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// It was in the cache.
+    Cache,
+    /// A query was sent for it (by this call).
+    Network,
+    /// It is an IP literal.
+    Literal,
+}
