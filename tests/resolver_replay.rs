@@ -86,18 +86,6 @@ fn silence_takes_exactly_timeout_times_attempts_times_servers() {
 }
 
 #[test]
-fn silent_servers_are_not_waited_for_again_with_each_search_domain() {
-    let mut options = options(SERVERS, 1, 2);
-    options.resolv_conf("search a.example b.example c.example");
-    let (network, _) = scripted([]);
-    assert!(matches!(
-        ask(&network, "host"),
-        Outcome::Failed(Failure::Timeout)
-    ));
-    assert_eq!(network.now_ms(), 4000);
-}
-
-#[test]
 fn tcp_stays_within_the_time_of_the_question() {
     let _options = options("192.0.2.51", 2, 2);
     let truncated = || after(1900, rcode("host.example.org", 0x8380));
@@ -179,19 +167,6 @@ fn a_deadline_only_shortens() {
             "deadline {deadline_ms}"
         );
     }
-}
-
-#[test]
-fn what_was_learnt_before_the_deadline_counts() {
-    let mut options = options("192.0.2.51", 5, 1);
-    options.resolv_conf("search a.example b.example");
-    let (network, _) = scripted([after(10, rcode("host.example.org", 0x8183))]);
-    let outcome = network.run(|| network::ask_until("host.example.org", Some(2000)));
-    assert_eq!(network.now_ms(), 2000);
-    let Outcome::Answer(answer) = outcome else {
-        panic!("{outcome:?}");
-    };
-    assert!(answer.negative.unwrap().nxdomain);
 }
 
 /// What comes back to the one question of a scenario, and what the question is to end in.

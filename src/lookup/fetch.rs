@@ -220,7 +220,7 @@ impl<'a> Lookup<'a> {
             qtype: aim.qtype,
         };
         deadline::spend_queries(1);
-        let until_ms = self.until_ms(&question);
+        let until_ms = self.until_ms();
         let outcome = resolver::query(&question, until_ms);
         self.asked |= !matches!(outcome, Outcome::BadName);
         let found = match &outcome {
@@ -426,7 +426,7 @@ impl<'a> Lookup<'a> {
     }
 
     /// When this lookup has to end, ms of [`resolver::now_ms`].
-    fn until_ms(&mut self, question: &Question<'_>) -> Option<u64> {
+    fn until_ms(&mut self) -> Option<u64> {
         let is_first = self.started_ms.is_none();
         let clock_ms = self.clock_ms;
         let started_ms = *self
@@ -438,7 +438,7 @@ impl<'a> Lookup<'a> {
             None if is_first => None,
             None => {
                 let queries = deadline::QUERIES_IN_A_ROW.saturating_mul(self.names);
-                Some(queries.saturating_mul(resolver::longest_ms(question)))
+                Some(queries.saturating_mul(resolver::longest_ms()))
             }
         };
         let own = own.map(|ms| started_ms.saturating_add(ms));
@@ -480,12 +480,7 @@ impl<'a> Lookup<'a> {
         asking: &Asking<'_>,
         mut attempt: Option<Attempt>,
     ) -> Result<Asks, LookupError> {
-        let Asking {
-            name,
-            ref question,
-            key,
-            ..
-        } = *asking;
+        let Asking { name, key, .. } = *asking;
         let now_ms = resolver::now_ms();
         let mut terms = Terms::new(now_ms, self.patience_ms, self.question_end_ms);
         self.terms = Some(terms);
@@ -497,7 +492,7 @@ impl<'a> Lookup<'a> {
                 Attempt::Alone => return Ok(Asks::We(None)),
                 Attempt::Claimed(claim) => Waited::Joined(claim),
                 Attempt::Busy(flight) => {
-                    let waited = flight.wait(self.cache, self.waiting_ms(question), terms);
+                    let waited = flight.wait(self.cache, self.waiting_ms(), terms);
                     terms.now_ms = resolver::now_ms();
                     self.terms = Some(terms);
                     self.clock_ms = None;
@@ -516,7 +511,7 @@ impl<'a> Lookup<'a> {
                     });
                 }
                 // Two have asked all the time that we had for one query, and there is more.
-                Waited::TimedOut if self.waiting_ms(question) > 0 => {}
+                Waited::TimedOut if self.waiting_ms() > 0 => {}
                 Waited::TimedOut | Waited::LeftToAnother => {
                     deadline::is_over();
                     return Err(LookupError::Failed(Failure::Timeout));
@@ -534,11 +529,11 @@ impl<'a> Lookup<'a> {
 
     /// How long to wait for another who asks, ms: as long as a query of ours would take, if there is that
     /// much time.
-    fn waiting_ms(&mut self, question: &Question<'_>) -> u64 {
+    fn waiting_ms(&mut self) -> u64 {
         self.started_ms.get_or_insert_with(resolver::now_ms);
-        let until_ms = self.until_ms(question).unwrap_or(u64::MAX);
+        let until_ms = self.until_ms().unwrap_or(u64::MAX);
         let left_ms = until_ms.saturating_sub(resolver::now_ms());
-        left_ms.min(resolver::longest_ms(question))
+        left_ms.min(resolver::longest_ms())
     }
 
     /// What another's query brought for this question.
@@ -582,7 +577,7 @@ impl<'a> Lookup<'a> {
             self.qtype.0
         );
         let is_first = self.started_ms.is_none();
-        let until_ms = self.until_ms(question);
+        let until_ms = self.until_ms();
         let companions = self.companions(name);
         let others: Vec<Question<'_>> = companions
             .iter()
@@ -658,7 +653,7 @@ impl<'a> Lookup<'a> {
         {
             let domains = SearchList::current();
             for other in others() {
-                let first = first_name(&other, self.qtype, domains.as_ref());
+                let first = first_name(&other, domains.as_ref());
                 let other = self.cache.hashed(&first);
                 companions.extend(self.companion(&other, self.qtype));
             }
@@ -724,10 +719,10 @@ impl<'a> Lookup<'a> {
 }
 
 /// The absolute name that is looked at first for a name as the caller writes it.
-fn first_name(name: &[u8], qtype: RecordType, domains: Option<&SearchList>) -> Vec<u8> {
+fn first_name(name: &[u8], domains: Option<&SearchList>) -> Vec<u8> {
     let (name, absolute) = split_absolute(name);
     let domains = domains.filter(|_| !absolute);
-    let candidates = domains.and_then(|domains| domains.candidates(name, qtype));
+    let candidates = domains.and_then(|domains| domains.candidates(name));
     let first = candidates
         .as_ref()
         .and_then(|candidates| candidates.first());

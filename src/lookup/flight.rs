@@ -27,7 +27,7 @@ use crate::error::{Failure, LookupError};
 use crate::host::metrics::{self, Metric};
 use crate::host::shared::Shared;
 use crate::host::{clock, futex, process};
-use crate::resolver::{self, Question};
+use crate::resolver;
 use crate::rr::RecordType;
 
 /// Questions fall on slots by their key: many more slots than there are workers.
@@ -129,10 +129,7 @@ fn longest_of_one_ms(now_ms: u64) -> u64 {
     if now_ms < until_ms {
         return longest_ms;
     }
-    let longest_ms = resolver::longest_ms(&Question {
-        qname: b".",
-        qtype: RecordType::A,
-    });
+    let longest_ms = resolver::longest_ms();
     KNOWN.set((now_ms + 1000, longest_ms));
     longest_ms
 }

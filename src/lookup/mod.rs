@@ -11,6 +11,7 @@ mod backoff;
 pub mod deadline;
 #[cfg(feature = "use_dns_cache")]
 mod fetch;
+mod findings;
 #[cfg(feature = "use_dns_cache")]
 mod flight;
 #[cfg(feature = "use_dns_cache")]

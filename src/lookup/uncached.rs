@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use crate::error::{Failure, LookupError};
 use crate::host::counters::{self, Counter};
+use crate::host::hooks;
 use crate::host::options::{self, Opt};
 use crate::resolver::{self, Answer, Outcome, Question, SearchList};
 use crate::rr::{
@@ -11,6 +12,7 @@ use crate::rr::{
 };
 
 use super::answer::{self, Trust, is_data};
+use super::findings::{Findings, together};
 use super::request::{question_text, split_absolute};
 use super::{deadline, watchdog};
 
@@ -40,14 +42,20 @@ pub fn record_list(
     if !watchdog::servers_up() {
         return Err(LookupError::Failed(Failure::NoServers));
     }
-    may_ask(true)?;
-    let wanted = Wanted {
-        qtype,
-        only_type,
-        with_additional,
-        counts: true,
-    };
-    let result = ask(qname, name, absolute, wanted);
+    let result = each_name(qname, name, absolute, |text, candidate, counts| {
+        let wanted = Wanted {
+            qtype,
+            only_type,
+            with_additional,
+            counts,
+        };
+        may_ask(counts)?;
+        let mut records = ask(text, candidate, absolute, wanted)?;
+        if !only_type {
+            put_alias_first(&mut records, name, candidate)?;
+        }
+        Ok(records)
+    });
     // A name that cannot exist was not asked for.
     if result.as_ref().is_err_and(|e| *e != LookupError::BadName) {
         counters::increment(Counter::FailedRequest);
@@ -68,34 +76,65 @@ pub fn addresses(qname: &[u8], ipv6: bool) -> Result<(Name, Vec<IpAddr>), Lookup
     if !watchdog::servers_up() {
         return Err(LookupError::Failed(Failure::NoServers));
     }
-    let domains = SearchList::current().filter(|_| !absolute);
-    let Some(domains) = domains else {
-        return addresses_of(qname, name, (absolute, true), ipv6);
-    };
-    let mut lack = LookupError::BadName;
     // Both families share one walk of the search list, as where the cache is in use.
-    let candidates = domains.candidates(name, RecordType::A);
-    let candidates = candidates.ok_or(LookupError::BadName)?;
+    each_name(qname, name, absolute, |text, candidate, counts| {
+        addresses_of(text, candidate, (absolute, counts), ipv6)
+    })
+}
+
+/// Looks at the names that the caller's may stand for, one after the other, until one has what is wanted. `look` is given
+/// the text to ask for, the same as a name, and whether its questions are among those that a call may put.
+fn each_name<T>(
+    qname: &[u8],
+    name: &[u8],
+    absolute: bool,
+    mut look: impl FnMut(&[u8], &[u8], bool) -> Result<T, LookupError>,
+) -> Result<T, LookupError> {
+    // A function of a module's walks by itself.
+    let walks = !absolute && hooks::swapped_search().is_none();
+    let Some(domains) = walks.then(SearchList::current).flatten() else {
+        return look(qname, name, true);
+    };
+    let candidates = domains.candidates(name).ok_or(LookupError::BadName)?;
+    let mut findings = Findings::default();
     for (position, candidate) in candidates.iter().enumerate() {
-        let text = [candidate.as_bytes(), b"."].concat();
-        // Only the first candidate counts among the questions of a call.
-        let counted = (true, position == 0);
-        let error = match addresses_of(&text, candidate.as_bytes(), counted, ipv6) {
+        let text = question_text(candidate.as_bytes(), true);
+        // Candidates of the search list are as many as the operator wrote.
+        let error = match look(&text, candidate.as_bytes(), position == 0) {
             Ok(found) => return Ok(found),
             Err(error) => error,
         };
-        if !matches!(lack, LookupError::Failed(_)) {
-            lack = error;
-        }
-        let goes_on = matches!(
-            error,
-            LookupError::Failed(Failure::ServFail | Failure::Refused)
-        );
-        if !goes_on && !error.is_absence() {
+        let is_first_as_is = position == 0 && eq_ignore_case(candidate.as_bytes(), name);
+        if !findings.add(error, is_first_as_is) {
             break;
         }
     }
-    Err(lack)
+    Err(findings.conclude())
+}
+
+/// Says in front of the records how the caller's name leads to a longer one, if it does.
+fn put_alias_first(
+    records: &mut Vec<Record>,
+    name: &[u8],
+    longer: &[u8],
+) -> Result<(), LookupError> {
+    let is_longer = !eq_ignore_case(longer, name);
+    let of_longer = |record: &&Record| eq_ignore_case(record.owner.as_bytes(), longer);
+    let Some(first) = records.iter().find(of_longer).filter(|_| is_longer) else {
+        return Ok(());
+    };
+    let [owner, target] = [name, longer].map(Name::from_text);
+    let (Some(owner), Some(target)) = (owner, target) else {
+        return Err(LookupError::NameTooLong);
+    };
+    let alias = Record {
+        owner,
+        rtype: RecordType::CNAME,
+        rdata: RData::Cname(target),
+        ..*first
+    };
+    records.insert(0, alias);
+    Ok(())
 }
 
 /// The addresses of one name: those of the first family that has any. `counts`: its questions are among those that a
@@ -106,7 +145,7 @@ fn addresses_of(
     (absolute, counts): (bool, bool),
     ipv6: bool,
 ) -> Result<(Name, Vec<IpAddr>), LookupError> {
-    let mut lack = LookupError::NoData;
+    let mut lack = None;
     let families = [Some(RecordType::A), ipv6.then_some(RecordType::AAAA)];
     for qtype in families.into_iter().flatten() {
         may_ask(counts)?;
@@ -119,10 +158,7 @@ fn addresses_of(
         let records = match ask(qname, name, absolute, wanted) {
             Ok(records) => records,
             Err(error) => {
-                // A failure says more than what the other family lacks.
-                if !matches!(lack, LookupError::Failed(_)) {
-                    lack = error;
-                }
+                lack = Some(lack.map_or(error, |before| together(before, error)));
                 continue;
             }
         };
@@ -135,7 +171,7 @@ fn addresses_of(
             return Ok((first.owner.clone(), addresses.collect()));
         }
     }
-    Err(lack)
+    Err(lack.unwrap_or(LookupError::NoData))
 }
 
 /// What a caller wants of an answer.
@@ -179,11 +215,7 @@ fn ask(
         }
         may_ask(wanted.counts)?;
         let text = question_text(target.as_bytes(), true);
-        let question = Question {
-            qname: &text,
-            qtype: wanted.qtype,
-        };
-        let time_ms = deadline::QUERIES_IN_A_ROW.saturating_mul(resolver::longest_ms(&question));
+        let time_ms = deadline::QUERIES_IN_A_ROW.saturating_mul(resolver::longest_ms());
         let until_ms = started_ms.saturating_add(time_ms);
         let (name, until_ms) = (target.as_bytes(), Some(until_ms));
         found = look(&text, name, true, wanted, until_ms, &mut hops)?;
@@ -247,22 +279,6 @@ fn list(
         return Ok(Found::Alias(target));
     }
     let mut records = Vec::new();
-    let expanded = !eq_ignore_case(answer.qname.as_bytes(), name);
-    if expanded
-        && !only_type
-        && let (Some(alias), Some(first)) = (
-            chain.aliases.first(),
-            answer.answers.iter().find(|r| r.owner == answer.qname),
-        )
-    {
-        records.push(Record {
-            owner: Name::from_text(name).ok_or(LookupError::NameTooLong)?,
-            rtype: RecordType::CNAME,
-            class: first.class,
-            ttl: first.ttl,
-            rdata: RData::Cname(alias.target.clone()),
-        });
-    }
     let in_chain = |record: &&Record| {
         let owner = record.owner.as_bytes();
         eq_ignore_case(owner, chain.end)
@@ -279,6 +295,9 @@ fn list(
         for record in answer.additional.iter().filter(of_type) {
             add(&mut records, record);
         }
+    }
+    if !only_type {
+        put_alias_first(&mut records, name, answer.qname.as_bytes())?;
     }
     if !records.is_empty() {
         return Ok(Found::Records(records));

@@ -13,12 +13,13 @@ use crate::cache::{
     Cache, Conflict, Draft, DraftData, DraftRecord, EntryRef, ListId, Mark, NegativeKind, Place,
     RecordView,
 };
-use crate::error::{Failure, LookupError};
+use crate::error::LookupError;
 use crate::host::clock;
 use crate::host::options::{self, Opt};
 use crate::resolver::SearchList;
 use crate::rr::{MAX_CNAME_HOPS, MAX_TTL_S, Name, RData, RecordType, eq_ignore_case};
 
+use super::findings::{Findings, together};
 use super::request::family_order;
 
 /// What a walk is made for.
@@ -66,17 +67,13 @@ pub(super) struct Walk {
     lacking: Option<LookupError>,
     /// For how long that which the earlier candidates showed holds, s.
     limit_s: u32,
-    /// What is known of the name as it is written, which was the first candidate.
-    as_is_absent: Option<LookupError>,
-    /// What the absences so far come to.
-    absent: Option<LookupError>,
-    failure: Option<Failure>,
+    findings: Findings,
 }
 
 impl Walk {
     /// Begins a walk; `None` for a name that may not be asked for. `list` is the number of `domains`.
     pub(super) fn begin(name: &[u8], aim: Aim, domains: &SearchList, list: ListId) -> Option<Self> {
-        Self::through(name, aim, domains.candidates(name, aim.qtype)?, list)
+        Self::through(name, aim, domains.candidates(name)?, list)
     }
 
     /// A walk that somebody else made, and that ended at a name.
@@ -100,9 +97,7 @@ impl Walk {
             position: 0,
             lacking: None,
             limit_s: u32::MAX,
-            as_is_absent: None,
-            absent: None,
-            failure: None,
+            findings: Findings::default(),
         })
     }
 
@@ -125,7 +120,7 @@ impl Walk {
     /// absolute and the relative name. A candidate that failed is asked again soon, which is no reason to forget what
     /// the absolute name has.
     pub(super) fn longest_life_s(&self) -> u32 {
-        if Some(self.position) == self.as_is && self.limit_s > 0 && self.failure.is_none() {
+        if Some(self.position) == self.as_is && self.limit_s > 0 && !self.findings.has_failure() {
             self.limit_s
         } else {
             u32::MAX
@@ -166,26 +161,10 @@ impl Walk {
         other: LookupError,
     ) -> Option<Result<EntryRef, LookupError>> {
         self.limit_s = self.limit_s.min(self.life_of_lack_s(cache));
-        let failed = |error| match error {
-            LookupError::Failed(failure) => Some(failure),
-            _ => None,
-        };
-        let failure = failed(wanted).or(failed(other));
-        match failure {
-            Some(failure) => self.failure = Some(failure),
-            None => {
-                let here = both_absent(wanted, other);
-                if self.position == 0 && self.as_is == Some(0) {
-                    self.as_is_absent = Some(here);
-                }
-                self.absent = Some(self.absent.map_or(here, |before| both_absent(before, here)));
-            }
-        }
+        let is_first_as_is = self.position == 0 && self.as_is == Some(0);
+        let goes_on = self.findings.add(together(wanted, other), is_first_as_is);
         self.position += 1;
-        // Servers that answer, if only with an error, may know the next candidate. Silent ones would be silent
-        // again, and the caller would wait for that.
-        let is_silent = failure.is_some_and(|f| !matches!(f, Failure::ServFail | Failure::Refused));
-        if is_silent || self.position >= self.candidates.len() {
+        if !goes_on || self.position >= self.candidates.len() {
             return Some(Err(self.conclude(cache)));
         }
         None
@@ -193,13 +172,7 @@ impl Walk {
 
     /// No candidate has records: what that means for the name.
     fn conclude(&self, cache: &Cache) -> LookupError {
-        // As res_search(): what is known of the name itself counts, whatever became of the guesses that were
-        // made after it. An unknown candidate might have had the records: then there is no absence.
-        let error = match (self.as_is_absent, self.failure, self.absent) {
-            (Some(absent), _, _) | (None, None, Some(absent)) => absent,
-            (None, Some(failure), _) => return LookupError::Failed(failure),
-            (None, None, None) => return LookupError::BadName,
-        };
+        let error = self.findings.conclude();
         let kind = match error {
             LookupError::NxDomain => NegativeKind::NxDomain,
             LookupError::NoData => NegativeKind::NoData,
@@ -280,15 +253,6 @@ impl Walk {
         let place = Place::Relative(Mark::under(self.list, false));
         // Without memory for it the next lookup walks again.
         let _ = cache.insert_at(&draft, place, Conflict::Replace, clock::now_ticks());
-    }
-}
-
-/// What two absences come to: a name that lacks one type exists.
-fn both_absent(one: LookupError, other: LookupError) -> LookupError {
-    match (one, other) {
-        (LookupError::NxDomain, LookupError::NxDomain) => LookupError::NxDomain,
-        (LookupError::CnameChain, _) | (_, LookupError::CnameChain) => LookupError::CnameChain,
-        _ => LookupError::NoData,
     }
 }
 

@@ -1,12 +1,10 @@
-//! One question on its way: candidates, servers, attempts.
+//! One question on its way: servers, attempts.
 //!
-//! Order of things for one candidate name: each server in turn, `attempts` times round, `timeout`
-//! for each; servers that are down come only when those that are up have had all their attempts. A
-//! server that said it cannot help, or to which nothing can be sent, is not asked again for this name. A notice
+//! Order of things: each server in turn, `attempts` times round, `timeout` for each; servers that are down come only when those that are up have had all their attempts. A
+//! server that said it cannot help, or to which nothing can be sent, is not asked again. A notice
 //! that the port is closed, and a connection that ends, cost an attempt. A server
-//! that was slow may still answer while the next is being asked. One candidate takes at most timeout *
-//! attempts * servers, TCP and repetitions without EDNS included, and a question that times the number
-//! of candidates. The caller's deadline can only shorten it.
+//! that was slow may still answer while the next is being asked. A question takes at most timeout *
+//! attempts * servers, TCP and repetitions without EDNS included. The caller's deadline can only shorten it.
 //!
 //! A query over UDP that is not answered for as long as answers usually take is sent again: that is no attempt,
 //! and takes no time of one (see `resend`).
@@ -24,11 +22,10 @@ use smallvec::SmallVec;
 use super::config::{Held, MAX_SERVERS};
 use super::cookie::Cookie;
 use super::edns::{self, Policy, Trouble};
-use super::findings::Findings;
 use super::message::{QueryFlags, encode_odd_query, encode_query};
+use super::query::Query;
 use super::reply::{Asked, EdnsQuery, Manners, Verdict, judge};
 use super::resend::{self, Schedule};
-use super::search::Candidates;
 use super::servers::{self, Ability, Server};
 use super::session::{Late, Session};
 use super::spelling;
@@ -125,7 +122,7 @@ enum Pace {
     Finding(u64),
 }
 
-/// How far the attempts at one server have got, for one candidate.
+/// How far the attempts at one server have got.
 #[derive(Clone, Copy, Debug, Default)]
 struct Attempts {
     made: u32,
@@ -138,9 +135,7 @@ struct Attempts {
 pub(super) struct Exchange<'s> {
     settings: Held<'s>,
     qtype: RecordType,
-    candidates: Candidates,
-    /// Index of the candidate under way.
-    position: usize,
+    query: Query,
     attempts: [Attempts; MAX_SERVERS],
     current_place: usize,
     flights: SmallVec<[Flight; 1]>,
@@ -157,7 +152,7 @@ pub(super) struct Exchange<'s> {
     hurried_until_ms: u64,
     /// When servers that are down are looked at next, while none is up, ms.
     try_at_ms: u64,
-    /// When the candidate has had its time, ms.
+    /// When the question has had its time, ms.
     limit_ms: u64,
     /// When the caller's patience ends, ms.
     end_ms: u64,
@@ -165,9 +160,8 @@ pub(super) struct Exchange<'s> {
     /// A server has no such records, which counts unless another one says something about the name.
     nothing_here: Option<Answer>,
     timed_out: bool,
-    /// A server refused the cookie it got, for this candidate.
+    /// A server refused the cookie it got.
     cookie_refused: bool,
-    findings: Findings,
     started_ms: u64,
     /// The time when it was last called, ms.
     now_ms: u64,
@@ -181,7 +175,7 @@ impl<'s> Exchange<'s> {
     #[inline]
     pub(super) fn new(
         settings: impl Into<Held<'s>>,
-        candidates: Candidates,
+        query: Query,
         qtype: RecordType,
         deadline_ms: Option<u64>,
         additional: bool,
@@ -189,8 +183,7 @@ impl<'s> Exchange<'s> {
         Self {
             settings: settings.into(),
             qtype,
-            candidates,
-            position: 0,
+            query,
             attempts: [Attempts::default(); MAX_SERVERS],
             current_place: 0,
             flights: SmallVec::new(),
@@ -207,7 +200,6 @@ impl<'s> Exchange<'s> {
             nothing_here: None,
             timed_out: false,
             cookie_refused: false,
-            findings: Findings::default(),
             started_ms: 0,
             now_ms: 0,
             additional,
@@ -257,21 +249,10 @@ impl<'s> Exchange<'s> {
         self.started_ms = now_ms;
         self.now_ms = now_ms;
         if self.settings.server_count() == 0 {
-            self.finish(Outcome::Failed(Failure::NoServers), session);
-        } else {
-            self.start_candidate(now_ms, session);
+            return self.finish(Outcome::Failed(Failure::NoServers), session);
         }
-    }
-
-    fn start_candidate(&mut self, now_ms: u64, session: &mut Session) {
-        self.now_ms = now_ms;
-        self.attempts = [Attempts::default(); MAX_SERVERS];
-        self.last_error = None;
-        self.nothing_here = None;
-        self.timed_out = false;
-        self.cookie_refused = false;
         if now_ms >= self.end_ms {
-            return self.candidate_failed(Failure::Timeout, session);
+            return self.finish(Outcome::Failed(Failure::Timeout), session);
         }
         let tries = u64::from(self.settings.values.attempts) * self.settings.server_count() as u64;
         let time_ms = self.settings.values.timeout_ms.saturating_mul(tries);
@@ -306,7 +287,7 @@ impl<'s> Exchange<'s> {
     }
 
     /// Sends to the next server that is worth asking. Without any, what is open is waited for, and when
-    /// nothing is, the candidate has failed.
+    /// nothing is, the question has failed.
     fn try_next_server(&mut self, session: &mut Session) {
         let now_ms = self.now_ms;
         while let Some((place, server)) = self.choose(now_ms) {
@@ -339,7 +320,7 @@ impl<'s> Exchange<'s> {
             Some(Failure::ServFail | Failure::Malformed)
         );
         if let Some(answer) = self.nothing_here.take().filter(|_| !is_in_doubt) {
-            return self.candidate_answered(answer, session);
+            return self.finish(Outcome::Answer(answer), session);
         }
         let timeout = self.timed_out.then_some(Failure::Timeout);
         let failure = match self.last_error {
@@ -347,7 +328,10 @@ impl<'s> Exchange<'s> {
             Some(Failure::Network) | None => timeout.or(self.last_error),
             error => error,
         };
-        self.candidate_failed(failure.unwrap_or(Failure::Network), session);
+        self.finish(
+            Outcome::Failed(failure.unwrap_or(Failure::Network)),
+            session,
+        );
     }
 
     /// False for servers that are down, when another one has said that it has no such records: in most places
@@ -503,7 +487,7 @@ impl<'s> Exchange<'s> {
         match self.settings.values.edns {
             Policy::Always => true,
             Policy::Never => false,
-            Policy::Auto => server.edns_suits(|| self.zone().unwrap_or(1), now_ms),
+            Policy::Auto => server.edns_suits(|| self.zone(), now_ms),
         }
     }
 
@@ -529,10 +513,9 @@ impl<'s> Exchange<'s> {
         }
     }
 
-    /// Stands for the zone of the name under way.
-    fn zone(&self) -> Option<u64> {
-        let candidate = self.candidates.names.get(self.position)?;
-        Some(edns::zone_of(&candidate.question))
+    /// Stands for the zone of the name.
+    fn zone(&self) -> u64 {
+        edns::zone_of(&self.query.question)
     }
 
     /// Sends the query; gives the time, in ms.
@@ -554,10 +537,9 @@ impl<'s> Exchange<'s> {
         let id = random::secure_u16();
         let values = &self.settings.values;
         let cookie = (edns && values.cookies).then(|| server.cookie(now_ms));
-        let candidate = self.candidates.names.get(self.position)?;
         let random_case = values.random_case && !server.lacks(Ability::CaseEcho, now_ms);
-        let spelled = random_case.then(|| spelling::at_random(&candidate.question));
-        let question = spelled.as_ref().unwrap_or(&candidate.question);
+        let spelled = random_case.then(|| spelling::at_random(&self.query.question));
+        let question = spelled.as_ref().unwrap_or(&self.query.question);
         let flags = self.query_flags(edns, cookie);
         encode_query(&mut session.query, id, question, flags);
         let opened = session
@@ -576,7 +558,7 @@ impl<'s> Exchange<'s> {
         server.say_changes(now_ms);
         trace!(
             "asking {} by {protocol:?} for {} type {}",
-            server.address, candidate.name, self.qtype.0
+            server.address, self.query.name, self.qtype.0
         );
         if self.flights.len() >= MAX_FLIGHTS {
             session.transport.close(self.flights.remove(0).handle);
@@ -759,13 +741,10 @@ impl<'s> Exchange<'s> {
     /// Sends the same datagram from the same port.
     #[cold]
     fn repeat(&mut self, handle: Handle, session: &mut Session) {
-        let Some(candidate) = self.candidates.names.get(self.position) else {
-            return;
-        };
         let Some(flight) = self.flights.iter().find(|f| f.handle == handle) else {
             return;
         };
-        let question = flight.spelled.as_ref().unwrap_or(&candidate.question);
+        let question = flight.spelled.as_ref().unwrap_or(&self.query.question);
         let flags = self.query_flags(flight.edns, flight.cookie);
         encode_odd_query(&mut session.query, flight.id, question, flags);
         if session.transport.resend(handle, &session.query) {
@@ -788,13 +767,10 @@ impl<'s> Exchange<'s> {
             Event::Message(message) => message,
             Event::Failed => return self.query_lost(handle, session),
         };
-        let Some(candidate) = self.candidates.names.get(self.position) else {
-            return;
-        };
         let asked = Asked {
             id: Some(flight.id),
-            qname: &candidate.name,
-            question: Some(flight.spelled.as_ref().unwrap_or(&candidate.question)),
+            qname: &self.query.name,
+            question: Some(flight.spelled.as_ref().unwrap_or(&self.query.question)),
             qtype: self.qtype,
             exact_case: flight.spelled.is_some(),
             edns: flight.edns.then(|| EdnsQuery {
@@ -827,20 +803,20 @@ impl<'s> Exchange<'s> {
         match verdict {
             Verdict::Answer(answer) => {
                 if let Some(trouble) = plain_for {
-                    let zone = edns::zone_of(&candidate.question);
+                    let zone = edns::zone_of(&self.query.question);
                     server.note_edns_trouble(trouble, zone, now_us / 1000);
                 }
                 if flight.strays == 0 && flight.packets == 1 {
                     session.transport.finish(handle);
                     self.flights.retain(|flight| flight.handle != handle);
                 }
-                self.candidate_answered(answer, session);
+                self.finish(Outcome::Answer(answer), session);
             }
             Verdict::Ignore(reason) => {
                 metrics::count(Metric::Discarded);
                 flight.strays += 1;
                 let guessing = flight.strays >= MAX_STRAYS && protocol == Protocol::Udp;
-                trace!("message for {} ignored: {reason}", candidate.name);
+                trace!("message for {} ignored: {reason}", self.query.name);
                 if guessing {
                     self.ask_again(handle, Protocol::Tcp, session);
                 }
@@ -851,12 +827,12 @@ impl<'s> Exchange<'s> {
             }
             Verdict::Doubtful => {
                 metrics::count(Metric::Discarded);
-                trace!("reply for {} is doubtful", candidate.name);
+                trace!("reply for {} is doubtful", self.query.name);
                 self.ask_again(handle, Protocol::Tcp, session);
             }
             Verdict::Unproven { unreadable } => {
                 metrics::count(Metric::Discarded);
-                trace!("reply for {} has no question", candidate.name);
+                trace!("reply for {} has no question", self.query.name);
                 flight.strays += 1;
                 flight.doubt.get_or_insert(Doubt { unreadable });
                 self.ask_whether_proven(place, &server, session);
@@ -1048,53 +1024,11 @@ impl<'s> Exchange<'s> {
         }
         metrics::count(Metric::Timeout);
         if flight.protocol == Protocol::Udp || self.settings.values.use_vc {
-            let zone = self.zone().unwrap_or(1);
+            let zone = self.zone();
             flight.server.note_silence(zone, sent_ms, now_ms);
         } else {
             flight.server.note_error();
         }
-    }
-
-    fn candidate_answered(&mut self, answer: Answer, session: &mut Session) {
-        let Some(negative) = answer.negative else {
-            return self.finish(Outcome::Answer(answer), session);
-        };
-        let is_only_one = self.candidates.names.len() == 1;
-        if is_only_one {
-            return self.finish(Outcome::Answer(answer), session);
-        }
-        let is_first_as_is = self.position == 0 && self.candidates.as_is_first;
-        self.findings.add_absence(answer, negative, is_first_as_is);
-        self.next_candidate(session);
-    }
-
-    fn candidate_failed(&mut self, failure: Failure, session: &mut Session) {
-        self.findings.add_failure(failure);
-        // Servers that answer, if only with an error, may know the next candidate. Silent ones
-        // would be silent again, and the caller would wait for that.
-        if matches!(failure, Failure::ServFail | Failure::Refused) {
-            self.next_candidate(session);
-        } else {
-            self.conclude(session);
-        }
-    }
-
-    fn next_candidate(&mut self, session: &mut Session) {
-        let now_ms = session.transport.now_ms();
-        self.close_all(now_ms, session);
-        self.position += 1;
-        if self.position < self.candidates.names.len() {
-            self.start_candidate(now_ms, session);
-        } else {
-            self.conclude(session);
-        }
-    }
-
-    /// No candidate gave records: says what that means for the question.
-    fn conclude(&mut self, session: &mut Session) {
-        let findings = std::mem::take(&mut self.findings);
-        let outcome = findings.into_outcome(self.candidates.as_is());
-        self.finish(outcome, session);
     }
 
     fn finish(&mut self, outcome: Outcome, session: &mut Session) {
@@ -1107,20 +1041,15 @@ impl<'s> Exchange<'s> {
     /// Ends what is under way. A server that is down keeps its query: an answer brings it up again.
     fn close_all(&mut self, now_ms: u64, session: &mut Session) {
         for flight in self.flights.drain(..) {
-            let question = match self.candidates.names.get(self.position) {
-                Some(candidate) if flight.protocol == Protocol::Udp && !flight.server.is_up() => {
-                    candidate.question.clone()
-                }
-                _ => {
-                    session.transport.close(flight.handle);
-                    continue;
-                }
-            };
+            if flight.protocol != Protocol::Udp || flight.server.is_up() {
+                session.transport.close(flight.handle);
+                continue;
+            }
             session.keep(Late {
                 handle: flight.handle,
                 server: flight.server,
                 id: flight.id,
-                question,
+                question: self.query.question.clone(),
                 strays: flight.strays,
                 until_ms: now_ms.saturating_add(self.settings.values.timeout_ms),
             });

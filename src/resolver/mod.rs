@@ -15,13 +15,13 @@ mod cookie;
 mod datagrams;
 mod edns;
 mod exchange;
-mod findings;
 mod health;
 mod hook;
 pub mod hosts;
 mod many;
 mod message;
 mod probe;
+mod query;
 mod rdata;
 mod regular_file;
 mod reply;
@@ -52,12 +52,13 @@ use crate::host::thread;
 use crate::rr::{Name, Record, RecordType, eq_ignore_case};
 use config::Held;
 use exchange::Exchange;
+use query::Query;
 use smallvec::SmallVec;
 
 /// One question, class IN.
 #[derive(Clone, Copy, Debug)]
 pub struct Question<'a> {
-    /// Name as the caller wrote it; a trailing dot makes it absolute (no search list).
+    /// An absolute name, with a final dot or without; a search function of a module's may append domains to one without.
     pub qname: &'a [u8],
     /// Type asked.
     pub qtype: RecordType,
@@ -108,10 +109,9 @@ pub struct Timed {
 
 /// Asks one question.
 ///
-/// Blocks for at most timeout * attempts * servers for each name asked: the name itself and one
-/// more for each search domain. Timeout and attempts are `dns_retr_time` and `dns_retr_no`, or else
+/// Blocks for at most timeout * attempts * servers. Timeout and attempts are `dns_retr_time` and `dns_retr_no`, or else
 /// those of resolv.conf. `deadline_ms`, a time of [`clock::monotonic_ms`], can only shorten that; a
-/// question that it ends has [`Failure::Timeout`], unless the name itself was already found absent.
+/// question that it ends has [`Failure::Timeout`].
 ///
 /// [`clock::monotonic_ms`]: crate::host::clock::monotonic_ms
 #[must_use]
@@ -224,21 +224,15 @@ pub fn usual_ms() -> u64 {
     Settings::current().usual_ms()
 }
 
-/// The longest that [`query`] may block for this question without a deadline, ms.
+/// The longest that [`query`] may block for a question without a deadline, ms.
 #[must_use]
-pub fn longest_ms(question: &Question<'_>) -> u64 {
+pub fn longest_ms() -> u64 {
     let settings = Settings::current();
-    let domains = if question.qname.ends_with(b".") {
-        0
-    } else {
-        settings.values.search.len() as u64
-    };
     settings
         .values
         .timeout_ms
         .saturating_mul(u64::from(settings.values.attempts))
         .saturating_mul((settings.server_count() as u64).max(1))
-        .saturating_mul(domains + 1)
 }
 
 /// Logs and counts a query that took longer than `dns_slow_query_ms`.
@@ -315,7 +309,7 @@ impl SearchList {
     /// The names to look at for a relative one, in order, each absolute and without final dot; `None` if the name
     /// may not be asked for. A name of the hosts file stands for itself.
     #[must_use]
-    pub fn candidates(&self, name: &[u8], qtype: RecordType) -> Option<SmallVec<[Name; 1]>> {
+    pub fn candidates(&self, name: &[u8]) -> Option<SmallVec<[Name; 1]>> {
         let values = &self.0.values;
         let is_host = values.hosts.as_ref().is_some_and(|hosts| hosts.has(name));
         let rules = search::SearchRules {
@@ -323,8 +317,7 @@ impl SearchList {
             ndots: values.ndots,
             no_tld_query: values.no_tld_query,
         };
-        let candidates = search::candidates(name, qtype, rules)?;
-        Some(candidates.names.into_iter().map(|c| c.name).collect())
+        search::candidates(name, rules)
     }
 }
 
@@ -376,26 +369,19 @@ fn prepare<'s>(
         return Err(timed);
     }
     let values = &settings.values;
-    let rules = search::SearchRules {
-        domains: &values.search,
-        ndots: values.ndots,
-        no_tld_query: values.no_tld_query,
-    };
-    let Some(candidates) = search::candidates(question.qname, question.qtype, rules) else {
+    let Some(query) = Query::new(question.qname, question.qtype) else {
         trace!("not a name to ask for");
         return known(Outcome::BadName);
     };
     if settings.is_swapped() {
         return known(Outcome::Failed(Failure::Hook));
     }
-    if let (true, RecordType::AAAA, Some(qname)) =
-        (values.no_aaaa, question.qtype, candidates.as_is())
-    {
-        return known(Outcome::Answer(no_data(qname.clone())));
+    if values.no_aaaa && question.qtype == RecordType::AAAA {
+        return known(Outcome::Answer(no_data(query.name)));
     }
     Ok(Exchange::new(
         settings,
-        candidates,
+        query,
         question.qtype,
         deadline_ms,
         additional,

@@ -2,61 +2,8 @@
 
 use smallvec::{SmallVec, smallvec};
 
-use super::message::CLASS_IN;
-use super::wire::{self, Octets};
-use crate::rr::{Name, RecordType, eq_ignore_case};
-
-/// One name to ask.
-#[derive(Clone, Debug)]
-pub(super) struct Candidate {
-    /// Text, without trailing dot.
-    pub(super) name: Name,
-    /// Question section: the name on the wire, type, class IN.
-    pub(super) question: Octets,
-}
-
-impl Candidate {
-    /// `None` if the name may not be asked for.
-    fn as_is(text: &[u8], qtype: RecordType) -> Option<Self> {
-        let wire = wire::name_of_host_name(text)?;
-        Some(Self::new(Name::from_host_name(text)?, wire, qtype))
-    }
-
-    /// A name with a domain appended; `None` if no wire name has this text.
-    fn expanded(text: &[u8], qtype: RecordType) -> Option<Self> {
-        // Escapes are no matter here: there is none in the name.
-        let wire = wire::name_of_plain_text(text)?;
-        Some(Self::new(Name::from_text(text)?, wire, qtype))
-    }
-
-    #[inline]
-    fn new(name: Name, wire: Octets, qtype: RecordType) -> Self {
-        let mut question = wire;
-        let ([t0, t1], [c0, c1]) = (qtype.0.to_be_bytes(), CLASS_IN.to_be_bytes());
-        question.extend_from_slice(&[t0, t1, c0, c1]);
-        Self { name, question }
-    }
-}
-
-/// The names to ask, in order.
-#[derive(Clone, Debug)]
-pub(super) struct Candidates {
-    /// At least one.
-    pub(super) names: SmallVec<[Candidate; 1]>,
-    /// The first one is the name as the caller wrote it.
-    pub(super) as_is_first: bool,
-    /// The name as the caller wrote it, where it is not the first one.
-    as_is: Option<Name>,
-}
-
-impl Candidates {
-    /// The name as the caller wrote it.
-    pub(super) fn as_is(&self) -> Option<&Name> {
-        self.as_is
-            .as_ref()
-            .or_else(|| self.names.first().map(|first| &first.name))
-    }
-}
+use super::wire;
+use crate::rr::{Name, eq_ignore_case};
 
 /// What decides on the candidates.
 #[derive(Clone, Copy, Debug)]
@@ -69,51 +16,44 @@ pub(super) struct SearchRules<'a> {
     pub(super) no_tld_query: bool,
 }
 
-/// Lists the names to ask; `None` if the name is not one that may be asked for.
+/// Lists the names to ask, at least one, each without trailing dot; `None` if the name is not one that may be asked for.
 ///
 /// A trailing dot makes a name absolute. Otherwise a name with `ndots` dots is asked as it is and
 /// then with each domain, one with fewer with each domain and then as it is.
-pub(super) fn candidates(
-    qname: &[u8],
-    qtype: RecordType,
-    rules: SearchRules<'_>,
-) -> Option<Candidates> {
-    let as_is = Candidate::as_is(qname, qtype)?;
+pub(super) fn candidates(qname: &[u8], rules: SearchRules<'_>) -> Option<SmallVec<[Name; 1]>> {
+    let as_is = Name::from_host_name(qname)?;
+    wire::name_of_host_name(qname)?;
     if qname.ends_with(b".") || rules.domains.is_empty() {
-        return Some(Candidates {
-            names: smallvec![as_is],
-            as_is_first: true,
-            as_is: None,
-        });
+        return Some(smallvec![as_is]);
     }
     let dots = qname.iter().filter(|&&octet| octet == b'.').count();
     let as_is_first = dots >= rules.ndots as usize;
     let root_listed = rules.domains.iter().any(Vec::is_empty);
-    let mut expanded = rules
+    let expanded = rules
         .domains
         .iter()
         .filter_map(|domain| match domain.as_slice() {
             [] if as_is_first => None,
             [] => Some(as_is.clone()),
-            // A name that gets too long with the domain cannot exist.
-            domain => Candidate::expanded(&[as_is.name.as_bytes(), b".", domain].concat(), qtype),
+            domain => expanded(&[as_is.as_bytes(), b".", domain].concat()),
         });
     let mut names = SmallVec::with_capacity(rules.domains.len() + 1);
     if as_is_first {
         names.push(as_is.clone());
     }
-    names.extend(&mut expanded);
+    names.extend(expanded);
     let kept_in_list = rules.no_tld_query && dots == 0;
     let as_is_done = as_is_first || root_listed || kept_in_list;
-    let question = as_is.name.clone();
     if !as_is_done || names.is_empty() {
         names.push(as_is);
     }
-    Some(Candidates {
-        names,
-        as_is_first,
-        as_is: (!as_is_first).then_some(question),
-    })
+    Some(names)
+}
+
+/// A name with a domain appended; `None` for one that gets too long with it, which cannot exist.
+fn expanded(text: &[u8]) -> Option<Name> {
+    wire::name_of_plain_text(text)?;
+    Name::from_text(text)
 }
 
 /// True when `name` is `short`, a dot, and a suffix that is accepted.
@@ -138,8 +78,8 @@ mod tests {
             ndots,
             no_tld_query,
         };
-        candidates(qname.as_bytes(), RecordType::A, rules).map_or_else(Vec::new, |c| {
-            c.names.iter().map(|n| n.name.to_string()).collect()
+        candidates(qname.as_bytes(), rules).map_or_else(Vec::new, |names| {
+            names.iter().map(Name::to_string).collect()
         })
     }
 
