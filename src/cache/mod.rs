@@ -76,6 +76,7 @@ pub use entry::{EntryRef, NegativeKind, RecordView};
 use hash::NameHash;
 pub use naptr::NaptrFields;
 pub use peek::Peek;
+pub use presence::{Presence, Vacancy};
 pub use scope::{HashedName, LOOK_MS, ListId, Mark, Place, watch_list};
 pub use srv::SrvPlace;
 use table::{Bucket, Table};

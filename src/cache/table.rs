@@ -39,6 +39,35 @@ pub(crate) struct Bucket {
 #[cfg(not(loom))]
 const _: () = assert!(size_of::<Bucket>() == 64);
 
+/// The tags of a bucket at one moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Tags {
+    low: u64,
+    high: u32,
+}
+
+impl Tags {
+    /// True when a place has this tag, perhaps when none has it; never false when one has it.
+    #[inline]
+    pub(crate) fn have(self, tag: u8) -> bool {
+        let pattern = u64::from(tag) * ONES;
+        zero_octets(self.low ^ pattern) | zero_octets(u64::from(self.high) ^ pattern) & 0x0080_8080
+            != 0
+    }
+
+    /// True when a search must go on in the next bucket.
+    #[inline]
+    pub(crate) fn overflow(self) -> bool {
+        self.high >> OVERFLOW_SHIFT != 0
+    }
+}
+
+impl std::fmt::Debug for Bucket {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Bucket").finish_non_exhaustive()
+    }
+}
+
 // SAFETY: repr(C), atomics only, zero is an empty bucket.
 unsafe impl ShmSafe for Bucket {}
 
@@ -103,6 +132,15 @@ impl Bucket {
             }
         }
         None
+    }
+
+    /// The tags of all places, and whether a search must go on in the next bucket.
+    #[inline]
+    pub(crate) fn tags(&self) -> Tags {
+        Tags {
+            low: self.tags_low.load(Ordering::Acquire),
+            high: self.tags_high.load(Ordering::Acquire),
+        }
     }
 
     /// The block at the first of places 0 to 7 whose tag is `tag`, 0 when there is none.

@@ -5,7 +5,7 @@ use parking_lot::lock_api::RawMutex as _;
 
 use crate::host::clock::is_past;
 use crate::host::metrics::{self, Metric};
-use crate::rr::{Form, MAX_NAME_OCTETS, RData, RecordType};
+use crate::rr::{Form, MAX_NAME_OCTETS, RData, RecordType, has_nul};
 use crate::shm::kill_point::{KillPoint, reached};
 use crate::shm::pages::{self, BlockId};
 use crate::shm::refword;
@@ -296,7 +296,7 @@ impl Cache {
 
 /// Refuses drafts that have no place in an entry.
 fn check(draft: &Draft<'_>) -> Result<(), InsertError> {
-    let name_ok = (1..=MAX_NAME_OCTETS).contains(&draft.name.len()) && !draft.name.contains(&0);
+    let name_ok = (1..=MAX_NAME_OCTETS).contains(&draft.name.len()) && !has_nul(draft.name);
     let data_ok = match draft.data {
         DraftData::Negative(_) => true,
         DraftData::Records(records) => {

@@ -37,6 +37,10 @@ pub(super) fn store_additional(
     answer: &Answer,
     records: &[&Record],
 ) {
+    if answer.additional.is_empty() && answer.answers.len() == records.len() {
+        // The answer has nothing but what was asked for.
+        return;
+    }
     let mut additional = Additional {
         cache,
         answer,
@@ -134,7 +138,7 @@ impl<'a> Additional<'a> {
             return set;
         }
         self.left -= 1;
-        let records = drafts(&set);
+        let records = drafts(&set, u32::MAX);
         if records.first().is_some_and(|record| record.ttl > 0) {
             let draft = Draft {
                 name: owner.as_bytes(),

@@ -4,7 +4,7 @@
 use std::net::IpAddr;
 
 use crate::cache::{
-    Cache, EntryRef, FirstAddress, HashedName, NaptrFields, NegativeKind, Peek, Seen,
+    Cache, EntryRef, FirstAddress, HashedName, NaptrFields, NegativeKind, Peek, Presence, Seen,
 };
 use crate::error::LookupError;
 use crate::host::clock;
@@ -244,10 +244,13 @@ fn address_of_family(
 ) -> Result<PlainIp, LookupError> {
     // A list that this process has just read is not in force yet.
     let has_no_list = || absolute || relative::list_in_force(cache).is_none();
-    if !qname.is_relative() && !cache.may_know(qname, family) && has_no_list() {
+    if !qname.is_relative()
+        && let Presence::Nothing(vacancy) = cache.presence(qname, family)
+        && has_no_list()
+    {
         stats::count(Stat::Request);
         let lookup = Lookup::new(cache, family, flags, None);
-        return address_of(&lookup.run_unknown(qname, absolute)?.0);
+        return address_of(&lookup.run_unknown(qname, absolute, vacancy)?.0);
     }
     match cache.first_address(qname, family, clock::now_ticks()) {
         Seen::Found(FirstAddress { address, .. }) => {

@@ -13,7 +13,7 @@ use crate::host::clock;
 use crate::host::options::{self, Opt};
 use crate::rr::{
     MAX_NAME_OCTETS, MAX_RRSET_RECORDS, MAX_TTL_S, Name, RData, RecordType, Srv, eq_ignore_case,
-    parse_ipv4, parse_ipv6,
+    has_nul, parse_ipv4, parse_ipv6,
 };
 
 use super::relative::list_in_force;
@@ -198,7 +198,7 @@ pub fn delete(name: &[u8], rtype: RecordType) -> Result<(), EditError> {
 /// Why nothing was changed.
 pub fn add_record(rtype: RecordType, edit: &RecordEdit<'_>) -> Result<(), EditError> {
     let (name, written) = written(edit.name);
-    if name.is_empty() || name.len() > MAX_NAME_OCTETS || name.contains(&0) {
+    if name.is_empty() || name.len() > MAX_NAME_OCTETS || has_nul(name) {
         return Err(EditError::Invalid);
     }
     let rdata = read_value(rtype, edit)?;

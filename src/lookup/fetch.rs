@@ -1,6 +1,6 @@
 //! One lookup: the cache, another process's query, a query of its own.
 
-use crate::cache::{Cache, EntryRef, HashedName, NegativeKind, due};
+use crate::cache::{Cache, EntryRef, HashedName, NegativeKind, Presence, Vacancy, due};
 use crate::error::{Failure, LookupError};
 use crate::host::counters::{self, Counter};
 use crate::host::log::Level;
@@ -63,6 +63,8 @@ pub(super) struct Lookup<'a> {
     names: u64,
     /// The cache had nothing on the name that is asked for when it was looked at last.
     is_unknown: bool,
+    /// Where it had nothing on the caller's name before that was asked for.
+    vacancy: Option<Vacancy<'static>>,
 }
 
 /// What a query is about.
@@ -116,6 +118,7 @@ impl<'a> Lookup<'a> {
             longest_life_s: u32::MAX,
             names: 1,
             is_unknown: false,
+            vacancy: None,
         }
     }
 
@@ -280,8 +283,8 @@ impl<'a> Lookup<'a> {
         name: &HashedName<'_>,
         absolute: bool,
     ) -> Result<(EntryRef, Source), LookupError> {
-        if !self.cache.may_know(name, self.qtype) {
-            return self.run_unknown(name, absolute);
+        if let Presence::Nothing(vacancy) = self.cache.presence(name, self.qtype) {
+            return self.run_unknown(name, absolute, vacancy);
         }
         let mut hops = self.hops;
         let target = match known(self.cache, name.name(), self.qtype, &mut hops) {
@@ -311,7 +314,7 @@ impl<'a> Lookup<'a> {
                 lookup.fetch(name, absolute, attempt)
             });
         }
-        self.run_unknown(name, absolute)
+        self.run_unknown(name, absolute, None)
     }
 
     /// As [`Self::run`], for a name that the cache has nothing of use on.
@@ -319,8 +322,10 @@ impl<'a> Lookup<'a> {
         mut self,
         name: &HashedName<'_>,
         absolute: bool,
+        vacancy: Option<Vacancy<'static>>,
     ) -> Result<(EntryRef, Source), LookupError> {
         metrics::count(Metric::Miss);
+        self.vacancy = vacancy;
         let result = self.fetch(name, absolute, None);
         if self.asked && result.is_err() {
             counters::increment(Counter::FailedRequest);
@@ -403,8 +408,10 @@ impl<'a> Lookup<'a> {
         absolute: bool,
         attempt: Option<Attempt>,
     ) -> Result<EntryRef, LookupError> {
-        let next = self.ask(name, absolute, attempt)?;
-        self.follow(next)
+        let next = self.ask(name, absolute, attempt);
+        // It is about this name alone.
+        self.vacancy = None;
+        self.follow(next?)
     }
 
     /// Follows the aliases that come back until there is an entry.
@@ -542,7 +549,10 @@ impl<'a> Lookup<'a> {
         name: &HashedName<'_>,
         verdict: Option<Verdict>,
     ) -> Option<Result<Next, LookupError>> {
-        self.is_unknown = !self.cache.may_know(name, self.qtype);
+        // Mostly nobody linked anything since the first look.
+        let is_still_vacant = |vacancy: Vacancy<'_>| self.cache.is_still_vacant(&vacancy);
+        self.is_unknown = self.vacancy.take().is_some_and(is_still_vacant)
+            || !self.cache.may_know(name, self.qtype);
         let mut hops = self.hops;
         let found = if self.is_unknown {
             Known::Miss(None)
@@ -595,6 +605,12 @@ impl<'a> Lookup<'a> {
         };
         let (first, others) = resolver::query_along(question, &others, until_ms, uses_additional);
         self.asked |= !matches!(first, Outcome::BadName);
+        let (waited_s, was_cut_short) = match first {
+            Outcome::Failed(Failure::Timeout) => {
+                (self.waited_s(sent_ms), self.was_cut_short(sent_ms))
+            }
+            _ => (0, false),
+        };
         let asked = Asked {
             name: name.name(),
             qtype: self.qtype,
@@ -603,9 +619,8 @@ impl<'a> Lookup<'a> {
             was_unknown: self.is_unknown,
             flags: self.flags,
             renews: false,
-            waited_s: self.waited_s(&first, sent_ms),
+            waited_s,
         };
-        let was_cut_short = self.was_cut_short(&first, sent_ms);
         // Where there is stale data the refresher is told by who serves it.
         if (was_cut_short || asked.waited_s > 0) && self.patience_ms.is_none() {
             handed_on::hand_on(name.name(), self.qtype, key);
@@ -671,9 +686,9 @@ impl<'a> Lookup<'a> {
         Ok(())
     }
 
-    /// How long the question was waited for, s, when the call's deadline ended it; else 0.
-    fn waited_s(&self, outcome: &Outcome, sent_ms: u64) -> u32 {
-        if !self.is_ended_by_deadline(outcome) {
+    /// How long a question without answer was waited for, s, when the call's deadline ended it; else 0.
+    fn waited_s(&self, sent_ms: u64) -> u32 {
+        if !self.is_ended_by_deadline() {
             return 0;
         }
         deadline::note_end_of_question();
@@ -681,19 +696,16 @@ impl<'a> Lookup<'a> {
         u32::try_from(waited_ms.div_ceil(1000)).unwrap_or(u32::MAX)
     }
 
-    fn is_ended_by_deadline(&self, outcome: &Outcome) -> bool {
+    fn is_ended_by_deadline(&self) -> bool {
         let is_over = |end_ms| resolver::now_ms() >= end_ms;
-        matches!(outcome, Outcome::Failed(Failure::Timeout))
-            && self.question_end_ms.is_some_and(is_over)
+        self.question_end_ms.is_some_and(is_over)
     }
 
-    /// True when it was the call's deadline, or the patience of a call that has stale data, that ended a question before
-    /// a server had a fair time to answer.
-    fn was_cut_short(&self, outcome: &Outcome, sent_ms: u64) -> bool {
-        let is_impatient =
-            matches!(outcome, Outcome::Failed(Failure::Timeout)) && self.patience_ms.is_some();
+    /// True when it was the call's deadline, or the patience of a call that has stale data, that ended a question without
+    /// answer before a server had a fair time to give one.
+    fn was_cut_short(&self, sent_ms: u64) -> bool {
         let is_short = || resolver::now_ms().saturating_sub(sent_ms) < FAIR_MS;
-        (is_impatient || self.is_ended_by_deadline(outcome)) && is_short()
+        (self.patience_ms.is_some() || self.is_ended_by_deadline()) && is_short()
     }
 
     fn companion(&self, name: &HashedName<'_>, qtype: RecordType) -> Option<Companion> {

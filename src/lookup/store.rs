@@ -15,7 +15,7 @@ use crate::host::log::Level;
 use crate::host::news::{self, Subject};
 use crate::host::options::{self, Opt};
 use crate::resolver::{Answer, Outcome};
-use crate::rr::{Name, RData, Record, RecordType, eq_ignore_case};
+use crate::rr::{Name, RData, Record, RecordType};
 
 use super::additional::store_additional;
 use super::answer::{self, Alias, Trust};
@@ -118,7 +118,8 @@ fn settle_answer(
     hops: &mut usize,
 ) -> Result<Next, LookupError> {
     // What the cache keeps was asked for as it is: the search list is walked before (see `walk`).
-    let chain = eq_ignore_case(answer.qname.as_bytes(), asked.name)
+    // An answer for a name with a domain appended has a longer one.
+    let chain = (answer.qname.len() == asked.name.len())
         .then(|| answer::follow(asked.name, asked.qtype, answer, Trust::OwnZone, hops));
     let Some(chain) = chain.flatten() else {
         return Err(remember_failure(cache, asked, Failure::Malformed));
@@ -237,8 +238,11 @@ fn publish(
         })
 }
 
-pub(super) fn drafts<'a>(records: &[&'a Record]) -> SmallVec<[DraftRecord<'a>; 4]> {
-    let ttl = ttl::of_set(records.iter().map(|record| record.ttl));
+pub(super) fn drafts<'a>(
+    records: &[&'a Record],
+    longest_life_s: u32,
+) -> SmallVec<[DraftRecord<'a>; 4]> {
+    let ttl = ttl::of_set(records.iter().map(|record| record.ttl)).min(longest_life_s);
     records
         .iter()
         .map(|record| DraftRecord {
@@ -255,10 +259,7 @@ fn store_set(
     name: &[u8],
     records: &[&Record],
 ) -> Result<EntryRef, LookupError> {
-    let mut records = drafts(records);
-    for record in &mut records {
-        record.ttl = record.ttl.min(asked.longest_life_s);
-    }
+    let records = drafts(records, asked.longest_life_s);
     let lives = records.first().is_some_and(|record| record.ttl > 0);
     let draft = Draft {
         name,

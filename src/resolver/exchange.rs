@@ -279,6 +279,12 @@ impl<'s> Exchange<'s> {
     fn choose(&self, now_ms: u64) -> Option<(usize, Server)> {
         let has_begun = self.pace == Pace::Hurried && self.hurried_until_ms != 0;
         let is_enough = has_begun && self.hurried_until_ms <= now_ms;
+        // Mostly the first one is up and was not asked yet: none goes before it.
+        if let Some((0, server, 0)) = self.askable().next()
+            && server.is_up()
+        {
+            return Some((0, *server));
+        }
         self.askable()
             .filter(|(_, server, _)| self.is_worth_waiting_for(server))
             .filter(|(_, server, _)| server.is_up() || !is_enough)
@@ -606,8 +612,10 @@ impl<'s> Exchange<'s> {
 
     /// True when a server other than the current one is up and may be asked.
     fn better_one_left(&self) -> bool {
-        self.askable()
-            .any(|(place, server, _)| place != self.current_place && server.is_up())
+        self.settings.server_count() > 1
+            && self
+                .askable()
+                .any(|(place, server, _)| place != self.current_place && server.is_up())
     }
 
     /// Does what the time demands.
@@ -756,7 +764,10 @@ impl<'s> Exchange<'s> {
     }
 
     pub(super) fn on_event(&mut self, handle: Handle, event: Event, session: &mut Session) {
-        let Some(flight) = self.flights.iter_mut().find(|f| f.handle == handle) else {
+        let Some(index) = self.flights.iter().position(|f| f.handle == handle) else {
+            return;
+        };
+        let Some(flight) = self.flights.get_mut(index) else {
             return;
         };
         let (place, server, protocol) = (flight.place, flight.server, flight.protocol);
@@ -808,7 +819,7 @@ impl<'s> Exchange<'s> {
                 }
                 if flight.strays == 0 && flight.packets == 1 {
                     session.transport.finish(handle);
-                    self.flights.retain(|flight| flight.handle != handle);
+                    self.flights.remove(index);
                 }
                 self.finish(Outcome::Answer(answer), session);
             }
@@ -1032,7 +1043,9 @@ impl<'s> Exchange<'s> {
     }
 
     fn finish(&mut self, outcome: Outcome, session: &mut Session) {
-        self.close_all(self.now_ms, session);
+        if !self.flights.is_empty() {
+            self.close_all(self.now_ms, session);
+        }
         self.end_finding();
         let took_ms = self.now_ms.saturating_sub(self.started_ms);
         self.done = Some(Timed { outcome, took_ms });

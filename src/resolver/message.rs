@@ -242,15 +242,10 @@ impl Body {
                 continue;
             }
             let is_asked_class = frame.class == CLASS_IN;
-            match is_asked_class
-                .then(|| frame.decode(budget, qname))
-                .flatten()
-            {
-                Some(record) => self.answers.push(record),
-                None if frame.rtype == qtype || frame.rtype == RecordType::CNAME => {
-                    self.unusable_answers += 1;
-                }
-                None => {}
+            let is_usable =
+                is_asked_class && frame.decode(budget, qname, &mut self.answers).is_some();
+            if !is_usable && (frame.rtype == qtype || frame.rtype == RecordType::CNAME) {
+                self.unusable_answers += 1;
             }
         }
         Some(())
@@ -302,7 +297,7 @@ impl Body {
                 continue;
             };
             if self.additional.len() < MAX_SECTION_RECORDS {
-                self.additional.extend(frame.decode(budget, qname));
+                let _ = frame.decode(budget, qname, &mut self.additional);
             } else {
                 self.cut = true;
             }
@@ -360,20 +355,28 @@ impl<'a> Frame<'a> {
         })
     }
 
+    /// Appends the record to the others; `None` when it cannot be decoded.
     #[inline]
-    fn decode(&self, budget: &mut Budget, qname: Option<&Name>) -> Option<Record> {
+    fn decode(
+        &self,
+        budget: &mut Budget,
+        qname: Option<&Name>,
+        records: &mut Vec<Record>,
+    ) -> Option<()> {
         let mut owner = self.owner;
         let owner = match qname {
             Some(qname) if owner.points_to(HEADER_OCTETS) => qname.clone(),
             _ => owner.name(budget)?,
         };
-        Some(Record {
+        let rdata = rdata::decode(self.rtype, self.rdata, budget)?;
+        records.push(Record {
             owner,
             rtype: self.rtype,
             class: self.class,
             ttl: self.ttl,
-            rdata: rdata::decode(self.rtype, self.rdata, budget)?,
-        })
+            rdata,
+        });
+        Some(())
     }
 }
 

@@ -123,7 +123,8 @@ pub fn query(question: &Question<'_>, deadline_ms: Option<u64>) -> Outcome {
 fn ask_with(question: &Question<'_>, deadline_ms: Option<u64>, additional: bool) -> Outcome {
     let _whole = thread::uncancelled();
     let settings = Settings::current();
-    let timed = match hooks::swapped_search() {
+    let swapped = settings.is_swapped().then(hooks::swapped_search).flatten();
+    let timed = match swapped {
         Some(search) => from_hosts(&settings, question)
             .unwrap_or_else(|| hook::query(search, question, deadline_ms)),
         None => ask_one(&settings, question, deadline_ms, additional),

@@ -47,7 +47,7 @@ pub(super) struct Session {
 }
 
 thread_local! {
-    static SESSION: RefCell<Option<Session>> = const { RefCell::new(None) };
+    static SESSION: RefCell<Option<Box<Session>>> = const { RefCell::new(None) };
 }
 
 /// The time on the clock of this thread's session, ms.
@@ -66,7 +66,7 @@ pub(super) fn with_current<R>(work: impl FnOnce(&mut Session) -> R) -> R {
         let fork_generation = fork::generation();
         let mut session = match kept {
             Some(session) if session.fork_generation == fork_generation => session,
-            _ => Session::new(Box::new(SystemTransport::default())),
+            _ => Box::new(Session::new(Box::new(SystemTransport::default()))),
         };
         let result = work(&mut session);
         place.replace(Some(session));
@@ -77,7 +77,7 @@ pub(super) fn with_current<R>(work: impl FnOnce(&mut Session) -> R) -> R {
 /// Calls `work` with all queries of this thread going through `transport`.
 #[cfg(feature = "testing")]
 pub(super) fn with_transport<R>(transport: Box<dyn Transport>, work: impl FnOnce() -> R) -> R {
-    let before = SESSION.replace(Some(Session::new(transport)));
+    let before = SESSION.replace(Some(Box::new(Session::new(transport))));
     let result = work();
     if let Some(mut session) = SESSION.replace(before) {
         session.close_late(|_| true);

@@ -182,7 +182,9 @@ impl Transport for SystemTransport {
         {
             self.datagrams.keep(datagram);
         }
-        self.ready.retain(|(owner, _)| *owner != handle);
+        if !self.ready.is_empty() {
+            self.ready.retain(|(owner, _)| *owner != handle);
+        }
     }
 
     fn failed_here(&self) -> bool {

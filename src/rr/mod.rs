@@ -7,6 +7,8 @@ mod plain_ip;
 mod rdata;
 
 pub use literal::*;
+#[cfg(feature = "use_dns_cache")]
+pub(crate) use name::has_nul;
 pub use name::{Name, eq_ignore_case, is_host_name, is_subdomain};
 pub use plain_ip::PlainIp;
 pub use rdata::{Form, Naptr, RData, Record, RecordType, Srv};

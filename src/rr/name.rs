@@ -23,8 +23,7 @@ impl Name {
     #[must_use]
     pub fn from_text(text: &[u8]) -> Option<Self> {
         let text = strip_root(text);
-        (text.len() <= MAX_NAME_OCTETS && !text.contains(&0))
-            .then(|| Self(SmallVec::from_slice(text)))
+        (text.len() <= MAX_NAME_OCTETS && !has_nul(text)).then(|| Self(SmallVec::from_slice(text)))
     }
 
     /// As [`Self::from_text`], for text that was found to have no NUL.
@@ -73,6 +72,26 @@ impl fmt::Debug for Name {
 impl fmt::Display for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(self, f)
+    }
+}
+
+/// True when an octet of the text is 0; for names, which are short: eight octets at a time.
+#[inline]
+pub(crate) fn has_nul(text: &[u8]) -> bool {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    let nul_in = |octets: &[u8; 8]| {
+        let word = u64::from_ne_bytes(*octets);
+        word.wrapping_sub(ONES) & !word & (0x80 * ONES) != 0
+    };
+    // The last eight may have been looked at already.
+    match text.last_chunk::<8>() {
+        Some(last) => {
+            let (eights, _) = text.as_chunks::<8>();
+            eights
+                .iter()
+                .fold(nul_in(last), |found, octets| found | nul_in(octets))
+        }
+        None => text.contains(&0),
     }
 }
 
