@@ -1,14 +1,14 @@
 //! `struct hostent` results that are copied straight out of the cache.
 //!
-//! Their memory is a ring of its own, of plain words without a constructor: no allocation, nothing to
-//! drop at the end of a thread. Results are valid as those of [`super::hostent`] are.
+//! They take their places in the ring of [`super::hostent`], and are valid as its results are. Their memory is plain words
+//! without a constructor: no allocation, nothing to drop at the end of a thread.
 #![allow(unsafe_code, reason = "memory that C reads")]
 
-use std::cell::{Cell, UnsafeCell};
+use std::cell::UnsafeCell;
 use std::ffi::c_char;
 use std::ptr::null_mut;
 
-use super::hostent::{EMPTY, RING, linked};
+use super::hostent::{EMPTY, NEXT, RING, linked};
 use crate::cache::HostCopy;
 use crate::lookup::{self, Peeked};
 use crate::select::sip_host;
@@ -48,11 +48,11 @@ impl Slot {
 
 thread_local! {
     static SLOTS: UnsafeCell<[Slot; RING]> = const { UnsafeCell::new([const { Slot::NEW }; RING]) };
-    static NEXT: Cell<usize> = const { Cell::new(0) };
 }
 
-/// Offers the slot that is due to `fill`; it is used up when that gives a result.
-fn with_slot<R>(fill: impl FnOnce(&mut Slot) -> Option<R>) -> Option<R> {
+/// Offers the slot that is due to `fill`; it is used up when `is_used` says so of the result.
+#[inline(always)]
+fn with_slot<R>(fill: impl FnOnce(&mut Slot) -> R, is_used: impl FnOnce(&R) -> bool) -> R {
     let index = NEXT.get() % RING;
     SLOTS.with(|slots| {
         let first = slots.get().cast::<Slot>();
@@ -61,7 +61,7 @@ fn with_slot<R>(fill: impl FnOnce(&mut Slot) -> Option<R>) -> Option<R> {
         // SAFETY: the array belongs to this thread, and `fill` does not come back here; what C still
         // reads through pointers are other slots.
         let result = fill(unsafe { &mut *place });
-        if result.is_some() {
+        if is_used(&result) {
             NEXT.set(index + 1);
         }
         result
@@ -71,26 +71,25 @@ fn with_slot<R>(fill: impl FnOnce(&mut Slot) -> Option<R>) -> Option<R> {
 /// A host's addresses if the cache knows them, NULL if it knows that there are none, `None` if the name
 /// has to be looked up.
 pub(crate) fn host(name: &[u8], flags: u32) -> Option<*mut libc::hostent> {
-    let mut none = None;
-    let found = with_slot(
+    with_slot(
         |slot| match lookup::copy_host(name, flags, &mut slot.copy) {
             Peeked::Found(()) => Some(slot.link()),
-            Peeked::Absent => {
-                none = Some(null_mut());
-                None
-            }
+            Peeked::Absent => Some(null_mut()),
             Peeked::Look => None,
         },
-    );
-    found.or(none)
+        |found| found.is_some_and(|hostent| !hostent.is_null()),
+    )
 }
 
 /// The addresses of the SRV target that comes first, and its port, if the cache knows them.
 pub(crate) fn srv_host(name: &[u8], flags: u32) -> Option<(*mut libc::hostent, u16)> {
-    with_slot(|slot| {
-        let port = sip_host::copy_srv_host(name, flags, &mut slot.copy)?;
-        Some((slot.link(), port))
-    })
+    with_slot(
+        |slot| {
+            let port = sip_host::copy_srv_host(name, flags, &mut slot.copy)?;
+            Some((slot.link(), port))
+        },
+        Option::is_some,
+    )
 }
 
 /// A SIP destination that needs one SRV lookup at most, if the cache knows all of it: addresses, port and
@@ -101,8 +100,11 @@ pub(crate) fn sip_host(
     proto: Option<u8>,
     flags: u32,
 ) -> Option<(*mut libc::hostent, u16, u8)> {
-    with_slot(|slot| {
-        let (port, transport) = sip_host::copy_host(name, port, proto, flags, &mut slot.copy)?;
-        Some((slot.link(), port, transport))
-    })
+    with_slot(
+        |slot| {
+            let (port, transport) = sip_host::copy_host(name, port, proto, flags, &mut slot.copy)?;
+            Some((slot.link(), port, transport))
+        },
+        Option::is_some,
+    )
 }

@@ -105,16 +105,15 @@ fn push_text(text: &mut Vec<u8>, part: &[u8]) {
 thread_local! {
     static SLOTS: [RefCell<Box<Slot>>; RING] =
         std::array::from_fn(|_| RefCell::new(Box::new(Slot::new())));
-    static NEXT: Cell<usize> = const { Cell::new(0) };
+    /// The place in the ring of the next result, whichever memory it has: that of this module, or that of
+    /// `copied_host`, which needs no allocation.
+    pub(super) static NEXT: Cell<usize> = const { Cell::new(0) };
 }
 
 /// Puts a host into the next slot of this thread; NULL when it has no address.
 pub(crate) fn publish(host: &Host) -> *mut libc::hostent {
-    let index = NEXT.with(|next| {
-        let index = next.get();
-        next.set((index + 1) % RING);
-        index
-    });
+    let index = NEXT.get() % RING;
+    NEXT.set(index + 1);
     SLOTS.with(|slots| {
         let filled = slots
             .get(index)

@@ -15,7 +15,7 @@ fn is_special(host: &[u8]) -> bool {
 
 /// Copies the addresses of a cached host, of the family that the flags put first and that exists.
 #[must_use]
-#[inline]
+#[inline(always)]
 pub fn copy_host(host: &[u8], flags: u32, out: &mut HostCopy) -> Peeked<()> {
     let Some(cache) = Cache::instance().filter(|_| !is_special(host)) else {
         return Peeked::Look;
