@@ -359,6 +359,19 @@ fn a_closed_branch_names_its_rule() {
     assert_eq!(lines(&tree, Subject::Target), ["1. udp 192.0.2.50:5060"]);
     setup.options.set("dns_downgrade", "on_absence");
 
+    // One about UDP closes nothing.
+    setup
+        .server
+        .script("_sip._udp.clear.example", SRV, vec![Reply::servfail()])
+        .add(Rr::a("clear.example", 300, "192.0.2.51"));
+    let tree = explained("sip:clear.example", IPV4_ONLY);
+    assert_says(
+        &tree,
+        Subject::Srv,
+        &["not encrypted: a failure counts as no such record"],
+    );
+    assert_eq!(lines(&tree, Subject::Target), ["1. udp 192.0.2.51:5060"]);
+
     // NAPTR names TLS alone, and TLS has no SRV records.
     named(&setup.server, "a.example", &tls);
     let tree = explained("sip:a.example", TRY_NAPTR | IPV4_ONLY);

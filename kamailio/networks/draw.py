@@ -62,6 +62,12 @@ def _srv_and_host(base):
     return _one_target(base) + [(base, "A", BACKUP)]
 
 
+def _elsewhere_and_host(base):
+    """The target is in another zone, and the name has an address as well."""
+    target = f"a.one-{base}"
+    return _srv(base, (0, target)) + [(target, "A", CALLEE), (base, "A", BACKUP)]
+
+
 def _large(base):
     """Larger than 512 octets, and than 1232."""
     targets = [(priority, f"target-number-{priority:02}.{base}") for priority in range(1, 31)]
@@ -95,6 +101,7 @@ def _late_target(base):
 SHAPES = {
     "host": _host, "one_target": _one_target, "two_targets": _two_targets, "naptr": _naptr,
     "naptr_elsewhere": _naptr_elsewhere, "alias": _alias, "tcp_only": _tcp_only, "srv_and_host": _srv_and_host,
+    "elsewhere_and_host": _elsewhere_and_host,
     "large": _large, "with_additional": _with_additional, "additional_of_others": _additional_of_others,
     "tls_alone": _tls_alone, "late_target": _late_target,
 }
@@ -183,6 +190,8 @@ TABLE = [
       for do in ("notimp", "servfail", "empty", "silent", "nxdomain") for rtype in ("AAAA",)],
     network("the zone of the first target is silent", [server(silent_zone(0), silent_zone(2))],
             ["two_targets", "host", "two_targets"], ["use_dns_failover=yes"]),
+    network("the zone of the only target is silent", [server(silent_zone(0), silent_zone(2))],
+            ["elsewhere_and_host", "host", "elsewhere_and_host"]),
     network("the zone of the best NAPTR record is silent", [server(silent_zone(0), silent_zone(2))],
             ["naptr_elsewhere", "host", "naptr_elsewhere"], NAPTR),
     *[network(f"truncated, TCP {tcp}", [server(fault("none"), tcp=tcp)], ["large", "host", "large"])
@@ -228,7 +237,6 @@ RULES = {
     "others-alias": network(
         "the zone of an alias's target is silent", [server(silent_zone(0), silent_zone(1))], ["alias", "alias/1"]),
     "failed-naptr": network("NAPTR fails", [server(fault("servfail", "NAPTR"))], ["naptr", "srv_and_host"], NAPTR),
-    "failed-srv": network("SRV fails", [server(fault("servfail", "SRV"))], ["srv_and_host", "srv_and_host"]),
     "tls-alone": network("TLS alone is offered", [server()], ["tls_alone", "tls_alone"], NAPTR),
     "bounded-work": network("very many targets", [server()], ["late_target", "late_target"], ["use_dns_failover=yes"]),
 }

@@ -59,9 +59,6 @@ APPLIES = {
     "failed-naptr": lambda network, call, worse: (
         worse == MISSING and _asks_naptr(network, call) and _fails(network, "NAPTR", (*ERRORS, "silent"))
     ),
-    "failed-srv": lambda network, call, worse: (
-        worse == MISSING and ":5070" not in call["uri"] and _fails(network, "SRV", ERRORS)
-    ),
     "others-alias": lambda network, call, worse: (
         worse != ELSEWHERE and call["shape"] == "alias" and _delays(network, "one-" + call["base"])
     ),

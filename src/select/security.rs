@@ -4,7 +4,7 @@
 //! offers, and by questions about a secure transport that were not answered; a lost packet never opens one.
 //! `dns_downgrade` says how much closes them, see [`Downgrade`]. Secure transports are always open.
 
-use crate::error::{Failure, LookupError};
+use crate::error::LookupError;
 use crate::host::options::{self, ExtraOpt, StrOpt};
 
 use super::Transport;
@@ -58,14 +58,13 @@ pub(crate) enum Nothing {
     Refused,
     /// A question was not answered, or with an error.
     Failed,
-    /// The question itself stayed without any answer to the deadline.
-    Silent,
+    /// The call has used up what it may spend on targets without address.
+    Exhausted,
 }
 
 impl From<LookupError> for Nothing {
     fn from(error: LookupError) -> Self {
         match error {
-            LookupError::Failed(Failure::Timeout) => Self::Silent,
             LookupError::NameTooLong => Self::Absent,
             error if error.is_absence() => Self::Absent,
             _ => Self::Failed,
@@ -135,7 +134,8 @@ impl Gate {
         self.closed.filter(|_| !transport.is_secure())
     }
 
-    /// True when a question that was to open the way was not answered: then there is no other way.
+    /// True when what the domain offers over a secure transport could not be had, or the call has used up what it may
+    /// spend: then there is no other way.
     #[must_use]
     pub(crate) fn has_failed(&self) -> bool {
         self.failed
@@ -153,7 +153,7 @@ impl Gate {
     }
 
     fn is_unanswered(&self, nothing: Nothing) -> bool {
-        matches!(nothing, Nothing::Failed | Nothing::Silent)
+        matches!(nothing, Nothing::Failed | Nothing::Exhausted)
             && self.downgrade() != Downgrade::Always
     }
 
@@ -174,11 +174,8 @@ impl Gate {
     /// What a NAPTR record names has no target.
     pub(crate) fn named_without(&mut self, transport: Transport, nothing: Nothing) {
         self.asked.add(transport);
-        // The domain offers the transport: of a secure one silence is no absence.
-        let nothing = match nothing {
-            Nothing::Silent if transport.is_secure() => Nothing::Failed,
-            nothing => nothing,
-        };
+        // The domain offers the transport: of a secure one a failure is no absence.
+        self.failed |= transport.is_secure() && self.is_unanswered(nothing);
         self.without(transport, nothing);
     }
 
@@ -194,7 +191,9 @@ impl Gate {
             self.refused.add(transport);
         }
         let unanswered = self.is_unanswered(nothing);
-        self.failed |= unanswered && nothing == Nothing::Failed;
+        // A failure about a clear transport is as good as absence: an error that led nowhere would protect nobody, for
+        // who can make one can make silence.
+        self.failed |= unanswered && nothing == Nothing::Exhausted;
         if transport.is_secure() && unanswered {
             self.close(Closure::Unanswered);
         }
@@ -234,7 +233,7 @@ mod tests {
         Nothing::Dead,
         Nothing::Refused,
         Nothing::Failed,
-        Nothing::Silent,
+        Nothing::Exhausted,
     ];
 
     /// What closes UDP when TLS, which goes first, has no target; for never, on_absence, always.
@@ -256,7 +255,7 @@ mod tests {
             let expected = match nothing {
                 Nothing::Absent | Nothing::Refused => [None; 3],
                 Nothing::Dead => [Some(HasRecords), None, None],
-                Nothing::Failed | Nothing::Silent => unanswered,
+                Nothing::Failed | Nothing::Exhausted => unanswered,
             };
             assert_eq!(listed, expected, "{nothing:?}");
             let named = closures(|gate| {
@@ -264,7 +263,7 @@ mod tests {
                 gate.named_without(Tls, nothing);
             });
             let expected = match nothing {
-                Nothing::Failed | Nothing::Silent => [Some(NamedFirst), Some(Unanswered), None],
+                Nothing::Failed | Nothing::Exhausted => [Some(NamedFirst), Some(Unanswered), None],
                 _ => [Some(NamedFirst), None, None],
             };
             assert_eq!(named, expected, "{nothing:?}");
@@ -281,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn silence_is_failure_only_where_the_domain_has_named_the_secure_transport() {
+    fn failure_is_the_end_only_where_the_domain_has_named_the_secure_transport() {
         for policy in POLICIES {
             for transport in [Udp, Tls] {
                 for nothing in ALL {
@@ -289,10 +288,10 @@ mod tests {
                     named.named_without(transport, nothing);
                     listed.listed_without(transport, nothing);
                     let strict = policy != Downgrade::Always;
+                    let exhausted = strict && nothing == Nothing::Exhausted;
                     let failed = strict && nothing == Nothing::Failed;
-                    let silent = strict && nothing == Nothing::Silent;
-                    assert_eq!(listed.has_failed(), failed, "{policy:?} {nothing:?}");
-                    let expected = failed || silent && transport == Tls;
+                    assert_eq!(listed.has_failed(), exhausted, "{policy:?} {nothing:?}");
+                    let expected = exhausted || failed && transport == Tls;
                     assert_eq!(named.has_failed(), expected, "{policy:?} {nothing:?}");
                 }
             }
@@ -328,17 +327,17 @@ mod tests {
                 gate.without_records(None)
             })
         };
-        // TLS goes first, and its question stays silent.
-        let silent = after(&|gate| {
-            gate.listed_without(Tls, Nothing::Silent);
+        // TLS goes first, and its question fails.
+        let failed = after(&|gate| {
+            gate.listed_without(Tls, Nothing::Failed);
         });
-        assert_eq!(silent, [None, None, Some(Udp)]);
-        // UDP goes first, and all stays silent.
-        let silent = after(&|gate| {
-            gate.listed_without(Udp, Nothing::Silent);
-            gate.listed_without(Tls, Nothing::Silent);
+        assert_eq!(failed, [None, None, Some(Udp)]);
+        // UDP goes first, and all fail.
+        let failed = after(&|gate| {
+            gate.listed_without(Udp, Nothing::Failed);
+            gate.listed_without(Tls, Nothing::Failed);
         });
-        assert_eq!(silent, [Some(Udp); 3]);
+        assert_eq!(failed, [Some(Udp); 3]);
         let alone = after(&|gate| {
             gate.named_without(Tls, Nothing::Absent);
             gate.end_of_named(true);

@@ -117,6 +117,8 @@ pub(super) enum Event<'a> {
     NotAsked(Transport, Transport),
     /// SRV records that say that the service is not offered.
     Refusal,
+    /// A question about a transport without encryption failed.
+    ClearFailed,
     /// A record of a set, in its turn.
     Record(usize, SrvRecord<'a>),
     /// A literal in place of a host, and whether the flags allow its family.
@@ -266,11 +268,11 @@ pub(super) fn walk<R: Records>(
                     step,
                 });
             }
-            Err(Nothing::Failed | Nothing::Silent) => nothing = Nothing::Failed,
+            Err(Nothing::Failed) => nothing = Nothing::Failed,
             Err(_) => {}
         }
         if deadline::is_one_target_too_many() {
-            return Err(Nothing::Failed);
+            return Err(Nothing::Exhausted);
         }
     }
     Err(nothing)
@@ -415,7 +417,10 @@ impl<'r, R: Records> Search<'r, R> {
                     self.records.at_candidate(set, (position, candidate), only);
                     return Some(found.over(transport));
                 }
-                Err(nothing) => self.gate.named_without(transport, nothing),
+                Err(nothing) => {
+                    self.tell_failure(transport, nothing);
+                    self.gate.named_without(transport, nothing);
+                }
             }
         }
         None
@@ -430,6 +435,12 @@ impl<'r, R: Records> Search<'r, R> {
         let replacement = replacement.ok_or(Nothing::Absent)?;
         let srv = self.records.srv_of_candidate(set, replacement)?;
         by_srv(self.records, srv)
+    }
+
+    fn tell_failure(&mut self, transport: Transport, nothing: Nothing) {
+        if nothing == Nothing::Failed && !transport.is_secure() {
+            self.records.tell(Event::ClearFailed);
+        }
     }
 
     // SRV
@@ -462,7 +473,10 @@ impl<'r, R: Records> Search<'r, R> {
                     }
                     return Some(found.over(transport));
                 }
-                Err(nothing) => self.gate.listed_without(transport, nothing),
+                Err(nothing) => {
+                    self.tell_failure(transport, nothing);
+                    self.gate.listed_without(transport, nothing);
+                }
             }
         }
         None

@@ -186,8 +186,6 @@ enum Outcome<T> {
     /// RFC 2782: a target of "." says that the service is decidedly not available.
     Refused,
     Failed,
-    /// The SRV question itself was not answered.
-    Silent,
 }
 
 /// What is known of the transports on the way.
@@ -435,9 +433,7 @@ impl<'z> Model<'z> {
             Answer::Records(_, records) => srv_in_order(records),
             Answer::Absent => return Outcome::Absent,
             Answer::Failed if self.fault == Fault::LostSrvIsAbsence => return Outcome::Absent,
-            Answer::Failed => return self.failed(),
-            Answer::Silent if self.policy.downgrade == Downgrade::Always => return Outcome::Absent,
-            Answer::Silent => return Outcome::Silent,
+            Answer::Failed | Answer::Silent => return self.failed(),
         };
         let has_port = |srv: &&Srv| {
             srv.target.is_empty() || srv.port != 0 || self.fault == Fault::PortZeroIsUsed
@@ -562,10 +558,11 @@ impl<'z> Model<'z> {
                     // RFC 3263 4.3: what stands behind a target that was given is there for failover.
                     closed = false;
                 }
-                Outcome::Silent if clear => {}
-                Outcome::Failed | Outcome::Silent => {
+                // Nobody is protected when a question about a clear transport fails: what is left is clear as well.
+                Outcome::Failed if clear => {}
+                Outcome::Failed => {
                     failed = true;
-                    closed |= !clear;
+                    closed = true;
                 }
                 Outcome::Refused => {
                     known.refused.insert(*transport);
@@ -640,7 +637,7 @@ impl<'z> Model<'z> {
         };
         list.retain(|transport| given != 0 || !known.closed_by_naptr || is_secure(*transport));
         let never = self.policy.downgrade == Downgrade::Never;
-        let (mut failed, mut closed, mut udp_asked) = (false, false, false);
+        let (mut closed, mut udp_asked) = (false, false);
         for transport in list {
             if closed && !is_secure(transport) {
                 continue;
@@ -652,21 +649,16 @@ impl<'z> Model<'z> {
             udp_asked |= transport == UDP;
             match self.srv(&name, transport, flags) {
                 Outcome::Used(branch) => return Selection::one(branch),
-                Outcome::Failed => {
-                    failed = true;
-                    closed |= is_secure(transport);
-                }
-                // A server that knows nothing of SRV keeps silent about it. Nothing said that there are SRV records.
-                Outcome::Silent => closed |= is_secure(transport),
+                // A server that knows nothing of SRV keeps silent about it, or says so with whatever error. Nothing said
+                // that this is a domain with TLS alone; but what the client prefers to a clear transport, no lost
+                // packet takes away.
+                Outcome::Failed => closed |= is_secure(transport),
                 Outcome::Refused => {
                     known.refused.insert(transport);
                 }
                 Outcome::Dead => closed |= never && is_secure(transport),
                 Outcome::Absent => {}
             }
-        }
-        if failed {
-            return Selection::none(NO_SRV);
         }
         // RFC 3263 4.2: "If no SRV records were found".
         let udp_is_open = !known.closed_by_naptr && (!closed || udp_asked);

@@ -500,6 +500,12 @@ impl Watch for Words<'_> {
                 let line = "target '.': the service is not offered over this transport";
                 self.say(self.srv_depth + 1, Subject::Srv, line);
             }
+            // What is told otherwise where it is due to the option.
+            Event::ClearFailed if Downgrade::configured() == Downgrade::Always => {}
+            Event::ClearFailed => {
+                let line = "not encrypted: a failure counts as no such record";
+                self.say(self.srv_depth + 1, Subject::Srv, line);
+            }
             Event::Record(step, record) => self.srv_record(step, record),
             Event::Literal(address, allowed) => {
                 let line = match allowed {

@@ -65,7 +65,7 @@ impl Search<'_> {
         let found = self.take_addresses(host, second, named, hold);
         // A failure says more than what the other family lacks.
         found.map_err(|other| match error {
-            Nothing::Failed | Nothing::Silent => error,
+            Nothing::Failed => error,
             _ => other,
         })
     }
