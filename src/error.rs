@@ -50,6 +50,8 @@ pub enum LookupError {
     CnameChain,
     /// Resolution failed; this says nothing about the name.
     Failed(Failure),
+    /// There is no answer yet: the question was left open, and something else may be tried meanwhile.
+    Open,
     /// The answer is known but the memory for a shared entry is exhausted.
     OutOfMemory,
     /// The cache was never initialised (`dns_cache_init=0`, or called too early).

@@ -100,13 +100,15 @@ fn a_silent_target_leaves_time_for_the_next() {
         Ok("192.0.2.7:5070/1".to_owned())
     );
     assert_eq!(s.server.count("slow.d.test", A), 1);
-    // What was silent is known as that, and holds up no other call.
-    let cache = Cache::init().unwrap();
-    let kept = cache.acquire_any_age(b"slow.d.test", RecordType(A));
+    // What was silent is known as that, and holds up no other call that has another way.
+    let owner = "_sip._udp.e.test";
+    s.server
+        .add_all([srv(owner, 1, "slow.d.test"), srv(owner, 2, "known.d.test")]);
     assert_eq!(
-        kept.and_then(|entry| entry.negative()),
-        Some(NegativeKind::Silence)
+        resolve("e.test", IPV4_ONLY),
+        Ok("192.0.2.7:5070/1".to_owned())
     );
+    assert_eq!(s.server.count("slow.d.test", A), 1);
 }
 
 /// Data beyond its TTL is better than nothing, too.

@@ -63,11 +63,33 @@ pub(super) fn failed(key: u64, least_s: u32, now: u32) -> u32 {
 
 /// Notes that the question was answered.
 pub(super) fn answered(key: u64) {
-    if state(key).is_some()
-        && let Some(place) = place(key)
-    {
-        place.store(0, Ordering::Relaxed);
+    for key in [key, of_passing_over(key)] {
+        if state(key).is_some()
+            && let Some(place) = place(key)
+        {
+            place.store(0, Ordering::Relaxed);
+        }
     }
+}
+
+/// The key under which it is noted that a question was passed over: no failure, for who has nothing else still asks it.
+fn of_passing_over(key: u64) -> u64 {
+    key ^ 0x9e37_79b9_7f4a_7c15
+}
+
+/// Notes that a question was silent while another way was open.
+pub(super) fn passed_over(key: u64, now: u32) {
+    failed(of_passing_over(key), 0, now);
+}
+
+/// True while what else there is comes first, as after a failure.
+pub(super) fn is_passed_over(key: u64, now: u32) -> bool {
+    is_waiting(of_passing_over(key), now)
+}
+
+/// True when it was passed over the last time, and that is no good while ago.
+pub(super) fn was_passed_over_lately(key: u64) -> bool {
+    failed_lately(of_passing_over(key))
 }
 
 /// True while the question is not to be asked again.

@@ -21,7 +21,8 @@ pub const MAX_TARGETS_WITHOUT_ADDRESS: u32 = 64;
 pub(super) const QUERIES_IN_A_ROW: u64 = 2;
 
 thread_local! {
-    static STATE: Cell<State> = const { Cell::new(State { depth: 0, until_ms: 0, ran_out: 0 }) };
+    static STATE: Cell<State> =
+        const { Cell::new(State { depth: 0, until_ms: 0, ran_out: 0, opens: false }) };
     static SPENT: Cell<Spent> = const { Cell::new(Spent { queries: 0, targets: 0 }) };
 }
 
@@ -31,8 +32,10 @@ struct State {
     depth: u32,
     /// 0 = no question was asked yet; `u64::MAX` = no limit.
     until_ms: u64,
-    /// Bits of what ran out and mattered: see [`OUT_OF`].
+    /// Bits of what ran out and mattered: see [`OUT_OF`]; and [`OPEN`].
     ran_out: u8,
+    /// Questions may be left open: see [`super::open`].
+    opens: bool,
 }
 
 /// What is counted in the outermost scope.
@@ -46,6 +49,9 @@ struct Spent {
 const TIME: u8 = 1;
 const QUERIES: u8 = 2;
 const TARGETS: u8 = 4;
+/// Something was left open.
+#[cfg(feature = "use_dns_cache")]
+const OPEN: u8 = 8;
 
 /// What counts a call in which something ran out.
 const OUT_OF: [(u8, Metric); 3] = [
@@ -66,6 +72,7 @@ pub fn scope() -> Scope {
     if state.depth == 0 {
         state.until_ms = 0;
         state.ran_out = 0;
+        state.opens = false;
     }
     state.depth += 1;
     STATE.set(state);
@@ -79,13 +86,17 @@ impl Drop for Scope {
         state.depth = state.depth.saturating_sub(1);
         STATE.set(state);
         if state.depth == 0 && state.ran_out != 0 {
-            count(state.ran_out);
+            ended(state.ran_out);
         }
     }
 }
 
 #[cold]
-fn count(ran_out: u8) {
+fn ended(ran_out: u8) {
+    #[cfg(feature = "use_dns_cache")]
+    if ran_out & OPEN != 0 {
+        super::open::end();
+    }
     for (what, metric) in OUT_OF {
         if ran_out & what != 0 {
             metrics::count(metric);
@@ -153,6 +164,43 @@ pub(super) fn for_question() -> Option<u64> {
 #[cfg(feature = "use_dns_cache")]
 pub(super) fn note_end_of_question() {
     note(TIME);
+}
+
+/// Says whether questions may be left open from now on, within this scope.
+#[inline]
+#[cfg(feature = "use_dns_cache")]
+pub(super) fn let_open(opens: bool) {
+    let mut state = STATE.get();
+    state.opens = opens && state.depth > 0;
+    STATE.set(state);
+}
+
+/// True when they may.
+#[inline]
+#[cfg(feature = "use_dns_cache")]
+pub(super) fn lets_open() -> bool {
+    STATE.get().opens
+}
+
+/// Notes that something was left open.
+#[cfg(feature = "use_dns_cache")]
+pub(super) fn note_open() {
+    note(OPEN);
+}
+
+/// The search goes through its tree again, and comes to the same targets.
+#[cfg(feature = "use_dns_cache")]
+pub(super) fn begin_pass() {
+    let mut spent = SPENT.get();
+    spent.targets = 0;
+    SPENT.set(spent);
+}
+
+/// True when something was left open in this scope.
+#[inline]
+#[cfg(feature = "use_dns_cache")]
+pub(super) fn has_left_open() -> bool {
+    STATE.get().ran_out & OPEN != 0
 }
 
 /// Notes what ran out.

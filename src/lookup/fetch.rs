@@ -8,7 +8,7 @@ use crate::host::metrics::{self, Metric};
 use crate::host::news::{self, Subject};
 use crate::host::stats::{self, Stat};
 use crate::host::{clock, hooks};
-use crate::resolver::{self, Outcome, Question, SearchList};
+use crate::resolver::{self, Outcome, Part, Question, SearchList};
 use crate::rr::{MAX_CNAME_HOPS, Name, RecordType};
 
 use super::additional::uses_additional;
@@ -20,12 +20,12 @@ use super::source::Source;
 use super::stale::{self, Stale};
 use super::store::{self, Asked, Next};
 use super::walk::{Aim, Walk};
-use super::{backoff, deadline, handed_on, watchdog};
+use super::{backoff, deadline, handed_on, open, watchdog};
 
 /// Questions waited for that leave nothing, before the query is sent whoever asks.
 const MAX_WAITS: usize = 3;
 /// A query that our own deadline ended sooner says nothing about the nameservers, ms.
-const FAIR_MS: u64 = 1000;
+pub(super) const FAIR_MS: u64 = 1000;
 
 /// Lists names that are worth asking for together with one that has to be asked for.
 pub type Others<'a> = dyn Fn() -> Vec<Vec<u8>> + 'a;
@@ -207,6 +207,9 @@ impl<'a> Lookup<'a> {
             };
             self.longest_life_s = walk.longest_life_s();
             let result = self.look_at(candidate.as_bytes(), qtype);
+            if matches!(result, Err(LookupError::Open)) {
+                return result;
+            }
             self.counts = false;
             if let Some(result) = walk.learn(self.cache, result) {
                 return result;
@@ -459,6 +462,16 @@ impl<'a> Lookup<'a> {
         absolute: bool,
         attempt: Option<Attempt>,
     ) -> Result<Next, LookupError> {
+        let key = flight::key_of(self.cache, name, self.qtype);
+        if let Some(known) = open::known(key) {
+            if matches!(known, Ok(Next::Ask(_))) {
+                self.hops = self.hops.checked_sub(1).ok_or(LookupError::CnameChain)?;
+            }
+            return known;
+        }
+        if self.may_leave() && open::passes_over(key) {
+            return Err(LookupError::Open);
+        }
         self.may_ask()?;
         let text = question_text(name.name(), absolute);
         let question = Question {
@@ -469,7 +482,7 @@ impl<'a> Lookup<'a> {
         let asking = Asking {
             name,
             question,
-            key: flight::key_of(self.cache, name, self.qtype),
+            key,
         };
         let claim = match self.settle_who_asks(&asking, attempt)? {
             Asks::We(claim) => claim,
@@ -498,6 +511,9 @@ impl<'a> Lookup<'a> {
             let waited = match attempt.unwrap_or_else(|| flight::attempt(self.cache, key, terms)) {
                 Attempt::Alone => return Ok(Asks::We(None)),
                 Attempt::Claimed(claim) => Waited::Joined(claim),
+                Attempt::Busy(_) if self.may_leave() && open::leaves_to_prober(key) => {
+                    return Err(LookupError::Open);
+                }
                 Attempt::Busy(flight) => {
                     let waited = flight.wait(self.cache, self.waiting_ms(), terms);
                     terms.now_ms = resolver::now_ms();
@@ -517,6 +533,9 @@ impl<'a> Lookup<'a> {
                         None => Asks::We(Some(claim)),
                     });
                 }
+                Waited::TimedOut if self.may_leave() && open::leaves_to_others() => {
+                    return Err(LookupError::Open);
+                }
                 // Two have asked all the time that we had for one query, and there is more.
                 Waited::TimedOut if self.waiting_ms() > 0 => {}
                 Waited::TimedOut | Waited::LeftToAnother => {
@@ -534,13 +553,25 @@ impl<'a> Lookup<'a> {
         Ok(Asks::We(None))
     }
 
+    /// True when the question under way may be left open.
+    fn may_leave(&self) -> bool {
+        self.patience_ms.is_none() && open::may_leave()
+    }
+
     /// How long to wait for another who asks, ms: as long as a query of ours would take, if there is that
     /// much time.
     fn waiting_ms(&mut self) -> u64 {
         self.started_ms.get_or_insert_with(resolver::now_ms);
         let until_ms = self.until_ms().unwrap_or(u64::MAX);
-        let left_ms = until_ms.saturating_sub(resolver::now_ms());
-        left_ms.min(resolver::longest_ms())
+        let now_ms = resolver::now_ms();
+        let left_ms = until_ms.saturating_sub(now_ms);
+        let longest_ms = resolver::longest_ms();
+        let patience_ms = || open::patience_with_others_ms(now_ms).unwrap_or(u64::MAX);
+        let least_ms = left_ms.min(longest_ms);
+        match self.may_leave() {
+            true => least_ms.min(patience_ms()),
+            false => least_ms,
+        }
     }
 
     /// What another's query brought for this question.
@@ -603,14 +634,12 @@ impl<'a> Lookup<'a> {
             Some(now_ms) if is_first => now_ms,
             _ => self.clock_ms.unwrap_or_else(resolver::now_ms),
         };
-        let (first, others) = resolver::query_along(question, &others, until_ms, uses_additional);
-        self.asked |= !matches!(first, Outcome::BadName);
-        let (waited_s, was_cut_short) = match first {
-            Outcome::Failed(Failure::Timeout) => {
-                (self.waited_s(sent_ms), self.was_cut_short(sent_ms))
-            }
-            _ => (0, false),
+        let (first, others) = match self.may_leave() {
+            true => resolver::query_for_a_while(question, &others, until_ms, uses_additional),
+            false => resolver::query_along(question, &others, until_ms, uses_additional),
         };
+        open::collect();
+        let when = (sent_ms, self.question_end_ms);
         let asked = Asked {
             name: name.name(),
             qtype: self.qtype,
@@ -619,8 +648,25 @@ impl<'a> Lookup<'a> {
             was_unknown: self.is_unknown,
             flags: self.flags,
             renews: false,
-            waited_s,
+            waited_s: 0,
         };
+        let first = match first {
+            Part::Done(outcome) => outcome,
+            Part::Open(ticket) => {
+                open::add(&asked, (ticket, claim), when, true);
+                self.settle_companions(companions, others, &asked, when);
+                return Err(LookupError::Open);
+            }
+            Part::GivenUp => Outcome::Failed(Failure::NoServers),
+        };
+        self.asked |= !matches!(first, Outcome::BadName);
+        let (waited_s, was_cut_short) = match first {
+            Outcome::Failed(Failure::Timeout) => {
+                (self.waited_s(sent_ms), self.was_cut_short(sent_ms))
+            }
+            _ => (0, false),
+        };
+        let asked = Asked { waited_s, ..asked };
         // Where there is stale data the refresher is told by who serves it.
         if (was_cut_short || asked.waited_s > 0) && self.patience_ms.is_none() {
             handed_on::hand_on(name.name(), self.qtype, key);
@@ -633,15 +679,34 @@ impl<'a> Lookup<'a> {
         if let Some(claim) = claim {
             claim.finish(self.cache, verdict_of(&result));
         }
-        for (companion, outcome) in companions.into_iter().zip(others) {
-            // Given up: nothing was learnt, and who waits for it asks.
-            let Some(outcome) = outcome else { continue };
+        self.settle_companions(companions, others, &asked, when);
+        result
+    }
+
+    /// Keeps what came of the questions that were asked along.
+    fn settle_companions(
+        &self,
+        companions: Vec<Companion>,
+        parts: Vec<Part>,
+        first: &Asked<'_>,
+        when: (u64, Option<u64>),
+    ) {
+        for (companion, part) in companions.into_iter().zip(parts) {
             let asked = Asked {
                 name: &companion.name,
                 qtype: companion.qtype,
                 key: companion.key,
                 was_unknown: false,
-                ..asked
+                ..*first
+            };
+            let outcome = match part {
+                Part::Done(outcome) => outcome,
+                Part::Open(ticket) => {
+                    open::add(&asked, (ticket, companion.claim), when, false);
+                    continue;
+                }
+                // Nothing was learnt, and who waits for it asks.
+                Part::GivenUp => continue,
             };
             let mut hops = MAX_CNAME_HOPS;
             let result = store::settle(self.cache, &asked, outcome, &mut hops);
@@ -649,7 +714,6 @@ impl<'a> Lookup<'a> {
                 claim.finish(self.cache, verdict_of(&result));
             }
         }
-        result
     }
 
     /// What this query may take along, where it is neither known nor being asked for: the other address

@@ -20,6 +20,8 @@ mod hosts;
 #[cfg(feature = "use_dns_cache")]
 mod known;
 #[cfg(feature = "use_dns_cache")]
+pub mod open;
+#[cfg(feature = "use_dns_cache")]
 mod plan;
 #[cfg(feature = "use_dns_cache")]
 pub mod refresh;

@@ -40,6 +40,7 @@ pub use config::Settings;
 pub use health::ProbeHabit;
 #[cfg(feature = "testing")]
 pub use resend::hold_resends;
+pub(crate) use session::Ticket;
 #[cfg(feature = "testing")]
 pub use transport::{Event, Handle, Protocol, Transport};
 
@@ -138,19 +139,20 @@ fn ask_with(question: &Question<'_>, deadline_ms: Option<u64>, additional: bool)
 ///
 /// When the first question turns out to have records, the others get no more time than it took (but
 /// 50 ms), and none at all through a swapped search function: a server that keeps silent about
-/// what nobody needs must not hold up what somebody does. Those have `None`, and nothing was learnt from
+/// what nobody needs must not hold up what somebody does. Those are given up, and nothing was learnt from
 /// it. Otherwise each has the whole time that [`query`] would give it; but the additional section may be left
 /// out of answers to questions of types for which `additional` says that it is of no use.
 #[must_use]
-pub fn query_along(
+pub(crate) fn query_along(
     question: &Question<'_>,
     others: &[Question<'_>],
     deadline_ms: Option<u64>,
     additional: fn(RecordType) -> bool,
-) -> (Outcome, Vec<Option<Outcome>>) {
+) -> (Part, Vec<Part>) {
     let with = |question: &Question<'_>| additional(question.qtype);
     if others.is_empty() {
-        return (ask_with(question, deadline_ms, with(question)), Vec::new());
+        let outcome = ask_with(question, deadline_ms, with(question));
+        return (Part::Done(outcome), Vec::new());
     }
     let _whole = thread::uncancelled();
     let has_records =
@@ -158,13 +160,20 @@ pub fn query_along(
     if hooks::swapped_search().is_some() {
         let first = query(question, deadline_ms);
         let wanted = !has_records(&first);
-        let ask = |other| wanted.then(|| query(other, deadline_ms));
-        return (first, others.iter().map(ask).collect());
+        let ask = |other| match wanted {
+            true => Part::Done(query(other, deadline_ms)),
+            false => Part::GivenUp,
+        };
+        let others = others.iter().map(ask).collect();
+        return (Part::Done(first), others);
     }
     let settings = Settings::current();
     let mut exchange = match prepare(&settings, question, deadline_ms, with(question)) {
         Ok(exchange) => vec![exchange],
-        Err(known) => return (known.outcome, vec![None; others.len()]),
+        Err(known) => {
+            let others = others.iter().map(|_| Part::GivenUp).collect();
+            return (Part::Done(known.outcome), others);
+        }
     };
     let mut known = Vec::with_capacity(others.len());
     for other in others {
@@ -183,13 +192,140 @@ pub fn query_along(
         note_slow_query(question, timed.took_ms);
         Some(timed.outcome)
     };
-    let first = next(question).unwrap_or(Outcome::Failed(Failure::NoServers));
+    let part = |outcome: Option<Outcome>| outcome.map_or(Part::GivenUp, Part::Done);
+    let first = part(next(question));
     let others = others
         .iter()
         .zip(known)
-        .map(|(other, known)| known.or_else(|| next(other)))
+        .map(|(other, known)| part(known.or_else(|| next(other))))
         .collect();
     (first, others)
+}
+
+/// What became of one of several questions.
+#[derive(Debug)]
+pub(crate) enum Part {
+    /// It has come to its end.
+    Done(Outcome),
+    /// It was left open: nobody waits for it, and it goes on whenever this thread waits for another.
+    Open(Ticket),
+    /// Nobody needed it, and nothing was learnt.
+    GivenUp,
+}
+
+/// As [`query_along`], but questions that stay without result for twice the time that answers usually take are left
+/// open: so a lost packet still was sent again, and answered. So are all where one that was left open before
+/// has a result.
+#[must_use]
+pub(crate) fn query_for_a_while(
+    question: &Question<'_>,
+    others: &[Question<'_>],
+    deadline_ms: Option<u64>,
+    additional: fn(RecordType) -> bool,
+) -> (Part, Vec<Part>) {
+    if hooks::swapped_search().is_some() {
+        return query_along(question, others, deadline_ms, additional);
+    }
+    let _whole = thread::uncancelled();
+    let settings = Settings::current();
+    if others.is_empty() {
+        let part = ask_one_for_a_while(&settings, question, deadline_ms, additional);
+        return (part, Vec::new());
+    }
+    let mut exchanges = Vec::with_capacity(1 + others.len());
+    let mut known = Vec::with_capacity(others.len());
+    for question in std::iter::once(question).chain(others) {
+        let with = additional(question.qtype);
+        match prepare(settings.clone(), question, deadline_ms, with) {
+            Ok(exchange) => {
+                exchanges.push(exchange);
+                known.push(None);
+            }
+            Err(timed) if known.is_empty() => {
+                let others = others.iter().map(|_| Part::GivenUp).collect();
+                return (Part::Done(timed.outcome), others);
+            }
+            Err(timed) => known.push(Some(timed.outcome)),
+        }
+    }
+    session::with_current(|session| {
+        session.run_for_a_while(&mut exchanges, settings.while_ms());
+        let is_needed = exchanges
+            .first()
+            .is_none_or(|first| first.found_records_after_ms().is_none());
+        let mut exchanges = exchanges.into_iter();
+        let questions = std::iter::once(question).chain(others);
+        let mut parts = known
+            .into_iter()
+            .zip(questions)
+            .map(|(known, question)| match known {
+                Some(outcome) => Part::Done(outcome),
+                None => exchanges.next().map_or(Part::GivenUp, |exchange| {
+                    part_of(exchange, question, is_needed, session)
+                }),
+            });
+        let first = parts.next().unwrap_or(Part::GivenUp);
+        (first, parts.collect())
+    })
+}
+
+/// As [`query_for_a_while`], alone.
+fn ask_one_for_a_while(
+    settings: &Settings,
+    question: &Question<'_>,
+    deadline_ms: Option<u64>,
+    additional: fn(RecordType) -> bool,
+) -> Part {
+    let with = additional(question.qtype);
+    let mut exchange = match prepare(settings.clone(), question, deadline_ms, with) {
+        Ok(exchange) => exchange,
+        Err(known) => return Part::Done(known.outcome),
+    };
+    session::with_current(|session| {
+        session.run_for_a_while(std::slice::from_mut(&mut exchange), settings.while_ms());
+        part_of(exchange, question, true, session)
+    })
+}
+
+fn part_of(
+    mut exchange: Exchange<'static>,
+    question: &Question<'_>,
+    is_needed: bool,
+    session: &mut session::Session,
+) -> Part {
+    if exchange.is_done() {
+        let timed = exchange.take_result();
+        note_slow_query(question, timed.took_ms);
+        Part::Done(timed.outcome)
+    } else if is_needed {
+        Part::Open(session.leave_open(exchange))
+    } else {
+        Part::GivenUp
+    }
+}
+
+/// Takes the questions of this thread that were left open and have come to their end.
+#[must_use]
+pub(crate) fn take_answered() -> Vec<(Ticket, Timed)> {
+    session::with_current(session::Session::take_answered)
+}
+
+/// Waits until a question that was left open comes to its end; false if there is no such question.
+#[must_use]
+pub(crate) fn wait_for_open() -> bool {
+    let _whole = thread::uncancelled();
+    session::with_current(session::Session::wait_for_open)
+}
+
+/// Ends a question that was left open: nothing was learnt.
+pub(crate) fn end_open(ticket: Ticket) {
+    session::with_current(|session| session.end_open(ticket));
+}
+
+/// How long a question is waited for before it is left open, ms.
+#[must_use]
+pub(crate) fn while_ms() -> u64 {
+    Settings::current().while_ms()
 }
 
 /// The time on the clock that deadlines are in, ms: [`clock::monotonic_ms`], but for tests.
@@ -216,6 +352,11 @@ impl Settings {
         usual_us.map_or(FIRST_USUAL_MS, |us| {
             (us / 1000).clamp(*USUAL_MS.start(), *USUAL_MS.end())
         })
+    }
+
+    /// How long a question is waited for before it is left open, ms.
+    fn while_ms(&self) -> u64 {
+        self.usual_ms().saturating_mul(2)
     }
 }
 

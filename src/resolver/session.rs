@@ -5,6 +5,7 @@
 
 use std::cell::RefCell;
 
+use super::Timed;
 use super::exchange::Exchange;
 use super::probe::{Probes, Purpose};
 use super::reply;
@@ -36,12 +37,24 @@ pub(super) struct Late {
     pub(super) until_ms: u64,
 }
 
+/// A question that is left open: nobody waits for it, and it goes on whenever somebody waits for another.
+struct Open {
+    ticket: Ticket,
+    exchange: Exchange<'static>,
+}
+
+/// Stands for a question that was left open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Ticket(u64);
+
 /// One thread's way to the servers.
 pub(super) struct Session {
     pub(super) transport: Box<dyn Transport>,
     /// Room for a query that is being written.
     pub(super) query: Vec<u8>,
     late: Vec<Late>,
+    open: Vec<Open>,
+    last_ticket: u64,
     probes: Probes,
     fork_generation: u32,
 }
@@ -86,12 +99,30 @@ pub(super) fn with_transport<R>(transport: Box<dyn Transport>, work: impl FnOnce
     result
 }
 
+/// How long those that were asked along with a question still have when that one has found records.
+#[derive(Default)]
+struct Linger {
+    until_ms: Option<u64>,
+}
+
+impl Linger {
+    fn until_ms(&mut self, first: &Exchange<'_>, now_ms: u64) -> Option<u64> {
+        if self.until_ms.is_none() {
+            let took_ms = first.found_records_after_ms()?;
+            self.until_ms = Some(now_ms.saturating_add(took_ms.max(MIN_LINGER_MS)));
+        }
+        self.until_ms
+    }
+}
+
 impl Session {
     pub(super) fn new(transport: Box<dyn Transport>) -> Self {
         Self {
             transport,
             query: Vec::new(),
             late: Vec::new(),
+            open: Vec::new(),
+            last_ticket: 0,
             probes: Probes::default(),
             fork_generation: fork::generation(),
         }
@@ -127,27 +158,119 @@ impl Session {
 
     /// Runs all questions to their end.
     pub(super) fn run(&mut self, exchanges: &mut [Exchange<'_>]) {
-        self.run_while(exchanges, |_, _| None);
+        self.run_while(exchanges, false, |_, _| None);
     }
 
     /// Runs the first question to its end, and the others as long. Where it found records, the others
     /// have no more time from then on than it took, but 50 ms; who has no answer by then is given up.
     pub(super) fn run_for_first(&mut self, exchanges: &mut [Exchange<'_>]) {
-        let mut until_ms = None;
-        self.run_while(exchanges, |first, now_ms| {
-            if until_ms.is_none() {
-                let took_ms = first.found_records_after_ms()?;
-                until_ms = Some(now_ms.saturating_add(took_ms.max(MIN_LINGER_MS)));
-            }
-            until_ms
+        let mut linger = Linger::default();
+        self.run_while(exchanges, false, |first, now_ms| {
+            linger.until_ms(first, now_ms)
         });
+        self.give_up(exchanges);
+    }
+
+    /// As [`Self::run_for_first`], but no longer than `while_ms`, and not beyond the answer to a question that was left
+    /// open before. Where the first one has not found records by then, those without result may be left open.
+    pub(super) fn run_for_a_while(&mut self, exchanges: &mut [Exchange<'_>], while_ms: u64) {
+        let end_ms = self.transport.now_ms().saturating_add(while_ms);
+        let mut linger = Linger::default();
+        self.run_while(exchanges, true, |first, now_ms| {
+            linger.until_ms(first, now_ms).or(Some(end_ms))
+        });
+        let found = exchanges.first().and_then(Exchange::found_records_after_ms);
+        if found.is_some() {
+            self.give_up(exchanges);
+        }
+    }
+
+    fn give_up(&mut self, exchanges: &mut [Exchange<'_>]) {
+        for exchange in exchanges {
+            exchange.give_up(self);
+        }
+    }
+
+    /// Leaves a question open that has begun.
+    pub(super) fn leave_open(&mut self, exchange: Exchange<'static>) -> Ticket {
+        self.last_ticket += 1;
+        let ticket = Ticket(self.last_ticket);
+        self.open.push(Open { ticket, exchange });
+        ticket
+    }
+
+    /// Takes the questions that were left open and have a result.
+    pub(super) fn take_answered(&mut self) -> Vec<(Ticket, Timed)> {
+        let answered = self.open.extract_if(.., |open| open.exchange.is_done());
+        answered
+            .map(|mut open| (open.ticket, open.exchange.take_result()))
+            .collect()
+    }
+
+    /// Ends a question that was left open.
+    pub(super) fn end_open(&mut self, ticket: Ticket) {
+        let place = self.open.iter().position(|open| open.ticket == ticket);
+        if let Some(mut open) = place.map(|place| self.open.swap_remove(place)) {
+            open.exchange.give_up(self);
+        }
+    }
+
+    /// Waits until a question that was left open has a result; false if there is no such question.
+    pub(super) fn wait_for_open(&mut self) -> bool {
+        let mut open = std::mem::take(&mut self.open);
+        while !open.is_empty() && !open.iter().any(|open| open.exchange.is_done()) {
+            let now_ms = self.transport.now_ms();
+            let looks = open.iter().map(|open| open.exchange.next_look_ms(now_ms));
+            let next_ms = looks.min().unwrap_or(now_ms).min(self.next_verdict_ms());
+            if let Some((handle, event)) = self.transport.wait(next_ms) {
+                self.on_event_of_open(&mut open, handle, event);
+            } else {
+                let now_ms = self.transport.now_ms();
+                self.settle_probes(now_ms);
+            }
+            self.look_at_open(&mut open);
+        }
+        let is_any = !open.is_empty();
+        self.open = open;
+        is_any
+    }
+
+    /// What came for a question that was left open, or for none.
+    fn on_event_of_open(&mut self, open: &mut [Open], handle: Handle, event: Event) {
+        match open.iter_mut().find(|open| open.exchange.owns(handle)) {
+            Some(owner) => owner.exchange.on_event(handle, event, self),
+            None => self.on_late_event(handle, event),
+        }
+    }
+
+    fn look_at_open(&mut self, open: &mut [Open]) {
+        if open.is_empty() {
+            return;
+        }
+        let now_ms = self.transport.now_ms();
+        for open in open {
+            open.exchange.look(now_ms, self);
+        }
     }
 
     /// Runs all questions to their end, or to the time, ms, that `end` gives: it sees the first question
-    /// and the clock.
+    /// and the clock. `minds_open`: also to the result of a question that was left open.
     fn run_while(
         &mut self,
         exchanges: &mut [Exchange<'_>],
+        minds_open: bool,
+        end: impl FnMut(&Exchange<'_>, u64) -> Option<u64>,
+    ) {
+        let mut open = std::mem::take(&mut self.open);
+        self.run_beside(exchanges, &mut open, minds_open, end);
+        self.open = open;
+    }
+
+    fn run_beside(
+        &mut self,
+        exchanges: &mut [Exchange<'_>],
+        open: &mut [Open],
+        minds_open: bool,
         mut end: impl FnMut(&Exchange<'_>, u64) -> Option<u64>,
     ) {
         self.look_for_late_replies();
@@ -169,22 +292,25 @@ impl Session {
                 break;
             };
             let next_ms = next_ms.min(self.next_verdict_ms());
+            let looks = open.iter().map(|open| open.exchange.next_look_ms(now_ms));
+            let next_ms = looks.fold(next_ms, u64::min);
             let end_ms = exchanges.first().and_then(|first| end(first, now_ms));
             let next_ms = end_ms.map_or(next_ms, |end_ms| next_ms.min(end_ms));
             if end_ms.is_some_and(|end_ms| now_ms >= end_ms) {
-                for exchange in exchanges.iter_mut() {
-                    exchange.give_up(self);
-                }
                 break;
             }
             if let Some((handle, event)) = self.transport.wait(next_ms) {
                 match exchanges.iter_mut().find(|e| e.owns(handle)) {
                     Some(owner) => owner.on_event(handle, event, self),
-                    None => self.on_late_event(handle, event),
+                    None => self.on_event_of_open(open, handle, event),
                 }
             } else {
                 let now_ms = self.transport.now_ms();
                 self.settle_probes(now_ms);
+            }
+            self.look_at_open(open);
+            if minds_open && open.iter().any(|open| open.exchange.is_done()) {
+                break;
             }
             if exchanges.iter().all(Exchange::is_done) {
                 break;

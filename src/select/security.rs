@@ -60,12 +60,16 @@ pub(crate) enum Nothing {
     Failed,
     /// The call has used up what it may spend on targets without address.
     Exhausted,
+    /// A question has no answer yet, and the search will come here again: nothing clear that stands behind may be used
+    /// meanwhile in the place of a secure transport, and nothing that is there for lack of records.
+    Open,
 }
 
 impl From<LookupError> for Nothing {
     fn from(error: LookupError) -> Self {
         match error {
             LookupError::NameTooLong => Self::Absent,
+            LookupError::Open => Self::Open,
             error if error.is_absence() => Self::Absent,
             _ => Self::Failed,
         }
@@ -112,6 +116,7 @@ pub(crate) struct Gate {
     /// The domain does not offer it.
     refused: Transports,
     failed: bool,
+    open: bool,
 }
 
 impl Gate {
@@ -141,6 +146,12 @@ impl Gate {
         self.failed
     }
 
+    /// True when a question has no answer yet.
+    #[must_use]
+    pub(crate) fn has_open(&self) -> bool {
+        self.open
+    }
+
     fn close(&mut self, why: Closure) {
         self.closed.get_or_insert(why);
     }
@@ -149,7 +160,7 @@ impl Gate {
     /// are open to the caller.
     #[must_use]
     pub(crate) fn ends_without_naptr(&self, nothing: Nothing, open: bool) -> bool {
-        open && self.is_unanswered(nothing)
+        nothing == Nothing::Open || open && self.is_unanswered(nothing)
     }
 
     fn is_unanswered(&self, nothing: Nothing) -> bool {
@@ -194,7 +205,9 @@ impl Gate {
         // A failure about a clear transport is as good as absence: an error that led nowhere would protect nobody, for
         // who can make one can make silence.
         self.failed |= unanswered && nothing == Nothing::Exhausted;
-        if transport.is_secure() && unanswered {
+        let is_open = nothing == Nothing::Open;
+        self.open |= is_open;
+        if transport.is_secure() && (unanswered || is_open) {
             self.close(Closure::Unanswered);
         }
         let dead = transport.is_secure() && nothing == Nothing::Dead;
@@ -228,12 +241,13 @@ mod tests {
     use Transport::{Tcp, Tls, Udp};
 
     const POLICIES: [Downgrade; 3] = [Downgrade::Never, Downgrade::OnAbsence, Downgrade::Always];
-    const ALL: [Nothing; 5] = [
+    const ALL: [Nothing; 6] = [
         Nothing::Absent,
         Nothing::Dead,
         Nothing::Refused,
         Nothing::Failed,
         Nothing::Exhausted,
+        Nothing::Open,
     ];
 
     /// What closes UDP when TLS, which goes first, has no target; for never, on_absence, always.
@@ -256,6 +270,8 @@ mod tests {
                 Nothing::Absent | Nothing::Refused => [None; 3],
                 Nothing::Dead => [Some(HasRecords), None, None],
                 Nothing::Failed | Nothing::Exhausted => unanswered,
+                // Whatever comes of it: its turn is before theirs.
+                Nothing::Open => [Some(Unanswered); 3],
             };
             assert_eq!(listed, expected, "{nothing:?}");
             let named = closures(|gate| {
@@ -264,6 +280,7 @@ mod tests {
             });
             let expected = match nothing {
                 Nothing::Failed | Nothing::Exhausted => [Some(NamedFirst), Some(Unanswered), None],
+                Nothing::Open => [Some(NamedFirst), Some(Unanswered), Some(Unanswered)],
                 _ => [Some(NamedFirst), None, None],
             };
             assert_eq!(named, expected, "{nothing:?}");

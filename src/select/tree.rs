@@ -268,7 +268,11 @@ pub(super) fn walk<R: Records>(
                     step,
                 });
             }
-            Err(Nothing::Failed) => nothing = Nothing::Failed,
+            Err(Nothing::Open) => {
+                nothing = Nothing::Open;
+                continue;
+            }
+            Err(Nothing::Failed) if nothing != Nothing::Open => nothing = Nothing::Failed,
             Err(_) => {}
         }
         if deadline::is_one_target_too_many() {
@@ -331,7 +335,7 @@ impl<'r, R: Records> Search<'r, R> {
         let usable = |transport: &Transport| {
             given.is_some() || *transport == Transport::Udp || protocols::supported(*transport)
         };
-        let fallback = match self.gate.has_failed() {
+        let fallback = match self.gate.has_failed() || self.gate.has_open() {
             true => None,
             false => self.gate.without_records(given).filter(usable),
         };
@@ -377,7 +381,7 @@ impl<'r, R: Records> Search<'r, R> {
         if let Some(target) = self.by_candidates(set, &candidates, 0, given) {
             return Ok(Some(target));
         }
-        if self.gate.has_failed() {
+        if self.gate.has_failed() || self.gate.has_open() {
             return Err(SelectError::NoNaptr);
         }
         self.gate.end_of_named(alone);

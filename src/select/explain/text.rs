@@ -201,6 +201,7 @@ pub(super) fn error_text(error: LookupError) -> &'static str {
         LookupError::CnameChain => "the aliases are a loop or too many",
         LookupError::OutOfMemory => "the cache's memory is full",
         LookupError::NoCache => "no cache",
+        LookupError::Open => "no answer yet",
         LookupError::Failed(failure) => match failure {
             Failure::Timeout => "no answer in time",
             Failure::ServFail => "the servers failed",

@@ -65,7 +65,8 @@ impl Search<'_> {
         let found = self.take_addresses(host, second, named, hold);
         // A failure says more than what the other family lacks.
         found.map_err(|other| match error {
-            Nothing::Failed => error,
+            Nothing::Failed if other != Nothing::Open => error,
+            Nothing::Open => error,
             _ => other,
         })
     }

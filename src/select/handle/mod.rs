@@ -16,6 +16,7 @@ use crate::cache::{Cache, EntryRef, RecordView, SrvPlace};
 use crate::error::LookupError;
 use crate::host::metrics::{self, Metric};
 use crate::host::{clock, random, transaction};
+use crate::lookup::open::Passes;
 use crate::lookup::{self, Others, Source, turns};
 use crate::rr::{MAX_RRSET_RECORDS, RecordType};
 
@@ -196,7 +197,13 @@ pub(super) fn resolve_srv_name(
     };
     let start = start(search.cursor, srv_name, request_flags & !flags::SRV_RR_LB);
     search.cursor.tried = start.into();
-    let (set, found) = tree::by_srv_name(&mut search, srv_name, &Vec::new)?;
+    let passes = lookup::open::passes();
+    let (set, found) = loop {
+        let result = tree::by_srv_name(&mut search, srv_name, &Vec::new);
+        if !passes.go_on(result.is_ok()) {
+            break result?;
+        }
+    };
     search.at_srv(set, &found);
     Ok(found.address)
 }
@@ -254,12 +261,21 @@ impl<'a> Search<'a> {
     }
 
     fn first(&mut self, name: &[u8], wanted: Wanted) -> Result<Target, SelectError> {
-        *self.cursor = Position {
-            tried: start(self.cursor, name, self.flags).into(),
-            ..Position::default()
-        };
-        *self.naptr = None;
-        tree::first(self, name, wanted)
+        let tried = start(self.cursor, name, self.flags).into();
+        // Who watches sees each question once.
+        let passes = self.watch.is_none().then(lookup::open::passes);
+        loop {
+            *self.cursor = Position {
+                tried,
+                ..Position::default()
+            };
+            *self.naptr = None;
+            let result = tree::first(self, name, wanted);
+            let again = |passes: &Passes| passes.go_on(result.is_ok());
+            if !passes.as_ref().is_some_and(again) {
+                return result;
+            }
+        }
     }
 
     fn next(&mut self, name: &[u8]) -> Result<Target, SelectError> {
@@ -275,11 +291,28 @@ impl<'a> Search<'a> {
             entry,
             source: Source::Cache,
         };
-        if let Ok(found) = tree::walk(self, &set, self.cursor.srv_no.into()) {
-            self.at_srv(set, &found);
-            return Ok(self.target(found.address));
-        }
-        let next = self.next_candidate(name, &set.entry);
+        let from = self.cursor.srv_no.into();
+        let passes = self.watch.is_none().then(lookup::open::passes);
+        let next = loop {
+            let nothing = match tree::walk(self, &set, from) {
+                Ok(found) => {
+                    self.at_srv(set, &found);
+                    return Ok(self.target(found.address));
+                }
+                Err(nothing) => nothing,
+            };
+            // A secure target that may still be answered for is not passed over.
+            let is_secure =
+                Transport::from_number(self.cursor.transport()).is_some_and(Transport::is_secure);
+            let next = match nothing == Nothing::Open && is_secure {
+                true => None,
+                false => self.next_candidate(name, &set.entry),
+            };
+            let again = |passes: &Passes| passes.go_on(false);
+            if next.is_some() || !passes.as_ref().is_some_and(again) {
+                break next;
+            }
+        };
         if next.is_none() {
             // Without an entry a handle at the end would look like a new one.
             self.cursor.srv_no = set.entry.record_count() as u8;

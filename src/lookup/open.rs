@@ -1,0 +1,326 @@
+//! Questions that are left open.
+//!
+//! A search for targets waits for each question for twice the time that answers usually take. One that is silent for
+//! longer is left open, and the search goes on with what else there is: the next target, family or transport. When that
+//! leads nowhere, it waits for whatever is answered first, and goes through its tree again, in which all that was
+//! answered is known by then. So a silent question costs no more than that while where another way is open, and has all
+//! its time where none is. What closes a transport is not passed over: see [`crate::select::security`].
+//!
+//! The records of open questions belong to one thread and to one call. Those that are open at its end go on with the
+//! refresher, and for a moment ([`super::backoff`]) calls pass them over at once, as long as they have another way. That is
+//! no failure: who has nothing else asks, and waits.
+
+use std::cell::RefCell;
+
+use crate::cache::Cache;
+use crate::error::{Failure, LookupError};
+use crate::host::clock;
+use crate::host::counters::{self, Counter};
+use crate::resolver::{self, Outcome, Question, Ticket, Timed};
+use crate::rr::{MAX_CNAME_HOPS, RecordType};
+
+use super::fetch::{FAIR_MS, verdict_of};
+use super::flight::Claim;
+use super::store::{self, Asked, Next};
+use super::{backoff, deadline, handed_on};
+
+/// Questions of one call that are left open, at most; those beyond are waited for to their end.
+const MOST: usize = 16;
+
+thread_local! {
+    static OPEN: RefCell<Book> = const { RefCell::new(Book::NEW) };
+}
+
+/// What a call has left open, and what came of it.
+struct Book {
+    questions: Vec<OpenQuestion>,
+    /// Some were answered since the tree was begun: to go on with it would be for nothing.
+    is_outdated: bool,
+    /// When questions of other processes were waited for for long enough in this pass, ms; 0 = none was.
+    others_until_ms: u64,
+    /// Some were left to other processes, or not asked because they were silent a moment ago.
+    has_passed_over: bool,
+    /// Nothing is passed over any more: nothing else has led anywhere.
+    asks_all: bool,
+}
+
+impl Book {
+    const NEW: Self = Self {
+        questions: Vec::new(),
+        is_outdated: false,
+        others_until_ms: 0,
+        has_passed_over: false,
+        asks_all: false,
+    };
+}
+
+/// A question that was left open.
+struct OpenQuestion {
+    name: Vec<u8>,
+    qtype: RecordType,
+    flags: u32,
+    longest_life_s: u32,
+    key: u64,
+    /// When it was sent, ms.
+    sent_ms: u64,
+    /// When the call's deadline has it end, ms.
+    end_ms: Option<u64>,
+    /// The search has come to it, not only asked for it along with another.
+    is_wanted: bool,
+    claim: Option<Claim>,
+    state: State,
+}
+
+/// How far it has got.
+enum State {
+    Open(Ticket),
+    /// It is not asked again, whether the cache keeps the result or not.
+    Answered(Result<Next, LookupError>),
+}
+
+/// The passes of a search through its tree; while it lives, questions may be left open.
+#[derive(Debug)]
+#[must_use]
+pub struct Passes(());
+
+/// Begins to go through a tree, within a [`deadline::Scope`].
+#[inline]
+pub fn passes() -> Passes {
+    deadline::let_open(true);
+    Passes(())
+}
+
+impl Passes {
+    /// Whether the tree is to be gone through again; `found`: it led to something.
+    #[inline]
+    #[must_use]
+    pub fn go_on(&self, found: bool) -> bool {
+        let goes_on = deadline::has_left_open() && go_on(found);
+        if goes_on {
+            deadline::begin_pass();
+        }
+        goes_on
+    }
+}
+
+impl Drop for Passes {
+    #[inline]
+    fn drop(&mut self) {
+        deadline::let_open(false);
+    }
+}
+
+#[cold]
+fn go_on(found: bool) -> bool {
+    collect();
+    let (is_outdated, is_open) = OPEN.with_borrow_mut(|book| {
+        book.others_until_ms = 0;
+        let is_open = |question: &OpenQuestion| matches!(question.state, State::Open(_));
+        let is_open = book.questions.iter().any(is_open);
+        (std::mem::take(&mut book.is_outdated), is_open)
+    });
+    if is_outdated {
+        return true;
+    }
+    if found {
+        return false;
+    }
+    // What was passed over comes before the wait: it may be what there is.
+    let passed_over = OPEN.with_borrow_mut(|book| {
+        let passed_over = std::mem::take(&mut book.has_passed_over);
+        book.asks_all |= passed_over;
+        passed_over
+    });
+    if is_open && !passed_over {
+        let has_waited = resolver::wait_for_open();
+        collect();
+        OPEN.with_borrow_mut(|book| book.is_outdated = false);
+        return has_waited;
+    }
+    passed_over
+}
+
+/// True when a question that is asked now may be left open.
+pub(super) fn may_leave() -> bool {
+    deadline::lets_open() && OPEN.with_borrow(|book| book.questions.len() < MOST)
+}
+
+/// What is known of a question that was left open in this call: `None` = it was not.
+pub(super) fn known(key: u64) -> Option<Result<Next, LookupError>> {
+    if !deadline::has_left_open() {
+        return None;
+    }
+    let lets_open = deadline::lets_open();
+    loop {
+        let known = OPEN.with_borrow_mut(|book| book.known(key, lets_open));
+        if lets_open || !matches!(known, Some(Err(LookupError::Open))) {
+            return known;
+        }
+        // The search that left it open is over, and something else in the same call needs it.
+        if !resolver::wait_for_open() {
+            return Some(Err(LookupError::Failed(Failure::Timeout)));
+        }
+        collect();
+    }
+}
+
+impl Book {
+    fn known(&mut self, key: u64, lets_open: bool) -> Option<Result<Next, LookupError>> {
+        if let Some(question) = self.questions.iter_mut().find(|q| q.key == key) {
+            question.is_wanted = true;
+            return Some(match &question.state {
+                State::Open(_) => Err(LookupError::Open),
+                State::Answered(result) => result.clone(),
+            });
+        }
+        // The tree will be begun again.
+        (self.is_outdated && lets_open).then_some(Err(LookupError::Open))
+    }
+}
+
+/// Leaves a question open: it was sent at that time, ms, and the call's deadline has it end at the other.
+pub(super) fn add(
+    asked: &Asked<'_>,
+    (ticket, claim): (Ticket, Option<Claim>),
+    (sent_ms, end_ms): (u64, Option<u64>),
+    is_wanted: bool,
+) {
+    let question = OpenQuestion {
+        name: asked.name.to_vec(),
+        qtype: asked.qtype,
+        flags: asked.flags,
+        longest_life_s: asked.longest_life_s,
+        key: asked.key,
+        sent_ms,
+        end_ms,
+        is_wanted,
+        claim,
+        state: State::Open(ticket),
+    };
+    deadline::note_open();
+    OPEN.with_borrow_mut(|book| book.questions.push(question));
+}
+
+/// True for a question that was silent a moment ago: what else there is comes first.
+pub(super) fn passes_over(key: u64) -> bool {
+    backoff::is_passed_over(key, clock::now_ticks()) && leaves_to_others()
+}
+
+/// True for a question that was silent lately and is asked by another: one is enough to find out whether it still is.
+pub(super) fn leaves_to_prober(key: u64) -> bool {
+    backoff::was_passed_over_lately(key) && leaves_to_others()
+}
+
+/// How long questions of other processes may still be waited for in this pass, ms; `None` = for as long as it takes.
+pub(super) fn patience_with_others_ms(now_ms: u64) -> Option<u64> {
+    OPEN.with_borrow_mut(|book| {
+        if book.others_until_ms == 0 {
+            book.others_until_ms = now_ms.saturating_add(resolver::while_ms());
+        }
+        (!book.asks_all).then_some(book.others_until_ms.saturating_sub(now_ms))
+    })
+}
+
+/// Leaves a question to others, unless nothing else has led anywhere.
+pub(super) fn leaves_to_others() -> bool {
+    let leaves = OPEN.with_borrow_mut(|book| {
+        book.has_passed_over |= !book.asks_all;
+        !book.asks_all
+    });
+    if leaves {
+        deadline::note_open();
+    }
+    leaves
+}
+
+/// Keeps what was answered meanwhile.
+pub(super) fn collect() {
+    if !deadline::has_left_open() {
+        return;
+    }
+    for (ticket, timed) in resolver::take_answered() {
+        let found = OPEN.with_borrow_mut(|book| {
+            book.is_outdated = true;
+            let mut questions = book.questions.iter();
+            let is = |q: &OpenQuestion| matches!(q.state, State::Open(open) if open == ticket);
+            let place = questions.position(is)?;
+            Some(book.questions.swap_remove(place))
+        });
+        // Not borrowed while what comes of it is kept and said.
+        let (Some(mut question), Some(cache)) = (found, Cache::instance()) else {
+            continue;
+        };
+        let result = question.settle(cache, timed);
+        question.state = State::Answered(result);
+        OPEN.with_borrow_mut(|book| book.questions.push(question));
+    }
+}
+
+impl OpenQuestion {
+    fn asked(&self, waited_s: u32) -> Asked<'_> {
+        Asked {
+            name: &self.name,
+            qtype: self.qtype,
+            longest_life_s: self.longest_life_s,
+            key: self.key,
+            was_unknown: false,
+            flags: self.flags,
+            renews: false,
+            waited_s,
+        }
+    }
+
+    fn waited_ms(&self) -> u64 {
+        resolver::now_ms().saturating_sub(self.sent_ms)
+    }
+
+    /// Keeps what came of it.
+    fn settle(&mut self, cache: &Cache, timed: Timed) -> Result<Next, LookupError> {
+        let question = Question {
+            qname: &self.name,
+            qtype: self.qtype,
+        };
+        let Timed { outcome, took_ms } = timed;
+        resolver::note_slow_query(&question, took_ms);
+        let is_over = self
+            .end_ms
+            .is_some_and(|end_ms| resolver::now_ms() >= end_ms);
+        let is_cut = is_over && matches!(outcome, Outcome::Failed(Failure::Timeout));
+        let mut waited_s = 0;
+        if is_cut {
+            deadline::note_end_of_question();
+            handed_on::hand_on(&self.name, self.qtype, self.key);
+            if self.waited_ms() < FAIR_MS {
+                // Others have more time: one of those who wait for us asks.
+                self.claim = None;
+                return Err(LookupError::Failed(Failure::Timeout));
+            }
+            waited_s = u32::try_from(self.waited_ms().div_ceil(1000)).unwrap_or(u32::MAX);
+        }
+        let asked = self.asked(waited_s);
+        let result = store::settle(cache, &asked, outcome, &mut MAX_CNAME_HOPS.clone());
+        if let Some(claim) = self.claim.take() {
+            claim.finish(cache, verdict_of(&result));
+        }
+        if result.is_err() && self.is_wanted {
+            counters::increment(Counter::FailedRequest);
+        }
+        result
+    }
+}
+
+/// The call is over. What is still open goes on with the refresher, and comes behind what else there is for a moment;
+/// who has nothing else still asks it.
+pub(super) fn end() {
+    let book = OPEN.replace(Book::NEW);
+    for question in book.questions {
+        let State::Open(ticket) = question.state else {
+            continue;
+        };
+        resolver::end_open(ticket);
+        if question.is_wanted && question.waited_ms() >= resolver::while_ms() {
+            backoff::passed_over(question.key, clock::now_ticks());
+            handed_on::hand_on(&question.name, question.qtype, question.key);
+        }
+    }
+}
