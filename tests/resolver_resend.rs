@@ -196,3 +196,26 @@ fn the_system_sends_the_same_packet_from_the_same_port() {
     good("host.example.org");
     assert_ne!(server.queries()[2].source_port, first.source_port);
 }
+
+/// A server that is down is waited for where those that are up cannot help: a packet to it may get lost as well.
+#[test]
+fn a_server_that_is_down_gets_the_query_again_when_it_is_the_last_hope() {
+    const DOWN: &str = "192.0.2.82:53";
+    const FAILS: &str = "192.0.2.83:53";
+    let mut options = options();
+    options.set("dns_nameservers", "192.0.2.82 192.0.2.83");
+    let network = Network::new(&[(DOWN, Manner::Silent), (FAILS, Manner::Fails(1))]);
+    network.mute(DOWN);
+    network.run(|| {
+        assert!(matches!(ask("a.example.org"), Outcome::Failed(_)));
+        let known = snapshot();
+        let down = known.iter().find(|s| s.address.to_string() == DOWN);
+        assert!(down.is_some_and(|s| !s.up), "{down:?}");
+        network.set(DOWN, Manner::Answers(1));
+        network.server(DOWN).lose(1);
+        let from_ms = network.now_ms();
+        good("b.example.org");
+        let took_ms = network.now_ms() - from_ms;
+        assert!(took_ms < 1000, "{took_ms} ms of virtual time");
+    });
+}

@@ -217,6 +217,8 @@ TABLE = [
     network("hosts file, SRV is silent", [server(fault("silent", "SRV"))], ["srv_and_host", "host", "host/1"],
             hosts=[f"{BACKUP} c0.test", f"{CALLEE} c2.test"], ours=['DNS.hosts_file="/etc/hosts"']),
     network("first server dead, usual timeouts", [server(fault("dead")), server()], ["host", "one_target"], patient=True),
+    network("the zone of the first target is silent, usual timeouts", [server(silent_zone(0))], ["two_targets", "host"],
+            ["use_dns_failover=yes"], patient=True),
     network("SRV silent, usual timeouts", [server(fault("silent", "SRV"))], ["srv_and_host", "srv_and_host"], patient=True),
     network("search list", [server()], ["host", "one_target"], resolv=["search corp.example", "options ndots:2"]),
     network("search list, its zone is silent", [server(fault("silent", zone="corp.example"))], ["host", "one_target"],

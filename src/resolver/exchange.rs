@@ -687,7 +687,8 @@ impl<'s> Exchange<'s> {
         } else {
             anew.then_some((newest.edns, newest.plain_for))
         };
-        if !server.is_up() || !server.may_resend(now_ms) {
+        // One that is down is tried, and no more than that; unless those that are up have said that they cannot help.
+        if !(server.is_up() || self.is_last_hope()) || !server.may_resend(now_ms) {
             return self.resends.put_off(now_ms);
         }
         self.plain_is_due = false;
@@ -703,6 +704,15 @@ impl<'s> Exchange<'s> {
             self.repeat(handle, session);
         }
         self.resends.sent(now_ms);
+    }
+
+    /// True when servers are up, and none of them may be asked any more: the one that is down has its whole time.
+    fn is_last_hope(&self) -> bool {
+        let may_help = |place: usize| {
+            let is_spent = self.attempts.get(place).is_some_and(|a| a.spent);
+            self.settings.server(place).is_some_and(Server::is_up) && !is_spent
+        };
+        self.pace == Pace::Normal && !(0..self.settings.server_count()).any(may_help)
     }
 
     /// TCP was to tell whether the server sent an error, and is silent as well: where the server has not shown that it
