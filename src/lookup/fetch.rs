@@ -172,8 +172,8 @@ impl<'a> Lookup<'a> {
                 result
             });
         }
-        metrics::count(Metric::Miss);
         let result = self.walk(name, aim);
+        count_miss(&result);
         if self.asked && result.is_err() {
             counters::increment(Counter::FailedRequest);
         }
@@ -327,9 +327,9 @@ impl<'a> Lookup<'a> {
         absolute: bool,
         vacancy: Option<Vacancy<'static>>,
     ) -> Result<(EntryRef, Source), LookupError> {
-        metrics::count(Metric::Miss);
         self.vacancy = vacancy;
         let result = self.fetch(name, absolute, None);
+        count_miss(&result);
         if self.asked && result.is_err() {
             counters::increment(Counter::FailedRequest);
         }
@@ -519,6 +519,9 @@ impl<'a> Lookup<'a> {
                     terms.now_ms = resolver::now_ms();
                     self.terms = Some(terms);
                     self.clock_ms = None;
+                    if !matches!(waited, Waited::TimedOut) {
+                        open::others_go_on();
+                    }
                     waited
                 }
             };
@@ -791,6 +794,13 @@ impl<'a> Lookup<'a> {
             qtype,
             claim,
         })
+    }
+}
+
+/// Counts a miss; one that is left open was counted then, and will be looked up again.
+fn count_miss(result: &Result<EntryRef, LookupError>) {
+    if !matches!(result, Err(LookupError::Open)) {
+        metrics::count(Metric::Miss);
     }
 }
 

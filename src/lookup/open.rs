@@ -16,6 +16,7 @@ use crate::cache::Cache;
 use crate::error::{Failure, LookupError};
 use crate::host::clock;
 use crate::host::counters::{self, Counter};
+use crate::host::metrics::{self, Metric};
 use crate::resolver::{self, Outcome, Question, Ticket, Timed};
 use crate::rr::{MAX_CNAME_HOPS, RecordType};
 
@@ -36,7 +37,8 @@ struct Book {
     questions: Vec<OpenQuestion>,
     /// Some were answered since the tree was begun: to go on with it would be for nothing.
     is_outdated: bool,
-    /// When questions of other processes were waited for for long enough in this pass, ms; 0 = none was.
+    /// When questions of other processes, of which none is answered, were waited for for long enough in this pass, ms;
+    /// 0 = none is waited for.
     others_until_ms: u64,
     /// Some were left to other processes, or not asked because they were silent a moment ago.
     has_passed_over: bool,
@@ -197,6 +199,9 @@ pub(super) fn add(
         claim,
         state: State::Open(ticket),
     };
+    if is_wanted {
+        metrics::count(Metric::Miss);
+    }
     deadline::note_open();
     OPEN.with_borrow_mut(|book| book.questions.push(question));
 }
@@ -219,6 +224,11 @@ pub(super) fn patience_with_others_ms(now_ms: u64) -> Option<u64> {
         }
         (!book.asks_all).then_some(book.others_until_ms.saturating_sub(now_ms))
     })
+}
+
+/// They answer: the next one has its own time.
+pub(super) fn others_go_on() {
+    OPEN.with_borrow_mut(|book| book.others_until_ms = 0);
 }
 
 /// Leaves a question to others, unless nothing else has led anywhere.
