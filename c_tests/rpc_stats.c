@@ -66,6 +66,7 @@ static void stats(void)
 	CHECK(strstr(reply, text) == reply);
 	snprintf(text, sizeof text, " queries_udp=%lld ", value_of("queries_udp"));
 	CHECK(strstr(reply, text) != NULL);
+	CHECK(strstr(reply, " version=0.") != NULL && strstr(reply, " uptime=") != NULL);
 	CHECK(strstr(reply, " came_in=linked ") != NULL);
 	CHECK(strstr(reply, " memory_used=") != NULL && strstr(reply, " memory_limit=") != NULL);
 	CHECK(strstr(reply, " repairs=0 ") != NULL);
@@ -77,7 +78,7 @@ static void stats(void)
 	/* nobody listens there, which costs an attempt; only silence marks a server */
 	CHECK(strstr(reply, "{ address=127.0.0.1:1 state=up round_trip_us=0 ") == reply);
 	CHECK(strstr(reply, " failures=1 queries=") != NULL && strstr(reply, " answers=0 ") != NULL);
-	CHECK(strstr(reply, " resends=0 probe=unknown ") != NULL);
+	CHECK(strstr(reply, " resends=0 probe=unknown slot=1 ") != NULL);
 	CHECK(strstr(reply, " edns=yes query_times=[ ") != NULL);
 	struct_limit = 0;
 	CALL0(dns_stats_rpc);

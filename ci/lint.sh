@@ -46,6 +46,7 @@ scripts() {
 check shellcheck "package shellcheck" $(scripts)
 check ruff "sh ci/fetch/ruff.sh" check --quiet --no-cache --output-format concise .
 check codespell "package codespell" --quiet-level 2
+check promtool "sh ci/fetch/promtool.sh" test rules examples/prometheus/alerts_test.yml
 
 more=
 [ "$skipped" -eq 0 ] || more=", $skipped skipped"

@@ -871,7 +871,8 @@ void dns_delete_rpc(rpc_t *rpc,
  the text is no SIP URI.
 
  `flags` are `DNS_*`; -1 = those that the options give. What is not cached is asked for, also behind
- branches that a call would reach by failover only, so that this may take as long as many lookups.
+ branches that a call would reach by failover only, so that this may take as long as many lookups. The counters count
+ none of that, nor what other threads of this process do meanwhile.
 
  # Safety
  `uri` is NULL or NUL-terminated; `line` is NULL or may be called with `data`.
@@ -886,7 +887,7 @@ int dns_explain(const char *uri,
 /*
  `dns.explain`: a SIP URI. A struct of `uri`, the array `tree` (texts, indented: the records that were
  found or not, chosen or not, and why) and the array `targets` (texts, in the order of use). Asks for what
- is not cached.
+ is not cached; the counters count none of that.
 
  # Safety
  `rpc` is NULL or the functions of a transport, `ctx` its context.
@@ -1251,7 +1252,8 @@ struct hostent *dns_resolvehost(char *name);
 /*
  `dns.servers`: a struct for each nameserver asked so far: `address`, `state` (up, down), smoothed round
  trip and its variation in µs (0 = never measured), `failures` since the last answer, and what was
- counted since start, over all processes; `probe` says how it takes the question whether it lives.
+ counted since start, over all processes; `slot` is the place in the configuration, from 1 on (0 = it is not in force),
+ by which the statistics `server_N_...` go; `probe` says how it takes the question whether it lives.
 
  # Safety
  As `dns_stats_rpc()`.
@@ -1476,7 +1478,7 @@ struct hostent *dns_srv_sip_resolvehost(str *name, unsigned short *port, char *p
 
 #if defined(USE_DNS_CACHE)
 /*
- `dns.stats`: a struct of all counters, what is under way, how the library came in (`linked`, or `takeover` and its text), the memory in use and its limit (octets), and the arrays `types`
+ `dns.stats`: a struct of all counters, the version, for how long it has been counting (`uptime`, s), what is under way, how the library came in (`linked`, or `takeover` and its text), the memory in use and its limit (octets), and the arrays `types`
  (entries by type and state) and `query_times` (queries by the µs that the server took).
 
  # Safety

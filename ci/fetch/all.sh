@@ -32,6 +32,7 @@ cd "$root" || exit 1
 export CARGO_NET_RETRY=1
 # `make lint` does without, and says so.
 sh ci/fetch/ruff.sh && echo "fetched: ruff" || echo "not fetched: ruff" >&2
+sh ci/fetch/promtool.sh && echo "fetched: promtool" || echo "not fetched: promtool" >&2
 get crates "$cargo" fetch --locked --quiet
 get "crates of the model" "$cargo" fetch --locked --quiet --manifest-path ci/loom/Cargo.toml
 for suite in bookworm trixie; do

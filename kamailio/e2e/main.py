@@ -22,6 +22,7 @@ import changes
 import flows
 import observe
 import options
+import prometheus
 import replies
 import search
 import spread
@@ -35,7 +36,7 @@ WATCHDOG = 240
 def table(suite):
     """(name, function, defect of the C original that shows here) of all scenarios for this version."""
     return (balance.scenarios() + changes.scenarios() + flows.scenarios() + observe.scenarios()
-            + options.scenarios(suite) + replies.scenarios() + search.scenarios() + spread.scenarios())
+            + options.scenarios(suite) + prometheus.scenarios() + replies.scenarios() + search.scenarios() + spread.scenarios())
 
 
 def arguments():

@@ -14,6 +14,9 @@ build=$(cd "${BUILD:-$root/build}" && pwd)
 . "$root/kamailio/scripted_server.sh"
 
 build_scripted_server "$build"
+# The alerts are judged by Prometheus' own program.
+sh "$root/ci/fetch/promtool.sh"
+PATH=$PATH:$root/build/lint/bin
 
 suites=$(suites_of "$@")
 while [ $# -gt 0 ] && [ "$1" != -- ]; do

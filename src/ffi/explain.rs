@@ -8,6 +8,7 @@ use super::guard::guard;
 use super::rpc_call::{Call, ReplyFailed, c_string, report, rpc_guard};
 use super::types::rpc_t;
 use super::{ptr, resolve};
+use crate::host::metrics;
 use crate::select::explain::{Explanation, Line, Subject, explain};
 use crate::select::sip_uri::{self, UriError};
 
@@ -30,7 +31,8 @@ pub type dns_explain_line = Option<
 /// the text is no SIP URI.
 ///
 /// `flags` are `DNS_*`; -1 = those that the options give. What is not cached is asked for, also behind
-/// branches that a call would reach by failover only, so that this may take as long as many lookups.
+/// branches that a call would reach by failover only, so that this may take as long as many lookups. The counters count
+/// none of that, nor what other threads of this process do meanwhile.
 ///
 /// # Safety
 /// `uri` is NULL or NUL-terminated; `line` is NULL or may be called with `data`.
@@ -48,7 +50,7 @@ pub unsafe extern "C" fn dns_explain(
             return -E_DNS_UNKNOWN;
         };
         let flags = u32::try_from(flags).unwrap_or_else(|_| resolve::current_flags());
-        let explanation = explain(&destination, flags);
+        let explanation = metrics::uncounted(|| explain(&destination, flags));
         if let Some(line) = line {
             for said in &explanation.lines {
                 let subject = c_string(said.subject.word().as_bytes());
@@ -84,7 +86,7 @@ fn show(call: &Call, uri: &[u8], explanation: &Explanation) -> Result<(), ReplyF
 
 /// `dns.explain`: a SIP URI. A struct of `uri`, the array `tree` (texts, indented: the records that were
 /// found or not, chosen or not, and why) and the array `targets` (texts, in the order of use). Asks for what
-/// is not cached.
+/// is not cached; the counters count none of that.
 ///
 /// # Safety
 /// `rpc` is NULL or the functions of a transport, `ctx` its context.
@@ -100,7 +102,8 @@ pub unsafe extern "C" fn dns_explain_rpc(rpc: *mut rpc_t, ctx: *mut c_void) {
         };
         match sip_uri::parse(&uri) {
             Ok(destination) => {
-                let explanation = explain(&destination, resolve::current_flags());
+                let flags = resolve::current_flags();
+                let explanation = metrics::uncounted(|| explain(&destination, flags));
                 report(call, show(call, &uri, &explanation));
             }
             Err(UriError::Scheme) => call.fault(400, c"Not a SIP URI"),

@@ -5,9 +5,10 @@ use std::ffi::{c_char, c_int, c_long, c_uint, c_void};
 use std::ptr::null;
 use std::sync::OnceLock;
 
+use super::gauges::{self, Number};
 use super::guard::guard;
 use super::types::{counter_def_t, counter_handle_t};
-use crate::host::metrics::{self, METRICS, Metric};
+use crate::host::metrics::{self, METRICS};
 use crate::resolver::servers::{self, LATENCY_BUCKETS};
 
 /// Number of counters; their positions go from 0 to one less. Later versions may have more, at the end.
@@ -84,23 +85,21 @@ pub unsafe extern "C" fn dns_latency_histogram(out: *mut u64, len: c_uint) -> c_
     })
 }
 
-/// Reads a counter for Kamailio's framework; `param` is its position.
-unsafe extern "C" fn read_counter(_handle: counter_handle_t, param: *mut c_void) -> c_long {
+/// Reads a number for Kamailio's framework; `param` is its position among the definitions.
+unsafe extern "C" fn read_number(_handle: counter_handle_t, param: *mut c_void) -> c_long {
     guard!(0, {
-        c_long::try_from(metrics::value_at(param as usize)).unwrap_or(c_long::MAX)
+        let numbers = DEFINITIONS.get().map(|made| &made.numbers);
+        let number = numbers.and_then(|numbers| numbers.get(param as usize));
+        let value = number.map_or(0, |number| number.value());
+        c_long::try_from(value).unwrap_or(c_long::MAX)
     })
 }
 
-/// `total_dns_request`, as the development version of Kamailio has it beside the two of `dns_cnt_defs`.
-unsafe extern "C" fn read_total(_handle: counter_handle_t, _param: *mut c_void) -> c_long {
-    guard!(0, {
-        let total = metrics::value(Metric::QueryUdp) + metrics::value(Metric::QueryTcp);
-        c_long::try_from(total).unwrap_or(c_long::MAX)
-    })
+/// Lists that stay where they are.
+struct Definitions {
+    numbers: Vec<Number>,
+    list: Vec<counter_def_t>,
 }
-
-/// A list that stays where it is.
-struct Definitions(Vec<counter_def_t>);
 
 // SAFETY: pointers to static texts and positions; nobody writes to them.
 unsafe impl Send for Definitions {}
@@ -112,22 +111,12 @@ static DEFINITIONS: OnceLock<Definitions> = OnceLock::new();
 /// The counters for Kamailio's framework, computed when they are read; the last element is all zero. Lives
 /// for ever, as the framework may keep pointers into it.
 pub(crate) fn counter_definitions() -> *mut counter_def_t {
-    let list = DEFINITIONS.get_or_init(|| Definitions(definitions()));
-    list.0.as_ptr().cast_mut()
+    let list = DEFINITIONS.get_or_init(definitions);
+    list.list.as_ptr().cast_mut()
 }
 
-fn definitions() -> Vec<counter_def_t> {
-    let metrics = (0..METRICS).filter_map(|index| {
-        let metric = metrics::describe(index)?;
-        Some(counter_def_t {
-            handle: std::ptr::null_mut(),
-            name: metric.name.as_ptr(),
-            flags: 0,
-            get_cbk: Some(read_counter),
-            get_cbk_param: index as *mut c_void,
-            descr: metric.help.as_ptr(),
-        })
-    });
+fn definitions() -> Definitions {
+    let numbers: Vec<Number> = gauges::all().collect();
     let end = counter_def_t {
         handle: std::ptr::null_mut(),
         name: null(),
@@ -136,13 +125,16 @@ fn definitions() -> Vec<counter_def_t> {
         get_cbk_param: std::ptr::null_mut(),
         descr: null(),
     };
-    let total = counter_def_t {
-        name: c"total_dns_request".as_ptr(),
-        get_cbk: Some(read_total),
-        descr: c"queries sent".as_ptr(),
+    let definition = |(index, number): (usize, &Number)| counter_def_t {
+        name: number.name.as_ptr(),
+        get_cbk: Some(read_number),
+        get_cbk_param: index as *mut c_void,
+        descr: number.help.as_ptr(),
         ..end
     };
-    metrics.chain([total, end]).collect()
+    let list = numbers.iter().enumerate().map(definition);
+    let list = list.chain([end]).collect();
+    Definitions { numbers, list }
 }
 
 const _: () = assert!(METRICS < c_int::MAX as usize);

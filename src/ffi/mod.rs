@@ -35,6 +35,7 @@ pub(crate) mod codes;
 mod copied_host;
 #[cfg(feature = "use_dns_cache")]
 pub mod explain;
+pub mod gauges;
 mod guard;
 #[cfg(feature = "use_dns_cache")]
 pub mod handle;

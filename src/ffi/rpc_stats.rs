@@ -11,8 +11,8 @@ use crate::cache::{Cache, EntryRef, NegativeKind};
 use crate::host::metrics::{self, METRICS};
 use crate::host::{clock, kamailio};
 use crate::lookup::under_way;
-use crate::resolver::ProbeHabit;
 use crate::resolver::servers::{self, LATENCY_BUCKETS, ServerStatus};
+use crate::resolver::{ProbeHabit, Settings};
 use crate::rr::RecordType;
 
 /// Entries of one type, by state; an entry is counted once.
@@ -67,6 +67,8 @@ fn show(call: &Call, cache: Option<&Cache>) -> Result<(), ReplyFailed> {
             call.field_count(whole, metric.name, metrics::value_at(index))?;
         }
     }
+    call.field_text(whole, c"version", env!("CARGO_PKG_VERSION").as_bytes())?;
+    call.field_count(whole, c"uptime", metrics::uptime_s())?;
     came_in(call, whole)?;
     let under_way = under_way();
     call.field_count(whole, c"waiting", under_way.waiting)?;
@@ -128,7 +130,7 @@ fn class_text(class: usize) -> CString {
     CString::new(text).unwrap_or_default()
 }
 
-/// `dns.stats`: a struct of all counters, what is under way, how the library came in (`linked`, or `takeover` and its text), the memory in use and its limit (octets), and the arrays `types`
+/// `dns.stats`: a struct of all counters, the version, for how long it has been counting (`uptime`, s), what is under way, how the library came in (`linked`, or `takeover` and its text), the memory in use and its limit (octets), and the arrays `types`
 /// (entries by type and state) and `query_times` (queries by the µs that the server took).
 ///
 /// # Safety
@@ -157,6 +159,8 @@ fn show_server(call: &Call, server: &ServerStatus) -> Result<(), ReplyFailed> {
         ProbeHabit::Mute => b"ignored",
     };
     call.field_text(part, c"probe", probe)?;
+    let place = Settings::current().place_of(server.address);
+    call.field_count(part, c"slot", place.map_or(0, |place| place as u64 + 1))?;
     let edns: &[u8] = if server.without_edns { b"no" } else { b"yes" };
     call.field_text(part, c"edns", edns)?;
     query_times(call, part, &server.latency.map(u64::from))
@@ -164,7 +168,8 @@ fn show_server(call: &Call, server: &ServerStatus) -> Result<(), ReplyFailed> {
 
 /// `dns.servers`: a struct for each nameserver asked so far: `address`, `state` (up, down), smoothed round
 /// trip and its variation in µs (0 = never measured), `failures` since the last answer, and what was
-/// counted since start, over all processes; `probe` says how it takes the question whether it lives.
+/// counted since start, over all processes; `slot` is the place in the configuration, from 1 on (0 = it is not in force),
+/// by which the statistics `server_N_...` go; `probe` says how it takes the question whether it lives.
 ///
 /// # Safety
 /// As `dns_stats_rpc()`.

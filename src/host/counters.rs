@@ -4,7 +4,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::standalone;
+use super::{metrics, standalone};
 
 /// Which counter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +25,9 @@ fn cell(counter: Counter) -> &'static AtomicU64 {
 
 /// Adds one.
 pub fn increment(counter: Counter) {
+    if metrics::is_uncounted() {
+        return;
+    }
     cell(counter).fetch_add(1, Ordering::Relaxed);
     super::kamailio::increment_counter(counter);
 }

@@ -5,9 +5,10 @@
 //! beyond 256, and threads of one process that count at the same moment, share a row and may lose
 //! counts.
 
-use std::ffi::CStr;
+use std::ffi::{CStr, c_void};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
+use super::clock;
 use super::fork;
 use super::shared::{Shared, Zeroed};
 
@@ -69,10 +70,12 @@ pub enum Metric {
     HandedOn,
     /// The same, but there were too many.
     HandedOnDropped,
+    /// Question that had no answer, for whatever reason.
+    Unanswered,
 }
 
 /// Number of metrics.
-pub const METRICS: usize = Metric::HandedOnDropped as usize + 1;
+pub const METRICS: usize = Metric::Unanswered as usize + 1;
 
 /// Names and one-line descriptions, in the order of [`Metric`].
 const TEXTS: [(&CStr, &CStr); METRICS] = [
@@ -148,6 +151,10 @@ const TEXTS: [(&CStr, &CStr); METRICS] = [
         c"handed_on_dropped",
         c"questions that did not go on in the background because there were too many",
     ),
+    (
+        c"unanswered",
+        c"questions that had no answer that could be used, which the log says now and then",
+    ),
 ];
 
 /// What there is to know about a metric.
@@ -185,6 +192,8 @@ struct Row([AtomicU64; ROW_WORDS]);
 struct Block {
     /// Rows handed out so far.
     taken: AtomicU32,
+    /// When counting began, ms; 0 = not yet.
+    began_ms: AtomicU64,
     rows: [Row; ROWS],
 }
 
@@ -199,7 +208,19 @@ static BLOCK: Shared<Block> = Shared::new();
 
 /// Maps the rows; before fork.
 pub fn prepare() {
-    BLOCK.get();
+    let now_ms = clock::monotonic_coarse_ms().max(1);
+    let began_ms = &BLOCK.get().began_ms;
+    // A second call changes nothing.
+    let _ = began_ms.compare_exchange(0, now_ms, Ordering::Relaxed, Ordering::Relaxed);
+}
+
+/// How long the counters have been counting, s.
+#[must_use]
+pub fn uptime_s() -> u64 {
+    let began_ms = BLOCK.get().began_ms.load(Ordering::Relaxed);
+    let now_ms = clock::monotonic_coarse_ms();
+    let began_ms = if began_ms == 0 { now_ms } else { began_ms };
+    now_ms.saturating_sub(began_ms) / 1000
 }
 
 /// Adds one.
@@ -238,6 +259,35 @@ fn take_row() -> &'static Row {
     row
 }
 
+/// What is counted while somebody only wants to know what a call would do; nobody reads it.
+static ASIDE: Row = Row([const { AtomicU64::new(0) }; ROW_WORDS]);
+
+/// Runs `work` without counting what this process does meanwhile: no traffic, but somebody who looks.
+pub fn uncounted<T>(work: impl FnOnce() -> T) -> T {
+    /// Puts the row back, also after a panic.
+    struct Back(*mut c_void);
+    impl Drop for Back {
+        fn drop(&mut self) {
+            fork::COUNTS.store(self.0, Ordering::Relaxed);
+        }
+    }
+    fork::watch();
+    let _back = Back(fork::COUNTS.swap(
+        std::ptr::from_ref(&ASIDE).cast_mut().cast(),
+        Ordering::Relaxed,
+    ));
+    work()
+}
+
+/// True within [`uncounted`].
+#[must_use]
+pub fn is_uncounted() -> bool {
+    std::ptr::eq(
+        fork::COUNTS.load(Ordering::Relaxed).cast(),
+        &raw const ASIDE,
+    )
+}
+
 /// Sum over all processes.
 #[must_use]
 pub fn value(metric: Metric) -> u64 {
@@ -257,6 +307,21 @@ fn sum(index: usize) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_looked_at_is_not_counted() {
+        let before = value(Metric::NaptrLost);
+        let inside = uncounted(|| {
+            count(Metric::NaptrLost);
+            is_uncounted()
+        });
+        assert!(inside && !is_uncounted());
+        assert_eq!(value(Metric::NaptrLost), before);
+        let _ = std::panic::catch_unwind(|| uncounted(|| panic!("within")));
+        assert!(!is_uncounted());
+        count(Metric::NaptrLost);
+        assert_eq!(value(Metric::NaptrLost), before + 1);
+    }
 
     #[test]
     fn counts_of_children_are_in_the_sum() {

@@ -28,6 +28,7 @@ pub mod options;
     allow(dead_code, reason = "much of it is for the cache alone")
 )]
 pub(crate) mod process;
+pub mod query_times;
 pub(crate) mod random;
 pub(crate) mod shared;
 pub(crate) mod standalone;

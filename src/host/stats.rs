@@ -35,7 +35,7 @@ mod enabled {
     use once_cell::sync::OnceCell;
 
     use super::Stat;
-    use crate::host::kamailio::find;
+    use crate::host::{kamailio::find, metrics};
 
     /// Layout of `struct t_dns_cache_stats`.
     #[repr(C)]
@@ -117,6 +117,9 @@ mod enabled {
 
     /// Adds one to a counter of this process.
     pub(crate) fn count(stat: Stat) {
+        if metrics::is_uncounted() {
+            return;
+        }
         let rows = rows();
         if let Some(row) = rows.get(process_index()).or(rows.first()) {
             row.cell(stat).fetch_add(1, Ordering::Relaxed);

@@ -12,6 +12,7 @@ use crate::cache::{
 use crate::error::{Failure, LookupError};
 use crate::host::clock;
 use crate::host::log::Level;
+use crate::host::metrics::{self, Metric};
 use crate::host::news::{self, Subject};
 use crate::host::options::{self, Opt};
 use crate::resolver::{Answer, Outcome};
@@ -74,6 +75,7 @@ pub(super) fn settle(
 
 /// Remembers that the question was not answered, for a moment (RFC 9520). Never as absence.
 fn remember_failure(cache: &Cache, asked: &Asked<'_>, failure: Failure) -> LookupError {
+    metrics::count(Metric::Unanswered);
     let ttl = backoff::failed(asked.key, asked.waited_s, clock::now_ticks());
     let draft = Draft {
         name: asked.name,

@@ -157,6 +157,25 @@ impl Settings {
             .collect()
     }
 
+    /// The place of a server in the order of the configuration, from 0 on.
+    #[must_use]
+    pub fn place_of(&self, address: SocketAddr) -> Option<usize> {
+        let mut servers = self.values.servers.iter();
+        servers.position(|server| server.address == address)
+    }
+
+    /// For the server at a place in the order of the configuration: whether it is up, and its smoothed round trip time
+    /// in µs (0 = never measured). `None` where there is no server.
+    #[must_use]
+    pub fn server_state(&self, place: usize) -> Option<(bool, u32)> {
+        self.values.servers.get(place).map(Server::state)
+    }
+
+    /// The same for all servers in force.
+    pub fn server_states(&self) -> impl Iterator<Item = (bool, u32)> + '_ {
+        self.values.servers.iter().map(Server::state)
+    }
+
     /// Numbers and switches, each with the name that it has in resolv.conf; the timeout in s.
     #[must_use]
     pub fn numbers(&self) -> [(&'static CStr, u64); 8] {

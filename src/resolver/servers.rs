@@ -18,7 +18,7 @@ use super::health::{Health, News, ProbeHabit};
 use super::{resend, trace};
 use crate::host::log::Level;
 use crate::host::shared::{Shared, shared_struct};
-use crate::host::{clock, random};
+use crate::host::{clock, query_times, random};
 
 /// Servers known at a time. More than ever are in use at once: addresses that go out of use are replaced.
 const SLOTS: usize = 32;
@@ -109,6 +109,7 @@ static FINDER: Shared<[AtomicU64; 1]> = Shared::new();
 pub(crate) fn prepare() {
     SERVERS.get();
     FINDER.get();
+    query_times::prepare();
     super::config::prepare();
 }
 
@@ -166,6 +167,7 @@ impl Server {
         }
         slot.answers.fetch_add(1, Ordering::Relaxed);
         let Some(took_us) = took_us else { return };
+        query_times::note(took_us);
         if slot.backoff.load(Ordering::Relaxed) != 0 {
             slot.backoff.store(0, Ordering::Relaxed);
         }
@@ -214,6 +216,13 @@ impl Server {
         if slot.health.unreachable(now_ms) {
             self.say_changes(now_ms);
         }
+    }
+
+    /// Whether it is up, and its smoothed round trip time in µs; 0 = never measured.
+    pub(super) fn state(&self) -> (bool, u32) {
+        let slot = self.slot();
+        let round_trip = slot.round_trip.load(Ordering::Relaxed);
+        (slot.health.is_up(), round_trip as u32)
     }
 
     /// True for the one process that is to try this server, which is down. `often`: no server is up.
