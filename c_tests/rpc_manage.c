@@ -92,6 +92,35 @@ static void config(void)
 	dns_config_rpc(NULL, NULL);
 }
 
+static int lines;
+static char line[1024];
+
+static void take_line(void *data, int level, const char *text)
+{
+	CHECK(data == &lines && level == 2);
+	lines++;
+	snprintf(line, sizeof line, "%s", text);
+}
+
+static void trace(void)
+{
+	CHECK_INT(dns_option_set("dns_log_level", "2"), 0);
+	dns_log_to(take_line, &lines);
+	CALL(dns_trace_rpc, "*.trace.example", "5");
+	CHECK_INT(last_fault, 0);
+	CHECK_TEXT(reply, "{ seconds=5 lines=10000 logged=yes ");
+	CHECK_INT(lines, 1);
+	CHECK_TEXT(line, "DNS trace: *.trace.example for 5 s");
+	CALL(dns_trace_rpc, "x", "0");
+	CHECK_TEXT(line, "DNS trace: no more, it was ended");
+	CALL0(dns_trace_rpc);
+	CHECK_INT(last_fault, 400);
+	CHECK_INT(lines, 2);
+	dns_log_to(NULL, NULL);
+	CHECK_INT(dns_option_set("dns_log_level", "0"), 0);
+	dns_trace_rpc(NULL, NULL);
+}
+
 int main(void)
 {
 	watchdog(60);
@@ -102,5 +131,6 @@ int main(void)
 	of_a_name();
 	below();
 	config();
+	trace();
 	return checks_result();
 }

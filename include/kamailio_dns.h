@@ -198,6 +198,13 @@ struct dns_reason {
 #endif
 
 /*
+ Takes one line of the log: its level (-4 a defect, -3 critical, -1 an error, 0 a warning, 1 worth knowing, 2 for
+ information, 3 for developers) and its text, which is valid during the call and has no line end. `data` is what was
+ given to `dns_log_to()`. Called in whatever process or thread has something to say, with no lock of the library held.
+ */
+typedef void (*dns_log_line)(void *data, int level, const char *text);
+
+/*
  Data of a NAPTR record. The four texts are counted and lie one after the other in `str_table`;
  only `repl` is NUL-terminated.
  */
@@ -1080,6 +1087,16 @@ unsigned int dns_latency_histogram(uint64_t *out,
                                    unsigned int len);
 
 /*
+ Has the lines of the log, up to `dns_log_level`, go to a function of the program in place of stderr; NULL is stderr
+ again. Inside Kamailio they go to its log whatever this says.
+
+ # Safety
+ `line` is NULL or may be called with `data` at any time. Before processes or threads are started.
+ */
+void dns_log_to(dns_log_line line,
+                void *data);
+
+/*
  Number of counters; their positions go from 0 to one less. Later versions may have more, at the end.
 
  # Safety
@@ -1498,6 +1515,19 @@ void dns_stats_rpc(rpc_t *rpc,
  Always safe to call.
  */
 const char *dns_strerror(int err);
+#endif
+
+#if defined(USE_DNS_CACHE)
+/*
+ `dns.trace`: name or pattern (`*` any octets, `?` one, letter case ignored), seconds (0 to 3600, by default 60). Until
+ then the log has, at INFO, what is done for names that fit: what the cache does not answer at once. 0 ends it. The
+ reply says for how long (`seconds`), after how many `lines` it ends before that, and whether INFO is `logged`.
+
+ # Safety
+ `rpc` is NULL or the functions of a transport, `ctx` its context.
+ */
+void dns_trace_rpc(rpc_t *rpc,
+                   void *ctx);
 #endif
 
 /*

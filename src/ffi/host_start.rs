@@ -17,6 +17,7 @@ pub(crate) fn map_shared_state() {
     #[cfg(feature = "use_dns_cache")]
     crate::host::news::prepare();
     crate::host::metrics::prepare();
+    crate::host::follow::prepare();
     #[cfg(feature = "use_dns_cache")]
     crate::lookup::prepare();
 }

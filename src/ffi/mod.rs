@@ -49,6 +49,7 @@ mod layout;
 #[doc(hidden)]
 pub mod layout_choice;
 pub mod literal;
+pub mod log;
 pub mod metrics;
 #[cfg(feature = "use_naptr")]
 pub mod naptr;
@@ -73,6 +74,8 @@ pub mod rpc_delete;
 pub mod rpc_register;
 #[cfg(feature = "use_dns_cache")]
 pub mod rpc_stats;
+#[cfg(feature = "use_dns_cache")]
+pub mod rpc_trace;
 #[cfg(feature = "use_dns_cache")]
 mod rpc_view;
 pub mod settings;

@@ -15,7 +15,7 @@ use parking_lot::Mutex;
 use super::guard::guard;
 use crate::cache::{Cache, due};
 use crate::host::log::Level;
-use crate::host::{clock, clock::TICKS_PER_S, fork, thread};
+use crate::host::{clock, clock::TICKS_PER_S, follow, fork, thread};
 use crate::lookup::refresh::{Job, Refresher, SILENCE, Worker};
 use crate::resolver::{Background, Done, Question, Settings};
 use crate::rr::RecordType;
@@ -72,6 +72,7 @@ thread_local! {
 
 /// One tick of the timer.
 pub(super) fn on_tick() {
+    follow::look_at_the_time();
     OF_TIMER.with_borrow_mut(|timer| {
         let timer = timer.get();
         timer.collect();

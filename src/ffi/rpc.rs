@@ -17,7 +17,7 @@ use super::types::{dns_hash_entry, rpc_t};
 use crate::cache::{Cache, EntryRef};
 use crate::host::options::{self, Opt};
 use crate::lookup;
-use crate::rr::RecordType;
+use crate::rr::{RecordType, matches};
 
 /// `dns.mem_info`: a struct of `used` and `limit`, in octets.
 ///
@@ -73,7 +73,7 @@ pub unsafe extern "C" fn dns_cache_view(rpc: *mut rpc_t, ctx: *mut c_void) {
         let wanted = |e: &EntryRef| {
             filter
                 .as_deref()
-                .is_none_or(|pattern| rpc_view::matches(pattern, e.name()))
+                .is_none_or(|pattern| matches(pattern, e.name()))
         };
         let now = crate::host::clock::now_ticks();
         let live = |e: &EntryRef| e.is_permanent() || !e.is_expired(now);

@@ -182,10 +182,19 @@ impl Call {
 
     /// Reads a number; `None` when it is missing.
     pub(crate) fn scan_int(&self) -> Option<c_int> {
+        self.scan_number(c"d")
+    }
+
+    /// Reads a number that may be missing.
+    pub(crate) fn scan_optional_int(&self) -> Option<c_int> {
+        self.scan_number(c"*d")
+    }
+
+    fn scan_number(&self, wanted: &CStr) -> Option<c_int> {
         let scan = self.functions.scan?;
         let mut value: c_int = 0;
-        // SAFETY: `d` takes an int to fill.
-        (unsafe { scan(self.context, format(c"d"), &raw mut value) } >= 1).then_some(value)
+        // SAFETY: `d` takes an int to fill; `*` before it says that it may be missing.
+        (unsafe { scan(self.context, format(wanted), &raw mut value) } >= 1).then_some(value)
     }
 }
 

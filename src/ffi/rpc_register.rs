@@ -100,6 +100,14 @@ static COMMANDS: &[Command] = &[
         says: "the same for the domain and all names below it",
         reply: Reply::One,
     },
+    Command {
+        name: c"dns.trace",
+        arguments: "name or pattern, seconds (optional, 60)",
+        function: super::rpc_trace::dns_trace_rpc,
+        help: c"Has the log show what is done for the names that fit a pattern, for some seconds.",
+        says: "has the log show what is done for the names that fit, see below; 0 seconds end it",
+        reply: Reply::One,
+    },
 ];
 
 /// The host's `rpc_export_t`.

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 
 use super::ptr::PortAndProto;
 use crate::cache::Cache;
+use crate::host::follow::follow;
 use crate::lookup::system;
 use crate::select::{Cursor, Reason, SelectError, handle, sip_host};
 
@@ -58,5 +59,11 @@ pub(crate) unsafe fn step(
     let address = found.map_err(|error| -(error as c_int))?;
     // SAFETY: NULL or writable by contract.
     unsafe { variables.put(port.unwrap_or(0), proto.unwrap_or(0)) };
+    follow!(
+        name,
+        "a request goes to {address} port {} by protocol {}",
+        port.unwrap_or(0),
+        proto.unwrap_or(0)
+    );
     Ok(address)
 }

@@ -1,14 +1,20 @@
 //! Log lines, written by the host.
 //!
 //! Nothing on the path of a cached lookup logs, and no lock of the library is held over a log
-//! call. Standalone programs get one line a message on stderr.
+//! call. Standalone programs get one line a message on stderr, or through a function of their own.
 
+#![allow(unsafe_code, reason = "calls a function of the program")]
+
+use std::ffi::{CString, c_char, c_int, c_void};
 use std::fmt;
 use std::io::Write as _;
+use std::ptr::null_mut;
+use std::sync::atomic::{AtomicPtr, Ordering};
 
 use super::kamailio;
 use super::options::{self, ExtraOpt};
 use super::thread;
+use crate::rr::MAX_NAME_OCTETS;
 
 /// Kamailio's log levels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -55,6 +61,32 @@ impl Level {
     }
 }
 
+/// A name as lines of the log show it.
+#[derive(Clone, Copy, Debug)]
+pub struct Shown<'a>(&'a [u8]);
+
+/// A name for a line of the log: octets that could end the line or turn the terminal round are escaped, what is longer
+/// than any name is cut, and with `dns_hide_names` nothing of it is shown.
+#[must_use]
+pub fn name(name: &[u8]) -> Shown<'_> {
+    Shown(name)
+}
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if options::extra(ExtraOpt::HideNames) != 0 {
+            return f.write_str("(hidden)");
+        }
+        let (kept, rest) = self.0.split_at(self.0.len().min(MAX_NAME_OCTETS));
+        write!(f, "{}", kept.escape_ascii())?;
+        if rest.is_empty() {
+            Ok(())
+        } else {
+            f.write_str("...")
+        }
+    }
+}
+
 /// Where in the sources a line is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Source {
@@ -95,10 +127,43 @@ pub fn write(level: Level, source: Source, args: fmt::Arguments<'_>) {
     if kamailio::write_log(level, source, &args.to_string()) {
         return;
     }
+    if to_program(level, args) {
+        return;
+    }
     let (process, name) = (std::process::id(), level.name());
     let line = format!("kamailio-dns[{process}] {name}: {args}\n");
     // A failed write to stderr has nowhere to be reported.
     let _ = std::io::stderr().write_all(line.as_bytes());
+}
+
+/// What a program other than Kamailio gives to get the lines: its data, the level, the text.
+pub type Line = unsafe extern "C" fn(*mut c_void, c_int, *const c_char);
+
+/// The function of the program, and its data.
+static PROGRAM: [AtomicPtr<c_void>; 2] = [const { AtomicPtr::new(null_mut()) }; 2];
+
+/// From now on lines go to a function of the program; with `None` to stderr again. Not inside Kamailio, which has a log.
+pub fn set_program(line: Option<Line>, data: *mut c_void) {
+    let [function, its_data] = &PROGRAM;
+    its_data.store(data, Ordering::Relaxed);
+    let line = line.map_or(null_mut(), |line| line as *mut c_void);
+    function.store(line, Ordering::Release);
+}
+
+/// Hands a line to the program; false when it does not want them.
+fn to_program(level: Level, args: fmt::Arguments<'_>) -> bool {
+    let [function, data] = &PROGRAM;
+    let function = function.load(Ordering::Acquire);
+    if function.is_null() {
+        return false;
+    }
+    // A NUL cannot end the line: names are escaped, and what else is said has none.
+    let text = CString::new(args.to_string()).unwrap_or_default();
+    // SAFETY: `set_program` stored a function of that type.
+    let line = unsafe { std::mem::transmute::<*mut c_void, Line>(function) };
+    // SAFETY: the program's function, with its data and a text that lives during the call.
+    unsafe { line(data.load(Ordering::Relaxed), level as c_int, text.as_ptr()) };
+    true
 }
 
 /// Logs at a level: `log!(Level::Err, "text {value}")`.

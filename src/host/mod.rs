@@ -11,6 +11,7 @@
 
 pub mod clock;
 pub mod counters;
+pub mod follow;
 pub(crate) mod fork;
 #[cfg(feature = "use_dns_cache")]
 pub(crate) mod futex;

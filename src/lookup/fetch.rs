@@ -3,7 +3,8 @@
 use crate::cache::{Cache, EntryRef, HashedName, NegativeKind, Presence, Vacancy, due};
 use crate::error::{Failure, LookupError};
 use crate::host::counters::{self, Counter};
-use crate::host::log::Level;
+use crate::host::follow::follow;
+use crate::host::log::{self, Level};
 use crate::host::metrics::{self, Metric};
 use crate::host::news::{self, Subject};
 use crate::host::stats::{self, Stat};
@@ -298,6 +299,8 @@ impl<'a> Lookup<'a> {
                     return Ok(serve(stale));
                 }
                 count_hit(entry.negative());
+                let what = entry.negative().map_or("records", |_| "absence or failure");
+                follow!(name.name(), "type {}: {what} in the cache", self.qtype.0);
                 return usable(entry).map(|entry| (entry, Source::Cache));
             }
             Known::TooLong => return Err(LookupError::CnameChain),
@@ -515,6 +518,11 @@ impl<'a> Lookup<'a> {
                     return Err(LookupError::Open);
                 }
                 Attempt::Busy(flight) => {
+                    let qtype = self.qtype.0;
+                    follow!(
+                        name.name(),
+                        "type {qtype}: another process asks, this one waits"
+                    );
                     let waited = flight.wait(self.cache, self.waiting_ms(), terms);
                     terms.now_ms = resolver::now_ms();
                     self.terms = Some(terms);
@@ -620,6 +628,11 @@ impl<'a> Lookup<'a> {
             String::from_utf8_lossy(name.name()),
             self.qtype.0
         );
+        follow!(
+            name.name(),
+            "type {}: not in the cache, asked for",
+            self.qtype.0
+        );
         let is_first = self.started_ms.is_none();
         let until_ms = self.until_ms();
         let companions = self.companions(name);
@@ -672,6 +685,12 @@ impl<'a> Lookup<'a> {
         let asked = Asked { waited_s, ..asked };
         // Where there is stale data the refresher is told by who serves it.
         if (was_cut_short || asked.waited_s > 0) && self.patience_ms.is_none() {
+            let waited_s = asked.waited_s;
+            follow!(
+                name.name(),
+                "type {}: given up after {waited_s} s, goes on in the background",
+                self.qtype.0
+            );
             handed_on::hand_on(name.name(), self.qtype, key);
         }
         if was_cut_short {
@@ -828,13 +847,19 @@ pub(super) fn verdict_of(result: &Result<Next, LookupError>) -> Option<Verdict> 
 fn serve(stale: Stale) -> (EntryRef, Source) {
     stats::count(Stat::Hit);
     metrics::count(Metric::Stale);
+    let expired = &stale.expired;
+    follow!(
+        expired.name(),
+        "type {}: expired records are served",
+        expired.rtype().0
+    );
     if !stale.is_recent
         && let Some(others) = news::may_say(Subject::Stale)
     {
         crate::log!(
             Level::Notice,
             "records that have expired are served, for they could not be fetched anew: {} ({others} more since the last such line)",
-            stale.expired.name().escape_ascii()
+            log::name(stale.expired.name())
         );
     }
     crate::cache_dbg!(

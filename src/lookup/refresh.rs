@@ -13,6 +13,7 @@ use crate::cache::due::{self, Due};
 use crate::cache::{Cache, EntryRef, Mark, NegativeKind};
 use crate::error::LookupError;
 use crate::host::clock::{self, TICKS_PER_S};
+use crate::host::follow::follow;
 use crate::host::metrics::{self, Metric};
 use crate::host::{fork, hooks, vars::dns_flags};
 use crate::resolver::{self, Background, Done, Question, SearchList, Settings, Timed};
@@ -227,6 +228,13 @@ impl Refresher {
         self.handed_on.look(cache);
         self.go_on_for_callers(cache, &mut jobs, room, now);
         self.budget.spend(jobs.len());
+        for job in &jobs {
+            follow!(
+                &job.name,
+                "type {}: asked for in the background",
+                job.qtype.0
+            );
+        }
         jobs
     }
 

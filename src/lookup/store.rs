@@ -11,7 +11,8 @@ use crate::cache::{
 };
 use crate::error::{Failure, LookupError};
 use crate::host::clock;
-use crate::host::log::Level;
+use crate::host::follow::follow;
+use crate::host::log::{self, Level};
 use crate::host::metrics::{self, Metric};
 use crate::host::news::{self, Subject};
 use crate::host::options::{self, Opt};
@@ -60,6 +61,7 @@ pub(super) fn settle(
     outcome: Outcome,
     hops: &mut usize,
 ) -> Result<Next, LookupError> {
+    follow_answer(asked, &outcome);
     match outcome {
         Outcome::BadName => Err(LookupError::BadName),
         Outcome::Failed(failure) => Err(remember_failure(cache, asked, failure)),
@@ -70,6 +72,33 @@ pub(super) fn settle(
             }
             result
         }
+    }
+}
+
+/// What came of a question that somebody follows.
+fn follow_answer(asked: &Asked<'_>, outcome: &Outcome) {
+    let (name, qtype) = (asked.name, asked.qtype.0);
+    match outcome {
+        Outcome::BadName => follow!(name, "type {qtype}: no name to ask for"),
+        Outcome::Failed(failure) => follow!(name, "type {qtype}: {failure}"),
+        Outcome::Answer(answer) => match answer.negative {
+            Some(negative) if answer.answers.is_empty() => follow!(
+                name,
+                "type {qtype}: {}, to be kept for {} s",
+                if negative.nxdomain {
+                    "no such name"
+                } else {
+                    "no such records"
+                },
+                ttl::negative(negative.ttl)
+            ),
+            _ => follow!(
+                name,
+                "type {qtype}: {} records came, the first to be kept for {} s",
+                answer.answers.len(),
+                answer.answers.first().map_or(0, |record| record.ttl)
+            ),
+        },
     }
 }
 
@@ -92,12 +121,11 @@ fn remember_failure(cache: &Cache, asked: &Asked<'_>, failure: Failure) -> Looku
         let _ = insert(cache, &draft, Conflict::KeepOld);
     }
     if let Some(others) = news::may_say(Subject::LookupFailed) {
-        // A name is the sender's: it is written so that it can't end the line.
         crate::log!(
             Level::Notice,
             "DNS lookup failed: type {} name {}: {failure} ({others} more failed since the last such line)",
             asked.qtype.0,
-            asked.name.escape_ascii()
+            log::name(asked.name)
         );
     }
     LookupError::Failed(failure)

@@ -566,6 +566,13 @@ impl<'s> Exchange<'s> {
             "asking {} by {protocol:?} for {} type {}",
             server.address, self.query.name, self.qtype.0
         );
+        follow!(
+            self.query.name.as_bytes(),
+            "type {}: {} by {protocol:?} to {}",
+            self.qtype.0,
+            if again { "sent again" } else { "sent" },
+            server.address
+        );
         if self.flights.len() >= MAX_FLIGHTS {
             session.transport.close(self.flights.remove(0).handle);
         }
@@ -821,6 +828,13 @@ impl<'s> Exchange<'s> {
             }
             session.introduce(&server, self.settings.values.use_vc, now_us / 1000);
         }
+        follow!(
+            self.query.name.as_bytes(),
+            "type {}: {} from {}",
+            self.qtype.0,
+            verdict.in_words(),
+            server.address
+        );
         match verdict {
             Verdict::Answer(answer) => {
                 if let Some(trouble) = plain_for {

@@ -47,7 +47,7 @@ pub use transport::{Event, Handle, Protocol, Transport};
 use crate::error::Failure;
 use crate::host::counters::{self, Counter};
 use crate::host::hooks;
-use crate::host::log::slow_query_level;
+use crate::host::log::{self, slow_query_level};
 use crate::host::options::{self, Opt};
 use crate::host::thread;
 use crate::rr::{Name, Record, RecordType, eq_ignore_case};
@@ -389,7 +389,7 @@ pub fn note_slow_query(question: &Question<'_>, took_ms: u64) {
             slow_query_level(),
             "slow DNS query: type {} name {} took {took_ms} ms",
             question.qtype.0,
-            String::from_utf8_lossy(question.qname)
+            log::name(question.qname)
         );
     }
 }

@@ -90,6 +90,25 @@ pub(super) enum Verdict {
     NextServer(Failure),
 }
 
+impl Verdict {
+    /// For a line of the log.
+    pub(super) fn in_words(&self) -> &'static str {
+        match self {
+            Self::Answer(_) => "an answer",
+            Self::Ignore(reason) => reason,
+            Self::Truncated => "an answer that is cut: asked over TCP",
+            Self::WithoutEdns(_) => "an error that may be due to EDNS: asked without",
+            Self::Doubtful => "a reply that lacks what was sent: asked over TCP",
+            Self::Unproven { .. } => "an error that anybody can have sent",
+            Self::BadCookie => "the wish for another cookie",
+            Self::NothingHere(_) => "nothing, without saying that nobody has",
+            Self::NextServer(Failure::ServFail) => "SERVFAIL",
+            Self::NextServer(Failure::Refused) => "REFUSED",
+            Self::NextServer(_) => "nothing of use",
+        }
+    }
+}
+
 /// True when a message that came from the server and port that were asked replies to a query, whatever
 /// it says. `question` is the question section of the query.
 pub(super) fn is_reply(message: &[u8], id: u16, question: &[u8]) -> bool {

@@ -39,3 +39,12 @@ macro_rules! trace {
         }
     };
 }
+
+/// As `follow!` of the host, but for threads that must be silent.
+macro_rules! follow {
+    ($($arg:tt)*) => {
+        if $crate::host::follow::is_on() && $crate::resolver::trace::allowed() {
+            $crate::host::follow::follow!($($arg)*);
+        }
+    };
+}

@@ -3,6 +3,7 @@
 mod literal;
 mod name;
 pub(crate) mod order;
+mod pattern;
 mod plain_ip;
 mod rdata;
 
@@ -10,6 +11,7 @@ pub use literal::*;
 #[cfg(feature = "use_dns_cache")]
 pub(crate) use name::has_nul;
 pub use name::{Name, eq_ignore_case, is_host_name, is_subdomain};
+pub use pattern::matches;
 pub use plain_ip::PlainIp;
 pub use rdata::{Form, Naptr, RData, Record, RecordType, Srv};
 

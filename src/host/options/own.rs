@@ -26,6 +26,8 @@ option_table! {
     RandomCase: switch("dns_0x20", false,
         "ask with random letter case, which answers must repeat")
         .says("ask with random letter case, which replies have to repeat");
+    HideNames: switch("dns_hide_names", false,
+        "lines of the log show no names: ENUM names are telephone numbers");
     FailureTtl: number("dns_failure_ttl", (1, 0, 300), "s",
         "how long an unanswered query is not repeated at first (RFC 9520), 0 = repeat at once")
         .says("an unanswered query is not repeated for this long (RFC 9520)");

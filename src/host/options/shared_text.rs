@@ -8,6 +8,7 @@
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering, fence};
 
 use super::super::process;
+use super::super::shared::Zeroed;
 use super::MAX_STRING_OPTION;
 
 /// Places: one in use, and as many writers less one at the same time.
@@ -33,6 +34,10 @@ struct Place {
     length: AtomicU32,
     octets: [AtomicU8; MAX_STRING_OPTION],
 }
+
+#[allow(unsafe_code, reason = "marks the type as fit for shared memory")]
+// SAFETY: repr(C), arrays of atomics only.
+unsafe impl Zeroed for SharedText {}
 
 impl Place {
     fn copy(&self) -> Vec<u8> {
@@ -131,12 +136,8 @@ impl SharedText {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::shared::{Zeroed, map};
+    use super::super::super::shared::map;
     use super::*;
-
-    // SAFETY: repr(C), arrays of atomics only.
-    #[allow(unsafe_code, reason = "marks the type as fit for shared memory")]
-    unsafe impl Zeroed for SharedText {}
 
     #[test]
     fn values_replace_each_other() {
