@@ -1199,6 +1199,31 @@ int dns_option_set(const char *name, const char *value);
  */
 const char *dns_option_strerror(int err);
 
+#if defined(USE_DNS_CACHE)
+/*
+ `dns.pin`: name or SIP URI. Its NAPTR, SRV and address records are fetched at once and kept fresh, whether used or not,
+ until `dns.unpin` or the end of the program.
+
+ # Safety
+ `rpc` is NULL or the functions of a transport, `ctx` its context.
+ */
+void dns_pin_rpc(rpc_t *rpc,
+                 void *ctx);
+#endif
+
+#if defined(USE_DNS_CACHE)
+/*
+ `dns.pins`: a struct for each pinned name: `name`, `by` (option, command), `state` (asked for, fresh, failed), `age` (s
+ since all that belongs to it was there last), `expires` (s until its first record does), and of what could not be had
+ last `failure` and `failure_age` (s).
+
+ # Safety
+ As of [`dns_pin_rpc`].
+ */
+void dns_pins_rpc(rpc_t *rpc,
+                  void *ctx);
+#endif
+
 /*
  The data of a PTR record.
 
@@ -1537,6 +1562,16 @@ void dns_trace_rpc(rpc_t *rpc,
  `val` is NULL or readable.
  */
 int dns_try_ipv6_fixup(void *_handle, str *_gname, str *_name, void **val);
+
+#if defined(USE_DNS_CACHE)
+/*
+ `dns.unpin`: name or SIP URI, as it was pinned. Its records live on as those of any other name.
+
+ # Safety
+ As of [`dns_pin_rpc`].
+ */
+void dns_unpin_rpc(rpc_t *rpc, void *ctx);
+#endif
 
 /*
  Version of the library, e.g. `0.1.0`; static.

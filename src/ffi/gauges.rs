@@ -10,7 +10,10 @@ use crate::host::query_times;
 use crate::resolver::Settings;
 
 #[cfg(feature = "use_dns_cache")]
-use crate::{cache::Cache, lookup::under_way};
+use crate::{
+    cache::Cache,
+    lookup::{pins, under_way},
+};
 
 /// Nameservers that have numbers of their own.
 pub const SLOTS: usize = 8;
@@ -101,6 +104,14 @@ const fn computed(name: &'static CStr, help: &'static CStr, compute: fn() -> u64
 }
 
 static COMPUTED: &[Number] = &[
+    #[cfg(feature = "use_dns_cache")]
+    computed(c"pins", c"names that are pinned", || pins::count().0),
+    #[cfg(feature = "use_dns_cache")]
+    computed(
+        c"pins_not_fresh",
+        c"pinned names of which something is missing or has expired",
+        || pins::count().1,
+    ),
     computed(
         c"query_count",
         c"queries of which it was measured how long their answers took",

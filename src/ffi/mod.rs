@@ -71,6 +71,8 @@ pub mod rpc_config;
 #[cfg(feature = "use_dns_cache")]
 pub mod rpc_delete;
 #[cfg(feature = "use_dns_cache")]
+pub mod rpc_pins;
+#[cfg(feature = "use_dns_cache")]
 pub mod rpc_register;
 #[cfg(feature = "use_dns_cache")]
 pub mod rpc_stats;

@@ -13,12 +13,14 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 use super::guard::guard;
+use super::resolve::current_flags;
 use crate::cache::{Cache, due};
 use crate::host::log::Level;
 use crate::host::{clock, clock::TICKS_PER_S, follow, fork, thread};
 use crate::lookup::refresh::{Job, Refresher, SILENCE, Worker};
 use crate::resolver::{Background, Done, Question, Settings};
 use crate::rr::RecordType;
+use crate::select::pins::Watch;
 
 /// Ticks between two looks of the timer.
 pub(super) const TICKS: u32 = TICKS_PER_S / 8;
@@ -37,6 +39,7 @@ const SLEEP: Duration = Duration::from_secs(60);
 #[derive(Default)]
 struct TimerRefresher {
     refresher: Refresher,
+    pins: Watch,
     jobs: HashMap<u64, Job>,
     tickets: u64,
     asker: Option<Asker>,
@@ -76,6 +79,7 @@ pub(super) fn on_tick() {
     OF_TIMER.with_borrow_mut(|timer| {
         let timer = timer.get();
         timer.collect();
+        timer.pins.tick(&mut timer.refresher, current_flags);
         timer.dispatch();
     });
 }
@@ -210,7 +214,7 @@ static RUNNING: Mutex<Option<Running>> = Mutex::new(None);
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn dns_refresh_run() -> c_int {
     thread_local! {
-        static OURS: RefCell<Worker> = RefCell::default();
+        static OURS: RefCell<(Worker, Watch)> = RefCell::default();
     }
     guard!(-1, {
         if Cache::instance().is_none() {
@@ -218,9 +222,11 @@ pub unsafe extern "C" fn dns_refresh_run() -> c_int {
         }
         let _whole = thread::uncancelled();
         let answered = OURS.with_borrow_mut(|worker| {
+            let (worker, pins) = worker;
             if !worker.is_ours() {
                 *worker = Worker::default();
             }
+            pins.tick(worker.refresher(), current_flags);
             worker.run()
         });
         c_int::try_from(answered).unwrap_or(c_int::MAX)
@@ -249,8 +255,9 @@ pub unsafe extern "C" fn dns_refresh_start() -> c_int {
         let stop = Arc::new(AtomicBool::new(false));
         let told = Arc::clone(&stop);
         let work = move || {
-            let mut worker = Worker::default();
+            let (mut worker, mut pins) = (Worker::default(), Watch::default());
             while !told.load(Ordering::Acquire) {
+                pins.tick(worker.refresher(), current_flags);
                 worker.step();
                 if worker.is_idle() {
                     std::thread::park_timeout(PAUSE);

@@ -57,7 +57,7 @@ static COMMANDS: &[Command] = &[
         arguments: "",
         function: super::rpc_stats::dns_stats_rpc,
         help: c"Counters of lookups, queries, evictions and failures, and what the cache holds.",
-        says: "all counters; what is under way; memory in use and its limit, octets; entries by type and state; query times",
+        says: "the version, and for how many seconds it has been counting; all counters; what is under way; memory in use and its limit, octets; entries by type and state; query times",
         reply: Reply::One,
     },
     Command {
@@ -65,7 +65,7 @@ static COMMANDS: &[Command] = &[
         arguments: "",
         function: super::rpc_stats::dns_servers_rpc,
         help: c"The nameservers asked so far: up or down, round trip time, queries and failures.",
-        says: "each nameserver: up or down, smoothed round trip (µs), failures since its last answer, queries, packets sent again, answers, timeouts, errors, query times; whether it answers the probe",
+        says: "each nameserver: up or down, smoothed round trip (µs), failures since its last answer, queries, packets sent again, answers, timeouts, errors, query times; whether it answers the probe; its `slot`, the place in the configuration by which the statistics go",
         reply: Reply::List,
     },
     Command {
@@ -99,6 +99,30 @@ static COMMANDS: &[Command] = &[
         help: c"Drops all entries of a domain and of the names below it, but permanent ones.",
         says: "the same for the domain and all names below it",
         reply: Reply::One,
+    },
+    Command {
+        name: c"dns.pin",
+        arguments: "name or SIP URI",
+        function: super::rpc_pins::dns_pin_rpc,
+        help: c"Fetches the records of a name or SIP URI and keeps them fresh, whether used or not.",
+        says: "begins to keep its NAPTR, SRV and address records fresh, whether used or not (docs/caching.md)",
+        reply: Reply::One,
+    },
+    Command {
+        name: c"dns.unpin",
+        arguments: "name or SIP URI",
+        function: super::rpc_pins::dns_unpin_rpc,
+        help: c"Ends what dns.pin began.",
+        says: "ends that; the records live on as those of any other name",
+        reply: Reply::One,
+    },
+    Command {
+        name: c"dns.pins",
+        arguments: "",
+        function: super::rpc_pins::dns_pins_rpc,
+        help: c"The pinned names: how fresh they are, and what could not be had last.",
+        says: "the pinned names: who pinned it, whether all that belongs to it is there (`fresh`), is being asked for or has failed; how many seconds ago it was all there (`age`), when the first record expires, what could not be had last",
+        reply: Reply::List,
     },
     Command {
         name: c"dns.trace",

@@ -22,6 +22,8 @@ mod known;
 #[cfg(feature = "use_dns_cache")]
 pub mod open;
 #[cfg(feature = "use_dns_cache")]
+pub mod pins;
+#[cfg(feature = "use_dns_cache")]
 mod plan;
 #[cfg(feature = "use_dns_cache")]
 pub mod refresh;
@@ -92,6 +94,7 @@ pub fn forget_failures() {
 pub fn prepare() {
     flight::prepare();
     handed_on::prepare();
+    pins::prepare();
     backoff::prepare();
     crate::cache::due::prepare();
     crate::cache::owners::prepare();

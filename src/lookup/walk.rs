@@ -76,6 +76,11 @@ impl Walk {
         Self::through(name, aim, domains.candidates(name)?, list)
     }
 
+    /// True for a walk that looks for the same.
+    pub(super) fn is_of(&self, name: &[u8], aim: Aim) -> bool {
+        self.aim == aim && eq_ignore_case(self.name.as_bytes(), name)
+    }
+
     /// A walk that somebody else made, and that ended at a name.
     pub(super) fn over(name: &[u8], aim: Aim, list: ListId, end: Name) -> Option<Self> {
         Self::through(name, aim, smallvec![end], list)

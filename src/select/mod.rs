@@ -10,6 +10,8 @@ pub mod explain;
 pub mod handle;
 pub(crate) mod naptr;
 mod past_cache;
+#[cfg(feature = "use_dns_cache")]
+pub mod pins;
 pub mod protocols;
 pub(crate) mod security;
 pub mod sip_host;

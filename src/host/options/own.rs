@@ -122,6 +122,10 @@ option_table! {
         "addresses of hosts with IPv4 and IPv6: as_flags = one family, then the other; interleave = in turn (RFC 8305)")
         .says("hosts with IPv4 and IPv6 addresses: `as_flags` all of the family that `dns_cache_flags` puts first, \
               then the other, `interleave` in turn (RFC 8305)");
+    Pin: text("dns_pin", "",
+        "names and SIP URIs whose records are kept fresh whether used or not, blanks between")
+        .says("names and SIP URIs, blanks between, whose records are kept fresh whether used or not: \
+              docs/caching.md");
 }
 
 /// Number of numeric options of our own.

@@ -1,0 +1,268 @@
+//! What belongs to a pinned name: NAPTR records, SRV records, addresses, as a request to it would need them, and those of
+//! its failover, too.
+//!
+//! Each look goes as far as the cache leads; what is missing is asked for, so that the next look goes farther.
+
+use crate::cache::{EntryRef, RecordView};
+use crate::error::{Failure, LookupError};
+use crate::host::clock;
+use crate::host::log::{self, Level};
+use crate::host::options::{self, StrOpt};
+use crate::lookup::pins::{self, Failed, Found, Whole};
+use crate::lookup::refresh::{Kept, Refresher};
+use crate::lookup::{family_order, needs_no_dns};
+use crate::rr::{RecordType, parse_literal};
+
+use super::flags::TRY_NAPTR;
+use super::handle::rows_of;
+use super::naptr::Candidates;
+use super::protocols::{self, TransportList};
+use super::sip_uri::{self, Destination, UriError};
+
+/// Questions that one pin may keep fresh.
+const MOST_QUESTIONS: usize = 256;
+
+/// What a pin names: a SIP URI, or a host with or without port, which is taken as `sip:`.
+///
+/// # Errors
+/// Says which part is wrong.
+pub fn destination(text: &[u8]) -> Result<Destination, UriError> {
+    sip_uri::parse(text)
+}
+
+/// Looks at all pins, as a request with these flags (`DNS_*`) would.
+pub fn look(refresher: &mut Refresher, flags: u32) {
+    pins::for_each(|text| match destination(text) {
+        Ok(destination) => Look::new(refresher, flags).at(&destination),
+        Err(_) => Found {
+            whole: Whole::No,
+            failed: None,
+            expires: None,
+        },
+    });
+}
+
+/// Time from one look to the next, ms: while something is being asked for, and else.
+const SOON_MS: u64 = 100;
+const LATER_MS: u64 = 1000;
+
+/// When to look, and what the option said last.
+#[derive(Debug, Default)]
+pub struct Watch {
+    next_ms: u64,
+    /// The option, as it was read, and the number of changes of options by then.
+    option: Vec<u8>,
+    generation: Option<u32>,
+}
+
+impl Watch {
+    /// Looks at all pins if it is time.
+    pub fn tick(&mut self, refresher: &mut Refresher, flags: impl FnOnce() -> u32) {
+        let generation = options::generation();
+        if self.generation != Some(generation) {
+            self.generation = Some(generation);
+            self.read_option();
+        }
+        let now_ms = clock::monotonic_ms();
+        if now_ms < self.next_ms || pins::count().0 == 0 {
+            return;
+        }
+        look(refresher, flags());
+        let is_open = pins::all().iter().any(|pin| pin.whole == Whole::NotYet);
+        self.next_ms = now_ms + if is_open { SOON_MS } else { LATER_MS };
+    }
+
+    fn read_option(&mut self) {
+        let option = options::text(StrOpt::Pin);
+        if option == self.option {
+            return;
+        }
+        self.option = option;
+        self.next_ms = 0;
+        let words = self.option.split(u8::is_ascii_whitespace);
+        let words = words.filter(|word| !word.is_empty());
+        let (good, bad): (Vec<&[u8]>, Vec<&[u8]>) =
+            words.partition(|word| destination(word).is_ok());
+        for word in bad {
+            crate::log!(
+                Level::Warn,
+                "dns_pin: no name or SIP URI: {}",
+                log::name(word)
+            );
+        }
+        let left_out = pins::set_option(good.iter().copied());
+        if left_out > 0 {
+            let most = pins::MOST;
+            crate::log!(
+                Level::Warn,
+                "dns_pin: {left_out} names have no room, {most} are pinned"
+            );
+        }
+    }
+}
+
+/// A look at one pin.
+struct Look<'r> {
+    refresher: &'r mut Refresher,
+    flags: u32,
+    left: usize,
+    waits: bool,
+    failed: Option<Failed>,
+    has_address: bool,
+    /// The tick at which the first record expires.
+    expires: Option<u32>,
+}
+
+impl<'r> Look<'r> {
+    fn new(refresher: &'r mut Refresher, flags: u32) -> Self {
+        Self {
+            refresher,
+            flags,
+            left: MOST_QUESTIONS,
+            waits: false,
+            failed: None,
+            has_address: false,
+            expires: None,
+        }
+    }
+
+    fn at(mut self, to: &Destination) -> Found {
+        if parse_literal(&to.host).is_some() {
+            self.has_address = true;
+        } else if to.port != 0 || needs_no_dns(&to.host) || !self.by_records(to) {
+            self.addresses(&to.host, true);
+        }
+        if !self.has_address && !self.waits && self.failed.is_none() {
+            let (first, _) = family_order(self.flags);
+            self.fail(first, &LookupError::NoData);
+        }
+        let whole = match (self.failed, self.waits) {
+            (Some(_), _) => Whole::No,
+            (None, true) => Whole::NotYet,
+            (None, false) => Whole::Yes,
+        };
+        Found {
+            whole,
+            failed: self.failed,
+            expires: self.expires,
+        }
+    }
+
+    /// NAPTR and SRV records; false when there are none, so that the addresses of the host count.
+    fn by_records(&mut self, to: &Destination) -> bool {
+        if self.flags & TRY_NAPTR != 0 && to.transport.is_none() {
+            match self.keep(&to.host, RecordType::NAPTR, true) {
+                Ok(Some(entry)) if self.by_naptr(&entry) => return true,
+                Ok(_) => {}
+                Err(Unknown) => return true,
+            }
+        }
+        let list = to
+            .transport
+            .map_or_else(protocols::list, TransportList::single);
+        let (mut is_any, mut is_open) = (false, false);
+        for transport in list.iter() {
+            if let Some(name) = protocols::srv_name(*transport, &to.host) {
+                match self.targets(&name, true) {
+                    Ok(found) => is_any |= found,
+                    Err(Unknown) => is_open = true,
+                }
+            }
+        }
+        is_any || is_open
+    }
+
+    /// The SRV records that the records lead to; false when they lead nowhere.
+    fn by_naptr(&mut self, entry: &EntryRef) -> bool {
+        let candidates = Candidates::new(rows_of(entry), None);
+        let mut is_any = false;
+        for position in 0..candidates.len() {
+            let index = candidates.get(position).map_or(0, |found| found.index);
+            if let Some(RecordView::Naptr { replacement, .. }) = entry.record(index.into()) {
+                is_any |= self.targets(replacement, false).unwrap_or(true);
+            }
+        }
+        is_any
+    }
+
+    /// SRV records and the addresses of their targets; whether there are any.
+    fn targets(&mut self, name: &[u8], is_callers: bool) -> Result<bool, Unknown> {
+        let Some(entry) = self.keep(name, RecordType::SRV, is_callers)? else {
+            return Ok(false);
+        };
+        for index in 0..entry.record_count() {
+            match entry.record(index) {
+                Some(RecordView::Srv { target, .. }) if !target.is_empty() => {
+                    self.addresses(target, false);
+                }
+                _ => {}
+            }
+        }
+        Ok(true)
+    }
+
+    fn addresses(&mut self, host: &[u8], is_callers: bool) {
+        if parse_literal(host).is_some() || needs_no_dns(host) {
+            self.has_address = true;
+            return;
+        }
+        let (first, second) = family_order(self.flags);
+        for family in [Some(first), second].into_iter().flatten() {
+            if let Ok(Some(_)) = self.keep(host, family, is_callers) {
+                self.has_address = true;
+            }
+        }
+    }
+
+    /// The records of a type, live or expired; `None` when it is known that there are none.
+    fn keep(
+        &mut self,
+        name: &[u8],
+        qtype: RecordType,
+        is_callers: bool,
+    ) -> Result<Option<EntryRef>, Unknown> {
+        let Some(left) = self.left.checked_sub(1) else {
+            return Err(Unknown);
+        };
+        self.left = left;
+        match self.refresher.keep(name, qtype, is_callers) {
+            Kept::Has(entry) => {
+                self.ends_at(entry.expire());
+                Ok(Some(entry))
+            }
+            Kept::Absent(_, expires) => {
+                self.ends_at(expires);
+                Ok(None)
+            }
+            Kept::Failed(error, expired) => {
+                self.fail(qtype, &error);
+                expired.map(Some).ok_or(Unknown)
+            }
+            Kept::Waits => {
+                self.waits = true;
+                Err(Unknown)
+            }
+        }
+    }
+
+    fn ends_at(&mut self, expires: u32) {
+        let is_sooner = |before| clock::is_past(expires, before);
+        if self.expires.is_none_or(is_sooner) {
+            self.expires = Some(expires);
+        }
+    }
+
+    fn fail(&mut self, qtype: RecordType, error: &LookupError) {
+        self.failed.get_or_insert(Failed {
+            rtype: qtype.0,
+            was_said: matches!(
+                error,
+                LookupError::Failed(Failure::ServFail | Failure::Refused)
+            ),
+            is_absent: matches!(error, LookupError::NoData | LookupError::NxDomain),
+        });
+    }
+}
+
+/// It is not known whether there are any.
+struct Unknown;
