@@ -121,6 +121,38 @@ static void trace(void)
 	dns_trace_rpc(NULL, NULL);
 }
 
+static void pins(void)
+{
+	CALL(dns_pin_rpc, "sip:pin.example:5060");
+	CHECK_TEXT(reply, "{ status=pinned ");
+	CALL(dns_pin_rpc, "sip:");
+	CHECK_INT(last_fault, 400);
+	CALL0(dns_pins_rpc);
+	CHECK_TEXT(reply, "{ name=sip:pin.example:5060 by=command state=asked for ");
+	CALL(dns_unpin_rpc, "sip:pin.example:5060");
+	CHECK_TEXT(reply, "{ status=not pinned any more ");
+	CALL0(dns_pins_rpc);
+	CHECK_TEXT(reply, "");
+	dns_pin_rpc(NULL, NULL);
+	dns_unpin_rpc(NULL, NULL);
+	dns_pins_rpc(NULL, NULL);
+}
+
+static void snapshot(void)
+{
+	CALL0(dns_save_rpc);
+	CHECK_INT(last_fault, 400);
+	CHECK_TEXT(last_fault_text, "dns_snapshot is empty");
+	CALL0(dns_load_rpc);
+	CHECK_INT(last_fault, 400);
+	CHECK_INT(dns_option_set("dns_snapshot", "/proc/none/%s"), 0);
+	CALL0(dns_save_rpc);
+	CHECK_TEXT(last_fault_text, "there is no such file or folder");
+	CHECK_INT(dns_option_set("dns_snapshot", ""), 0);
+	dns_save_rpc(NULL, NULL);
+	dns_load_rpc(NULL, NULL);
+}
+
 int main(void)
 {
 	watchdog(60);
@@ -132,5 +164,7 @@ int main(void)
 	below();
 	config();
 	trace();
+	pins();
+	snapshot();
 	return checks_result();
 }

@@ -1086,6 +1086,18 @@ void dns_hash_put_shm_unsafe(struct dns_hash_entry *e);
 unsigned int dns_latency_histogram(uint64_t *out,
                                    unsigned int len);
 
+#if defined(USE_DNS_CACHE)
+/*
+ `dns.load`: loads the file of `dns_snapshot` as expired records; nothing that is live gives way. The reply says how
+ many record sets came and how many were left out.
+
+ # Safety
+ As of [`dns_save_rpc`].
+ */
+void dns_load_rpc(rpc_t *rpc,
+                  void *ctx);
+#endif
+
 /*
  Has the lines of the log, up to `dns_log_level`, go to a function of the program in place of stderr; NULL is stderr
  again. Inside Kamailio they go to its log whatever this says.
@@ -1288,6 +1300,18 @@ int dns_reinit_fixup(void *_handle, str *_gname, str *_name, void **val);
  As `__resolvehost()`.
  */
 struct hostent *dns_resolvehost(char *name);
+#endif
+
+#if defined(USE_DNS_CACHE)
+/*
+ `dns.save`: saves what the cache holds to the file of `dns_snapshot`, now. The reply says how many record sets, and how
+ many octets the file has.
+
+ # Safety
+ `rpc` is NULL or the functions of a transport, `ctx` its context.
+ */
+void dns_save_rpc(rpc_t *rpc,
+                  void *ctx);
 #endif
 
 #if defined(USE_DNS_CACHE)

@@ -26,6 +26,7 @@ import prometheus
 import replies
 import search
 import spread
+import warm
 from bed.kamailio import Build
 from scenario import Scenario
 
@@ -36,7 +37,8 @@ WATCHDOG = 240
 def table(suite):
     """(name, function, defect of the C original that shows here) of all scenarios for this version."""
     return (balance.scenarios() + changes.scenarios() + flows.scenarios() + observe.scenarios()
-            + options.scenarios(suite) + prometheus.scenarios() + replies.scenarios() + search.scenarios() + spread.scenarios())
+            + options.scenarios(suite) + prometheus.scenarios() + replies.scenarios() + search.scenarios()
+            + spread.scenarios() + warm.scenarios())
 
 
 def arguments():

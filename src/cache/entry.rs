@@ -481,6 +481,14 @@ impl EntryRef {
         self.word(layout::LAST_USED).load(Ordering::Relaxed)
     }
 
+    /// For how many seconds it has not been used; `None` = it was never used.
+    #[must_use]
+    pub fn used_ago_s(&self, now: u32) -> Option<u32> {
+        let stamp = self.last_used();
+        let idle = (now.wrapping_sub(stamp) as i32).max(0).cast_unsigned();
+        layout::tells_of_use(stamp).then_some(idle / clock::TICKS_PER_S)
+    }
+
     /// Notes a use, at most once a second; true when it did.
     pub fn touch(&self, now: u32) -> bool {
         let word = self.word(layout::LAST_USED);

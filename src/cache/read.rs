@@ -174,6 +174,23 @@ impl Cache {
         })
     }
 
+    /// The entries of `count` buckets of the table, from number `from` on, and the number to go on at; `None` at the end
+    /// of the table.
+    pub fn entries_in(
+        &self,
+        from: usize,
+        count: usize,
+    ) -> (impl Iterator<Item = EntryRef> + '_, Option<usize>) {
+        let buckets = self.table().buckets();
+        let end = from.saturating_add(count).min(buckets.len());
+        let part = buckets.get(from..end).unwrap_or_default();
+        let entries = part.iter().flat_map(move |bucket| {
+            (0..super::table::PLACES)
+                .filter_map(move |place| self.acquire_block(bucket.block(place)))
+        });
+        (entries, (end < buckets.len()).then_some(end))
+    }
+
     /// True when a live positive CNAME entry stands under the name.
     #[cold]
     pub(super) fn alias_exists(&self, qname: &HashedName<'_>, now: u32) -> bool {

@@ -67,6 +67,7 @@ mod with_cache {
     use crate::host::log::Level;
     use crate::host::options::{self, Opt};
     use crate::host::{clock, vars};
+    use crate::lookup::snapshot;
 
     /// Sets the cache up, in memory that processes forked later share. 0 on success, also when
     /// `dns_cache_init` is 0 (then there is no cache); negative when there is no memory, and in a Kamailio
@@ -124,6 +125,7 @@ mod with_cache {
         }
         if !running {
             host_start::say_what_is_in_force();
+            snapshot::load_at_start();
             host_start::start_timer();
         }
         super::super::settings::apply();
@@ -138,6 +140,9 @@ mod with_cache {
     #[unsafe(no_mangle)]
     pub unsafe extern "C" fn destroy_dns_cache() {
         guard!((), {
+            if kamailio::is_main_process() {
+                snapshot::save_at_end();
+            }
             Cache::destroy();
             // The framework goes next.
             options::live::detach();

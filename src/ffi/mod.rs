@@ -75,6 +75,8 @@ pub mod rpc_pins;
 #[cfg(feature = "use_dns_cache")]
 pub mod rpc_register;
 #[cfg(feature = "use_dns_cache")]
+pub mod rpc_snapshot;
+#[cfg(feature = "use_dns_cache")]
 pub mod rpc_stats;
 #[cfg(feature = "use_dns_cache")]
 pub mod rpc_trace;

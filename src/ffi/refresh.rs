@@ -18,7 +18,8 @@ use crate::cache::{Cache, due};
 use crate::host::log::Level;
 use crate::host::{clock, clock::TICKS_PER_S, follow, fork, thread};
 use crate::lookup::refresh::{Job, Refresher, SILENCE, Worker};
-use crate::resolver::{Background, Done, Question, Settings};
+use crate::lookup::snapshot::Saver;
+use crate::resolver::{Background, Done, Question, Settings, servers};
 use crate::rr::RecordType;
 use crate::select::pins::Watch;
 
@@ -40,6 +41,7 @@ const SLEEP: Duration = Duration::from_secs(60);
 struct TimerRefresher {
     refresher: Refresher,
     pins: Watch,
+    saver: Saver,
     jobs: HashMap<u64, Job>,
     tickets: u64,
     asker: Option<Asker>,
@@ -76,11 +78,13 @@ thread_local! {
 /// One tick of the timer.
 pub(super) fn on_tick() {
     follow::look_at_the_time();
+    servers::say_what_is_new();
     OF_TIMER.with_borrow_mut(|timer| {
         let timer = timer.get();
         timer.collect();
         timer.pins.tick(&mut timer.refresher, current_flags);
         timer.dispatch();
+        timer.saver.tick();
     });
 }
 

@@ -125,6 +125,22 @@ static COMMANDS: &[Command] = &[
         reply: Reply::List,
     },
     Command {
+        name: c"dns.save",
+        arguments: "",
+        function: super::rpc_snapshot::dns_save_rpc,
+        help: c"Saves what the cache holds to the file of the option DNS.snapshot.",
+        says: "saves the cache to the file of `DNS.snapshot`; takes no path (docs/caching.md)",
+        reply: Reply::One,
+    },
+    Command {
+        name: c"dns.load",
+        arguments: "",
+        function: super::rpc_snapshot::dns_load_rpc,
+        help: c"Loads the file of the option DNS.snapshot as expired records.",
+        says: "loads that file as expired records; nothing that is live gives way",
+        reply: Reply::One,
+    },
+    Command {
         name: c"dns.trace",
         arguments: "name or pattern, seconds (optional, 60)",
         function: super::rpc_trace::dns_trace_rpc,

@@ -24,6 +24,8 @@ pub mod metrics;
 #[cfg(feature = "use_dns_cache")]
 pub(crate) mod news;
 pub mod options;
+#[cfg(feature = "use_dns_cache")]
+pub mod private_file;
 #[cfg_attr(
     not(feature = "use_dns_cache"),
     allow(dead_code, reason = "much of it is for the cache alone")

@@ -15,6 +15,8 @@ pub(crate) enum Subject {
     CacheFull,
     /// Records that have expired are served.
     Stale,
+    /// The snapshot could not be written.
+    NotSaved,
 }
 
 impl Subject {
@@ -22,12 +24,12 @@ impl Subject {
     const fn interval_ms(self) -> u64 {
         match self {
             Self::LookupFailed => 10_000,
-            Self::CacheFull | Self::Stale => 600_000,
+            Self::CacheFull | Self::Stale | Self::NotSaved => 600_000,
         }
     }
 }
 
-const SUBJECTS: usize = Subject::Stale as usize + 1;
+const SUBJECTS: usize = Subject::NotSaved as usize + 1;
 
 shared_struct! {
 struct Cell {

@@ -30,6 +30,8 @@ pub mod refresh;
 pub mod request;
 mod service;
 #[cfg(feature = "use_dns_cache")]
+pub mod snapshot;
+#[cfg(feature = "use_dns_cache")]
 mod stale;
 pub(crate) mod system;
 #[cfg(test)]
@@ -95,6 +97,7 @@ pub fn prepare() {
     flight::prepare();
     handed_on::prepare();
     pins::prepare();
+    snapshot::prepare();
     backoff::prepare();
     crate::cache::due::prepare();
     crate::cache::owners::prepare();

@@ -32,6 +32,7 @@ pub mod servers;
 mod session;
 mod sockets;
 mod spelling;
+pub mod stored;
 mod transport;
 mod wire;
 

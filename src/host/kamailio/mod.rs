@@ -188,6 +188,31 @@ pub(crate) fn sctp_disable() -> Option<bool> {
     read_int(|s| s.sctp_disable).map(|v| v != 0)
 }
 
+/// The user that the host runs as from its forks on, by its option `-u`; `None` outside Kamailio.
+#[cfg(feature = "use_dns_cache")]
+#[must_use]
+pub(crate) fn user() -> Option<u32> {
+    int(c"uid")
+}
+
+/// True in the host's main process, and outside Kamailio.
+#[cfg(feature = "use_dns_cache")]
+#[must_use]
+pub(crate) fn is_main_process() -> bool {
+    int(c"process_no").is_none_or(|number| number == 0)
+}
+
+/// An int variable of the host, one that is not negative.
+#[cfg(feature = "use_dns_cache")]
+fn int(name: &CStr) -> Option<u32> {
+    let place = find(name).cast::<c_int>();
+    if !is_host() || place.is_null() {
+        return None;
+    }
+    // SAFETY: an int variable of the executable.
+    u32::try_from(unsafe { place.read_volatile() }).ok()
+}
+
 /// True when the host listens on an IPv6 socket; `None` outside Kamailio.
 #[must_use]
 pub(crate) fn has_ipv6_socket() -> Option<bool> {

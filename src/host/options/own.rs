@@ -126,6 +126,10 @@ option_table! {
         "names and SIP URIs whose records are kept fresh whether used or not, blanks between")
         .says("names and SIP URIs, blanks between, whose records are kept fresh whether used or not: \
               docs/caching.md");
+    Snapshot: text("dns_snapshot", "path",
+        "file that the cache is saved to every five minutes and at the end, and loaded from at start, when this is read; empty = none")
+        .says("file that the cache is saved to every five minutes and at the end, and loaded from at start, as \
+              expired records; read at start: docs/caching.md");
 }
 
 /// Number of numeric options of our own.
