@@ -19,6 +19,7 @@ export KAMAILIO_DNS_TAKEOVER
 . "$here/packaged.sh"
 
 build_scripted_server "$build"
+sh "$root/ci/fetch/promtool.sh" || true
 
 suites=$(suites_of "$@")
 while [ $# -gt 0 ] && [ "$1" != -- ]; do

@@ -112,8 +112,9 @@ def selftest(args, name):
 
 def main():
     args = arguments()
-    # nsd and ip live where the path of an ordinary user does not lead.
-    os.environ["PATH"] += ":/usr/sbin:/sbin"
+    # nsd and ip live where the path of an ordinary user does not lead, promtool where ci/fetch/promtool.sh puts it.
+    root = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../..")
+    os.environ["PATH"] += f":/usr/sbin:/sbin:{root}/build/lint/bin"
     if args.one:
         run_one(args)
     names = [(name, defect) for name, _, defect in table(args.suite)

@@ -152,6 +152,8 @@ tests:
 
 
 def alerted(s):
+    if not shutil.which("promtool"):
+        return s.fail("promtool is missing: sh ci/fetch/promtool.sh")
     dns = s.dns(ZONE)
     server = start(s, ("DNS.stale_recent = 0", "DNS.resolve_deadline = 1500"))
     s.callees({UDP10: 200})

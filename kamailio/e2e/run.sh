@@ -14,9 +14,8 @@ build=$(cd "${BUILD:-$root/build}" && pwd)
 . "$root/kamailio/scripted_server.sh"
 
 build_scripted_server "$build"
-# The alerts are judged by Prometheus' own program.
-sh "$root/ci/fetch/promtool.sh"
-PATH=$PATH:$root/build/lint/bin
+# The alerts are judged by Prometheus' own program. Without it their scenario fails, and no other.
+sh "$root/ci/fetch/promtool.sh" || true
 
 suites=$(suites_of "$@")
 while [ $# -gt 0 ] && [ "$1" != -- ]; do

@@ -40,11 +40,25 @@ const SLEEP: Duration = Duration::from_secs(60);
 #[derive(Default)]
 struct TimerRefresher {
     refresher: Refresher,
-    pins: Watch,
-    saver: Saver,
+    besides: Besides,
     jobs: HashMap<u64, Job>,
     tickets: u64,
     asker: Option<Asker>,
+}
+
+/// What else is done now and then where names are refreshed.
+#[derive(Default)]
+struct Besides {
+    pins: Watch,
+    saver: Saver,
+}
+
+impl Besides {
+    fn tick(&mut self, refresher: &mut Refresher) {
+        follow::look_at_the_time();
+        self.pins.tick(refresher, current_flags);
+        self.saver.tick();
+    }
 }
 
 /// The thread that asks.
@@ -77,14 +91,12 @@ thread_local! {
 
 /// One tick of the timer.
 pub(super) fn on_tick() {
-    follow::look_at_the_time();
     servers::say_what_is_new();
     OF_TIMER.with_borrow_mut(|timer| {
         let timer = timer.get();
         timer.collect();
-        timer.pins.tick(&mut timer.refresher, current_flags);
+        timer.besides.tick(&mut timer.refresher);
         timer.dispatch();
-        timer.saver.tick();
     });
 }
 
@@ -218,7 +230,7 @@ static RUNNING: Mutex<Option<Running>> = Mutex::new(None);
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn dns_refresh_run() -> c_int {
     thread_local! {
-        static OURS: RefCell<(Worker, Watch)> = RefCell::default();
+        static OURS: RefCell<(Worker, fork::Own<Besides>)> = RefCell::default();
     }
     guard!(-1, {
         if Cache::instance().is_none() {
@@ -226,11 +238,11 @@ pub unsafe extern "C" fn dns_refresh_run() -> c_int {
         }
         let _whole = thread::uncancelled();
         let answered = OURS.with_borrow_mut(|worker| {
-            let (worker, pins) = worker;
+            let (worker, besides) = worker;
             if !worker.is_ours() {
                 *worker = Worker::default();
             }
-            pins.tick(worker.refresher(), current_flags);
+            besides.get().tick(worker.refresher());
             worker.run()
         });
         c_int::try_from(answered).unwrap_or(c_int::MAX)
@@ -259,9 +271,9 @@ pub unsafe extern "C" fn dns_refresh_start() -> c_int {
         let stop = Arc::new(AtomicBool::new(false));
         let told = Arc::clone(&stop);
         let work = move || {
-            let (mut worker, mut pins) = (Worker::default(), Watch::default());
+            let (mut worker, mut besides) = (Worker::default(), Besides::default());
             while !told.load(Ordering::Acquire) {
-                pins.tick(worker.refresher(), current_flags);
+                besides.tick(worker.refresher());
                 worker.step();
                 if worker.is_idle() {
                     std::thread::park_timeout(PAUSE);
