@@ -62,12 +62,12 @@ use crate::host::log::Level;
 use crate::host::options::{self, ExtraOpt, Opt};
 use crate::host::random;
 use crate::rr::{PlainIp, RData, RecordType};
-pub(crate) use crate::shm::claim;
 use crate::shm::lock::RawShmMutex;
 use crate::shm::pages::{CLASSES, MAX_BLOCK, PageControl, Pages};
 use crate::shm::region::{PAGE_BYTES, Region, ShmSafe};
 use crate::shm::robust;
 use crate::shm::sync::{AtomicU32, AtomicU64, Ordering};
+pub(crate) use crate::shm::{claim, crowd};
 
 #[cfg(feature = "fault_injection")]
 pub use audit::Audit;
@@ -412,7 +412,7 @@ impl Cache {
         }
         cache.size_table(cache.limit());
         if matches!(policy, Policy::Options) {
-            cache.stock_reserve();
+            cache.write().stock_reserve();
         }
         cache.put_in_force(None);
         ALL.write().push(cache);

@@ -1,6 +1,6 @@
 //! Blocks for entries that only their holder knows, for as long as the writer lock cannot be had.
 //!
-//! They are set aside when the cache is made. Their words count more holders than there ever are, so no allocator and
+//! They are set aside when the cache is made, and given back while `dns_cache_mem` is too small for them. Their words count more holders than there ever are, so no allocator and
 //! no repair takes one for free; one with just that count is nobody's, and is taken by one compare-and-swap.
 //! There are few, for nobody needs them but while a process does not go on that was stopped in the middle of a change.
 
@@ -9,6 +9,7 @@ use crate::shm::refword;
 use crate::shm::region::PAGE_BYTES;
 use crate::shm::sync::{AtomicU32, Ordering};
 
+use super::write::Writer;
 use super::{Cache, Draft, EntryRef, InsertError, Place, layout};
 
 /// Sizes of blocks, octets, and how many there are: addresses and small sets, sets of SRV and NAPTR records, large ones.
@@ -18,29 +19,77 @@ pub(super) const BLOCKS: usize = STOCK[0].1 + STOCK[1].1 + STOCK[2].1;
 /// Pages that they take.
 const PAGES: usize = 6;
 
-/// Numbers of the blocks; 0 = none.
+/// In a place: there is no block, or it was given back when the limit became smaller.
+const NONE: BlockId = 0;
+const GIVEN_BACK: BlockId = BlockId::MAX;
+
+/// Numbers of the blocks, or what there is instead.
 pub(super) type Reserve = [AtomicU32; BLOCKS];
 
-impl Cache {
-    /// Sets blocks aside, if the part of the memory that is left to such entries has room for them; before other
-    /// processes exist.
+impl Writer<'_> {
+    /// Sets blocks aside, if there is room; before other processes exist.
     pub(super) fn stock_reserve(&self) {
-        if self.limit() / 16 < PAGES * PAGE_BYTES {
-            return;
+        if self.cache.has_room_for_reserve() {
+            self.fill_reserve(NONE);
         }
-        let writer = self.write();
+    }
+
+    /// Lets go of the blocks that nobody has, where a smaller limit has no room for them.
+    pub(super) fn shrink_reserve(&self) {
+        if !self.cache.has_room_for_reserve() {
+            self.give_reserve_back();
+        }
+    }
+
+    /// Sets aside again what was given back, where a larger limit has room for it.
+    pub(super) fn grow_reserve(&self) {
+        if self.cache.has_room_for_reserve() {
+            self.fill_reserve(GIVEN_BACK);
+        }
+    }
+
+    /// Sets blocks aside in the places that say that.
+    fn fill_reserve(&self, places: BlockId) {
+        let cache = self.cache;
         let sizes = STOCK
             .iter()
             .flat_map(|&(size, count)| std::iter::repeat_n(size, count));
-        for (place, size) in self.header.reserve.iter().zip(sizes) {
+        for (place, size) in cache.header.reserve.iter().zip(sizes) {
+            if place.load(Ordering::Relaxed) != places {
+                continue;
+            }
             let block = pages::class_of(size)
-                .and_then(|class| writer.allocate(class, self.limit(), 0, false));
+                .and_then(|class| self.allocate(class, cache.limit(), 0, false));
             let Some(block) = block else { return };
-            if let Some(word) = self.pages.ref_word(block) {
+            if let Some(word) = cache.pages.ref_word(block) {
                 refword::publish(word, false, refword::SET_ASIDE);
                 place.store(block, Ordering::Release);
             }
         }
+    }
+
+    fn give_reserve_back(&self) {
+        for place in &self.cache.header.reserve {
+            let block = place.load(Ordering::Relaxed);
+            if is_block(block)
+                && let Some(word) = self.cache.pages.ref_word(block)
+                && refword::give_reserved_back(word)
+            {
+                place.store(GIVEN_BACK, Ordering::Release);
+                self.cache.pages.free(block);
+            }
+        }
+    }
+}
+
+fn is_block(place: BlockId) -> bool {
+    !matches!(place, NONE | GIVEN_BACK)
+}
+
+impl Cache {
+    /// True when the part of the memory that is left to such entries has room for the blocks.
+    fn has_room_for_reserve(&self) -> bool {
+        self.limit() / 16 >= PAGES * PAGE_BYTES
     }
 
     /// The blocks that are set aside.
@@ -48,7 +97,7 @@ impl Cache {
         let numbers = self.header.reserve.iter();
         numbers
             .map(|place| place.load(Ordering::Acquire))
-            .filter(|&block| block != 0)
+            .filter(|&block| is_block(block))
     }
 
     /// Makes an entry that only its holder knows without the writer lock.
@@ -105,7 +154,7 @@ mod tests {
 
     fn cache() -> &'static Cache {
         let cache = Cache::for_tests(1 << 20, true).unwrap();
-        cache.stock_reserve();
+        cache.write().stock_reserve();
         cache
     }
 
@@ -184,6 +233,25 @@ mod tests {
             drop(large);
             assert!(make(30).is_ok());
         });
+    }
+
+    #[test]
+    fn a_small_cache_has_none() {
+        let cache = cache();
+        let full = cache.usage().used;
+        let held = with_draft(&[RData::A(Ipv4Addr::LOCALHOST)], RecordType::A, |draft| {
+            while_locked(cache, || cache.make_private(draft, NOW).unwrap())
+        });
+        cache.write().give_reserve_back();
+        assert_eq!(cache.reserved().count(), 1, "somebody has it");
+        drop(held);
+        cache.write().give_reserve_back();
+        assert_eq!(cache.reserved().count(), 0);
+        cache.collect_garbage(NOW);
+        let small = cache.usage().used;
+        assert!(small + PAGES * PAGE_BYTES <= full, "{small} of {full}");
+        cache.write().grow_reserve();
+        assert_eq!(cache.reserved().count(), BLOCKS);
     }
 
     #[cfg(feature = "fault_injection")]

@@ -39,6 +39,7 @@ impl Writer<'_> {
         if self.give_old_table_back() {
             return true;
         }
+        self.shrink_reserve();
         let room = limit.saturating_sub(HEADER_BYTES + in_use.successor(wanted).octets());
         if !next.is_none() && next.buckets() != wanted {
             self.abandon_next_table();
@@ -53,6 +54,7 @@ impl Writer<'_> {
                 .store(in_use.successor(wanted).0, Ordering::Relaxed);
         } else {
             header.sized_for.store(limit as u64, Ordering::Relaxed);
+            self.grow_reserve();
             return false;
         }
         true

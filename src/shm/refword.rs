@@ -110,6 +110,13 @@ pub(crate) fn take_reserved(word: &AtomicU32) -> bool {
     .is_ok()
 }
 
+/// Makes a block that is set aside an ordinary free one, unless somebody has it.
+pub(crate) fn give_reserved_back(word: &AtomicU32) -> bool {
+    // SYNC: acquire, as in `take_reserved`, for whoever uses the block next.
+    word.compare_exchange(SET_ASIDE, 0, Ordering::Acquire, Ordering::Relaxed)
+        .is_ok()
+}
+
 /// Writes the content of a block that was taken with [`take_reserved`]. `place` is that of its reference word, which
 /// stays: somebody who comes too late for another entry may hold it for a moment.
 pub(crate) fn fill_reserved(words: &[AtomicU32], place: usize, content: &[[u8; 4]]) {
