@@ -536,7 +536,9 @@ fn child_that_releases_entries() {
         assert!(call.resolve("b46.test").is_ok());
         let held = cached("h.b46.test", RecordType::A).unwrap();
         match round % 3 {
-            0 => cache().flush(true),
+            0 => {
+                cache().flush(true);
+            }
             1 => {
                 advance_for_tests(400_000);
                 // SAFETY: always safe to call.

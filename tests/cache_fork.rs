@@ -95,7 +95,9 @@ fn write_for_ever(cache: &Cache, seed: u64) {
                     cache.remove(&entry);
                 }
             }
-            1 if random(&mut state).is_multiple_of(200) => cache.flush(false),
+            1 if random(&mut state).is_multiple_of(200) => {
+                cache.flush(false);
+            }
             2 if random(&mut state).is_multiple_of(50) => cache.collect_garbage(NOW),
             _ => put(cache, i, random(&mut state)),
         }

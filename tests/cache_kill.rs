@@ -79,7 +79,9 @@ fn work(cache: &Cache, limits: [usize; 2], seed: u64, steps: u32) {
             }
             6 => cache.set_for_tests(Setting::Limit(limits[draw.next(2) as usize])),
             7 if draw.next(4) == 0 => cache.collect_garbage(now),
-            8 if draw.next(32) == 0 => cache.flush(false),
+            8 if draw.next(32) == 0 => {
+                cache.flush(false);
+            }
             9..30 => deny(cache, i, now),
             30 => {
                 // Put in the place of another.

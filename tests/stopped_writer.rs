@@ -12,7 +12,7 @@ mod support;
 use kamailio_dns::cache::{Cache, EntryRef, RecordView};
 use kamailio_dns::host::clock;
 use kamailio_dns::host::metrics::{self, Metric};
-use kamailio_dns::lookup;
+use kamailio_dns::lookup::{self, EditError, RecordEdit};
 use kamailio_dns::rr::RecordType;
 use kamailio_dns::shm::kill_point::{self, KillPoint};
 use support::children::{all_end_well, go_on, spawn, wait_until_stopped};
@@ -23,6 +23,21 @@ const IPV4_ONLY: u32 = 1;
 fn find(name: &str, qtype: u16) -> EntryRef {
     let found = lookup::entry(name.as_bytes(), RecordType(qtype), IPV4_ONLY);
     found.unwrap().0
+}
+
+/// As `dns.add_a`.
+fn add(address: &str) -> Result<(), EditError> {
+    let edit = RecordEdit {
+        name: b"added.test",
+        ttl: 60,
+        value: address.as_bytes(),
+        priority: 0,
+        weight: 0,
+        port: 0,
+        negative: false,
+        permanent: false,
+    };
+    lookup::add_record(RecordType(A), &edit)
 }
 
 #[test]
@@ -66,12 +81,20 @@ fn a_stopped_writer_costs_nobody_a_call() {
         assert!(metrics::value(Metric::LockBusy) > before);
         // The slow timer's work waits for the next time.
         cache.collect_garbage(clock::now_ticks());
+        // An operator waits for a while, and is told.
+        let known = b"known.test";
+        assert_eq!(lookup::delete(known, RecordType(A)), Err(EditError::Busy));
+        assert_eq!(lookup::delete_name(known), Err(EditError::Busy));
+        assert_eq!(add("192.0.2.9"), Err(EditError::Busy));
+        assert!(!cache.flush(true));
+        assert!(find("known.test", A).is_linked());
         go_on(writer);
         all_end_well(vec![writer]);
         let later = find("later.test", A);
         assert!(later.is_linked());
         drop(later);
-        cache.flush(true);
+        assert_eq!(add("192.0.2.9"), Ok(()));
+        assert!(cache.flush(true));
         assert!(find("known.test", A).is_linked());
         let audit = cache.audit(true).unwrap();
         assert_eq!((audit.holders, audit.unlinked), (0, 0));

@@ -36,10 +36,11 @@ impl Cache {
         is_past(expire.wrapping_add(stale), now)
     }
 
-    /// Unlinks all entries, permanent ones only when asked.
-    pub fn flush(&self, permanent_too: bool) {
+    /// Unlinks all entries, permanent ones only when asked; false when some are left, for a process that changes the cache
+    /// does not go on.
+    pub fn flush(&self, permanent_too: bool) -> bool {
         let condition = |flags, _| permanent_too || flags & layout::FLAG_PERMANENT == 0;
-        self.unlink_where(&condition, &|| Some(self.write()));
+        self.unlink_where(&condition, &|| self.write_for_operator())
     }
 
     /// Unlinks the entries that are expired and may not be served stale either, gives unused memory back,
@@ -47,7 +48,9 @@ impl Cache {
     /// had: the process that does this has other things to do.
     pub fn collect_garbage(&self, now: u32) {
         let condition = |flags, expire| self.gone(flags, expire, now);
-        self.unlink_where(&condition, &|| self.write_soon());
+        if !self.unlink_where(&condition, &|| self.write_soon()) {
+            return;
+        }
         let mut extent = 0;
         while extent < self.pages.extent_end() {
             let Some(writer) = self.write_soon() else {
@@ -70,17 +73,17 @@ impl Cache {
         }
     }
 
-    /// Unlinks the entries for which `condition` (flags, expiry tick) holds.
+    /// Unlinks the entries for which `condition` (flags, expiry tick) holds; false when the writer lock cannot be had.
     fn unlink_where<'a>(
         &self,
         condition: &dyn Fn(u8, u32) -> bool,
         write: &dyn Fn() -> Option<Writer<'a>>,
-    ) {
+    ) -> bool {
         let mut word = self.header.table.load(Ordering::Relaxed);
         let mut from = 0;
         loop {
             let Some(writer) = write() else {
-                return;
+                return false;
             };
             let now_in_use = self.header.table.load(Ordering::Relaxed);
             if now_in_use != word {
@@ -90,7 +93,7 @@ impl Cache {
             let table = self.table();
             let to = (from + BUCKETS_PER_HOLD).min(table.buckets().len());
             if from >= to {
-                return;
+                return true;
             }
             for bucket in from..to {
                 writer.unlink_in_bucket(table, bucket, condition);

@@ -25,6 +25,9 @@ use super::{
 /// stopped, or repairs a large cache after a death.
 const PATIENCE_MS: u16 = 50;
 
+/// How long an operator's command waits for it, ms.
+const OPERATOR_PATIENCE_MS: u16 = 2000;
+
 /// The right to change the cache; holds the writer lock.
 pub(super) struct Writer<'a> {
     pub(super) cache: &'a Cache,
@@ -47,10 +50,23 @@ impl Drop for Writer<'_> {
 }
 
 impl Cache {
-    /// The right to change the cache, as soon as it can be had: for what an operator said.
+    /// The right to change the cache, as soon as it can be had: for what goes on without others.
     pub(super) fn write(&self) -> Writer<'_> {
         self.header.lock.lock();
         self.writer()
+    }
+
+    /// The right to change the cache, for what an operator said: it is waited for, but not for ever.
+    pub(super) fn write_for_operator(&self) -> Option<Writer<'_>> {
+        let is_taken = self.header.lock.lock_patiently(OPERATOR_PATIENCE_MS);
+        is_taken.then(|| self.writer())
+    }
+
+    /// False when the cache cannot be changed, for a process that does so does not go on. Waits for that process as
+    /// operators do.
+    #[must_use]
+    pub fn can_be_changed(&self) -> bool {
+        self.write_for_operator().is_some()
     }
 
     /// The right to change the cache, if it can be had soon: calls do not wait for a process that does not go on.
@@ -146,10 +162,11 @@ impl Cache {
     ) -> Result<EntryRef, InsertError> {
         let hash = place.hash(self.hash(draft.name));
         let writer = if is_edited {
-            self.write()
+            self.write_for_operator()
         } else {
-            self.write_soon().ok_or(InsertError::Busy)?
+            self.write_soon()
         };
+        let writer = writer.ok_or(InsertError::Busy)?;
         writer.fit_limit(now);
         let old = writer.find(hash, draft.rtype, draft.name);
         if let Some(old) = old
@@ -239,7 +256,7 @@ impl Cache {
     ) -> Result<Option<EntryRef>, InsertError> {
         check(draft)?;
         let hash = place.hash(self.hash(draft.name));
-        let writer = self.write();
+        let writer = self.write_for_operator().ok_or(InsertError::Busy)?;
         let block = self.pages.block_at(old.as_raw() as usize);
         let current = |writer: &Writer<'_>| {
             writer
@@ -262,9 +279,20 @@ impl Cache {
 
     /// Unlinks the entry; false when it was not linked any more, or the writer lock cannot be had.
     pub fn remove(&self, entry: &EntryRef) -> bool {
-        let Some(writer) = self.write_soon() else {
-            return false;
-        };
+        let writer = self.write_soon();
+        writer.is_some_and(|writer| self.remove_by(&writer, entry))
+    }
+
+    /// As [`Self::remove`], for what an operator said.
+    ///
+    /// # Errors
+    /// `Busy`: see [`Self::can_be_changed`].
+    pub fn remove_for_operator(&self, entry: &EntryRef) -> Result<bool, InsertError> {
+        let writer = self.write_for_operator().ok_or(InsertError::Busy)?;
+        Ok(self.remove_by(&writer, entry))
+    }
+
+    fn remove_by(&self, writer: &Writer<'_>, entry: &EntryRef) -> bool {
         let block = self.pages.block_at(entry.as_raw() as usize);
         let hash = self.hash_of(entry);
         let link = writer.find(hash, entry.rtype(), entry.name());

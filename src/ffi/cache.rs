@@ -203,7 +203,7 @@ pub unsafe extern "C" fn dns_set_local_ttl(ttl: c_int) {
 pub unsafe extern "C" fn dns_cache_flush(del_permanent: c_int) {
     guard!((), {
         if let Some(cache) = Cache::instance() {
-            cache.flush(del_permanent != 0);
+            let _some_may_be_left = cache.flush(del_permanent != 0);
             lookup::forget_failures();
         }
     })

@@ -11,7 +11,7 @@ use std::ffi::{c_int, c_void};
 
 use super::guard::guard;
 use super::handle::adopt;
-use super::rpc_call::{Call, cache, report, rpc_guard};
+use super::rpc_call::{BUSY, Call, cache, report, rpc_guard};
 use super::rpc_view;
 use super::types::{dns_hash_entry, rpc_t};
 use crate::cache::{Cache, EntryRef};
@@ -138,8 +138,11 @@ pub unsafe extern "C" fn dns_cache_rpc_lookup(rpc: *mut rpc_t, ctx: *mut c_void)
 
 fn flush(call: &Call, permanent_too: bool) {
     let Some(cache) = cache(call) else { return };
-    cache.flush(permanent_too);
+    let is_empty = cache.flush(permanent_too);
     lookup::forget_failures();
+    if !is_empty {
+        return call.fault(500, BUSY);
+    }
     let status = call
         .add_struct()
         .and_then(|part| call.field_text(part, c"status", b"ok"));
@@ -172,6 +175,7 @@ fn delete(call: &Call, rtype: RecordType) {
         Err(lookup::EditError::Permanent) => {
             call.fault(400, c"Permanent entries cannot be deleted");
         }
+        Err(lookup::EditError::Busy) => call.fault(500, BUSY),
         Err(_) => call.fault(400, c"Not found"),
     }
 }
@@ -253,8 +257,10 @@ fn add(call: &Call, rtype: RecordType, edit: Option<lookup::RecordEdit<'_>>) {
     let Some(edit) = edit else { return };
     super::settings::sync();
     let off = !options::on(Opt::UseCache);
-    if off || lookup::add_record(rtype, &edit).is_err() {
-        call.fault(400, c"Failed to add the entry to the cache");
+    match lookup::add_record(rtype, &edit) {
+        Ok(()) if !off => {}
+        Err(lookup::EditError::Busy) => call.fault(500, BUSY),
+        Ok(()) | Err(_) => call.fault(400, c"Failed to add the entry to the cache"),
     }
 }
 

@@ -20,6 +20,10 @@ pub(crate) struct Call {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ReplyFailed;
 
+/// What a command says that has waited for the cache for two seconds.
+pub(super) const BUSY: &CStr =
+    c"The cache cannot be changed: a process that changes it does not go on";
+
 /// A struct or array of a reply.
 #[derive(Clone, Copy)]
 pub(crate) struct Part(*mut c_void);

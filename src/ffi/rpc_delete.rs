@@ -3,7 +3,7 @@
 
 use std::ffi::c_void;
 
-use super::rpc_call::{Call, cache, report, rpc_guard};
+use super::rpc_call::{BUSY, Call, cache, report, rpc_guard};
 use super::types::rpc_t;
 use crate::lookup::{self, Deleted, EditError};
 
@@ -18,6 +18,7 @@ fn answer(call: &Call, delete: impl FnOnce(&[u8]) -> Result<Deleted, EditError>)
         Err(EditError::Permanent) => {
             return call.fault(400, c"Permanent entries cannot be deleted");
         }
+        Err(EditError::Busy) => return call.fault(500, BUSY),
         Err(_) => return call.fault(400, c"Not found"),
     };
     let shown = call.add_struct().and_then(|part| {

@@ -20,7 +20,7 @@ pub struct Deleted {
 /// forgotten, so that the name may be asked for at once. A final dot does not matter.
 ///
 /// # Errors
-/// `NotFound`, `Permanent` when there are none but permanent ones, `NoCache`.
+/// `NotFound`, `Permanent` when there are none but permanent ones, `NoCache`, `Busy`, where some may have gone.
 pub fn delete_name(name: &[u8]) -> Result<Deleted, EditError> {
     let (name, _) = split_absolute(name);
     delete_where(|owner| eq_ignore_case(owner, name))
@@ -44,8 +44,9 @@ fn delete_where(is_meant: impl Fn(&[u8]) -> bool) -> Result<Deleted, EditError> 
     for entry in cache.entries().filter(|entry| is_meant(entry.name())) {
         if entry.is_permanent() {
             deleted.permanent += 1;
-        } else if cache.remove(&entry) {
-            deleted.entries += 1;
+        } else {
+            let was_there = cache.remove_for_operator(&entry);
+            deleted.entries += usize::from(was_there.map_err(|_| EditError::Busy)?);
         }
     }
     match deleted {

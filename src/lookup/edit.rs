@@ -35,6 +35,8 @@ pub enum EditError {
     Full,
     /// The cache is not in use.
     NoCache,
+    /// A process that changes the cache does not go on.
+    Busy,
 }
 
 /// A record to add.
@@ -153,7 +155,7 @@ fn forget_walks(cache: &Cache, name: &[u8], rtype: RecordType) -> bool {
 /// dot for the absolute one.
 ///
 /// # Errors
-/// `NotFound`, `Permanent` (those are only dropped by a forced flush), `NoCache`.
+/// `NotFound`, `Permanent` (those are only dropped by a forced flush), `NoCache`, `Busy`.
 pub fn delete(name: &[u8], rtype: RecordType) -> Result<(), EditError> {
     let cache = Cache::instance().ok_or(EditError::NoCache)?;
     let (name, written) = written(name);
@@ -166,6 +168,9 @@ pub fn delete(name: &[u8], rtype: RecordType) -> Result<(), EditError> {
     if entries.iter().any(EntryRef::is_permanent) {
         return Err(EditError::Permanent);
     }
+    if !cache.can_be_changed() {
+        return Err(EditError::Busy);
+    }
     let mut done = match written {
         Written::WithDot => {
             split(cache, name, rtype, now);
@@ -175,7 +180,8 @@ pub fn delete(name: &[u8], rtype: RecordType) -> Result<(), EditError> {
     };
     for entry in entries {
         let expired = entry.is_expired(now);
-        done |= cache.remove(&entry) && !expired;
+        let was_there = cache.remove_for_operator(&entry);
+        done |= was_there.map_err(|_| EditError::Busy)? && !expired;
     }
     if done {
         Ok(())
@@ -405,7 +411,8 @@ impl Content<'_> {
             None => cache.insert_edited(&draft, place, now).map(|_| true),
         };
         result.map_err(|error| match error {
-            InsertError::Full | InsertError::Busy => EditError::Full,
+            InsertError::Full => EditError::Full,
+            InsertError::Busy => EditError::Busy,
             InsertError::BadDraft => EditError::Invalid,
         })
     }

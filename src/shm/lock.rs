@@ -84,6 +84,26 @@ impl RawShmMutex {
         true
     }
 
+    /// Takes the lock if it can be had within so much time, whoever has it.
+    pub(crate) fn lock_patiently(&self, ms: u16) -> bool {
+        // SAFETY: initialised before the region was published.
+        let mut rc = unsafe { libc::pthread_mutex_trylock(self.inner.get()) };
+        if rc == libc::EBUSY {
+            self.wanted.store(1, Ordering::Relaxed);
+            rc = libc::ETIMEDOUT;
+        }
+        let mut parts = ms.div_ceil(LONGEST_WAIT_MS);
+        while rc == libc::ETIMEDOUT && parts > 0 {
+            rc = self.lock_until(&real_time_in(LONGEST_WAIT_MS));
+            parts -= 1;
+        }
+        if rc == libc::ETIMEDOUT {
+            return false;
+        }
+        self.taken(rc);
+        true
+    }
+
     #[cold]
     fn wait_within(&self, ms: u16) -> bool {
         self.wanted.store(1, Ordering::Relaxed);
@@ -133,6 +153,9 @@ impl RawShmMutex {
         }
     }
 }
+
+/// What one call waits at the utmost, ms.
+const LONGEST_WAIT_MS: u16 = 500;
 
 /// The system's time in so many milliseconds, less than a second: timed waits for a mutex know no other clock everywhere.
 fn real_time_in(ms: u16) -> libc::timespec {

@@ -132,7 +132,9 @@ fn holds_of_walks() -> Vec<(&'static str, u64)> {
     note("collection, all expired", &|| {
         cache.collect_garbage(clock::after_seconds(now, 61));
     });
-    note("flush", &|| cache.flush(true));
+    note("flush", &|| {
+        cache.flush(true);
+    });
     note("limit lowered from 16 to 2 MiB", &|| {
         cache.set_for_tests(Setting::Limit(2 << 20));
         cache.collect_garbage(now);
