@@ -19,6 +19,8 @@ pub enum Failure {
     NoServers,
     /// A swapped-in `dns_func` search function reported an error without saying which.
     Hook,
+    /// The caller gave up before the nameserver had its time, for too many waited. No failure of the name's.
+    GivenUp,
 }
 
 impl std::fmt::Display for Failure {
@@ -31,6 +33,7 @@ impl std::fmt::Display for Failure {
             Self::Network => "no nameserver can be reached",
             Self::NoServers => "there is no nameserver to ask",
             Self::Hook => "the search function of a module failed",
+            Self::GivenUp => "given up, for too many wait for DNS",
         })
     }
 }

@@ -397,6 +397,22 @@ fn the_second_asker_answers_for_all() {
     assert_eq!(wait(first), libc::SIGKILL, "it was still waiting");
 }
 
+/// Callers that give up one after the other, before a server had a fair time, are fewer and fewer queries.
+#[test]
+fn with_each_caller_in_vain_the_next_one_waits_longer() {
+    const CALLERS: usize = 8;
+    let mut s = Setup::patient();
+    s.options.set("dns_resolve_deadline", "400");
+    s.server.script("vain.test", A, vec![Reply::dropped()]);
+    for _ in 0..CALLERS {
+        let _scope = lookup::deadline::scope();
+        let error = find("vain.test", IPV4_ONLY).unwrap_err();
+        assert!(matches!(error, LookupError::Failed(_)), "{error:?}");
+    }
+    let asked = s.server.count("vain.test", A);
+    assert!((2..CALLERS).contains(&asked), "{asked}");
+}
+
 /// What failed the last time has one prober; who else wants it has a failure, and asks nothing.
 #[test]
 fn a_name_that_failed_has_one_prober() {

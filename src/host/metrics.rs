@@ -70,6 +70,8 @@ pub enum Metric {
     HandedOn,
     /// The same, but there were too many.
     HandedOnDropped,
+    /// Call that gave up because too many of those that serve with it waited.
+    GivenUp,
     /// Question that had no answer, for whatever reason.
     Unanswered,
 }
@@ -150,6 +152,10 @@ const TEXTS: [(&CStr, &CStr); METRICS] = [
     (
         c"handed_on_dropped",
         c"questions that did not go on in the background because there were too many",
+    ),
+    (
+        c"given_up",
+        c"calls that gave up because too many processes waited for DNS (dns_max_waiting)",
     ),
     (
         c"unanswered",

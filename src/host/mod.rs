@@ -25,6 +25,8 @@ pub mod metrics;
 pub(crate) mod news;
 pub mod options;
 #[cfg(feature = "use_dns_cache")]
+pub(crate) mod pool;
+#[cfg(feature = "use_dns_cache")]
 pub mod private_file;
 #[cfg_attr(
     not(feature = "use_dns_cache"),

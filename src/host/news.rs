@@ -17,6 +17,8 @@ pub(crate) enum Subject {
     Stale,
     /// The snapshot could not be written.
     NotSaved,
+    /// Calls gave up because too many waited.
+    GivenUp,
 }
 
 impl Subject {
@@ -24,12 +26,13 @@ impl Subject {
     const fn interval_ms(self) -> u64 {
         match self {
             Self::LookupFailed => 10_000,
+            Self::GivenUp => 60_000,
             Self::CacheFull | Self::Stale | Self::NotSaved => 600_000,
         }
     }
 }
 
-const SUBJECTS: usize = Subject::NotSaved as usize + 1;
+const SUBJECTS: usize = Subject::GivenUp as usize + 1;
 
 shared_struct! {
 struct Cell {

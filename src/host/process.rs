@@ -31,6 +31,14 @@ pub(crate) fn pid() -> u32 {
     (me() >> 32) as u32
 }
 
+/// True in the thread that the process began with, or that forked it.
+#[cfg(feature = "use_dns_cache")]
+pub(crate) fn is_first_thread() -> bool {
+    // SAFETY: takes nothing and cannot fail.
+    let thread = unsafe { libc::syscall(libc::SYS_gettid) };
+    u32::try_from(thread) == Ok(pid())
+}
+
 /// False when the process with this pid has ended, or was stopped: by a signal, or by a debugger. Without /proc those
 /// that were stopped count as going on.
 pub(crate) fn goes_on(pid: u32) -> bool {

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use crate::cache::{
     Cache, EntryRef, FirstAddress, HashedName, NaptrFields, NegativeKind, Peek, Presence, Seen,
 };
-use crate::error::LookupError;
+use crate::error::{Failure, LookupError};
 use crate::host::clock;
 use crate::host::stats::{self, Stat};
 use crate::rr::{MAX_NAME_OCTETS, PlainIp, RecordType, may_be_literal, parse_literal};
@@ -193,7 +193,7 @@ pub fn first_plain_address(host: &[u8], flags: u32) -> Result<PlainIp, LookupErr
         Ok(address) => return Ok(address),
         Err(error) => error,
     };
-    let second = second.filter(|_| error != LookupError::BadName);
+    let second = second.filter(|_| is_worth_another(error));
     let Some(second) = second else {
         return Err(error);
     };
@@ -214,11 +214,19 @@ pub fn host_entry(host: &[u8], flags: u32) -> Result<EntryRef, LookupError> {
         Ok(entry) => return Ok(entry),
         Err(error) => error,
     };
-    match second.filter(|_| error != LookupError::BadName).map(look) {
+    match second.filter(|_| is_worth_another(error)).map(look) {
         Some(Ok(entry)) => Ok(entry),
         Some(Err(other)) if !matches!(error, LookupError::Failed(_)) => Err(other),
         _ => Err(error),
     }
+}
+
+/// True where the other family may still be asked for, after none was found of the one.
+fn is_worth_another(error: LookupError) -> bool {
+    !matches!(
+        error,
+        LookupError::BadName | LookupError::Failed(Failure::GivenUp)
+    )
 }
 
 /// As [`first_plain_address`] for a host that is no literal, with `dns_rotate`.

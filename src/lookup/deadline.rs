@@ -23,7 +23,7 @@ pub(super) const QUERIES_IN_A_ROW: u64 = 2;
 thread_local! {
     static STATE: Cell<State> =
         const { Cell::new(State { depth: 0, until_ms: 0, ran_out: 0, opens: false }) };
-    static SPENT: Cell<Spent> = const { Cell::new(Spent { queries: 0, targets: 0 }) };
+    static SPENT: Cell<Spent> = const { Cell::new(Spent { began_ms: 0, queries: 0, targets: 0 }) };
 }
 
 #[derive(Clone, Copy)]
@@ -41,6 +41,12 @@ struct State {
 /// What is counted in the outermost scope.
 #[derive(Clone, Copy)]
 struct Spent {
+    /// When the first question was asked, ms of [`resolver::now_ms`].
+    #[cfg_attr(
+        not(feature = "use_dns_cache"),
+        allow(dead_code, reason = "for the cache")
+    )]
+    began_ms: u64,
     queries: u32,
     /// Targets without address.
     targets: u32,
@@ -79,6 +85,28 @@ pub fn scope() -> Scope {
     Scope(())
 }
 
+/// As [`scope`]; its time begins now, and is no longer than `most_ms`.
+#[cfg(feature = "use_dns_cache")]
+pub fn scope_within(most_ms: u64) -> Scope {
+    let scope = scope();
+    current();
+    let mut state = STATE.get();
+    let until_ms = SPENT.get().began_ms.saturating_add(most_ms);
+    state.until_ms = state.until_ms.min(until_ms);
+    STATE.set(state);
+    scope
+}
+
+/// The next step of the same search: its time goes on, its queries and targets are counted anew.
+#[cfg(feature = "use_dns_cache")]
+pub fn next_step() {
+    SPENT.set(Spent {
+        queries: 0,
+        targets: 0,
+        ..SPENT.get()
+    });
+}
+
 impl Drop for Scope {
     #[inline]
     fn drop(&mut self) {
@@ -113,17 +141,49 @@ pub(super) fn current() -> Option<u64> {
         return None;
     }
     if state.until_ms == 0 {
+        let began_ms = resolver::now_ms();
         state.until_ms = match u64::from(options::extra(ExtraOpt::ResolveDeadline)) {
             0 => u64::MAX,
-            ms => resolver::now_ms().saturating_add(ms),
+            ms => began_ms.saturating_add(ms),
         };
         STATE.set(state);
         SPENT.set(Spent {
+            began_ms,
             queries: 0,
             targets: 0,
         });
     }
     Some(state.until_ms).filter(|&ms| ms != u64::MAX)
+}
+
+/// When the questions of this thread's call began, ms of [`resolver::now_ms`]; `None` outside of a scope.
+#[cfg(feature = "use_dns_cache")]
+pub(super) fn began_ms() -> Option<u64> {
+    if STATE.get().depth == 0 {
+        return None;
+    }
+    current();
+    Some(SPENT.get().began_ms)
+}
+
+/// A time in the past that no deadline is: the call asks nothing more.
+#[cfg(feature = "use_dns_cache")]
+const ASKS_NO_MORE: u64 = 1;
+
+/// Ends the time of this thread's call: it asks nothing more, and uses what is known.
+#[cfg(feature = "use_dns_cache")]
+pub fn ask_no_more() {
+    let mut state = STATE.get();
+    if state.depth > 0 {
+        state.until_ms = ASKS_NO_MORE;
+        STATE.set(state);
+    }
+}
+
+/// True when it asks no more.
+#[cfg(feature = "use_dns_cache")]
+pub(super) fn asks_no_more() -> bool {
+    STATE.get().until_ms == ASKS_NO_MORE
 }
 
 /// The end of a question that is asked now, ms; `Ok(None)` = it has none.
@@ -212,7 +272,12 @@ fn note(what: u8) {
 
 /// True when the deadline has come; notes that it mattered.
 pub(super) fn is_over() -> bool {
-    let over = current().is_some_and(|until_ms| resolver::now_ms() >= until_ms);
+    let until_ms = current();
+    #[cfg(feature = "use_dns_cache")]
+    if until_ms == Some(ASKS_NO_MORE) {
+        return true;
+    }
+    let over = until_ms.is_some_and(|until_ms| resolver::now_ms() >= until_ms);
     if over {
         note(TIME);
     }

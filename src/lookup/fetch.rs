@@ -13,6 +13,7 @@ use crate::resolver::{self, Outcome, Part, Question, SearchList};
 use crate::rr::{MAX_CNAME_HOPS, Name, RecordType};
 
 use super::additional::uses_additional;
+use super::crowd::{self, InCrowd};
 use super::flight::{self, Attempt, Claim, Terms, Verdict, Waited};
 use super::known::{Known, count_hit, known, usable};
 use super::relative::{Relative, known_relative, list_in_force};
@@ -487,14 +488,28 @@ impl<'a> Lookup<'a> {
             question,
             key,
         };
-        let claim = match self.settle_who_asks(&asking, attempt)? {
+        let began_ms = deadline::began_ms().or(self.started_ms);
+        let began_ms = || began_ms.unwrap_or_else(resolver::now_ms);
+        let crowd = crowd::enter(self.cache, name.name(), began_ms);
+        let claim = match self.settle_who_asks(&asking, attempt, crowd.as_ref())? {
             Asks::We(claim) => claim,
             Asks::Other(shared) => {
                 metrics::count(Metric::Coalesced);
                 return shared;
             }
         };
-        self.query(&asking, claim)
+        self.query(&asking, claim, crowd.as_ref())
+    }
+
+    /// What a call gets that gives up because too many wait.
+    #[cold]
+    fn give_up(&self, name: &[u8]) -> LookupError {
+        // Who has stale data serves that, and goes on.
+        if self.patience_ms.is_none() {
+            crowd::note_given_up(name);
+            deadline::ask_no_more();
+        }
+        LookupError::Failed(Failure::GivenUp)
     }
 
     /// Claims the question, or waits for who has claimed it.
@@ -502,6 +517,7 @@ impl<'a> Lookup<'a> {
         &mut self,
         asking: &Asking<'_>,
         mut attempt: Option<Attempt>,
+        crowd: Option<&InCrowd>,
     ) -> Result<Asks, LookupError> {
         let Asking { name, key, .. } = *asking;
         let now_ms = resolver::now_ms();
@@ -523,7 +539,8 @@ impl<'a> Lookup<'a> {
                         name.name(),
                         "type {qtype}: another process asks, this one waits"
                     );
-                    let waited = flight.wait(self.cache, self.waiting_ms(), terms);
+                    let left_ms = self.waiting_ms();
+                    let waited = flight.wait(self.cache, left_ms, terms, crowd);
                     terms.now_ms = resolver::now_ms();
                     self.terms = Some(terms);
                     self.clock_ms = None;
@@ -549,6 +566,7 @@ impl<'a> Lookup<'a> {
                 }
                 // Two have asked all the time that we had for one query, and there is more.
                 Waited::TimedOut if self.waiting_ms() > 0 => {}
+                Waited::GivenUp => return Err(self.give_up(name.name())),
                 Waited::TimedOut | Waited::LeftToAnother => {
                     deadline::is_over();
                     return Err(LookupError::Failed(Failure::Timeout));
@@ -617,7 +635,12 @@ impl<'a> Lookup<'a> {
     }
 
     /// Sends the query and stores what comes back.
-    fn query(&mut self, asking: &Asking<'_>, claim: Option<Claim>) -> Result<Next, LookupError> {
+    fn query(
+        &mut self,
+        asking: &Asking<'_>,
+        claim: Option<Claim>,
+        crowd: Option<&InCrowd>,
+    ) -> Result<Next, LookupError> {
         let Asking {
             name,
             ref question,
@@ -650,10 +673,12 @@ impl<'a> Lookup<'a> {
             Some(now_ms) if is_first => now_ms,
             _ => self.clock_ms.unwrap_or_else(resolver::now_ms),
         };
-        let (first, others) = match self.may_leave() {
+        let may_leave = self.may_leave();
+        let ask = || match may_leave {
             true => resolver::query_for_a_while(question, &others, until_ms, uses_additional),
             false => resolver::query_along(question, &others, until_ms, uses_additional),
         };
+        let (first, others) = crowd::while_in(crowd, || flight::beside_elder(claim.as_ref(), ask));
         open::collect();
         let when = (sent_ms, self.question_end_ms);
         let asked = Asked {
@@ -683,6 +708,8 @@ impl<'a> Lookup<'a> {
             _ => (0, false),
         };
         let asked = Asked { waited_s, ..asked };
+        let has_given_up = matches!(first, Outcome::Failed(Failure::GivenUp));
+        let was_cut_short = has_given_up || was_cut_short;
         // Where there is stale data the refresher is told by who serves it.
         if (was_cut_short || asked.waited_s > 0) && self.patience_ms.is_none() {
             let waited_s = asked.waited_s;
@@ -692,6 +719,9 @@ impl<'a> Lookup<'a> {
                 self.qtype.0
             );
             handed_on::hand_on(name.name(), self.qtype, key);
+        }
+        if has_given_up {
+            return Err(self.give_up(name.name()));
         }
         if was_cut_short {
             // Others have more time: one of those who wait for us asks.

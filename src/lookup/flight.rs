@@ -21,8 +21,8 @@ use std::cell::Cell;
 use std::collections::HashSet;
 use std::marker::PhantomData;
 
-use crate::cache::claim::{Left, Open, SEATS, Seat, Seen, Sitting, Slot, Use};
-use crate::cache::{Cache, EntryRef, HashedName};
+use crate::cache::claim::{Left, Neighbour, Open, SEATS, Seat, Seen, Sitting, Slot, Use};
+use crate::cache::{Cache, EntryRef, HashedName, due};
 use crate::error::{Failure, LookupError};
 use crate::host::metrics::{self, Metric};
 use crate::host::shared::Shared;
@@ -30,10 +30,14 @@ use crate::host::{clock, futex, process};
 use crate::resolver;
 use crate::rr::RecordType;
 
+use super::crowd::{self, InCrowd};
+
 /// Questions fall on slots by their key: many more slots than there are workers.
 const SLOTS: usize = 4096;
 /// How often a waiter looks whether the askers go on, ms.
 const CHECK_MS: u64 = 50;
+/// How often the time before the next caller asks is doubled.
+const MOST_DOUBLINGS: u32 = 3;
 /// Time after the end of its query in which an asker stores what came of it, ms.
 const GRACE_MS: u64 = 250;
 
@@ -42,6 +46,8 @@ static TABLE: Shared<[Slot; SLOTS]> = Shared::new();
 thread_local! {
     /// Claims that this thread holds. Who holds one never waits, so no two can wait for each other.
     static HELD: Cell<u32> = const { Cell::new(0) };
+    /// Where this thread sits while it sends its query.
+    static ASKS: Cell<Option<Neighbour<'static>>> = const { Cell::new(None) };
 }
 
 /// The key of a question for an absolute name.
@@ -160,6 +166,8 @@ pub(super) enum Waited {
     LeftToAnother,
     /// The time is over.
     TimedOut,
+    /// Too many wait, and this one is to give up.
+    GivenUp,
 }
 
 /// What became of a question, where the cache does not tell.
@@ -241,8 +249,9 @@ impl Flight {
         // Nobody sits there: who opened it is between two steps, and has just begun as far as can be told.
         let since_ms = ages.min().map_or(waited_ms, u64::from);
         let usual_ms = resolver::usual_ms();
-        if since_ms < usual_ms {
-            return Chance::Later(usual_ms - since_ms);
+        let pause_ms = usual_ms << self.doublings(terms);
+        if since_ms < pause_ms {
+            return Chance::Later(pause_ms - since_ms);
         }
         let mut free = seats.into_iter().filter(|seen| !is_asking(seen, now_ms));
         let (Some(seen), is_only) = (free.next(), free.next().is_none()) else {
@@ -267,6 +276,15 @@ impl Flight {
         }
     }
 
+    /// With each caller that has asked in vain the next one waits for twice as long: many that give up, one after the
+    /// other, must not be many queries. The refresher, which asks once for all of them, does not wait for that.
+    fn doublings(self, terms: Terms) -> u32 {
+        if terms.is_background {
+            return 0;
+        }
+        self.0.asked().saturating_sub(1).min(MOST_DOUBLINGS)
+    }
+
     /// Asks as well, on a seat that is free.
     fn join(self, seen: Seen, terms: Terms) -> Option<Claim> {
         let sitting = self.0.sit(seen, terms.seat())?;
@@ -276,20 +294,32 @@ impl Flight {
 
     /// Waits for an answer until `left_ms` have passed or the question may be asked by the caller as well; not at all in
     /// a thread that holds claims itself.
-    pub(super) fn wait(self, cache: &Cache, left_ms: u64, terms: Terms) -> Waited {
+    pub(super) fn wait(
+        self,
+        cache: &Cache,
+        left_ms: u64,
+        terms: Terms,
+        crowd: Option<&InCrowd>,
+    ) -> Waited {
         if HELD.get() > 0 {
             return Waited::Over(None);
         }
         let slot = self.0.slot();
         slot.enter();
-        let waited = self.wait_counted(cache, left_ms, terms);
+        let waited = self.wait_counted(cache, left_ms, terms, crowd);
         if slot.leave() {
             drop_left(cache, slot);
         }
         waited
     }
 
-    fn wait_counted(self, cache: &Cache, left_ms: u64, terms: Terms) -> Waited {
+    fn wait_counted(
+        self,
+        cache: &Cache,
+        left_ms: u64,
+        terms: Terms,
+        crowd: Option<&InCrowd>,
+    ) -> Waited {
         let news = &self.0.slot().news;
         // Sleeping takes no time on a clock that a test has put in the place of the resolver's.
         let (began_ms, came_ms) = (clock::monotonic_ms(), resolver::now_ms());
@@ -319,7 +349,11 @@ impl Flight {
                 }
                 Chance::Later(ms) => ms,
             };
-            futex::wait(news, seen, pause_ms.min(left_ms).clamp(1, CHECK_MS));
+            let Some(look_ms) = crowd.map_or(Some(CHECK_MS), |_| crowd::look()) else {
+                return Waited::GivenUp;
+            };
+            let pause_ms = pause_ms.min(left_ms).min(look_ms);
+            futex::wait(news, seen, pause_ms.clamp(1, CHECK_MS));
         }
     }
 
@@ -445,6 +479,32 @@ impl Drop for Claim {
             futex::wake_all(&slot.news);
         }
     }
+}
+
+/// Has `work`, which sends the query of a claim, leave it to the one that asked before to send its packet again for the
+/// most part, as long as that one lives: a server that keeps silent gets little more than the packets of one.
+pub(super) fn beside_elder<R>(claim: Option<&Claim>, work: impl FnOnce() -> R) -> R {
+    let sitting = claim.and_then(|claim| claim.sitting.as_ref());
+    let Some(neighbour) = sitting.map(Sitting::neighbour) else {
+        return work();
+    };
+    if neighbour.elder().is_none() {
+        return work();
+    }
+    let before = ASKS.replace(Some(neighbour));
+    let result = resolver::while_resends_wait(has_active_elder, work);
+    ASKS.set(before);
+    result
+}
+
+/// The refresher counts as long as it shows signs of life: without them nobody stores what it hears.
+fn has_active_elder() -> bool {
+    let elder = ASKS.get().and_then(|neighbour| neighbour.elder());
+    elder.is_some_and(|elder| {
+        let is_background = elder.by.is_some_and(|seat| seat.is_background);
+        let is_stored = || !is_background || due::is_refresher_alive(clock::now_ticks());
+        is_asking(&elder, resolver::now_ms()) && is_stored()
+    })
 }
 
 /// What a number in a slot says.

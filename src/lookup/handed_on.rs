@@ -15,7 +15,8 @@ use crate::host::process;
 use crate::host::shared::{Shared, shared_struct};
 use crate::rr::{MAX_NAME_OCTETS, RecordType};
 
-use super::flight;
+use super::failing::parent;
+use super::{backoff, flight};
 
 /// Places on the board: what is left between two looks of the refresher.
 const PLACES: usize = 128;
@@ -54,9 +55,10 @@ pub(super) fn prepare() {
     BOARD.get();
 }
 
-/// Has the refresher, if there is one, go on with a question whose caller gives up.
+/// Has the refresher, if there is one, go on with a question whose caller gives up; not with one that had failed before
+/// this caller asked: those have a prober, and a server that keeps silent must not be asked without end.
 pub(super) fn hand_on(name: &[u8], qtype: RecordType, key: u64) {
-    if !due::is_refresher_alive(clock::now_ticks()) {
+    if !due::is_refresher_alive(clock::now_ticks()) || backoff::failed_lately(key) {
         return;
     }
     let places = (0..TRIES).filter_map(|step| BOARD.get().get((key as usize + step) % PLACES));
@@ -130,25 +132,6 @@ impl Place {
             share,
             since: clock::now_ticks(),
         })
-    }
-}
-
-/// The name that a name is made up below: without labels that begin with an underscore, and the first one.
-fn parent(name: &[u8]) -> &[u8] {
-    let rest_of = |name: &'_ [u8]| -> Option<usize> {
-        let dot = name.iter().position(|&octet| octet == b'.')?;
-        Some(dot + 1)
-    };
-    let mut rest = name;
-    loop {
-        let is_service = rest.first() == Some(&b'_');
-        let Some(behind) = rest_of(rest).and_then(|at| rest.get(at..)) else {
-            return rest;
-        };
-        rest = behind;
-        if !is_service {
-            return rest;
-        }
     }
 }
 
@@ -247,18 +230,6 @@ mod tests {
             qtype: RecordType::A,
             share: Share { key, parent },
             since: 0,
-        }
-    }
-
-    #[test]
-    fn names_are_made_up_below_a_parent() {
-        for (name, expected) in [
-            ("a.b.example", "b.example"),
-            ("_sip._udp.a.b.example", "b.example"),
-            ("example", "example"),
-            ("_sip._udp", "_udp"),
-        ] {
-            assert_eq!(parent(name.as_bytes()), expected.as_bytes(), "{name}");
         }
     }
 

@@ -8,7 +8,11 @@ mod additional;
 mod answer;
 #[cfg(feature = "use_dns_cache")]
 mod backoff;
+#[cfg(feature = "use_dns_cache")]
+mod crowd;
 pub mod deadline;
+#[cfg(feature = "use_dns_cache")]
+mod failing;
 #[cfg(feature = "use_dns_cache")]
 mod fetch;
 mod findings;
@@ -63,6 +67,8 @@ mod walk;
 pub use cached::*;
 #[cfg(feature = "use_dns_cache")]
 pub use copied::*;
+#[cfg(all(feature = "testing", feature = "use_dns_cache"))]
+pub use crowd::pretend_pool;
 #[cfg(feature = "use_dns_cache")]
 pub use delete::{Deleted, delete_below, delete_name};
 #[cfg(feature = "use_dns_cache")]
@@ -85,10 +91,17 @@ pub use stale::reported_ttl;
 #[cfg(feature = "use_dns_cache")]
 pub use ttl::set_local_ttl;
 
+/// False while no nameserver answers, as far as is known.
+#[must_use]
+pub fn is_any_server_up() -> bool {
+    watchdog::servers_up() && crate::resolver::is_any_server_up()
+}
+
 /// Forgets which questions failed, and how often: they may be asked again at once.
 #[cfg(feature = "use_dns_cache")]
 pub fn forget_failures() {
     backoff::forget();
+    failing::forget();
 }
 
 /// Maps what processes share besides the cache; before fork.
@@ -99,6 +112,8 @@ pub fn prepare() {
     pins::prepare();
     snapshot::prepare();
     backoff::prepare();
+    crowd::prepare();
+    failing::prepare();
     crate::cache::due::prepare();
     crate::cache::owners::prepare();
     relative::watch_list();

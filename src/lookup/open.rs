@@ -17,13 +17,13 @@ use crate::error::{Failure, LookupError};
 use crate::host::clock;
 use crate::host::counters::{self, Counter};
 use crate::host::metrics::{self, Metric};
-use crate::resolver::{self, Outcome, Question, Ticket, Timed};
+use crate::resolver::{self, Outcome, Question, Ticket, Timed, WaitedForOpen};
 use crate::rr::{MAX_CNAME_HOPS, RecordType};
 
 use super::fetch::{FAIR_MS, verdict_of};
 use super::flight::Claim;
 use super::store::{self, Asked, Next};
-use super::{backoff, deadline, handed_on};
+use super::{backoff, crowd, deadline, handed_on};
 
 /// Questions of one call that are left open, at most; those beyond are waited for to their end.
 const MOST: usize = 16;
@@ -114,6 +114,10 @@ impl Drop for Passes {
 
 #[cold]
 fn go_on(found: bool) -> bool {
+    if deadline::asks_no_more() {
+        // The call has given up.
+        return false;
+    }
     collect();
     let (is_outdated, is_open) = OPEN.with_borrow_mut(|book| {
         book.others_until_ms = 0;
@@ -134,12 +138,35 @@ fn go_on(found: bool) -> bool {
         passed_over
     });
     if is_open && !passed_over {
-        let has_waited = resolver::wait_for_open();
+        let has_waited = wait();
         collect();
         OPEN.with_borrow_mut(|book| book.is_outdated = false);
         return has_waited;
     }
     passed_over
+}
+
+/// Waits for whatever is answered first; false when nothing is open, or the call has to give up.
+fn wait() -> bool {
+    let name = OPEN.with_borrow(|book| {
+        let mut questions = book.questions.iter();
+        let open = questions.find(|q| matches!(q.state, State::Open(_)));
+        open.map(|open| open.name.clone())
+    });
+    let (Some(name), Some(cache)) = (name, Cache::instance()) else {
+        return false;
+    };
+    let began_ms = || deadline::began_ms().unwrap_or_else(resolver::now_ms);
+    let crowd = crowd::enter(cache, &name, began_ms);
+    match crowd::while_in(crowd.as_ref(), resolver::wait_for_open) {
+        WaitedForOpen::Answered => true,
+        WaitedForOpen::Nothing => false,
+        WaitedForOpen::GivenUp => {
+            crowd::note_given_up(&name);
+            deadline::ask_no_more();
+            false
+        }
+    }
 }
 
 /// True when a question that is asked now may be left open.
@@ -159,7 +186,7 @@ pub(super) fn known(key: u64) -> Option<Result<Next, LookupError>> {
             return known;
         }
         // The search that left it open is over, and something else in the same call needs it.
-        if !resolver::wait_for_open() {
+        if !wait() {
             return Some(Err(LookupError::Failed(Failure::Timeout)));
         }
         collect();

@@ -22,6 +22,7 @@ use crate::rr::{Name, RData, Record, RecordType};
 use super::additional::store_additional;
 use super::answer::{self, Alias, Trust};
 use super::backoff;
+use super::failing;
 use super::ttl;
 
 /// What a query asked for.
@@ -69,6 +70,7 @@ pub(super) fn settle(
             let result = settle_answer(cache, asked, &answer, hops);
             if !matches!(result, Err(LookupError::Failed(_))) {
                 backoff::answered(asked.key);
+                failing::answered(cache, asked.name);
             }
             result
         }
@@ -106,6 +108,7 @@ fn follow_answer(asked: &Asked<'_>, outcome: &Outcome) {
 fn remember_failure(cache: &Cache, asked: &Asked<'_>, failure: Failure) -> LookupError {
     metrics::count(Metric::Unanswered);
     let ttl = backoff::failed(asked.key, asked.waited_s, clock::now_ticks());
+    failing::failed(cache, asked.name);
     let draft = Draft {
         name: asked.name,
         rtype: asked.qtype,

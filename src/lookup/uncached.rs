@@ -12,6 +12,8 @@ use crate::rr::{
 };
 
 use super::answer::{self, Trust, is_data};
+#[cfg(feature = "use_dns_cache")]
+use super::crowd;
 use super::findings::{Findings, together};
 use super::request::{question_text, split_absolute};
 use super::{deadline, watchdog};
@@ -232,6 +234,26 @@ fn may_ask(counts: bool) -> Result<(), LookupError> {
     Ok(())
 }
 
+/// Asks, as one of those that may wait.
+#[cfg(feature = "use_dns_cache")]
+fn query(question: &Question<'_>, name: &[u8], until_ms: Option<u64>) -> Outcome {
+    let began_ms = deadline::began_ms();
+    let began_ms = || began_ms.unwrap_or_else(resolver::now_ms);
+    let cache = crate::cache::Cache::instance();
+    let crowd = cache.and_then(|cache| crowd::enter(cache, name, began_ms));
+    let outcome = crowd::while_in(crowd.as_ref(), || resolver::query(question, until_ms));
+    if matches!(outcome, Outcome::Failed(Failure::GivenUp)) {
+        crowd::note_given_up(name);
+        deadline::ask_no_more();
+    }
+    outcome
+}
+
+#[cfg(not(feature = "use_dns_cache"))]
+fn query(question: &Question<'_>, _name: &[u8], until_ms: Option<u64>) -> Outcome {
+    resolver::query(question, until_ms)
+}
+
 /// One question, whose answer must come by `until_ms`, and its answer.
 fn look(
     qname: &[u8],
@@ -243,7 +265,7 @@ fn look(
 ) -> Result<Found, LookupError> {
     let qtype = wanted.qtype;
     let until_ms = until_ms.into_iter().chain(deadline::for_question()).min();
-    match resolver::query(&Question { qname, qtype }, until_ms) {
+    match query(&Question { qname, qtype }, name, until_ms) {
         Outcome::BadName => Err(LookupError::BadName),
         Outcome::Failed(failure) => Err(LookupError::Failed(failure)),
         Outcome::Answer(answer) => {

@@ -13,7 +13,7 @@ use std::collections::HashMap;
 use super::config::Settings;
 use super::exchange::Exchange;
 use super::many::ManySockets;
-use super::session::Session;
+use super::session::{End, Session};
 use super::trace::Silence;
 use super::transport::{Event, Handle, SystemTransport, Transport};
 use super::{Outcome, Question, Timed, prepare};
@@ -286,7 +286,7 @@ impl Background {
         for handle in &asked.handles {
             self.owners.remove(handle);
         }
-        let timed = asked.exchange.take_result();
+        let timed = asked.exchange.take_result(End::Reached);
         if !asked.is_late {
             self.pace.young = self.pace.young.saturating_sub(1);
             if matches!(timed.outcome, Outcome::Answer(_)) {

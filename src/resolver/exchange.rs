@@ -27,7 +27,7 @@ use super::query::Query;
 use super::reply::{Asked, EdnsQuery, Manners, Verdict, judge};
 use super::resend::{self, Schedule};
 use super::servers::{self, Ability, Server};
-use super::session::{Late, Session};
+use super::session::{self, End, Late, Session};
 use super::spelling;
 use super::transport::{Event, Handle, Protocol};
 use super::wire::Octets;
@@ -241,8 +241,11 @@ impl<'s> Exchange<'s> {
     }
 
     /// What became of it, once.
-    pub(super) fn take_result(&mut self) -> Timed {
-        self.done.take().unwrap_or_else(super::not_asked)
+    pub(super) fn take_result(&mut self, end: End) -> Timed {
+        self.done.take().unwrap_or_else(|| Timed {
+            outcome: Outcome::Failed(end.failure()),
+            took_ms: 0,
+        })
     }
 
     pub(super) fn start(&mut self, now_ms: u64, session: &mut Session) {
@@ -694,6 +697,9 @@ impl<'s> Exchange<'s> {
         } else {
             anew.then_some((newest.edns, newest.plain_for))
         };
+        if session::resends_wait() && self.resends.leave(now_ms) {
+            return;
+        }
         // One that is down is tried, and no more than that; unless those that are up have said that they cannot help.
         if !(server.is_up() || self.is_last_hope()) || !server.may_resend(now_ms) {
             return self.resends.put_off(now_ms);

@@ -41,7 +41,7 @@ pub use config::Settings;
 pub use health::ProbeHabit;
 #[cfg(feature = "testing")]
 pub use resend::hold_resends;
-pub(crate) use session::Ticket;
+pub(crate) use session::{Ticket, WaitedForOpen};
 #[cfg(feature = "testing")]
 pub use transport::{Event, Handle, Protocol, Transport};
 
@@ -55,6 +55,7 @@ use crate::rr::{Name, Record, RecordType, eq_ignore_case};
 use config::Held;
 use exchange::Exchange;
 use query::Query;
+use session::End;
 use smallvec::SmallVec;
 
 /// One question, class IN.
@@ -186,7 +187,7 @@ pub(crate) fn query_along(
             Err(timed) => known.push(Some(timed.outcome)),
         }
     }
-    session::with_current(|session| session.run_for_first(&mut exchange));
+    let end = session::with_current(|session| session.run_for_first(&mut exchange));
     let mut timed = exchange.into_iter().map(Exchange::into_outcome);
     let mut next = |question: &Question<'_>| {
         let timed = timed.next().flatten()?;
@@ -194,7 +195,7 @@ pub(crate) fn query_along(
         Some(timed.outcome)
     };
     let part = |outcome: Option<Outcome>| outcome.map_or(Part::GivenUp, Part::Done);
-    let first = part(next(question));
+    let first = Part::Done(next(question).unwrap_or(Outcome::Failed(end.failure())));
     let others = others
         .iter()
         .zip(known)
@@ -250,10 +251,9 @@ pub(crate) fn query_for_a_while(
         }
     }
     session::with_current(|session| {
-        session.run_for_a_while(&mut exchanges, settings.while_ms());
-        let is_needed = exchanges
-            .first()
-            .is_none_or(|first| first.found_records_after_ms().is_none());
+        let end = session.run_for_a_while(&mut exchanges, settings.while_ms());
+        let found = exchanges.first().and_then(Exchange::found_records_after_ms);
+        let is_needed = found.is_none() && end == End::Reached;
         let mut exchanges = exchanges.into_iter();
         let questions = std::iter::once(question).chain(others);
         let mut parts = known
@@ -265,7 +265,10 @@ pub(crate) fn query_for_a_while(
                     part_of(exchange, question, is_needed, session)
                 }),
             });
-        let first = parts.next().unwrap_or(Part::GivenUp);
+        let first = match parts.next() {
+            None | Some(Part::GivenUp) => Part::Done(Outcome::Failed(end.failure())),
+            Some(first) => first,
+        };
         (first, parts.collect())
     })
 }
@@ -283,8 +286,11 @@ fn ask_one_for_a_while(
         Err(known) => return Part::Done(known.outcome),
     };
     session::with_current(|session| {
-        session.run_for_a_while(std::slice::from_mut(&mut exchange), settings.while_ms());
-        part_of(exchange, question, true, session)
+        let exchanges = std::slice::from_mut(&mut exchange);
+        match session.run_for_a_while(exchanges, settings.while_ms()) {
+            End::GivenUp => Part::Done(Outcome::Failed(Failure::GivenUp)),
+            End::Reached => part_of(exchange, question, true, session),
+        }
     })
 }
 
@@ -295,7 +301,7 @@ fn part_of(
     session: &mut session::Session,
 ) -> Part {
     if exchange.is_done() {
-        let timed = exchange.take_result();
+        let timed = exchange.take_result(End::Reached);
         note_slow_query(question, timed.took_ms);
         Part::Done(timed.outcome)
     } else if is_needed {
@@ -311,9 +317,9 @@ pub(crate) fn take_answered() -> Vec<(Ticket, Timed)> {
     session::with_current(session::Session::take_answered)
 }
 
-/// Waits until a question that was left open comes to its end; false if there is no such question.
+/// Waits until a question that was left open comes to its end.
 #[must_use]
-pub(crate) fn wait_for_open() -> bool {
+pub(crate) fn wait_for_open() -> WaitedForOpen {
     let _whole = thread::uncancelled();
     session::with_current(session::Session::wait_for_open)
 }
@@ -327,6 +333,20 @@ pub(crate) fn end_open(ticket: Ticket) {
 #[must_use]
 pub(crate) fn while_ms() -> u64 {
     Settings::current().while_ms()
+}
+
+/// Runs `work`, whose waits for nameservers end when `look` has had enough of them: it gives the time to the next look, ms,
+/// or `None`. Questions that have no answer by then fail with [`Failure::GivenUp`]; nothing is concluded from that.
+///
+/// A search function of a module's cannot be interrupted.
+pub fn while_patient<R>(look: fn() -> Option<u64>, work: impl FnOnce() -> R) -> R {
+    session::while_patient(look, work)
+}
+
+/// Runs `work`, which sends packets again a fourth as often as long as `wait` says so: another process does, for the same
+/// question.
+pub fn while_resends_wait<R>(wait: fn() -> bool, work: impl FnOnce() -> R) -> R {
+    session::while_resends_wait(wait, work)
 }
 
 /// The time on the clock that deadlines are in, ms: [`clock::monotonic_ms`], but for tests.
@@ -365,6 +385,14 @@ impl Settings {
 #[must_use]
 pub fn usual_ms() -> u64 {
     Settings::current().usual_ms()
+}
+
+/// False while no nameserver answers, as far as is known; true where a module's search function is asked.
+#[must_use]
+pub fn is_any_server_up() -> bool {
+    let settings = Settings::current();
+    let mut servers = (0..settings.server_count()).filter_map(|place| settings.server(place));
+    hooks::swapped_search().is_some() || servers.any(|server| server.is_up())
 }
 
 /// The longest that [`query`] may block for a question without a deadline, ms.
@@ -540,8 +568,8 @@ fn ask_one(
     // An exchange is too large to be moved from place to place.
     match &mut prepare(settings, question, deadline_ms, additional) {
         Ok(exchange) => {
-            session::with_current(|session| session.run(std::slice::from_mut(exchange)));
-            exchange.take_result()
+            let end = session::with_current(|session| session.run(std::slice::from_mut(exchange)));
+            exchange.take_result(end)
         }
         Err(known) => std::mem::replace(known, not_asked()),
     }
@@ -581,8 +609,10 @@ pub fn query_all(questions: &[Question<'_>], deadline_ms: Option<u64>) -> Vec<Ou
             Err(timed) => known.push(Some(timed)),
         }
     }
-    session::with_current(|session| session.run(&mut exchanges));
-    let mut answered = exchanges.iter_mut().map(Exchange::take_result);
+    let end = session::with_current(|session| session.run(&mut exchanges));
+    let mut answered = exchanges
+        .iter_mut()
+        .map(|exchange| exchange.take_result(end));
     known
         .into_iter()
         .filter_map(|known| known.or_else(|| answered.next()))

@@ -12,6 +12,9 @@ const MAX_PACKETS: u32 = 5;
 /// an address translator that has forgotten it, one of several paths that is broken.
 pub(super) const PACKETS_OF_FIRST_SOCKET: u32 = 2;
 
+/// How many packets in a row are left to another that asks the same.
+const MOST_LEFT: u32 = 3;
+
 /// When the query of the attempt under way is sent again.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Schedule {
@@ -20,6 +23,8 @@ pub(super) struct Schedule {
     /// Packets sent so far.
     pub(super) packets: u32,
     gap_ms: u64,
+    /// How often in a row it was left to another.
+    left: u32,
 }
 
 impl Schedule {
@@ -28,6 +33,7 @@ impl Schedule {
         at_ms: u64::MAX,
         packets: 1,
         gap_ms: 0,
+        left: 0,
     };
 
     /// Of a query that was sent at `sent_ms`, to a server whose answers usually take no longer than `usual_ms`.
@@ -36,6 +42,7 @@ impl Schedule {
             at_ms: sent_ms.saturating_add(usual_ms),
             packets: 1,
             gap_ms: usual_ms,
+            left: 0,
         }
     }
 
@@ -48,6 +55,18 @@ impl Schedule {
         } else {
             u64::MAX
         };
+    }
+
+    /// Leaves it to another that sends packets for the same question; false when that was done for long enough: it may be
+    /// held up.
+    pub(super) fn leave(&mut self, now_ms: u64) -> bool {
+        if self.left == MOST_LEFT {
+            self.left = 0;
+            return false;
+        }
+        self.left += 1;
+        self.put_off(now_ms);
+        true
     }
 
     /// No packet may be sent now.
@@ -163,6 +182,19 @@ mod tests {
             schedule.sent(schedule.at_ms);
         }
         assert_eq!(times, [1300, 1900, 3100, 5500]);
+    }
+
+    #[test]
+    fn it_is_left_to_another_for_a_while() {
+        let mut schedule = Schedule::begin(1000, 300);
+        for at_ms in [1300, 1600, 1900] {
+            assert_eq!(schedule.at_ms, at_ms);
+            assert!(schedule.leave(at_ms));
+        }
+        assert!(!schedule.leave(2200), "it is sent");
+        schedule.sent(2200);
+        assert_eq!((schedule.at_ms, schedule.packets), (2800, 2));
+        assert!(schedule.leave(2800));
     }
 
     /// How many are allowed of as many as are wanted at that time.

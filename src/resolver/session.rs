@@ -3,7 +3,7 @@
 //! A process asks only while somebody calls it, so it cannot wait for a server that may be coming back.
 //! It leaves the query open instead, and looks for the reply when it is called again.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 use super::Timed;
 use super::exchange::Exchange;
@@ -12,6 +12,7 @@ use super::reply;
 use super::servers::Server;
 use super::transport::{Event, Handle, Protocol, SystemTransport, Transport};
 use super::wire::Octets;
+use crate::error::Failure;
 use crate::host::metrics::{self, Metric};
 use crate::host::{clock, fork};
 
@@ -21,6 +22,8 @@ const MAX_PARALLEL: usize = 32;
 const MAX_LATE: usize = 8;
 /// Time for the questions that were asked along with one that is answered, at least, ms.
 const MIN_LINGER_MS: u64 = 50;
+/// Time before a caller first looks whether it is to give up, ms: most answers are there before.
+const FIRST_LOOK_MS: u64 = 20;
 /// Messages that do not fit an open query before it is given up.
 const MAX_STRAYS: u32 = 16;
 
@@ -59,8 +62,72 @@ pub(super) struct Session {
     fork_generation: u32,
 }
 
+/// How a run of questions ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// As it should.
+    Reached,
+    /// The caller has no more patience: see [`while_patient`].
+    GivenUp,
+}
+
+impl End {
+    /// What became of a question without result.
+    pub(super) fn failure(self) -> Failure {
+        match self {
+            Self::Reached => Failure::NoServers,
+            Self::GivenUp => Failure::GivenUp,
+        }
+    }
+}
+
+/// How a wait for questions that were left open ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum WaitedForOpen {
+    /// One of them has come to its end.
+    Answered,
+    /// There is none.
+    Nothing,
+    /// The caller has no more patience: see [`while_patient`].
+    GivenUp,
+}
+
+/// See [`super::while_patient`].
+type Look = fn() -> Option<u64>;
+
 thread_local! {
+    static PATIENCE: Cell<Option<Look>> = const { Cell::new(None) };
+    static RESENDS_WAIT: Cell<Option<fn() -> bool>> = const { Cell::new(None) };
     static SESSION: RefCell<Option<Box<Session>>> = const { RefCell::new(None) };
+}
+
+/// The patience of who waits.
+struct Patience {
+    look: Option<Look>,
+    /// When to look next, ms.
+    until_ms: Option<u64>,
+}
+
+impl Patience {
+    fn of_caller() -> Self {
+        Self {
+            look: PATIENCE.get(),
+            until_ms: None,
+        }
+    }
+
+    /// Until when to wait before looking again, ms; `None` = no longer.
+    fn until_ms(&mut self, now_ms: u64) -> Option<u64> {
+        let Some(look) = self.look else {
+            return Some(u64::MAX);
+        };
+        let first_ms = now_ms.saturating_add(FIRST_LOOK_MS);
+        let until_ms = self.until_ms.get_or_insert(first_ms);
+        if now_ms >= *until_ms {
+            *until_ms = now_ms.saturating_add(look()?);
+        }
+        Some(*until_ms)
+    }
 }
 
 /// The time on the clock of this thread's session, ms.
@@ -85,6 +152,44 @@ pub(super) fn with_current<R>(work: impl FnOnce(&mut Session) -> R) -> R {
         place.replace(Some(session));
         result
     })
+}
+
+/// Sets a place of this thread's for as long as it lives.
+struct Meanwhile<T: Copy + 'static> {
+    place: &'static std::thread::LocalKey<Cell<T>>,
+    before: T,
+}
+
+impl<T: Copy> Meanwhile<T> {
+    fn set(place: &'static std::thread::LocalKey<Cell<T>>, value: T) -> Self {
+        Self {
+            place,
+            before: place.replace(value),
+        }
+    }
+}
+
+impl<T: Copy> Drop for Meanwhile<T> {
+    fn drop(&mut self) {
+        self.place.set(self.before);
+    }
+}
+
+/// Calls `work`; see [`super::while_patient`].
+pub(super) fn while_patient<R>(look: Look, work: impl FnOnce() -> R) -> R {
+    let _before = Meanwhile::set(&PATIENCE, Some(look));
+    work()
+}
+
+/// Calls `work`; see [`super::while_resends_wait`].
+pub(super) fn while_resends_wait<R>(wait: fn() -> bool, work: impl FnOnce() -> R) -> R {
+    let _before = Meanwhile::set(&RESENDS_WAIT, Some(wait));
+    work()
+}
+
+/// True while another sends the packets of this thread's question again.
+pub(super) fn resends_wait() -> bool {
+    RESENDS_WAIT.get().is_some_and(|wait| wait())
 }
 
 /// Calls `work` with all queries of this thread going through `transport`.
@@ -157,32 +262,34 @@ impl Session {
     }
 
     /// Runs all questions to their end.
-    pub(super) fn run(&mut self, exchanges: &mut [Exchange<'_>]) {
-        self.run_while(exchanges, false, |_, _| None);
+    pub(super) fn run(&mut self, exchanges: &mut [Exchange<'_>]) -> End {
+        self.run_while(exchanges, false, |_, _| None)
     }
 
     /// Runs the first question to its end, and the others as long. Where it found records, the others
     /// have no more time from then on than it took, but 50 ms; who has no answer by then is given up.
-    pub(super) fn run_for_first(&mut self, exchanges: &mut [Exchange<'_>]) {
+    pub(super) fn run_for_first(&mut self, exchanges: &mut [Exchange<'_>]) -> End {
         let mut linger = Linger::default();
-        self.run_while(exchanges, false, |first, now_ms| {
+        let end = self.run_while(exchanges, false, |first, now_ms| {
             linger.until_ms(first, now_ms)
         });
         self.give_up(exchanges);
+        end
     }
 
     /// As [`Self::run_for_first`], but no longer than `while_ms`, and not beyond the answer to a question that was left
     /// open before. Where the first one has not found records by then, those without result may be left open.
-    pub(super) fn run_for_a_while(&mut self, exchanges: &mut [Exchange<'_>], while_ms: u64) {
+    pub(super) fn run_for_a_while(&mut self, exchanges: &mut [Exchange<'_>], while_ms: u64) -> End {
         let end_ms = self.transport.now_ms().saturating_add(while_ms);
         let mut linger = Linger::default();
-        self.run_while(exchanges, true, |first, now_ms| {
+        let end = self.run_while(exchanges, true, |first, now_ms| {
             linger.until_ms(first, now_ms).or(Some(end_ms))
         });
         let found = exchanges.first().and_then(Exchange::found_records_after_ms);
         if found.is_some() {
             self.give_up(exchanges);
         }
+        end
     }
 
     fn give_up(&mut self, exchanges: &mut [Exchange<'_>]) {
@@ -203,7 +310,7 @@ impl Session {
     pub(super) fn take_answered(&mut self) -> Vec<(Ticket, Timed)> {
         let answered = self.open.extract_if(.., |open| open.exchange.is_done());
         answered
-            .map(|mut open| (open.ticket, open.exchange.take_result()))
+            .map(|mut open| (open.ticket, open.exchange.take_result(End::Reached)))
             .collect()
     }
 
@@ -215,13 +322,23 @@ impl Session {
         }
     }
 
-    /// Waits until a question that was left open has a result; false if there is no such question.
-    pub(super) fn wait_for_open(&mut self) -> bool {
+    /// Waits until a question that was left open has a result.
+    pub(super) fn wait_for_open(&mut self) -> WaitedForOpen {
         let mut open = std::mem::take(&mut self.open);
+        let mut patience = Patience::of_caller();
+        let mut waited = match open.is_empty() {
+            true => WaitedForOpen::Nothing,
+            false => WaitedForOpen::Answered,
+        };
         while !open.is_empty() && !open.iter().any(|open| open.exchange.is_done()) {
             let now_ms = self.transport.now_ms();
+            let Some(patient_until_ms) = patience.until_ms(now_ms) else {
+                waited = WaitedForOpen::GivenUp;
+                break;
+            };
             let looks = open.iter().map(|open| open.exchange.next_look_ms(now_ms));
             let next_ms = looks.min().unwrap_or(now_ms).min(self.next_verdict_ms());
+            let next_ms = next_ms.min(patient_until_ms);
             if let Some((handle, event)) = self.transport.wait(next_ms) {
                 self.on_event_of_open(&mut open, handle, event);
             } else {
@@ -230,9 +347,8 @@ impl Session {
             }
             self.look_at_open(&mut open);
         }
-        let is_any = !open.is_empty();
         self.open = open;
-        is_any
+        waited
     }
 
     /// What came for a question that was left open, or for none.
@@ -260,10 +376,11 @@ impl Session {
         exchanges: &mut [Exchange<'_>],
         minds_open: bool,
         end: impl FnMut(&Exchange<'_>, u64) -> Option<u64>,
-    ) {
+    ) -> End {
         let mut open = std::mem::take(&mut self.open);
-        self.run_beside(exchanges, &mut open, minds_open, end);
+        let end = self.run_beside(exchanges, &mut open, minds_open, end);
         self.open = open;
+        end
     }
 
     fn run_beside(
@@ -272,8 +389,9 @@ impl Session {
         open: &mut [Open],
         minds_open: bool,
         mut end: impl FnMut(&Exchange<'_>, u64) -> Option<u64>,
-    ) {
+    ) -> End {
         self.look_for_late_replies();
+        let mut patience = Patience::of_caller();
         let mut started = 0;
         loop {
             let now_ms = self.transport.now_ms();
@@ -291,7 +409,11 @@ impl Session {
             let Some(next_ms) = waiting.map(|e| e.next_look_ms(now_ms)).min() else {
                 break;
             };
-            let next_ms = next_ms.min(self.next_verdict_ms());
+            let Some(patient_until_ms) = patience.until_ms(now_ms) else {
+                self.give_up(exchanges);
+                return End::GivenUp;
+            };
+            let next_ms = next_ms.min(self.next_verdict_ms()).min(patient_until_ms);
             let looks = open.iter().map(|open| open.exchange.next_look_ms(now_ms));
             let next_ms = looks.fold(next_ms, u64::min);
             let end_ms = exchanges.first().and_then(|first| end(first, now_ms));
@@ -321,6 +443,7 @@ impl Session {
                 exchange.look(now_ms, self);
             }
         }
+        End::Reached
     }
 
     #[inline]

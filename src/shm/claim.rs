@@ -9,6 +9,9 @@
 //! does not go on, another may take the seat. And none of this is a lock: who finds no seat waits, or asks without one.
 #![allow(unsafe_code, reason = "marks a type as fit for shared memory")]
 
+// Not in the models: nothing depends on its order.
+use std::sync::atomic::AtomicU32 as Hint;
+
 use super::kill_point::{KillPoint, reached};
 use super::mutation::{Mutation, seeded};
 use super::sync::{AtomicU32, AtomicU64, Ordering};
@@ -30,6 +33,8 @@ pub(crate) struct Slot {
     result: AtomicU64,
     /// Changes when something happens that those who wait have to see; what they sleep on.
     pub(crate) news: AtomicU32,
+    /// How often a seat was taken for the question; a hint, which a process that comes late may spoil.
+    asked: Hint,
     /// Those who wait; too high after the death of one, which costs nothing but a result that stands for longer.
     waiters: AtomicU32,
 }
@@ -134,6 +139,30 @@ pub(crate) enum Use<'a> {
     Other(Open<'a>),
 }
 
+/// A place at a question, for who only wants to know who else sits there.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Neighbour<'a> {
+    open: Open<'a>,
+    index: usize,
+    /// When we sat down, ms; cut to 24 bits.
+    begun_ms: u32,
+}
+
+impl Neighbour<'_> {
+    /// Who sits beside us since before we came.
+    pub(crate) fn elder(&self) -> Option<Seen> {
+        let seats = self.open.seats().into_iter();
+        let mut others = seats.filter(|seen| seen.index != self.index);
+        others.find(|seen| {
+            let ahead_ms = |seat: Seat| self.begun_ms.wrapping_sub(seat.begun_ms) & CLOCK;
+            seen.by.is_some_and(|seat| match ahead_ms(seat) {
+                0 => seen.index < self.index,
+                ms => ms <= CLOCK / 2,
+            })
+        })
+    }
+}
+
 /// The right, and the duty, to ask a question.
 #[derive(Debug)]
 pub(crate) struct Sitting<'a> {
@@ -162,6 +191,7 @@ impl Slot {
             seats: std::array::from_fn(|_| AtomicU64::new(0)),
             result: AtomicU64::new(0),
             news: AtomicU32::new(0),
+            asked: Hint::new(0),
             waiters: AtomicU32::new(0),
         }
     }
@@ -180,6 +210,7 @@ impl Slot {
             }
             match self.change_question(word, word | tag) {
                 Ok(()) => {
+                    self.asked.store(0, Ordering::Relaxed);
                     reached(KillPoint::QuestionOpened);
                     return Use::Opened(open(word | tag));
                 }
@@ -284,6 +315,11 @@ impl<'a> Open<'a> {
         look(&self.slot.question) == self.word
     }
 
+    /// How often somebody sat down to ask it, about.
+    pub(crate) fn asked(self) -> u32 {
+        self.slot.asked.load(Ordering::Relaxed)
+    }
+
     /// The seats, as they are.
     pub(crate) fn seats(self) -> [Seen; SEATS] {
         std::array::from_fn(|index| self.seen(index))
@@ -316,6 +352,7 @@ impl<'a> Open<'a> {
                 .ok()?;
         }
         reached(KillPoint::Seated);
+        self.slot.asked.fetch_add(1, Ordering::Relaxed);
         // Over meanwhile: the seat says so by its turn.
         self.is_open().then_some(Sitting {
             open: self,
@@ -328,6 +365,7 @@ impl<'a> Open<'a> {
     pub(crate) fn make_way(self, key: u64) -> Option<Open<'a>> {
         let word = self.ended() | tag_of(key);
         self.slot.change_question(self.word, word).ok()?;
+        self.slot.asked.store(0, Ordering::Relaxed);
         // Who waited looks again, and finds another question.
         self.slot.tell();
         Some(Open { word, ..self })
@@ -356,6 +394,14 @@ impl<'a> Open<'a> {
 impl<'a> Sitting<'a> {
     pub(crate) fn open(&self) -> Open<'a> {
         self.open
+    }
+
+    pub(crate) fn neighbour(&self) -> Neighbour<'a> {
+        Neighbour {
+            open: self.open,
+            index: self.index,
+            begun_ms: (self.word >> 10) as u32 & CLOCK,
+        }
     }
 
     /// False when another has the seat: this one was taken for dead, or had its time.
@@ -506,6 +552,22 @@ mod tests {
         one.finish(|| panic!("it is over"), |_| ());
         assert!(next.is_open());
         assert!(slot.leave() && slot.take_left().is_some());
+    }
+
+    #[test]
+    fn who_came_before_is_the_elder() {
+        let slot: &Slot = shared::map();
+        let open = opened(slot, KEY);
+        let [first, second] = open.seats();
+        let one = open.sit(first, seat(1, 100, 1000)).unwrap();
+        assert!(one.neighbour().elder().is_none());
+        let two = open.sit(second, seat(2, 400, 1000)).unwrap();
+        assert!(one.neighbour().elder().is_none());
+        let elder = two.neighbour().elder().and_then(|seen| seen.by);
+        assert_eq!(elder.map(|seat| seat.pid), Some(1));
+        // Another takes the first seat; of two that came at once it is the first.
+        let third = open.sit(open.seats()[0], seat(3, 400, 1000)).unwrap();
+        assert!(third.neighbour().elder().is_none() && two.neighbour().elder().is_some());
     }
 
     #[test]

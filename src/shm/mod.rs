@@ -11,6 +11,7 @@
 //! that can block, over the network, or over a log line. Readers take no lock.
 
 pub(crate) mod claim;
+pub(crate) mod crowd;
 pub mod kill_point;
 pub(crate) mod lock;
 pub(crate) mod mutation;

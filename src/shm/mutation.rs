@@ -75,6 +75,12 @@ pub(crate) enum Mutation {
     ResultOfAnyTurn,
     /// What was parked is taken hold of without the second look at whether it still is.
     ParkedUnchecked,
+    /// Who gives up does not take back what it said: it counts among those that wait.
+    PlaceStays,
+    /// Of two that came at the same time each takes itself for the first.
+    TieGivesUp,
+    /// Who does not go on any more counts among those that wait.
+    LapsedCounts,
 }
 
 /// True when the mistake is to be made.
@@ -107,7 +113,7 @@ mod active {
     pub(crate) const VARIABLE: &str = "LOOM_MUTATION";
 
     /// Every mistake.
-    pub(crate) const ALL: [Mutation; 31] = [
+    pub(crate) const ALL: [Mutation; 34] = [
         Mutation::PublishRelaxed,
         Mutation::PublishFirst,
         Mutation::AcquireFree,
@@ -139,6 +145,9 @@ mod active {
         Mutation::EndFirst,
         Mutation::ResultOfAnyTurn,
         Mutation::ParkedUnchecked,
+        Mutation::PlaceStays,
+        Mutation::TieGivesUp,
+        Mutation::LapsedCounts,
     ];
 
     fn active() -> Option<Mutation> {

@@ -12,6 +12,8 @@ mod core_options;
 mod counters;
 pub(crate) mod described;
 mod log;
+#[cfg(feature = "use_dns_cache")]
+pub(super) mod processes;
 
 use std::ffi::{CStr, c_int, c_uint, c_void};
 use std::sync::atomic::{AtomicPtr, Ordering};

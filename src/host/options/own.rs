@@ -59,6 +59,10 @@ option_table! {
         "questions asked for one SIP resolve or one step of its failover, 0 = any number")
         .says("questions asked for one SIP resolve, or for one step of its failover; candidates of the search list \
               do not count; 0 = any number");
+    MaxWaiting: number("dns_max_waiting", (50, 0, 100), "%",
+        "part of the processes of one queue that may wait for DNS; beyond, the longest wait ends; 0 or 100 = all")
+        .says("of the processes of one queue (UDP workers of a socket, TCP workers) that may wait for DNS; beyond, the \
+              longest wait ends with a temporary failure and goes on in the background; 0 or 100 = all may wait");
     NegativeShare: number("dns_cache_negative_share", (50, 1, 100), "%",
         "part of dns_cache_mem that negative entries may fill")
         .says("of `dns_cache_mem` that negative results may fill; the rest is for records, however many made-up \

@@ -210,6 +210,7 @@ pub(super) fn error_text(error: LookupError) -> &'static str {
             Failure::Network => "the servers cannot be reached",
             Failure::NoServers => "no nameserver, or all marked as down",
             Failure::Hook => "the search function of a module failed",
+            Failure::GivenUp => "given up: too many wait for DNS",
         },
     }
 }
