@@ -10,6 +10,7 @@
 mod support;
 
 use kamailio_dns::host::clock;
+use kamailio_dns::lookup;
 use kamailio_dns::select::explain::{Explanation, Subject, explain};
 use kamailio_dns::select::sip_uri;
 use support::{A, NAPTR, Reply, Rr, SRV, Server, Setup};
@@ -543,4 +544,56 @@ fn relative_names_are_shown_with_the_name_that_they_were_found_as() {
             .iter()
             .all(|text| !text.contains("example. ") && !text.contains("example.;"))
     );
+}
+
+/// What lies behind a silent name is explained as well, and all of it within one deadline: with one for each step this
+/// would take three minutes, and the watchdog ends the program after two.
+#[test]
+fn all_steps_share_one_deadline() {
+    const PAIRS: u16 = 60;
+    let mut s = Setup::patient();
+    s.options.set("dns_resolve_deadline", "3000");
+    s.options.set("use_dns_failover", "yes");
+    let srv =
+        |place: u16, target: &str| Rr::srv("_sip._udp.many.test", 300, place, 1, 5060, target);
+    for pair in 0..PAIRS {
+        let (known, silent) = (format!("known{pair}.test"), format!("silent{pair}.test"));
+        s.server
+            .add(srv(2 * pair, &known))
+            .add(srv(2 * pair + 1, &silent))
+            .answer(&known, A, vec![Rr::a(&known, 300, "192.0.2.7")])
+            .script(&silent, A, vec![Reply::dropped()]);
+        let found = explained(&format!("sip:{known}:5060"), IPV4_ONLY);
+        assert_eq!(found.targets, 1);
+    }
+    let of = explained("sip:many.test;transport=udp", IPV4_ONLY);
+    assert_eq!(of.targets, usize::from(PAIRS));
+    assert_says(&of, Subject::Address, &["silent0.test: no answer in time"]);
+}
+
+/// While no nameserver answers nothing is asked: what is known is said at once.
+#[test]
+fn what_is_known_is_said_while_the_servers_are_down() {
+    let s = Setup::new();
+    s.server
+        .answer("known.test", A, vec![Rr::a("known.test", 300, "192.0.2.7")]);
+    assert_eq!(explained("sip:known.test:5060", IPV4_ONLY).targets, 1);
+    s.server.ignore_probes();
+    s.server.default_reply(Reply::dropped());
+    let mut number = 0;
+    while lookup::is_any_server_up() {
+        number += 1;
+        let uri = format!("sip:silent{number}.test:5060");
+        assert_eq!(explained(&uri, IPV4_ONLY).targets, 0);
+    }
+    s.server.clear_queries();
+    let known = explained("sip:known.test:5060", IPV4_ONLY);
+    assert_eq!(target_addresses(&known), ["192.0.2.7"]);
+    assert_says(&known, Subject::Option, &["no nameserver answers"]);
+    clock::advance_for_tests(400_000);
+    let stale = explained("sip:known.test:5060", IPV4_ONLY);
+    assert_eq!(target_addresses(&stale), ["192.0.2.7"]);
+    let unknown = explained("sip:unknown.test", IPV4_ONLY);
+    assert_eq!(unknown.targets, 0);
+    assert_eq!(s.server.total(), 0);
 }

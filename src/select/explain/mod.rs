@@ -11,7 +11,7 @@ use crate::cache::{EntryRef, RecordView};
 use crate::error::LookupError;
 use crate::host::options::{self, Opt};
 use crate::host::{clock, random};
-use crate::lookup::{self, family_order, turns};
+use crate::lookup::{self, deadline, family_order, turns};
 use crate::rr::RecordType;
 
 use super::handle::{self, LookedUp, Watch, address_at_step, rows_of, turn, usable_seed};
@@ -25,6 +25,8 @@ use text::{
     select_error_text, share, text, type_text, why_not,
 };
 
+/// Time for all that is asked, ms, unless `dns_resolve_deadline` is less.
+const LIMIT_MS: u64 = 10_000;
 /// Targets listed at most; a search that gives more is cut.
 const MAX_TARGETS: usize = 256;
 
@@ -85,7 +87,8 @@ pub struct Explanation {
 
 /// Explains where a request to `destination` goes under the request flags (`DNS_*`).
 ///
-/// Sends queries for what is not cached, also for branches that a call would only reach by failover.
+/// Sends queries for what is not cached, also for branches that a call would only reach by failover, all within the
+/// deadline of one call; none while no nameserver answers.
 #[must_use]
 pub fn explain(destination: &Destination, request_flags: u32) -> Explanation {
     let lb = request_flags & flags::SRV_RR_LB != 0;
@@ -106,7 +109,10 @@ pub fn explain(destination: &Destination, request_flags: u32) -> Explanation {
         srv_depth: 1,
         out: Explanation::default(),
     };
+    // For all of it: whoever asks waits, and so do other commands.
+    let _deadline = deadline::scope_within(LIMIT_MS);
     words.uri();
+    words.servers();
     let mut targets = words.search();
     words.out.lines.append(&mut targets);
     words.out
@@ -163,6 +169,15 @@ impl Words<'_> {
         }
     }
 
+    /// While no nameserver answers nothing is asked: what is known is said at once.
+    fn servers(&mut self) {
+        if !lookup::is_any_server_up() {
+            let line = "no nameserver answers: nothing is asked, what is cached counts, also when it has expired";
+            self.say(0, Subject::Option, line);
+            deadline::ask_no_more();
+        }
+    }
+
     /// Takes the search to its end; gives the lines about targets.
     fn search(&mut self) -> Vec<Line> {
         let mut cursor = Cursor {
@@ -184,6 +199,7 @@ impl Words<'_> {
             let (mut port, mut transport) = (to.port, given);
             let (port_out, transport_out) = (Some(&mut port), Some(&mut transport));
             let host = &to.host;
+            deadline::next_step();
             let found = handle::resolve_watched(
                 &mut cursor,
                 host,
