@@ -83,6 +83,19 @@ class Load:
                 time.sleep(wait)
             out.append(self.send(uris[len(out) % len(uris)]))
 
+    def mix(self, streams, seconds):
+        """Sends to several streams at once, each a rate and a function that gives the next URI; a list of calls for each."""
+        start = time.monotonic()
+        out = [[] for _ in streams]
+        while True:
+            due, number = min((start + len(calls) / streams[number][0], number) for number, calls in enumerate(out))
+            if due >= start + seconds:
+                return out
+            wait = due - time.monotonic()
+            if wait > 0:
+                time.sleep(wait)
+            out[number].append(self.send(streams[number][1]()))
+
     @staticmethod
     def finish(calls, seconds):
         """Waits until all calls have their final reply, at most so long."""

@@ -132,7 +132,7 @@ def main():
     results = {}
     with concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:
         # The long ones first.
-        order = sorted(names, key=lambda name: name not in ("outage", "new_name"))
+        order = sorted(names, key=lambda name: name not in ("outage", "new_name", "crowd_of_one_parent", "crowd_of_many_parents"))
         futures = {
             pool.submit(spawn, args, name, text): (name, suite, kind)
             for name in order for (suite, kind), (text, _) in builds.items()

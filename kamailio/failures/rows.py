@@ -200,6 +200,64 @@ def new_name(build, folder, full):
     }
 
 
+def times_of(calls):
+    """When the calls were answered with success: how many of them, soon, late, and the longest wait."""
+    done = [call.seconds for call in calls if call.ok]
+    return {
+        "calls": len(calls),
+        "soon": sum(seconds <= 0.1 for seconds in done),
+        "late": sum(seconds <= 0.5 for seconds in done),
+        "done": len(done),
+        "longest": max(done, default=None),
+    }
+
+
+def silent_but(bed, names):
+    """Only these names are answered for, each after so many seconds; the name server that passes the questions on is well."""
+    bed.dns.rules = {(name, "*"): seconds for name, seconds in names.items()}
+    bed.dns.lives = True
+    bed.dns.rules["*"] = "drop"
+
+
+def crowd(build, folder, full, silent_name):
+    """20 calls/s to a cached name and one a second to new names, while names are asked for whose servers keep silent."""
+    new = [f"new{number}.test" for number in range(200)]
+    bed = Bed(build, folder, [f"{name} 600 A {CALLEE}" for name in ["good.test", *new]])
+    silent_but(bed, {"good.test": 0, **dict.fromkeys(new, 0.02)})
+    Load.finish([bed.load.send(uri("good.test"))], 30)
+    fresh, number = iter(new), iter(range(1_000_000))
+    phases = []
+    for rate in (1, 10, 100) if full else (1, 10):
+        good, others, _ = bed.load.mix(
+            [(20, lambda: uri("good.test")), (1, lambda: uri(next(fresh))), (rate, lambda: uri(silent_name(next(number))))],
+            30 if full else 20,
+        )
+        Load.finish(good + others, 25)
+        phases.append({"rate": rate, "good": times_of(good), "new": times_of(others)})
+    return {"phases": phases}
+
+
+def crowd_of_one_parent(build, folder, full):
+    return crowd(build, folder, full, lambda number: f"a{number}.attacker.test")
+
+
+def crowd_of_many_parents(build, folder, full):
+    return crowd(build, folder, full, lambda number: f"x.a{number}.attacker{number}.test")
+
+
+def one_silent_name(build, folder, full):
+    """5 calls/s to a name whose server keeps silent, 10/s to a cached one."""
+    bed = Bed(build, folder, [f"good.test 600 A {CALLEE}"])
+    silent_but(bed, {"good.test": 0})
+    Load.finish([bed.load.send(uri("good.test"))], 30)
+    streams = [(10, lambda: uri("good.test")), (5, lambda: uri("x.silent.test"))]
+    good, _ = bed.load.mix(streams, 120 if full else 20)
+    Load.finish(good, 25)
+    return {"good": times_of(good), "queries": bed.asked(name="x.silent.test")}
+
+
 ROWS = {
     "silent": silent, "deadline": deadline, "herd": herd, "hot": hot, "dead_server": dead_server, "outage": outage, "new_name": new_name,
+    "crowd_of_one_parent": crowd_of_one_parent, "crowd_of_many_parents": crowd_of_many_parents,
+    "one_silent_name": one_silent_name,
 }
