@@ -20,6 +20,10 @@ pub const MAX_TARGETS_WITHOUT_ADDRESS: u32 = 64;
 /// one after the other. It leaves room to ask after having waited for somebody who did not come back.
 pub(super) const QUERIES_IN_A_ROW: u64 = 2;
 
+/// A query that our own deadline ended sooner says nothing about the nameservers, ms.
+#[cfg(feature = "use_dns_cache")]
+pub(super) const FAIR_MS: u64 = 1000;
+
 thread_local! {
     static STATE: Cell<State> =
         const { Cell::new(State { depth: 0, until_ms: 0, ran_out: 0, opens: false }) };
@@ -121,10 +125,6 @@ impl Drop for Scope {
 
 #[cold]
 fn ended(ran_out: u8) {
-    #[cfg(feature = "use_dns_cache")]
-    if ran_out & OPEN != 0 {
-        super::open::end();
-    }
     for (what, metric) in OUT_OF {
         if ran_out & what != 0 {
             metrics::count(metric);
@@ -254,6 +254,14 @@ pub(super) fn begin_pass() {
     let mut spent = SPENT.get();
     spent.targets = 0;
     SPENT.set(spent);
+}
+
+/// Nothing is open any more.
+#[cfg(feature = "use_dns_cache")]
+pub(super) fn note_none_open() {
+    let mut state = STATE.get();
+    state.ran_out &= !OPEN;
+    STATE.set(state);
 }
 
 /// True when something was left open in this scope.

@@ -26,8 +26,6 @@ use super::{backoff, deadline, handed_on, open, watchdog};
 
 /// Questions waited for that leave nothing, before the query is sent whoever asks.
 const MAX_WAITS: usize = 3;
-/// A query that our own deadline ended sooner says nothing about the nameservers, ms.
-pub(super) const FAIR_MS: u64 = 1000;
 
 /// Lists names that are worth asking for together with one that has to be asked for.
 pub type Others<'a> = dyn Fn() -> Vec<Vec<u8>> + 'a;
@@ -729,7 +727,7 @@ impl<'a> Lookup<'a> {
         }
         let result = store::settle(self.cache, &asked, first, &mut self.hops);
         if let Some(claim) = claim {
-            claim.finish(self.cache, verdict_of(&result));
+            claim.finish(self.cache, store::verdict_of(&result));
         }
         self.settle_companions(companions, others, &asked, when);
         result
@@ -763,7 +761,7 @@ impl<'a> Lookup<'a> {
             let mut hops = MAX_CNAME_HOPS;
             let result = store::settle(self.cache, &asked, outcome, &mut hops);
             if let Some(claim) = companion.claim {
-                claim.finish(self.cache, verdict_of(&result));
+                claim.finish(self.cache, store::verdict_of(&result));
             }
         }
     }
@@ -820,7 +818,7 @@ impl<'a> Lookup<'a> {
     /// True when it was the call's deadline, or the patience of a call that has stale data, that ended a question without
     /// answer before a server had a fair time to give one.
     fn was_cut_short(&self, sent_ms: u64) -> bool {
-        let is_short = || resolver::now_ms().saturating_sub(sent_ms) < FAIR_MS;
+        let is_short = || resolver::now_ms().saturating_sub(sent_ms) < deadline::FAIR_MS;
         (self.patience_ms.is_some() || self.is_ended_by_deadline()) && is_short()
     }
 
@@ -862,15 +860,6 @@ fn first_name(name: &[u8], domains: Option<&SearchList>) -> Vec<u8> {
         .as_ref()
         .and_then(|candidates| candidates.first());
     first.map_or_else(|| name.to_vec(), |first| first.as_bytes().to_vec())
-}
-
-/// What those who wait cannot find in the cache.
-pub(super) fn verdict_of(result: &Result<Next, LookupError>) -> Option<Verdict> {
-    match result {
-        Ok(Next::Entry(entry)) if !entry.is_linked() => Some(Verdict::Entry(entry.clone())),
-        Ok(_) => None,
-        Err(error) => Some(Verdict::Error(*error)),
-    }
 }
 
 /// Gives stale data to the caller.

@@ -6,7 +6,7 @@
 //! answered is known by then. So a silent question costs no more than that while where another way is open, and has all
 //! its time where none is. What closes a transport is not passed over: see [`crate::select::security`].
 //!
-//! The records of open questions belong to one thread and to one call. Those that are open at its end go on with the
+//! The records of open questions belong to one thread and to one search. Those that are open at its end go on with the
 //! refresher, and for a moment ([`super::backoff`]) calls pass them over at once, as long as they have another way. That is
 //! no failure: who has nothing else asks, and waits.
 
@@ -20,7 +20,6 @@ use crate::host::metrics::{self, Metric};
 use crate::resolver::{self, Outcome, Question, Ticket, Timed, WaitedForOpen};
 use crate::rr::{MAX_CNAME_HOPS, RecordType};
 
-use super::fetch::{FAIR_MS, verdict_of};
 use super::flight::Claim;
 use super::store::{self, Asked, Next};
 use super::{backoff, crowd, deadline, handed_on};
@@ -109,6 +108,9 @@ impl Drop for Passes {
     #[inline]
     fn drop(&mut self) {
         deadline::let_open(false);
+        if deadline::has_left_open() {
+            end();
+        }
     }
 }
 
@@ -179,22 +181,11 @@ pub(super) fn known(key: u64) -> Option<Result<Next, LookupError>> {
     if !deadline::has_left_open() {
         return None;
     }
-    let lets_open = deadline::lets_open();
-    loop {
-        let known = OPEN.with_borrow_mut(|book| book.known(key, lets_open));
-        if lets_open || !matches!(known, Some(Err(LookupError::Open))) {
-            return known;
-        }
-        // The search that left it open is over, and something else in the same call needs it.
-        if !wait() {
-            return Some(Err(LookupError::Failed(Failure::Timeout)));
-        }
-        collect();
-    }
+    OPEN.with_borrow_mut(|book| book.known(key))
 }
 
 impl Book {
-    fn known(&mut self, key: u64, lets_open: bool) -> Option<Result<Next, LookupError>> {
+    fn known(&mut self, key: u64) -> Option<Result<Next, LookupError>> {
         if let Some(question) = self.questions.iter_mut().find(|q| q.key == key) {
             question.is_wanted = true;
             return Some(match &question.state {
@@ -203,7 +194,7 @@ impl Book {
             });
         }
         // The tree will be begun again.
-        (self.is_outdated && lets_open).then_some(Err(LookupError::Open))
+        self.is_outdated.then_some(Err(LookupError::Open))
     }
 }
 
@@ -327,7 +318,7 @@ impl OpenQuestion {
         if is_cut {
             deadline::note_end_of_question();
             handed_on::hand_on(&self.name, self.qtype, self.key);
-            if self.waited_ms() < FAIR_MS {
+            if self.waited_ms() < deadline::FAIR_MS {
                 // Others have more time: one of those who wait for us asks.
                 self.claim = None;
                 return Err(LookupError::Failed(Failure::Timeout));
@@ -337,7 +328,7 @@ impl OpenQuestion {
         let asked = self.asked(waited_s);
         let result = store::settle(cache, &asked, outcome, &mut MAX_CNAME_HOPS.clone());
         if let Some(claim) = self.claim.take() {
-            claim.finish(cache, verdict_of(&result));
+            claim.finish(cache, store::verdict_of(&result));
         }
         if result.is_err() && self.is_wanted {
             counters::increment(Counter::FailedRequest);
@@ -346,9 +337,11 @@ impl OpenQuestion {
     }
 }
 
-/// The call is over. What is still open goes on with the refresher, and comes behind what else there is for a moment;
+/// The search is over. What is still open goes on with the refresher, and comes behind what else there is for a moment;
 /// who has nothing else still asks it.
-pub(super) fn end() {
+#[cold]
+fn end() {
+    deadline::note_none_open();
     let book = OPEN.replace(Book::NEW);
     for question in book.questions {
         let State::Open(ticket) = question.state else {

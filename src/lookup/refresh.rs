@@ -19,12 +19,12 @@ use crate::host::{fork, hooks, vars::dns_flags};
 use crate::resolver::{self, Background, Done, Question, SearchList, Settings, Timed};
 use crate::rr::{MAX_CNAME_HOPS, MAX_NAME_OCTETS, RecordType};
 
-use super::fetch::verdict_of;
 use super::flight::{self, Attempt, Claim, Terms};
 use super::known::{Known, error_of, known, usable};
 use super::plan::{Budget, Plan};
 use super::relative::{Relative, expired_link, known_relative, list_in_force};
 use super::request::{family_order, question_text, split_absolute};
+use super::store::verdict_of;
 use super::store::{self, Asked, Next};
 use super::walk::{Aim, Walk};
 use super::{backoff, handed_on, watchdog};
@@ -139,7 +139,7 @@ pub enum Kept {
     /// Live records.
     Has(EntryRef),
     /// It is known until that tick that there are none.
-    Absent(LookupError, u32),
+    Absent(u32),
     /// They could not be had; these have expired.
     Failed(LookupError, Option<EntryRef>),
     /// They are being asked for.
@@ -501,7 +501,7 @@ impl Refresher {
         match entry.negative() {
             None if entry.is_expired(now) => Kept::Failed(LookupError::NoData, Some(entry)),
             None => Kept::Has(entry),
-            Some(kind) => Kept::Absent(error_of(kind), entry.expire()),
+            Some(_) => Kept::Absent(entry.expire()),
         }
     }
 

@@ -322,7 +322,7 @@ pub fn save_at_end() {
 }
 
 /// As after a start of the program; for tests.
-#[doc(hidden)]
+#[cfg(feature = "testing")]
 pub fn forget_for_tests() {
     let [_, is_ours] = STATE.get();
     is_ours.store(0, Ordering::Relaxed);

@@ -23,6 +23,7 @@ use super::additional::store_additional;
 use super::answer::{self, Alias, Trust};
 use super::backoff;
 use super::failing;
+use super::flight::Verdict;
 use super::ttl;
 
 /// What a query asked for.
@@ -53,6 +54,15 @@ pub(super) enum Next {
     Entry(EntryRef),
     /// At this name, the target of a CNAME.
     Ask(Name),
+}
+
+/// What those who wait cannot find in the cache.
+pub(super) fn verdict_of(result: &Result<Next, LookupError>) -> Option<Verdict> {
+    match result {
+        Ok(Next::Entry(entry)) if !entry.is_linked() => Some(Verdict::Entry(entry.clone())),
+        Ok(_) => None,
+        Err(error) => Some(Verdict::Error(*error)),
+    }
 }
 
 /// Stores the outcome of a query.

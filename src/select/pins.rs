@@ -230,7 +230,7 @@ impl<'r> Look<'r> {
                 self.ends_at(entry.expire());
                 Ok(Some(entry))
             }
-            Kept::Absent(_, expires) => {
+            Kept::Absent(expires) => {
                 self.ends_at(expires);
                 Ok(None)
             }
