@@ -69,6 +69,7 @@ pub(crate) fn rank(transport: Transport, order: u16, preference: u16) -> Rank {
 }
 
 /// Sort key of records of which some lead to no transport: these go last.
+#[cfg(feature = "use_naptr")]
 pub(crate) fn place(transport: Option<Transport>, order: u16, preference: u16) -> impl Ord + use<> {
     let known = transport.map(|transport| rank(transport, order, preference));
     (known.is_none(), known, order, preference)
