@@ -49,7 +49,6 @@ thread_local! {
 #[derive(Clone, Copy)]
 struct Wait {
     waiting: Waiting,
-    limits: Limits,
     gave_up: bool,
 }
 
@@ -93,19 +92,12 @@ pub(super) fn enter(cache: &Cache, name: &[u8], since_ms: impl FnOnce() -> u64) 
         since_ms: since_ms() as u32,
         parent: failing::parent_of(cache, name) & crowd::PARENT,
     };
-    let least_ms = COLD_MS.max(resolver::usual_ms());
-    let limits = Limits {
-        percent,
-        least_ms: u32::try_from(least_ms).unwrap_or(u32::MAX),
-        grace_ms: 0,
-    };
     PLACES
         .get()
         .get(mine)?
         .wait(waiting, clock::monotonic_ms() as u32);
     NOW.set(Some(Wait {
         waiting,
-        limits,
         gave_up: false,
     }));
     Some(InCrowd { mine })
@@ -128,15 +120,21 @@ pub(super) fn look() -> Option<u64> {
     if wait.gave_up {
         return None;
     }
+    let percent = options::extra(ExtraOpt::MaxWaiting);
+    if matches!(percent, 0 | 100..) {
+        return Some(u64::from(crowd::LOOK_MS));
+    }
     let now_ms = clock::monotonic_ms();
     let places = PLACES.get();
     let advice = pool::with_mine(|pool| {
         if let Some(place) = places.get(pool.mine) {
             place.wait(wait.waiting, now_ms as u32);
         }
+        let least_ms = COLD_MS.max(resolver::usual_ms());
         let limits = Limits {
+            percent,
+            least_ms: u32::try_from(least_ms).unwrap_or(u32::MAX),
             grace_ms: grace_ms(pool, now_ms) as u32,
-            ..wait.limits
         };
         let (at, me) = (
             |number: usize| places.get(number),

@@ -729,7 +729,9 @@ impl<'a> Lookup<'a> {
         if let Some(claim) = claim {
             claim.finish(self.cache, store::verdict_of(&result));
         }
-        self.settle_companions(companions, others, &asked, when);
+        if !companions.is_empty() {
+            self.settle_companions(companions, others, &asked, when);
+        }
         result
     }
 

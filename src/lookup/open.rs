@@ -262,10 +262,15 @@ pub(super) fn leaves_to_others() -> bool {
 }
 
 /// Keeps what was answered meanwhile.
+#[inline]
 pub(super) fn collect() {
-    if !deadline::has_left_open() {
-        return;
+    if deadline::has_left_open() {
+        collect_answered();
     }
+}
+
+#[cold]
+fn collect_answered() {
     for (ticket, timed) in resolver::take_answered() {
         let found = OPEN.with_borrow_mut(|book| {
             book.is_outdated = true;

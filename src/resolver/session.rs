@@ -377,6 +377,9 @@ impl Session {
         minds_open: bool,
         end: impl FnMut(&Exchange<'_>, u64) -> Option<u64>,
     ) -> End {
+        if self.open.is_empty() {
+            return self.run_beside(exchanges, &mut [], minds_open, end);
+        }
         let mut open = std::mem::take(&mut self.open);
         let end = self.run_beside(exchanges, &mut open, minds_open, end);
         self.open = open;

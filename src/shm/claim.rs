@@ -150,6 +150,7 @@ pub(crate) struct Neighbour<'a> {
 
 impl Neighbour<'_> {
     /// Who sits beside us since before we came.
+    #[inline]
     pub(crate) fn elder(&self) -> Option<Seen> {
         let seats = self.open.seats().into_iter();
         let mut others = seats.filter(|seen| seen.index != self.index);
