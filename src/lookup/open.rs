@@ -12,7 +12,7 @@
 
 use std::cell::RefCell;
 
-use crate::cache::Cache;
+use crate::cache::{Cache, due};
 use crate::error::{Failure, LookupError};
 use crate::host::clock;
 use crate::host::counters::{self, Counter};
@@ -348,7 +348,8 @@ impl OpenQuestion {
 fn end() {
     deadline::note_none_open();
     let book = OPEN.replace(Book::NEW);
-    for question in book.questions {
+    let has_refresher = due::is_refresher_alive(clock::now_ticks());
+    for mut question in book.questions {
         let State::Open(ticket) = question.state else {
             continue;
         };
@@ -356,6 +357,11 @@ fn end() {
         if question.is_wanted && question.waited_ms() >= resolver::while_ms() {
             backoff::passed_over(question.key, clock::now_ticks());
             handed_on::hand_on(&question.name, question.qtype, question.key);
+        }
+        // Nobody goes on with it: who comes next need not wait for that.
+        let claim = question.claim.take().filter(|_| !has_refresher);
+        if let (Some(claim), Some(cache)) = (claim, Cache::instance()) {
+            claim.finish(cache, None);
         }
     }
 }
