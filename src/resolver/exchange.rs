@@ -23,7 +23,7 @@ use super::config::{Held, MAX_SERVERS};
 use super::cookie::Cookie;
 use super::edns::{self, Policy, Trouble};
 use super::message::{QueryFlags, encode_odd_query, encode_query};
-use super::query::Query;
+use super::outgoing::Query;
 use super::reply::{Asked, EdnsQuery, Manners, Verdict, judge};
 use super::resend::{self, Schedule};
 use super::servers::{self, Ability, Server};

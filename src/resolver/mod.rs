@@ -20,8 +20,8 @@ mod hook;
 pub mod hosts;
 mod many;
 mod message;
+mod outgoing;
 mod probe;
-mod query;
 mod rdata;
 mod regular_file;
 mod reply;
@@ -54,7 +54,7 @@ use crate::host::thread;
 use crate::rr::{Name, Record, RecordType, eq_ignore_case};
 use config::Held;
 use exchange::Exchange;
-use query::Query;
+use outgoing::Query;
 use session::End;
 use smallvec::SmallVec;
 
