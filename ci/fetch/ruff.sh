@@ -12,5 +12,8 @@ command -v pip3 >/dev/null 2>&1 || {
 	echo "ruff.sh: pip3 is missing (package python3-pip)" >&2
 	exit 1
 }
-rm -rf "$folder"
-pip3 install --retries 1 --timeout 20 --quiet --disable-pip-version-check --no-deps --root-user-action ignore --target "$folder" "ruff==$wanted"
+rm -rf "$folder.new"
+pip3 install --retries 1 --timeout 20 --quiet --disable-pip-version-check --no-deps --root-user-action ignore --upgrade --target "$folder.new" "ruff==$wanted"
+mkdir -p "$folder/bin"
+mv "$folder.new/bin/ruff" "$folder/bin/ruff"
+rm -rf "$folder.new"
