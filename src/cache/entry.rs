@@ -7,7 +7,7 @@ use std::ptr::NonNull;
 
 use crate::host::clock;
 use crate::host::log::Level;
-use crate::rr::{Form, RecordType};
+use crate::rr::{Form, Name, Naptr, RData, RecordType, Srv};
 use crate::shm::refword;
 use crate::shm::sync::{AtomicU32, Ordering};
 
@@ -83,6 +83,47 @@ pub enum RecordView<'a> {
     },
     /// Pointer.
     Ptr(&'a [u8]),
+}
+
+impl RecordView<'_> {
+    /// The record as a value of its own; `None` for a type of which there are only views.
+    #[must_use]
+    pub(crate) fn rdata(self) -> Option<RData> {
+        // The root is empty there.
+        let name = |text: &[u8]| Name::from_text(if text.is_empty() { b"." } else { text });
+        Some(match self {
+            Self::A(address) => RData::A(address),
+            Self::Aaaa(address) => RData::Aaaa(address),
+            Self::Cname(target) => RData::Cname(name(target)?),
+            Self::Srv {
+                priority,
+                weight,
+                port,
+                target,
+            } => RData::Srv(Srv {
+                priority,
+                weight,
+                port,
+                target: name(target)?,
+            }),
+            Self::Naptr {
+                order,
+                preference,
+                flags,
+                services,
+                regexp,
+                replacement,
+            } => RData::Naptr(Naptr {
+                order,
+                preference,
+                flags: flags.into(),
+                services: services.into(),
+                regexp: regexp.into(),
+                replacement: name(replacement)?,
+            }),
+            _ => return None,
+        })
+    }
 }
 
 /// A counted reference to an entry in shared memory.

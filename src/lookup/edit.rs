@@ -7,7 +7,6 @@ use smallvec::{SmallVec, smallvec};
 
 use crate::cache::{
     Cache, Draft, DraftData, DraftRecord, EntryRef, InsertError, Mark, NegativeKind, Place,
-    RecordView,
 };
 use crate::host::clock;
 use crate::host::options::{self, Opt};
@@ -474,22 +473,7 @@ fn read_records(entry: &EntryRef, now: u32) -> Vec<(u32, RData)> {
         } else {
             ticks.div_ceil(clock::TICKS_PER_S)
         };
-        let rdata = match entry.record(index)? {
-            RecordView::A(address) => RData::A(address),
-            RecordView::Aaaa(address) => RData::Aaaa(address),
-            RecordView::Srv {
-                priority,
-                weight,
-                port,
-                target,
-            } => RData::Srv(Srv {
-                priority,
-                weight,
-                port,
-                target: Name::from_text(target)?,
-            }),
-            _ => return None,
-        };
+        let rdata = entry.record(index)?.rdata()?;
         Some((ttl.min(MAX_TTL_S), rdata))
     };
     (0..entry.listed_count()).filter_map(read).collect()

@@ -28,7 +28,7 @@ use crate::host::private_file::{self, NewFile, Refused};
 use crate::host::shared::Shared;
 use crate::host::{kamailio, process};
 use crate::resolver::{Question, stored};
-use crate::rr::{MAX_TTL_S, Name, Naptr, RData, RecordType, Srv};
+use crate::rr::{MAX_TTL_S, RData, RecordType};
 
 const MAGIC: &[u8; 8] = b"KDNSsnap";
 /// A file of another version is not read.
@@ -242,7 +242,7 @@ fn frame_of(entry: &EntryRef, now: u32, wall_s: u64) -> Option<Vec<u8>> {
     if is_edited || is_led_to || entry.negative().is_some() {
         return None;
     }
-    let records: Option<Vec<RData>> = entry.records().map(rdata_of).collect();
+    let records: Option<Vec<RData>> = entry.records().map(RecordView::rdata).collect();
     let question = Question {
         qname: entry.name(),
         qtype: entry.rtype(),
@@ -256,43 +256,6 @@ fn frame_of(entry: &EntryRef, now: u32, wall_s: u64) -> Option<Vec<u8>> {
     frame.extend(entry.used_ago_s(now).unwrap_or(UNUSED).to_be_bytes());
     frame.extend(message);
     Some(frame)
-}
-
-fn rdata_of(record: RecordView<'_>) -> Option<RData> {
-    // The root is empty there.
-    let name = |text: &[u8]| Name::from_text(if text.is_empty() { b"." } else { text });
-    Some(match record {
-        RecordView::A(address) => RData::A(address),
-        RecordView::Aaaa(address) => RData::Aaaa(address),
-        RecordView::Cname(target) => RData::Cname(name(target)?),
-        RecordView::Srv {
-            priority,
-            weight,
-            port,
-            target,
-        } => RData::Srv(Srv {
-            priority,
-            weight,
-            port,
-            target: name(target)?,
-        }),
-        RecordView::Naptr {
-            order,
-            preference,
-            flags,
-            services,
-            regexp,
-            replacement,
-        } => RData::Naptr(Naptr {
-            order,
-            preference,
-            flags: flags.into(),
-            services: services.into(),
-            regexp: regexp.into(),
-            replacement: name(replacement)?,
-        }),
-        _ => return None,
-    })
 }
 
 /// Saves in one go: for who may take the time.
