@@ -31,7 +31,7 @@ if start_kamailio "$scratch/cfg"; then
 
 	# Every option of our table that does not belong to programs other than Kamailio, and no other.
 	rpc cfg.list dns | sed -n 's/^dns: //p' | sort >"$scratch/listed"
-	sed -n 's/^ *"\(dns_[a-z0-9_]*\)",$/\1/p; s/^ *name: "\(dns_[a-z0-9_]*\)",$/\1/p' "$root/src/host/options/own.rs" |
+	sed -n 's/^ *[A-Z][A-Za-z0-9]*: [a-z]*("\(dns_[a-z0-9_]*\)",.*/\1/p' "$root/src/host/options/own.rs" |
 		grep -v '^dns_log_level$' | sed 's/^dns_\([a-z]\)/\1/' | sort >"$scratch/table"
 	if cmp -s "$scratch/listed" "$scratch/table" && [ -s "$scratch/table" ]; then
 		ok
