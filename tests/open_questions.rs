@@ -183,6 +183,34 @@ fn what_was_left_open_is_heard_while_another_is_asked() {
     assert_eq!(b.server.count("a.one.test", A), 1);
 }
 
+/// The answer lies there when the next question begins, and a probe is under way, whose answer is looked for then.
+#[test]
+fn what_was_left_open_is_heard_between_two_questions() {
+    let mut b = Bench::new();
+    b.options.hold_resends();
+    b.server.ignore_probes();
+    let owner = "_sip._udp.t.test";
+    b.server
+        .add_all([
+            srv(owner, 1, "a.one.test"),
+            srv(owner, 2, "b.t.test"),
+            srv(owner, 3, "c.t.test"),
+        ])
+        .add(Rr::a("a.one.test", 300, "192.0.2.6"));
+    let answered_ms = WHILE_MS + 260;
+    b.slow("a.one.test", A, answered_ms)
+        .slow("b.t.test", A, 250)
+        .silent("c.t.test", A);
+    // The process is not let run while both answers come.
+    let network = b.network.clone();
+    b.network
+        .interrupt(answered_ms - 20, move || network.sleep(40));
+    let seen = b.walk("t.test", 0, IPV4_ONLY);
+    assert_eq!(seen[0].0, target("192.0.2.6:5070/1"));
+    let at_ms = answered_ms..=answered_ms + 20;
+    assert!(at_ms.contains(&seen[0].1), "{seen:?}");
+}
+
 /// Nothing else is there: it has its whole time, and one query. The next one's answer counts whether the cache keeps
 /// it or not.
 #[test]

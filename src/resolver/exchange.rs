@@ -1,8 +1,8 @@
 //! One question on its way: servers, attempts.
 //!
-//! Order of things: each server in turn, `attempts` times round, `timeout` for each; servers that are down come only when those that are up have had all their attempts. A
-//! server that said it cannot help, or to which nothing can be sent, is not asked again. A notice
-//! that the port is closed, and a connection that ends, cost an attempt. A server
+//! Order of things: each server in turn, `attempts` times round, `timeout` for each; servers that are down come only
+//! when those that are up have had all their attempts. A server that said it cannot help, or to which nothing can be
+//! sent, is not asked again. A notice that the port is closed, and a connection that ends, cost an attempt. A server
 //! that was slow may still answer while the next is being asked. A question takes at most timeout *
 //! attempts * servers, TCP and repetitions without EDNS included. The caller's deadline can only shorten it.
 //!

@@ -393,7 +393,7 @@ impl Session {
         minds_open: bool,
         mut end: impl FnMut(&Exchange<'_>, u64) -> Option<u64>,
     ) -> End {
-        self.look_for_late_replies();
+        self.look_for_late_replies(open);
         let mut patience = Patience::of_caller();
         let mut started = 0;
         loop {
@@ -412,6 +412,9 @@ impl Session {
             let Some(next_ms) = waiting.map(|e| e.next_look_ms(now_ms)).min() else {
                 break;
             };
+            if minds_open && open.iter().any(|open| open.exchange.is_done()) {
+                break;
+            }
             let Some(patient_until_ms) = patience.until_ms(now_ms) else {
                 self.give_up(exchanges);
                 return End::GivenUp;
@@ -434,9 +437,6 @@ impl Session {
                 self.settle_probes(now_ms);
             }
             self.look_at_open(open);
-            if minds_open && open.iter().any(|open| open.exchange.is_done()) {
-                break;
-            }
             if exchanges.iter().all(Exchange::is_done) {
                 break;
             }
@@ -450,17 +450,18 @@ impl Session {
     }
 
     #[inline]
-    fn look_for_late_replies(&mut self) {
+    fn look_for_late_replies(&mut self, open: &mut [Open]) {
         if !(self.late.is_empty() && self.probes.is_empty()) {
-            self.take_late_replies();
+            self.take_late_replies(open);
         }
     }
 
     #[cold]
-    fn take_late_replies(&mut self) {
+    fn take_late_replies(&mut self, open: &mut [Open]) {
         let now_ms = self.transport.now_ms();
         while let Some((handle, event)) = self.transport.wait(now_ms) {
-            self.on_late_event(handle, event);
+            // What was left open may have been answered meanwhile, too.
+            self.on_event_of_open(open, handle, event);
         }
         self.close_overdue(now_ms);
         self.settle_probes(now_ms);
