@@ -17,14 +17,17 @@ use kamailio_dns::error::{Failure, LookupError};
 use kamailio_dns::host::metrics::{self, Metric};
 use kamailio_dns::lookup::{self, refresh::Worker};
 use kamailio_dns::rr::RecordType;
+use kamailio_dns::select::{Cursor, handle};
 use support::children::{SharedNumbers, go_on, kill, spawn, stop, wait};
-use support::{A, Reply, Rr, Setup};
+use support::{A, Reply, Rr, SRV, Setup};
 
 const IPV4_ONLY: u32 = 1;
 const WORKERS: u32 = 8;
 const GOOD: &str = "good.test";
 /// Names that begin so are looked up past the cache.
 const PAST_CACHE: &str = "raw";
+/// For names that begin so a target over UDP is looked for.
+const TARGETS: &str = "sip";
 
 /// Requests that were taken from the queue, that were done, that found an address, that were given up.
 const TAKEN: usize = 0;
@@ -38,6 +41,22 @@ const READY: usize = 5;
 
 fn find(name: &str) -> Result<EntryRef, LookupError> {
     lookup::entry(name.as_bytes(), RecordType(A), IPV4_ONLY).map(|(entry, _)| entry)
+}
+
+/// True when a call to the name, over UDP, has a target.
+fn has_target(name: &str) -> bool {
+    let (mut port, mut udp) = (0, 1);
+    let place = (Some(&mut port), Some(&mut udp));
+    let mut cursor = Cursor::default();
+    handle::resolve(
+        &mut cursor,
+        name.as_bytes(),
+        place.0,
+        place.1,
+        IPV4_ONLY,
+        None,
+    )
+    .is_ok()
 }
 
 /// Eight workers and the queue of their requests, which are names.
@@ -63,7 +82,9 @@ impl Pool {
                     numbers.put(FIRST, std::process::id());
                 }
                 let name = std::str::from_utf8(&request[..octets]).unwrap();
-                let result = {
+                let result = if name.starts_with(TARGETS) {
+                    has_target(name).then_some(()).ok_or(LookupError::NoData)
+                } else {
                     let _scope = lookup::deadline::scope();
                     if name.starts_with(PAST_CACHE) {
                         let asked = (name.as_bytes(), RecordType(A));
@@ -164,6 +185,31 @@ fn lookups_past_the_cache_leave_a_worker() {
     pool.request([GOOD.to_owned()]);
     pool.numbers.wait_for(FOUND, 1);
     assert!(pool.numbers.get(GIVEN_UP) >= 5);
+}
+
+/// That too many waited says nothing of a domain: its calls do not go to the addresses of its name instead of those of
+/// its SRV records, though the cache has them.
+#[test]
+fn who_gives_up_is_not_sent_elsewhere() {
+    let s = silence();
+    let callees: Vec<_> = (0..WORKERS).map(|n| format!("{TARGETS}{n}.test")).collect();
+    for name in &callees {
+        s.server
+            .answer(name, A, vec![Rr::a(name, 600, "192.0.2.9")]);
+        find(name).unwrap();
+        let service = format!("_sip._udp.{name}");
+        s.server.script(&service, SRV, vec![Reply::dropped()]);
+    }
+    let before = metrics::value(Metric::GivenUp);
+    let pool = Pool::start();
+    pool.request(silent(0..WORKERS));
+    // From now on none has a grace.
+    pool.numbers.wait_for(GIVEN_UP, 1);
+    pool.request(callees);
+    pool.request(silent(WORKERS..2 * WORKERS));
+    pool.numbers.wait_for(DONE, 2 * WORKERS);
+    assert!(metrics::value(Metric::GivenUp) - before >= u64::from(2 * WORKERS));
+    assert_eq!(pool.numbers.get(FOUND), 0);
 }
 
 /// Half of them may wait on.

@@ -4,7 +4,7 @@
 //! offers, and by questions about a secure transport that were not answered; a lost packet never opens one.
 //! `dns_downgrade` says how much closes them, see [`Downgrade`]. Secure transports are always open.
 
-use crate::error::LookupError;
+use crate::error::{Failure, LookupError};
 use crate::host::options::{self, ExtraOpt, StrOpt};
 
 use super::Transport;
@@ -58,11 +58,31 @@ pub(crate) enum Nothing {
     Refused,
     /// A question was not answered, or with an error.
     Failed,
-    /// The call has used up what it may spend on targets without address.
+    /// The call has used up what it may spend on targets without address, or has given up because too many waited:
+    /// neither says anything of the domain.
     Exhausted,
     /// A question has no answer yet, and the search will come here again: nothing clear that stands behind may be used
     /// meanwhile in the place of a secure transport, and nothing that is there for lack of records.
     Open,
+}
+
+impl Nothing {
+    /// What this and another part come to, neither of which gave anything: a failure says more than an absence, that the
+    /// call had to stop says more than a failure, and an open question most of all.
+    #[must_use]
+    pub(crate) fn and(self, other: Self) -> Self {
+        let weight = |nothing| match nothing {
+            Self::Absent | Self::Dead | Self::Refused => 0,
+            Self::Failed => 1,
+            Self::Exhausted => 2,
+            Self::Open => 3,
+        };
+        if weight(other) > weight(self) {
+            other
+        } else {
+            self
+        }
+    }
 }
 
 impl From<LookupError> for Nothing {
@@ -70,6 +90,7 @@ impl From<LookupError> for Nothing {
         match error {
             LookupError::NameTooLong => Self::Absent,
             LookupError::Open => Self::Open,
+            LookupError::Failed(Failure::GivenUp) => Self::Exhausted,
             error if error.is_absence() => Self::Absent,
             _ => Self::Failed,
         }
@@ -294,6 +315,23 @@ mod tests {
         let alone = [Some(NamedAlone), Some(NamedAlone), None];
         assert_eq!(closures(|gate| gate.end_of_named(true)), alone);
         assert_eq!(closures(|gate| gate.end_of_named(false)), [None; 3]);
+    }
+
+    #[test]
+    fn what_says_more_stays_whichever_comes_first() {
+        let rising = [
+            Nothing::Absent,
+            Nothing::Failed,
+            Nothing::Exhausted,
+            Nothing::Open,
+        ];
+        for (place, &less) in rising.iter().enumerate() {
+            for &more in &rising[place..] {
+                assert_eq!((less.and(more), more.and(less)), (more, more));
+            }
+        }
+        let given_up = LookupError::Failed(Failure::GivenUp);
+        assert_eq!(Nothing::from(given_up), Nothing::Exhausted);
     }
 
     #[test]

@@ -268,12 +268,12 @@ pub(super) fn walk<R: Records>(
                     step,
                 });
             }
-            Err(Nothing::Open) => {
-                nothing = Nothing::Open;
-                continue;
+            Err(here) => {
+                nothing = nothing.and(here);
+                if here == Nothing::Open {
+                    continue;
+                }
             }
-            Err(Nothing::Failed) if nothing != Nothing::Open => nothing = Nothing::Failed,
-            Err(_) => {}
         }
         if deadline::is_one_target_too_many() {
             return Err(Nothing::Exhausted);

@@ -63,12 +63,7 @@ impl Search<'_> {
         };
         let second = second.ok_or(error)?;
         let found = self.take_addresses(host, second, named, hold);
-        // A failure says more than what the other family lacks.
-        found.map_err(|other| match error {
-            Nothing::Failed if other != Nothing::Open => error,
-            Nothing::Open => error,
-            _ => other,
-        })
+        found.map_err(|other| error.and(other))
     }
 
     fn take_addresses(
