@@ -1,7 +1,8 @@
 //! Blocks for entries that only their holder knows, for as long as the writer lock cannot be had.
 //!
-//! They are set aside when the cache is made, and given back while `dns_cache_mem` is too small for them. Their words count more holders than there ever are, so no allocator and
-//! no repair takes one for free; one with just that count is nobody's, and is taken by one compare-and-swap.
+//! They are set aside when the cache is made, and given back while `dns_cache_mem` is too small for them. Their words
+//! count more holders than there ever are, so no allocator and no repair takes one for free; one with just that count is
+//! nobody's, and is taken by one compare-and-swap.
 //! There are few, for nobody needs them but while a process does not go on that was stopped in the middle of a change.
 
 use crate::shm::pages::{self, BlockId};
