@@ -69,7 +69,7 @@ for member in DNS_HANDLE_HAS_NAPTR DNS_HANDLE_HAS_NAPTR_COUNT; do
 	check "$member" "$out/$member"
 done
 
-programs="layout null statics options inlines"
+programs="layout null statics options inlines libc_state"
 if has USE_DNS_CACHE; then
 	programs="$programs lookup rpc rpc_stats rpc_explain rpc_manage fork_stress moments"
 	# A sanitizer or valgrind has memory of its own, which must not be locked.

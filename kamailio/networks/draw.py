@@ -220,6 +220,15 @@ TABLE = [
     network("the zone of the first target is silent, usual timeouts", [server(silent_zone(0))], ["two_targets", "host"],
             ["use_dns_failover=yes"], patient=True),
     network("SRV silent, usual timeouts", [server(fault("silent", "SRV"))], ["srv_and_host", "srv_and_host"], patient=True),
+    # Hosts are found by libc then, with the options that the original gives it.
+    *[network(f"without the cache: {name}", servers, USUAL, ["use_dns_cache=off", *core])
+      for name, servers, core in (
+          ("first server silent", [server(fault("silent")), server()], ()),
+          ("first packet is lost", [server(fault("lossy", packets=1))], ("dns_retr_no=2",)),
+          ("the zone of the first target is silent", [server(silent_zone(1), silent_zone(3))], ("use_dns_failover=yes",)),
+      )],
+    network("without the cache: search list off, its zone has the name", [server()], ["host", "one_target"],
+            ["use_dns_cache=off", "dns_use_search_list=no"], ["search corp.example", "options ndots:2"]),
     network("search list", [server()], ["host", "one_target"], resolv=["search corp.example", "options ndots:2"]),
     network("search list, its zone is silent", [server(fault("silent", zone="corp.example"))], ["host", "one_target"],
             ["dns_use_search_list=yes"], ["search corp.example"]),
@@ -227,7 +236,7 @@ TABLE = [
 SHORT = (
     "opt_dropped", "opt_echoed", "notimp for SRV", "silent for SRV", "servfail for NAPTR", "silent for AAAA",
     "the zone of the first target is silent", "truncated, TCP closed", "first server: dead", "first server: icmp",
-    "first server: empty", "first server slow, the second has other data", "first 2 packets and probes are lost, 4 attempts",
+    "first server: empty", "without the cache: first server silent", "first server slow, the second has other data", "first 2 packets and probes are lost, 4 attempts",
 )
 
 # One network for each line of COMPAT.md that says where a call of the original arrives and ours does not, or elsewhere.

@@ -39,6 +39,7 @@ def arguments():
     parser.add_argument("--count", type=int, default=0, help="networks drawn by the seed")
     parser.add_argument("--short", action="store_true", help="a part of the table, for every day")
     parser.add_argument("--match", default="", help="only networks whose name has this in it")
+    parser.add_argument("--core", action="append", default=[], metavar="LINE", help="a further line of kamailio.cfg, for all")
     parser.add_argument("--jobs", type=int, default=6, help="servers that run at the same time; most of them wait")
     parser.add_argument("--one", help=argparse.SUPPRESS)
     return parser.parse_args()
@@ -129,6 +130,8 @@ def chosen(args):
     def pick(network):
         return args.match in network["name"]
 
+    for one in (*networks, *draw.RULES.values()):
+        one["core"] += args.core
     return list(filter(pick, networks)), {name: one for name, one in draw.RULES.items() if pick(one)}
 
 

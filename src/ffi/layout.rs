@@ -4,6 +4,7 @@ use std::mem::{align_of, offset_of, size_of};
 
 use super::types::*;
 use crate::host::hooks::dns_func_t;
+use crate::host::libc_state::__res_state;
 
 /// A struct that C code shares with the library.
 pub(super) struct Shared {

@@ -10,9 +10,8 @@ use std::ptr::null_mut;
 use super::guard::guard;
 use super::ptr;
 use super::records::payload_block;
-use super::types::{
-    __res_state, a_rdata, aaaa_rdata, cname_rdata, naptr_rdata, ptr_rdata, srv_rdata,
-};
+use super::types::{a_rdata, aaaa_rdata, cname_rdata, naptr_rdata, ptr_rdata, srv_rdata};
+use crate::host::libc_state::__res_state;
 use crate::rr::{Name, Naptr, RData, Srv, eq_ignore_case};
 
 #[link(name = "resolv")]

@@ -325,19 +325,6 @@ pub struct t_dns_cache_stats {
     pub dc_lru_cnt: c_ulong,
 }
 
-/// libc's resolver state; only its search list is looked at.
-#[repr(C)]
-#[derive(Debug)]
-pub struct __res_state {
-    _times: [c_int; 2],
-    _options: c_ulong,
-    _count: c_int,
-    _servers: [libc::sockaddr_in; 3],
-    _id: c_ushort,
-    /// The search list, NULL-terminated.
-    pub dnsrch: [*mut c_char; 7],
-}
-
 /// Answer functions of an RPC transport. The functions take printf-like formats of the host.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]

@@ -76,6 +76,16 @@ pub fn swapped_search()
     (search as usize != libc_resolver::res_search as *const () as usize).then_some(search)
 }
 
+/// Has libc read its resolver configuration, for this thread.
+#[cfg(not(target_env = "musl"))]
+pub(super) fn init_libc() {
+    // SAFETY: always safe to call; it writes this thread's state alone.
+    let result = unsafe { libc_resolver::res_init() };
+    if result < 0 {
+        crate::log!(super::log::Level::Err, "libc's res_init() failed: {result}");
+    }
+}
+
 /// True while host names would be asked for with libc's own functions.
 #[must_use]
 pub fn hosts_by_libc() -> bool {

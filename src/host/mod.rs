@@ -18,6 +18,7 @@ pub(crate) mod futex;
 pub mod hooks;
 pub(crate) mod interface;
 pub(crate) mod kamailio;
+pub mod libc_state;
 pub(crate) mod limits;
 pub mod log;
 pub mod metrics;

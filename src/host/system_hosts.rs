@@ -5,7 +5,7 @@ use std::ffi::{CStr, CString, c_char, c_int};
 use std::net::IpAddr;
 use std::ptr::null_mut;
 
-use super::hooks;
+use super::{hooks, libc_state};
 
 /// Addresses in a result that was made from the cache.
 const MAX_ADDRESSES: usize = 10;
@@ -71,8 +71,9 @@ pub(crate) fn by_name_ipv6(name: &CStr) -> Option<Result<Host, NoHost>> {
     }))
 }
 
-/// Calls a function of `dns_func` for a host.
+/// Calls a function of `dns_func` for a host. It may be libc's, or call that.
 fn hosts_by(search: impl FnOnce() -> *mut libc::hostent) -> Result<Host, NoHost> {
+    libc_state::follow();
     // SAFETY: always safe to call.
     let reason = unsafe { __h_errno_location() };
     // SAFETY: this thread's variable, which lives as long as the thread.
@@ -162,6 +163,7 @@ pub(crate) fn by_address_info(name: &[u8]) -> Option<Host> {
     let mut hints: libc::addrinfo = unsafe { std::mem::zeroed() };
     hints.ai_socktype = libc::SOCK_DGRAM;
     hints.ai_flags = libc::AI_ADDRCONFIG;
+    libc_state::follow();
     let mut head = null_mut();
     // SAFETY: the name is NUL-terminated, hints and result place are valid.
     let rc = unsafe {

@@ -14,7 +14,7 @@ use super::{Answer, Negative, Outcome, Question, Timed, config, servers};
 use crate::error::Failure;
 use crate::host::log::Level;
 use crate::host::options::{self, Opt};
-use crate::host::{clock, hooks};
+use crate::host::{clock, hooks, libc_state};
 use crate::rr::{Name, is_host_name};
 
 /// Room for an answer: the largest DNS message.
@@ -49,6 +49,8 @@ pub(super) fn query(search: Search, question: &Question<'_>, deadline_ms: Option
         return unasked(Outcome::Failed(Failure::Timeout));
     }
     let mut buffer = vec![0; ANSWER_OCTETS];
+    // It may call libc's.
+    libc_state::follow();
     set_h_errno(0);
     // SAFETY: the C side put a search function with this signature into dns_func; name and buffer
     // are valid for the call, and the buffer has the size given.
@@ -135,18 +137,18 @@ fn from_h_errno(error: c_int, qname: Name) -> Outcome {
     })
 }
 
-/// Calls the swapped init function, if there is one, and forgets what was read of resolv.conf.
+/// Calls the swapped init function, if there is one, and forgets what was read of resolv.conf, libc's resolver, too.
 pub(super) fn reload() {
     config::forget();
     servers::forget();
-    let Some(init) = hooks::swapped_init() else {
-        return;
-    };
-    // SAFETY: the C side put an init function with this signature into dns_func.
-    let result = unsafe { init() };
-    if result < 0 {
-        crate::log!(Level::Err, "the swapped DNS init function failed: {result}");
+    if let Some(init) = hooks::swapped_init() {
+        // SAFETY: the C side put an init function with this signature into dns_func.
+        let result = unsafe { init() };
+        if result < 0 {
+            crate::log!(Level::Err, "the swapped DNS init function failed: {result}");
+        }
     }
+    libc_state::reload();
 }
 
 fn h_errno() -> c_int {
