@@ -239,6 +239,36 @@ fn with_the_only_server_down_new_names_are_over_in_a_quarter_of_a_second() {
 }
 
 #[test]
+fn an_answer_that_lay_there_since_before_the_server_went_down_does_not_bring_it_back() {
+    let mut options = options();
+    options.set("dns_nameservers", "192.0.2.91");
+    let network = Network::new(&[(ONE, Manner::Answers(20))]);
+    network.run(|| {
+        // The answer to the probe that goes out with the first answer is there later than anybody looks.
+        good("a.example.org");
+        assert_eq!(network.take_probes(), [(20, 91)]);
+        let another = std::thread::spawn(|| {
+            let network = Network::new(&[(ONE, Manner::Silent)]);
+            network.sleep(1000);
+            network.run(|| timed_out(&ask("b.example.org")));
+            network.now_ms()
+        });
+        let found_ms = another.join().expect("the other thread");
+        assert!(!status(ONE).up);
+        network.set(ONE, Manner::Silent);
+        network.sleep(found_ms + 1000 - network.now_ms());
+        let from_ms = network.now_ms();
+        timed_out(&ask("c.example.org"));
+        assert!(network.now_ms() - from_ms <= 250);
+        assert!(!status(ONE).up);
+        // That to a probe of later does.
+        network.set(ONE, Manner::Answers(20));
+        good("d.example.org");
+        assert!(status(ONE).up);
+    });
+}
+
+#[test]
 fn questions_under_way_have_more_time_than_new_ones() {
     let mut options = options();
     options.set("dns_nameservers", "192.0.2.91");

@@ -5,6 +5,7 @@ rules are in bed/dnsserver.py.
 """
 
 import os
+import random
 import shutil
 import signal
 import sys
@@ -256,8 +257,109 @@ def one_silent_name(build, folder, full):
     return {"good": times_of(good), "queries": bed.asked(name="x.silent.test")}
 
 
+def lost_packet(build, folder, full):
+    """10 calls/s to a new name whose first query packet is lost, 10/s to a cached one."""
+    bed = Bed(build, folder, [f"good.test 600 A {CALLEE}", f"new.test 600 A {CALLEE}"])
+    bed.dns.rules = {("new.test", "A"): "dropped / after 20 answer"}
+    Load.finish([bed.load.send(uri("good.test"))], 30)
+    calls = bed.load.mix([(10, lambda: uri("good.test")), (10, lambda: uri("new.test"))], 10)
+    good, new = (Load.finish(stream, 25) for stream in calls)
+    return {"good": times_of(good), "new": times_of(new), "queries": bed.asked(name="new.test")}
+
+
+def lossy(build, folder, full):
+    """20 calls/s to a name with TTL 0 and 10/s to a cached one, while some packets are lost, by a seed."""
+    seconds = 60 if full else 15
+    phases = []
+    bed = Bed(build, folder, [f"good.test 600 A {CALLEE}", f"zero.test 0 A {CALLEE}"])
+    Load.finish([bed.load.send(uri("good.test"))], 30)
+    for percent in (1, 5):
+        rng = random.Random(percent)
+        # A lost query and a lost reply are the same to who asks.
+        fates = ["dropped" if rng.random() < 2 * percent / 100 else "after 20 answer" for _ in range(40 * seconds)]
+        bed.dns.rules = {("zero.test", "A"): " / ".join(fates)}
+        calls = bed.load.mix([(10, lambda: uri("good.test")), (20, lambda: uri("zero.test"))], seconds)
+        good, zero = (Load.finish(stream, 25) for stream in calls)
+        phases.append({"percent": percent, "good": times_of(good), "name": times_of(zero)})
+    return {"phases": phases}
+
+
+def asking_worker(bed, port=53):
+    """The process that waits for a name server."""
+    with open("/proc/net/udp") as file:
+        fields = [line.split() for line in file][1:]
+    inodes = {f"socket:[{field[9]}]" for field in fields if field[2].endswith(f":{port:04X}")}
+    for pid in bed.kamailio.pids():
+        for fd in os.listdir(f"/proc/{pid}/fd"):
+            try:
+                if os.readlink(f"/proc/{pid}/fd/{fd}") in inodes:
+                    return pid
+            except FileNotFoundError:
+                continue
+    return None
+
+
+def stopped_worker(build, folder, full):
+    """A worker is stopped while it asks for a name; calls to that name and to a cached one go on."""
+    seconds = 20 if full else 8
+    bed = Bed(build, folder, [f"good.test 600 A {CALLEE}", f"new.test 600 A {CALLEE}"])
+    bed.dns.rules = {("new.test", "A"): 0.5}
+    Load.finish([bed.load.send(uri("good.test"))], 30)
+    first = bed.load.send(uri("new.test"))
+    end = time.monotonic() + 0.4
+    while (pid := asking_worker(bed)) is None and time.monotonic() < end:
+        time.sleep(0.005)
+    if pid is None:
+        raise RuntimeError("no worker was seen asking")
+    os.kill(pid, signal.SIGSTOP)
+    calls = bed.load.mix([(10, lambda: uri("good.test")), (10, lambda: uri("new.test"))], seconds)
+    good, new = (Load.finish(stream, 10) for stream in calls)
+    os.kill(pid, signal.SIGCONT)
+    Load.finish([first], 25)
+    return {"good": times_of(good), "new": times_of(new), "answer": 0.5, "first": first.ok, "stopped": seconds}
+
+
+def only_server_down(build, folder, full):
+    """The only name server is down: after one call has found that out, calls to new names, and to a cached one."""
+    bed = Bed(build, folder, [f"good.test 600 A {CALLEE}"])
+    Load.finish([bed.load.send(uri("good.test"))], 30)
+    bed.dns.rules["*"] = "drop"
+    (first,) = Load.finish([bed.load.send(uri("first.test"))], 40)
+    number = iter(range(1_000_000))
+    streams = [(10, lambda: uri("good.test")), (0.5, lambda: uri(f"new{next(number)}.test"))]
+    good, new = (Load.finish(calls, 40) for calls in bed.load.mix(streams, 300 if full else 20))
+    return {"first": first.seconds, "good": times_of(good), "new": [call.seconds for call in new]}
+
+
+def silent_zone(build, folder, full):
+    """Two name servers, and a zone that both are silent about: a call a second to new names in it, and elsewhere."""
+    seconds = 60 if full else 20
+    new = [f"new{number}.test" for number in range(seconds + 1)]
+    bed = Bed(
+        build, folder, [f"{name} 600 A {CALLEE}" for name in ["good.test", *new]],
+        resolv="nameserver 127.0.0.1\nnameserver 127.0.0.3\n", addresses=("127.0.0.1", "127.0.0.3"),
+    )
+    trip = 0.02
+    silent_but(bed, {"good.test": 0, **dict.fromkeys(new, trip)})
+    Load.finish([bed.load.send(uri("good.test"))], 30)
+    fresh, number = iter(new), iter(range(1_000_000))
+    streams = [(1, lambda: uri(f"a{next(number)}.zone.test")), (1, lambda: uri(next(fresh)))]
+    _, others = bed.load.mix(streams, seconds)
+    Load.finish(others, 30)
+    return {"new": times_of(others), "trip": trip}
+
+
+def far_server(build, folder, full):
+    """Five new names at once, the name server 800 ms away."""
+    names = [f"new{number}.test" for number in range(5)]
+    bed = Bed(build, folder, [f"{name} 60 A {CALLEE}" for name in names])
+    bed.dns.rules["*"] = 0.8
+    return {"new": times_of(Load.finish([bed.load.send(uri(name)) for name in names], 40))}
+
+
 ROWS = {
     "silent": silent, "deadline": deadline, "herd": herd, "hot": hot, "dead_server": dead_server, "outage": outage, "new_name": new_name,
     "crowd_of_one_parent": crowd_of_one_parent, "crowd_of_many_parents": crowd_of_many_parents,
-    "one_silent_name": one_silent_name,
+    "one_silent_name": one_silent_name, "lost_packet": lost_packet, "lossy": lossy, "stopped_worker": stopped_worker,
+    "only_server_down": only_server_down, "silent_zone": silent_zone, "far_server": far_server,
 }

@@ -13,7 +13,7 @@ use std::collections::HashMap;
 use super::config::Settings;
 use super::exchange::Exchange;
 use super::many::ManySockets;
-use super::session::{End, Session};
+use super::session::{Age, End, Session};
 use super::trace::Silence;
 use super::transport::{Event, Handle, SystemTransport, Transport};
 use super::{Outcome, Question, Timed, prepare};
@@ -221,7 +221,7 @@ impl Background {
             Some(&ticket) => self.step(ticket, |exchange, session| {
                 exchange.on_event(handle, event, session);
             }),
-            None => self.session.on_late_event(handle, event),
+            None => self.session.on_late_event(handle, event, Age::Fresh),
         }
     }
 

@@ -1094,6 +1094,7 @@ impl<'s> Exchange<'s> {
                 id: flight.id,
                 question: self.query.question.clone(),
                 strays: flight.strays,
+                sent_ms: flight.sent_us / 1000,
                 until_ms: now_ms.saturating_add(self.settings.values.timeout_ms),
             });
         }

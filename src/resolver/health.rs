@@ -48,6 +48,8 @@ shared_struct! {
 pub(super) struct Health {
     /// 0 = up; else it is down and may be tried from this time on, ms.
     retry_ms: AtomicU64,
+    /// Since when it has been down, if it is, ms.
+    down_ms: AtomicU64,
     /// Last answer, ms.
     answered_ms: AtomicU64,
     /// When the probe was sent that is under way, ms; 0 = there is none.
@@ -123,9 +125,24 @@ impl Health {
         }
     }
 
-    /// A reply to anything came, whatever it says. True when it was down.
+    /// A reply to anything came just now, whatever it says. True when it was down.
     pub(super) fn answered(&self, now_ms: u64) -> bool {
         self.answered_ms.store(now_ms, Ordering::Relaxed);
+        self.lives()
+    }
+
+    /// A reply was found that has come at some time since then. True when the server was down and that shows that it is
+    /// up: what came before it went down says nothing.
+    pub(super) fn answered_since(&self, since_ms: u64) -> bool {
+        self.answered_ms.fetch_max(since_ms, Ordering::Relaxed);
+        if !self.is_up() && since_ms < self.down_ms.load(Ordering::Relaxed) {
+            return false;
+        }
+        self.lives()
+    }
+
+    /// True when it was down.
+    fn lives(&self) -> bool {
         if self.failures.load(Ordering::Relaxed) != 0 {
             self.failures.store(0, Ordering::Relaxed);
         }
@@ -171,9 +188,14 @@ impl Health {
     fn mark_down(&self, now_ms: u64) -> bool {
         // Who is first says so; a time for the next try that is already set stays.
         let now_ms = now_ms.max(1);
-        self.retry_ms
+        let is_first = self
+            .retry_ms
             .compare_exchange(0, now_ms, Ordering::Relaxed, Ordering::Relaxed)
-            .is_ok()
+            .is_ok();
+        if is_first {
+            self.down_ms.store(now_ms, Ordering::Relaxed);
+        }
+        is_first
     }
 
     /// True for the one process that is to try this server, which is down. `often`: a try is due a fifth of
@@ -263,7 +285,12 @@ impl Health {
 
     /// Forgets everything.
     pub(super) fn forget(&self) {
-        let words = [&self.retry_ms, &self.answered_ms, &self.probe_ms];
+        let words = [
+            &self.retry_ms,
+            &self.down_ms,
+            &self.answered_ms,
+            &self.probe_ms,
+        ];
         for word in words.into_iter().chain([&self.quiet_zone, &self.quiet_ms]) {
             word.store(0, Ordering::Relaxed);
         }
@@ -307,6 +334,23 @@ mod tests {
         health.answered(700);
         assert!(!health.probe_silent(600, 900), "it answered something");
         assert!(health.is_up());
+    }
+
+    #[test]
+    fn an_answer_that_lay_there_says_nothing_of_the_time_since() {
+        let health = health();
+        assert!(health.claim_probe(50));
+        assert!(health.probe_silent(50, 400));
+        assert!(!health.answered_since(399), "it came before");
+        assert!(!health.is_up());
+        assert!(health.is_quiet_since(399));
+        assert!(health.answered_since(400));
+        assert!(health.is_up());
+        // Where it is up, the server has not answered later than that is known of.
+        assert!(!health.answered_since(450));
+        assert!(health.is_quiet_since(450) && !health.is_quiet_since(449));
+        assert!(!health.answered_since(420));
+        assert!(!health.is_quiet_since(449));
     }
 
     #[test]

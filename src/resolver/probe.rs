@@ -7,6 +7,7 @@
 use super::message::{QueryFlags, encode_odd_query};
 use super::reply;
 use super::servers::Server;
+use super::session::Age;
 use super::transport::{Event, Handle, Protocol, Transport};
 use crate::host::metrics::{self, Metric};
 use crate::host::random;
@@ -144,7 +145,7 @@ impl Probes {
     pub(super) fn on_event(
         &mut self,
         handle: Handle,
-        event: &Event,
+        (event, age): (&Event, Age),
         transport: &mut dyn Transport,
     ) -> bool {
         let Some(index) = self.0.iter().position(|probe| probe.handle == handle) else {
@@ -160,9 +161,11 @@ impl Probes {
                 let fits = reply::is_reply(message, probe.id, QUESTION)
                     || reply::is_bare_error(message, probe.id);
                 if fits {
+                    let now_ms = transport.now_ms();
+                    let since_ms = age.since_ms(probe.sent_ms, now_ms);
                     probe
                         .server
-                        .note_probe_answered(probe.sent_ms, transport.now_ms());
+                        .note_probe_answered(probe.sent_ms, since_ms, now_ms);
                 } else {
                     metrics::count(Metric::Discarded);
                     probe.strays += 1;

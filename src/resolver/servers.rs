@@ -181,6 +181,15 @@ impl Server {
         }
     }
 
+    /// A reply to a query that nobody waited for was found; it came at some time since then.
+    pub(super) fn note_reply_since(&self, since_ms: u64, now_ms: u64) {
+        let slot = self.slot();
+        if slot.health.answered_since(since_ms) {
+            self.say_changes(now_ms);
+        }
+        slot.answers.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// The reply was an error: SERVFAIL, REFUSED, or of no use.
     pub(super) fn note_error(&self) {
         self.slot().errors.fetch_add(1, Ordering::Relaxed);
@@ -252,10 +261,10 @@ impl Server {
         self.slot().health.habit() == ProbeHabit::Answers
     }
 
-    /// The probe of `sent_ms` was answered.
-    pub(super) fn note_probe_answered(&self, sent_ms: u64, now_ms: u64) {
+    /// The probe of `sent_ms` was answered, at some time since `since_ms`.
+    pub(super) fn note_probe_answered(&self, sent_ms: u64, since_ms: u64, now_ms: u64) {
         let health = &self.slot().health;
-        let was_down = health.answered(now_ms);
+        let was_down = health.answered_since(since_ms);
         health.probe_answered(sent_ms);
         if was_down {
             self.say_changes(now_ms);

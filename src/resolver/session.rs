@@ -36,8 +36,29 @@ pub(super) struct Late {
     /// Question section.
     pub(super) question: Octets,
     pub(super) strays: u32,
+    /// When it was sent, ms.
+    pub(super) sent_ms: u64,
     /// When to give up, ms.
     pub(super) until_ms: u64,
+}
+
+/// When a message came that was just read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Age {
+    /// It was waited for.
+    Fresh,
+    /// It may have lain there for long: nobody has looked since the last call.
+    Unknown,
+}
+
+impl Age {
+    /// Since when it may have come, ms; its query was sent at `sent_ms`.
+    pub(super) fn since_ms(self, sent_ms: u64, now_ms: u64) -> u64 {
+        match self {
+            Self::Fresh => now_ms,
+            Self::Unknown => sent_ms,
+        }
+    }
 }
 
 /// A question that is left open: nobody waits for it, and it goes on whenever somebody waits for another.
@@ -340,7 +361,7 @@ impl Session {
             let next_ms = looks.min().unwrap_or(now_ms).min(self.next_verdict_ms());
             let next_ms = next_ms.min(patient_until_ms);
             if let Some((handle, event)) = self.transport.wait(next_ms) {
-                self.on_event_of_open(&mut open, handle, event);
+                self.on_event_of_open(&mut open, handle, (event, Age::Fresh));
             } else {
                 let now_ms = self.transport.now_ms();
                 self.settle_probes(now_ms);
@@ -352,10 +373,10 @@ impl Session {
     }
 
     /// What came for a question that was left open, or for none.
-    fn on_event_of_open(&mut self, open: &mut [Open], handle: Handle, event: Event) {
+    fn on_event_of_open(&mut self, open: &mut [Open], handle: Handle, (event, age): (Event, Age)) {
         match open.iter_mut().find(|open| open.exchange.owns(handle)) {
             Some(owner) => owner.exchange.on_event(handle, event, self),
-            None => self.on_late_event(handle, event),
+            None => self.on_late_event(handle, event, age),
         }
     }
 
@@ -430,7 +451,7 @@ impl Session {
             if let Some((handle, event)) = self.transport.wait(next_ms) {
                 match exchanges.iter_mut().find(|e| e.owns(handle)) {
                     Some(owner) => owner.on_event(handle, event, self),
-                    None => self.on_event_of_open(open, handle, event),
+                    None => self.on_event_of_open(open, handle, (event, Age::Fresh)),
                 }
             } else {
                 let now_ms = self.transport.now_ms();
@@ -461,7 +482,7 @@ impl Session {
         let now_ms = self.transport.now_ms();
         while let Some((handle, event)) = self.transport.wait(now_ms) {
             // What was left open may have been answered meanwhile, too.
-            self.on_event_of_open(open, handle, event);
+            self.on_event_of_open(open, handle, (event, Age::Unknown));
         }
         self.close_overdue(now_ms);
         self.settle_probes(now_ms);
@@ -503,11 +524,9 @@ impl Session {
     }
 
     /// What came for a query that nobody waits for any more, or for a probe.
-    pub(super) fn on_late_event(&mut self, handle: Handle, event: Event) {
-        if self
-            .probes
-            .on_event(handle, &event, self.transport.as_mut())
-        {
+    pub(super) fn on_late_event(&mut self, handle: Handle, event: Event, age: Age) {
+        let transport = self.transport.as_mut();
+        if self.probes.on_event(handle, (&event, age), transport) {
             return;
         }
         let Some(late) = self.late.iter_mut().find(|late| late.handle == handle) else {
@@ -518,8 +537,9 @@ impl Session {
             Event::Message(message) => {
                 let fits = reply::is_reply(&message, late.id, &late.question);
                 if fits {
-                    // How long it took is not known: it may have lain there.
-                    late.server.note_reply(self.transport.now_ms(), None);
+                    let now_ms = self.transport.now_ms();
+                    let since_ms = age.since_ms(late.sent_ms, now_ms);
+                    late.server.note_reply_since(since_ms, now_ms);
                 } else {
                     metrics::count(Metric::Discarded);
                     late.strays += 1;
