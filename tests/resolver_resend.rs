@@ -62,6 +62,40 @@ fn a_lost_packet_costs_what_an_answer_usually_takes() {
 }
 
 #[test]
+fn one_loss_after_the_other_costs_no_more_than_one() {
+    let _options = options();
+    let network = Network::new(&[(SERVER, Manner::Answers(20))]);
+    network.run(|| {
+        good("a.example.org");
+        // The answer comes as soon after the second packet as answers come: it is to that.
+        for name in ["b", "c", "d"] {
+            network.lose(1);
+            let from_ms = network.now_ms();
+            good(&format!("{name}.example.org"));
+            assert_eq!(network.now_ms(), from_ms + 220);
+        }
+        // One that comes sooner is to the first packet: the server takes longer now.
+        network.set(SERVER, Manner::Answers(205));
+        let from_ms = network.now_ms();
+        good("e.example.org");
+        assert_eq!(network.now_ms(), from_ms + 205);
+        network.lose(1);
+        let from_ms = network.now_ms();
+        good("f.example.org");
+        assert_eq!(network.now_ms(), from_ms + 400 + 205, "twice the time");
+        // One that comes later, too: what it is to is not known.
+        network.set(SERVER, Manner::Answers(20));
+        good("g.example.org");
+        network.set(SERVER, Manner::Answers(300));
+        good("h.example.org");
+        network.lose(1);
+        let from_ms = network.now_ms();
+        good("i.example.org");
+        assert_eq!(network.now_ms(), from_ms + 400 + 300);
+    });
+}
+
+#[test]
 fn the_same_datagram_goes_out_twice_and_another_one_from_then_on() {
     let mut options = options();
     options.set("dns_cookies", "yes");

@@ -32,8 +32,11 @@ use super::failing;
 const COLD_MS: u64 = 1500;
 
 /// When all wait who have not done so lately, the one that came first has so long, ms: they may have come at once, and
-/// their answers are on the way.
-const GRACE_MS: u64 = 400;
+/// their answers are on the way, or wait for one name of which a packet was lost. What the servers take after two losses
+/// counts, within these bounds.
+const GRACE_MS: std::ops::RangeInclusive<u64> = 400..=1000;
+/// What the answer takes on its way and a busy machine adds, ms.
+const SPARE_MS: u64 = 50;
 /// A pool is taken to be under attack for so long after a call gave up, ms.
 const STRICT_MS: u64 = 60_000;
 
@@ -69,7 +72,8 @@ fn grace_ms(pool: &Pool, now_ms: u64) -> u64 {
     if last_ms != 0 && now_ms.saturating_sub(last_ms) < STRICT_MS {
         0
     } else {
-        GRACE_MS
+        let after_two_losses_ms = 2 * resolver::usual_ms() + SPARE_MS;
+        after_two_losses_ms.clamp(*GRACE_MS.start(), *GRACE_MS.end())
     }
 }
 

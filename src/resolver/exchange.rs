@@ -72,6 +72,8 @@ struct Flight {
     sent_us: u64,
     /// Packets that went out: the answer to one of several says nothing of how long it took.
     packets: u32,
+    /// When the last of them went out, µs.
+    last_us: u64,
     /// Number of the attempt at the server that it is part of; 0 for a copy.
     attempt: u32,
     /// An error came that anybody can have sent, and TCP is to tell.
@@ -592,6 +594,7 @@ impl<'s> Exchange<'s> {
             strays: 0,
             sent_us,
             packets: 1,
+            last_us: sent_us,
             attempt: self.attempts.get(place).map_or(0, |a| a.made),
             doubt: None,
         });
@@ -782,6 +785,7 @@ impl<'s> Exchange<'s> {
             metrics::count(Metric::Resent);
             if let Some(flight) = self.flights.iter_mut().find(|f| f.handle == handle) {
                 flight.packets += 1;
+                flight.last_us = session.transport.now_us();
             }
         }
     }
@@ -830,7 +834,8 @@ impl<'s> Exchange<'s> {
             let took_us = is_measured.then(|| now_us.saturating_sub(flight.sent_us));
             server.note_reply(now_us / 1000, took_us);
             if flight.packets > 1 {
-                server.note_resent(flight.packets - 1);
+                let after_us = now_us.saturating_sub(flight.last_us);
+                server.note_resent(flight.packets - 1, after_us);
             }
             session.introduce(&server, self.settings.values.use_vc, now_us / 1000);
         }

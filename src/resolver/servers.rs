@@ -32,6 +32,8 @@ const MIN_RTO_MS: u64 = 500;
 pub(super) const FIRST_RESEND_MS: u64 = 300;
 /// The least such time, ms.
 const MIN_RESEND_MS: u64 = 200;
+/// What the machine adds to a round trip now and then, µs.
+const CLOCK_US: u64 = 1000;
 /// How often that time may be doubled.
 const MAX_BACKOFF: u32 = 5;
 /// After how long without an answer a server is in doubt before any round trip was measured, ms. Together with
@@ -293,12 +295,17 @@ impl Server {
         (2 * smoothed_ms).clamp(MIN_RESEND_MS, MAX_PATIENCE_MS)
     }
 
-    /// An answer came to a query that was sent more than once: which packet it answers is not known, so the next
-    /// query gets more time (RFC 6298 section 5).
-    pub(super) fn note_resent(&self, again: u32) {
-        let backoff = &self.slot().backoff;
-        let doubled = backoff.load(Ordering::Relaxed).saturating_add(again);
-        backoff.store(doubled.min(MAX_BACKOFF), Ordering::Relaxed);
+    /// An answer came to a query that was sent more than once, so long after the last time. Which packet it answers is
+    /// not known, so the next query gets more time (RFC 6298 section 5); unless it came as soon after the last packet as
+    /// answers come: then that is what it answers, and something was lost.
+    pub(super) fn note_resent(&self, again: u32, after_us: u64) {
+        let slot = self.slot();
+        if slot.is_usual(after_us) {
+            return;
+        }
+        let doubled = slot.backoff.load(Ordering::Relaxed).saturating_add(again);
+        slot.backoff
+            .store(doubled.min(MAX_BACKOFF), Ordering::Relaxed);
     }
 
     /// After how long without an answer it is asked whether the server lives, and a query is sent again, ms.
@@ -566,6 +573,14 @@ impl Slot {
         let round_trip = self.round_trip.load(Ordering::Relaxed);
         let (smoothed, variation) = (round_trip & u64::from(u32::MAX), round_trip >> 32);
         (round_trip != 0).then(|| ((smoothed + 4 * variation) / 1000).max(MIN_RESEND_MS))
+    }
+
+    /// True for a time that an answer may well take, by what was measured.
+    fn is_usual(&self, took_us: u64) -> bool {
+        let round_trip = self.round_trip.load(Ordering::Relaxed);
+        let (smoothed, variation) = (round_trip & u64::from(u32::MAX), round_trip >> 32);
+        let longest = smoothed + 4 * variation + CLOCK_US;
+        round_trip != 0 && (smoothed / 2..=longest).contains(&took_us)
     }
 
     fn knows_edns(&self, now_ms: u64) -> bool {
