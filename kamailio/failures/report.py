@@ -153,7 +153,8 @@ def _stopped_cell(m):
 
 def _stopped_pass(ours, stock):
     new = ours["new"]
-    return new["done"] == new["calls"] and new["longest"] <= ours["answer"] + 0.5 and _is_free(ours["good"])
+    # A packet may wake the stopped worker, and waits then for the next one to wake another.
+    return new["done"] == new["calls"] and new["longest"] <= ours["answer"] + 0.5 and ours["good"]["late"] == ours["good"]["calls"]
 
 
 def _down_cell(m):
