@@ -39,7 +39,7 @@ def arguments():
     parser.add_argument("--count", type=int, default=0, help="networks drawn by the seed")
     parser.add_argument("--short", action="store_true", help="a part of the table, for every day")
     parser.add_argument("--match", default="", help="only networks whose name has this in it")
-    parser.add_argument("--core", action="append", default=[], metavar="LINE", help="a further line of kamailio.cfg, for all")
+    parser.add_argument("--core", action="append", default=[], metavar="LINE", help="a further line of kamailio.cfg, for all networks of the table")
     parser.add_argument("--jobs", type=int, default=6, help="servers that run at the same time; most of them wait")
     parser.add_argument("--one", help=argparse.SUPPRESS)
     return parser.parse_args()
@@ -130,9 +130,11 @@ def chosen(args):
     def pick(network):
         return args.match in network["name"]
 
-    for one in (*networks, *draw.RULES.values()):
+    for one in networks:
         one["core"] += args.core
-    return list(filter(pick, networks)), {name: one for name, one in draw.RULES.items() if pick(one)}
+    # What a rule is about may be another matter with other options.
+    rules = {} if args.core else draw.RULES
+    return list(filter(pick, networks)), {name: one for name, one in rules.items() if pick(one)}
 
 
 def main():
