@@ -12,14 +12,20 @@ mod support;
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::ptr::null_mut;
 use std::sync::Mutex;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use kamailio_dns::ffi::cache::{dns_get_he, dns_get_ip, dns_srv_get_he, dns_srv_get_ip};
 use kamailio_dns::ffi::log::dns_log_to;
 use kamailio_dns::ffi::rpc_trace::dns_trace_rpc;
 use kamailio_dns::host::follow::{self, MOST_LINES};
 use kamailio_dns::host::log::Level;
+use kamailio_dns::host::metrics::{self, Metric};
+use kamailio_dns::host::vars::dns_flags;
 use kamailio_dns::lookup;
 use kamailio_dns::rr::RecordType;
+use support::handles::{Handle, no_address};
+use support::walks::{c_str, naptr};
 use support::{A, Reply, Rr, Setup, rpc};
 
 const IPV4_ONLY: u32 = 1;
@@ -108,6 +114,114 @@ fn a_followed_name_tells_its_life_and_others_tell_nothing() {
     );
     look_up(b"none.life.example");
     assert_eq!(texts_with("DNS trace"), [""; 0]);
+}
+
+/// The request flags, as each caller reads them before a call.
+fn flags() -> c_int {
+    dns_flags.load(Ordering::Relaxed)
+}
+
+/// One call of each kind for names that are cached; what came of them.
+fn cached_calls() -> Vec<String> {
+    let mut results = Vec::new();
+    for name in ["h.cached.example", "none.cached.example"] {
+        let (mut ip, mut name) = (no_address(), c_str(name));
+        // SAFETY: a text and a place of this function.
+        let code = unsafe { dns_get_ip(&raw mut name, &raw mut ip, flags()) };
+        results.push(format!("{code} {:?}", ip.u));
+        // SAFETY: as above.
+        let host = unsafe { dns_get_he(&raw mut name, flags()) };
+        results.push(format!("{}", host.is_null()));
+    }
+    let mut service = c_str("_sip._udp.cached.example");
+    let (mut ip, mut port) = (no_address(), 0);
+    // SAFETY: as above.
+    let code = unsafe { dns_srv_get_ip(&raw mut service, &raw mut ip, &raw mut port, flags()) };
+    results.push(format!("{code} {:?} {port}", ip.u));
+    // SAFETY: as above.
+    let host = unsafe { dns_srv_get_he(&raw mut service, &raw mut port, flags()) };
+    results.push(format!("{} {port}", host.is_null()));
+    let mut handle = Handle::new();
+    for _ in 0..3 {
+        results.push(format!(
+            "{:?}",
+            handle.resolve("cached.example", flags() as u32)
+        ));
+        handle.next();
+    }
+    results
+}
+
+fn hits() -> u64 {
+    metrics::value(Metric::Hit) + metrics::value(Metric::NegativeHit)
+}
+
+#[test]
+fn what_the_cache_answers_is_told_too_and_is_the_same_answer() {
+    let mut s = listening();
+    for (option, value) in [
+        ("dns_try_ipv6", "no"),
+        ("dns_try_naptr", "yes"),
+        ("use_dns_failover", "yes"),
+    ] {
+        s.options.set(option, value);
+    }
+    let service = "_sip._udp.cached.example";
+    s.server.add(naptr("cached.example", 1, "SIP+D2U", service));
+    for (number, host) in [(1, "h.cached.example"), (2, "i.cached.example")] {
+        s.server.add(Rr::srv(service, 300, number, 1, 5060, host));
+        s.server.add(Rr::a(host, 300, &format!("192.0.2.{number}")));
+    }
+    let _fetched = cached_calls();
+    let before = hits();
+    let untold = cached_calls();
+    let usual = hits() - before;
+    said();
+    assert_eq!(trace(&["*cached.example", "60"]), 0);
+    let before = hits();
+    let told = cached_calls();
+    assert_eq!(told, untold);
+    assert_eq!(hits() - before, usual);
+    let lines: Vec<String> = texts_with("DNS trace")
+        .into_iter()
+        .filter(|line| !line.contains(" for 60 s"))
+        .map(|line| line.replace("DNS trace: ", ""))
+        .collect();
+    let host =
+        |name: &str| format!("{name}.cached.example: type 1: the cache has 1 records, for 300 s");
+    let none = "none.cached.example: type 1: the cache knows that there is no such name, for ";
+    let srv = format!("{service}: type 33: the cache has 2 records, for 300 s");
+    let goes =
+        |to: u8| format!("cached.example: a request goes to 192.0.2.{to} port 5060 by protocol 1");
+    let expected = [
+        host("h"),
+        host("h"),
+        none.to_owned(),
+        none.to_owned(),
+        srv.clone(),
+        host("h"),
+        srv.clone(),
+        host("h"),
+        "cached.example: type 35: the cache has 1 records, for 3600 s".to_owned(),
+        srv,
+        host("h"),
+        goes(1),
+        host("i"),
+        goes(2),
+    ];
+    for (number, (line, expected)) in lines.iter().zip(&expected).enumerate() {
+        // A second may have passed.
+        let (line, expected) = (line.replace("299 s", "300 s"), expected.as_str());
+        assert!(
+            line.replace("3599", "3600").starts_with(expected),
+            "{number}: {line}"
+        );
+    }
+    assert_eq!(lines.len(), expected.len(), "{lines:#?}");
+    assert_eq!(trace(&["x", "0"]), 0);
+    said();
+    assert_eq!(cached_calls(), untold);
+    assert_eq!(said(), []);
 }
 
 #[test]

@@ -9,9 +9,13 @@
 
 mod support;
 
-use std::ffi::c_void;
+use std::ffi::{CStr, c_char, c_int, c_void};
+use std::fs;
+use std::path::PathBuf;
 use std::ptr::null_mut;
+use std::sync::Mutex;
 
+use kamailio_dns::ffi::log::dns_log_to;
 use kamailio_dns::ffi::rpc_pins::{dns_pin_rpc, dns_pins_rpc, dns_unpin_rpc};
 use kamailio_dns::ffi::types::rpc_t;
 use kamailio_dns::host::clock::advance_for_tests;
@@ -268,6 +272,200 @@ fn the_option_sets_its_names_and_leaves_those_of_commands() {
     bed.setup.options.set("dns_pin", "");
     tick(&mut bed);
     assert_eq!(texts(), ["by.command"]);
+}
+
+static LINES: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+unsafe extern "C" fn keep(_: *mut c_void, _: c_int, text: *const c_char) {
+    // SAFETY: a text that lives during the call.
+    let text = unsafe { CStr::from_ptr(text) };
+    LINES
+        .lock()
+        .unwrap()
+        .push(text.to_str().unwrap().to_owned());
+}
+
+/// A file of pins, the refresher's watch, and what was said of the file.
+struct File {
+    path: PathBuf,
+    watch: Watch,
+    now_ms: u64,
+}
+
+impl File {
+    fn new(bed: &mut Bed) -> Self {
+        let path = std::env::temp_dir().join(format!("kdns-pins-{}", std::process::id()));
+        let _old = fs::remove_file(&path);
+        bed.setup
+            .options
+            .set("dns_pin_file", path.to_str().unwrap());
+        // SAFETY: a function that may be called at any time.
+        unsafe { dns_log_to(Some(keep), null_mut()) };
+        LINES.lock().unwrap().clear();
+        let watch = Watch::default();
+        Self {
+            path,
+            watch,
+            now_ms: 1,
+        }
+    }
+
+    /// A look after so many seconds.
+    fn look(&mut self, bed: &mut Bed, seconds: u64) {
+        self.now_ms += 1000 * seconds;
+        let refresher = bed.worker.refresher();
+        self.watch.tick_at(self.now_ms, refresher, || IPV4_ONLY);
+    }
+
+    /// What was said since the last time, without the path.
+    fn said(&self) -> Vec<String> {
+        let lines = std::mem::take(&mut *LINES.lock().unwrap());
+        let path = format!("{}: ", self.path.display());
+        lines.into_iter().map(|l| l.replace(&path, "")).collect()
+    }
+}
+
+impl Drop for File {
+    fn drop(&mut self) {
+        // SAFETY: as in `new`.
+        unsafe { dns_log_to(None, null_mut()) };
+        let _ = fs::remove_file(&self.path);
+        let _ = fs::remove_dir(&self.path);
+    }
+}
+
+/// Who pinned what, sorted.
+fn pinned() -> Vec<(String, By)> {
+    let mut all: Vec<(String, By)> = pins::all()
+        .into_iter()
+        .map(|pin| (String::from_utf8(pin.text).unwrap(), pin.by))
+        .collect();
+    all.sort_by(|a, b| a.0.cmp(&b.0));
+    all
+}
+
+fn by_file(names: &[&str]) -> Vec<(String, By)> {
+    let names = names.iter();
+    names.map(|name| ((*name).to_owned(), By::File)).collect()
+}
+
+#[test]
+fn a_file_is_read_with_its_comments_and_again_when_it_changes() {
+    let mut bed = Bed::new();
+    let mut file = File::new(&mut bed);
+    file.look(&mut bed, 1);
+    assert_eq!(file.said().len(), 1, "it is not there yet");
+    file.look(&mut bed, 1);
+    assert_eq!(file.said(), [""; 0]);
+    let text = "# trunks\r\n\n  sip:a.example;transport=tcp # the first\r\nb.example:5080 A.example\t#c.example\n\
+                a.EXAMPLE\nsip:d.example";
+    fs::write(&file.path, text).unwrap();
+    file.look(&mut bed, 1);
+    let all = [
+        "A.example",
+        "b.example:5080",
+        "sip:a.example;transport=tcp",
+        "sip:d.example",
+    ];
+    assert_eq!(pinned(), by_file(&all));
+    assert_eq!(file.said(), [""; 0]);
+    // Of the same length, in the same tick of the file system's clock.
+    fs::write(&file.path, text.replace("b.example", "e.example")).unwrap();
+    file.look(&mut bed, 3);
+    assert!(pinned().contains(&("e.example:5080".into(), By::File)));
+    // Gone, as while an editor puts another one in its place: what is pinned stays.
+    fs::remove_file(&file.path).unwrap();
+    file.look(&mut bed, 1);
+    assert_eq!(pinned().len(), 4);
+    let said = file.said();
+    assert!(
+        said.len() == 1 && said[0].ends_with("what was pinned from it stays"),
+        "{said:?}"
+    );
+    fs::write(&file.path, "f.example\n").unwrap();
+    file.look(&mut bed, 1);
+    assert_eq!(pinned(), by_file(&["f.example"]));
+    // Another file, and none.
+    bed.setup.options.set("dns_pin_file", "");
+    file.look(&mut bed, 0);
+    assert_eq!(pinned(), []);
+}
+
+#[test]
+fn a_bad_line_is_told_by_its_number_and_the_others_count() {
+    let mut bed = Bed::new();
+    let mut file = File::new(&mut bed);
+    let long = "x".repeat(400);
+    let text = format!(
+        "good.example\nsip:host:0\n\nsip:\x1b[2J%n%s\u{e4}\x00:1:2\n{long}\nalso.example h:99999\n"
+    );
+    fs::write(&file.path, text).unwrap();
+    file.look(&mut bed, 1);
+    assert_eq!(pinned(), by_file(&["also.example", "good.example"]));
+    let line = |number: usize| format!("line {number}: no name or SIP URI");
+    assert_eq!(file.said(), [line(2), line(4), line(5), line(6)]);
+    fs::write(&file.path, "h:0\n".repeat(25)).unwrap();
+    file.look(&mut bed, 1);
+    let said = file.said();
+    assert_eq!(said.len(), 11);
+    assert_eq!(said[10], "15 more lines with what is no name or SIP URI");
+    assert_eq!(pinned(), []);
+    // Said once, not at each look.
+    file.look(&mut bed, 5);
+    assert_eq!(file.said(), [""; 0]);
+}
+
+#[test]
+fn option_file_and_command_each_keep_their_names() {
+    let mut bed = Bed::new();
+    let mut file = File::new(&mut bed);
+    fs::write(&file.path, "both.example all.example own.example").unwrap();
+    bed.setup.options.set("dns_pin", "both.example all.example");
+    file.look(&mut bed, 1);
+    let by = |name: &str| {
+        pinned()
+            .into_iter()
+            .find(|pin| pin.0 == name)
+            .map(|pin| pin.1)
+    };
+    assert_eq!(by("both.example"), Some(By::Option));
+    assert_eq!(by("own.example"), Some(By::File));
+    assert_eq!(pins::add(b"all.example", By::Command), Ok(false));
+    bed.setup.options.set("dns_pin", "");
+    file.look(&mut bed, 1);
+    assert_eq!(by("both.example"), Some(By::File));
+    fs::write(&file.path, "# nothing\n").unwrap();
+    file.look(&mut bed, 1);
+    assert_eq!(pinned(), [("all.example".to_owned(), By::Command)]);
+}
+
+#[test]
+fn only_a_regular_file_is_read_and_only_so_much_of_it() {
+    let mut bed = Bed::new();
+    let mut file = File::new(&mut bed);
+    fs::create_dir(&file.path).unwrap();
+    file.look(&mut bed, 1);
+    assert!(file.said()[0].contains("not a regular file"));
+    fs::remove_dir(&file.path).unwrap();
+    let mkfifo = std::process::Command::new("mkfifo")
+        .arg(&file.path)
+        .status();
+    assert!(mkfifo.unwrap().success());
+    file.look(&mut bed, 1);
+    assert!(file.said()[0].contains("not a regular file"));
+    fs::remove_file(&file.path).unwrap();
+    let many: String = (0..100_000).map(|n| format!("n{n}.example\n")).collect();
+    fs::write(&file.path, &many).unwrap();
+    assert!(many.len() > 1 << 20);
+    file.look(&mut bed, 1);
+    assert_eq!(pinned().len(), MOST);
+    let said = file.said();
+    assert_eq!(said.len(), 2, "{said:?}");
+    assert_eq!(said[0], "longer than 1048576 octets, the rest is left out");
+    assert!(
+        said[1].ends_with("names have no room, 256 are pinned"),
+        "{said:?}"
+    );
 }
 
 fn faults(command: Command, arguments: &[&str]) -> bool {

@@ -74,6 +74,7 @@ fn show(call: &Call, pin: &Pin) -> Result<(), ReplyFailed> {
     )?;
     let by: &[u8] = match pin.by {
         By::Option => b"option",
+        By::File => b"file",
         By::Command => b"command",
     };
     call.field_text(part, c"by", by)?;
@@ -115,7 +116,7 @@ pub unsafe extern "C" fn dns_unpin_rpc(rpc: *mut rpc_t, ctx: *mut c_void) {
     rpc_guard!(rpc, ctx, unpin)
 }
 
-/// `dns.pins`: a struct for each pinned name: `name`, `by` (option, command), `state` (asked for, fresh, failed), `age` (s
+/// `dns.pins`: a struct for each pinned name: `name`, `by` (option, file, command), `state` (asked for, fresh, failed), `age` (s
 /// since all that belongs to it was there last), `expires` (s until its first record does), and of what could not be had
 /// last `failure` and `failure_age` (s).
 ///

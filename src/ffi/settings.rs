@@ -112,6 +112,9 @@ fn effective_flags() -> u32 {
     if options::is_word(options::StrOpt::FamilyOrder, "interleave") {
         value |= flags::INTERLEAVE;
     }
+    if crate::host::follow::is_on() {
+        value |= flags::TRACED;
+    }
     value
 }
 

@@ -1,14 +1,16 @@
 //! The life of lookups of some names in the log, for a while (`dns.trace`).
 //!
 //! Whoever does something for a name asks whether anybody follows names, which is one load while nobody does. What the
-//! cache answers at once does not come here at all. It ends by itself: when its time is over, or its lines.
+//! cache answers at once does not even ask: begin and end are a change of options, from which each process derives the
+//! flags of its requests, and the quick ways are not for requests with a flag that they do not know. It ends by itself:
+//! when its time is over, or its lines.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use super::clock;
 use super::log::{Level, Source, name as shown, write};
-use super::options::SharedText;
+use super::options::{self, SharedText};
 use super::shared::{Shared, shared_struct};
 use crate::rr::matches;
 
@@ -49,6 +51,7 @@ pub fn begin(pattern: &[u8], seconds: u32) -> bool {
     trace.lines.store(MOST_LINES, Ordering::Relaxed);
     let until_ms = clock::monotonic_coarse_ms() + 1000 * u64::from(seconds);
     trace.until_ms.store(until_ms, Ordering::Relaxed);
+    options::raise_generation();
     crate::log!(
         Level::Info,
         "DNS trace: {} for {seconds} s",
@@ -106,6 +109,7 @@ impl Trace {
     /// One process says so.
     fn end(&self, why: &str) {
         if self.until_ms.swap(0, Ordering::Relaxed) != 0 {
+            options::raise_generation();
             crate::log!(Level::Info, "DNS trace: no more, {why}");
         }
     }

@@ -12,9 +12,9 @@ use crate::host::stats::{self, Stat};
 use crate::rr::{MAX_NAME_OCTETS, PlainIp, RecordType, may_be_literal, parse_literal};
 
 use super::fetch::{Lookup, Others};
-use super::known::{count_hit, error_of};
+use super::known::{count_hit, error_of, tell_cached};
 use super::request::{
-    IPV4_ONLY, ROTATE, family_allowed, family_order, is_plain, split_absolute, takes_either,
+    IPV4_ONLY, ROTATE, TRACED, family_allowed, family_order, is_plain, split_absolute, takes_either,
 };
 use super::source::Source;
 use super::{relative, turns};
@@ -100,6 +100,9 @@ fn find(
     };
     if let Some(entry) = cache.acquire_records(&qname, qtype, clock::now_ticks()) {
         count_hit(None);
+        if flags & TRACED != 0 {
+            tell_cached(name, qtype, &entry);
+        }
         return Ok((entry, Source::Cache));
     }
     let mut lookup = Lookup::new(cache, qtype, flags, others);
@@ -169,8 +172,8 @@ pub fn first_plain_address(host: &[u8], flags: u32) -> Result<PlainIp, LookupErr
             Err(LookupError::NoData)
         };
     }
-    if flags & ROTATE != 0 {
-        return first_in_turn(host, flags);
+    if flags & (ROTATE | TRACED) != 0 {
+        return first_of_entry(host, flags);
     }
     let cache = Cache::instance().ok_or(LookupError::NoCache)?;
     let (name, absolute) = split_absolute(host);
@@ -229,11 +232,15 @@ fn is_worth_another(error: LookupError) -> bool {
     )
 }
 
-/// As [`first_plain_address`] for a host that is no literal, with `dns_rotate`.
+/// As [`first_plain_address`] for a host that is no literal, with `dns_rotate`, or for those who follow names.
 #[cold]
-fn first_in_turn(host: &[u8], flags: u32) -> Result<PlainIp, LookupError> {
+fn first_of_entry(host: &[u8], flags: u32) -> Result<PlainIp, LookupError> {
     let entry = host_entry(host, flags)?;
-    let (turn, now) = (turns::take(host) as usize, clock::now_ticks());
+    let turn = match flags & ROTATE {
+        0 => 0,
+        _ => turns::take(host) as usize,
+    };
+    let now = clock::now_ticks();
     let mut addresses = (0..entry.record_count())
         .filter_map(|step| entry.usable_address(entry.turned(turn, step), now));
     addresses

@@ -6,7 +6,7 @@ use crate::host::clock;
 use crate::rr::{PlainIp, RecordType, may_be_literal};
 
 use super::cached::{Peeked, count_answered, is_answer};
-use super::request::{ROTATE, family_order, is_plain, takes_either};
+use super::request::{ROTATE, TRACED, family_order, is_plain, takes_either};
 
 /// True for names that these functions leave to a proper lookup.
 fn is_special(host: &[u8]) -> bool {
@@ -70,7 +70,7 @@ fn copy_host_in_full(
     flags: u32,
     out: &mut HostCopy,
 ) -> Peeked<()> {
-    if flags & ROTATE != 0 {
+    if flags & (ROTATE | TRACED) != 0 {
         return Peeked::Look;
     }
     let now = clock::now_ticks();
@@ -131,7 +131,7 @@ pub fn known_address(host: &HashedName<'_>, flags: u32) -> Option<PlainIp> {
 /// As [`known_address`], all cases.
 #[inline(never)]
 fn known_address_in_full(host: &HashedName<'_>, flags: u32) -> Option<PlainIp> {
-    if flags & ROTATE != 0 {
+    if flags & (ROTATE | TRACED) != 0 {
         return None;
     }
     let cache = Cache::instance()?;
@@ -146,17 +146,16 @@ fn known_address_in_full(host: &HashedName<'_>, flags: u32) -> Option<PlainIp> {
     .ok()
 }
 
-/// Offers port and target of the SRV record of a cached name that is used first when weights do not count;
-/// `None` = look it up.
+/// Offers port and target of the SRV record of a cached name that is used first when weights do not count; counted if
+/// `found` gives something. `None` = look it up.
 #[inline]
-pub fn with_first_srv<T>(name: &[u8], found: impl FnOnce(u16, &HashedName<'_>) -> T) -> Option<T> {
+pub fn with_first_srv<T>(
+    name: &[u8],
+    found: impl FnOnce(u16, &HashedName<'_>) -> Option<T>,
+) -> Option<T> {
     let cache = Cache::instance().filter(|_| !matches!(name, [] | [.., b'.']))?;
-    cache.with_first_srv(
-        &cache.as_written(name, false),
-        clock::now_ticks(),
-        |port, target| {
-            count_answered(None);
-            found(port, target)
-        },
-    )
+    let name = cache.as_written(name, false);
+    let result = cache.with_first_srv(&name, clock::now_ticks(), found)??;
+    count_answered(None);
+    Some(result)
 }

@@ -15,7 +15,7 @@ use crate::rr::{MAX_CNAME_HOPS, Name, RecordType};
 use super::additional::uses_additional;
 use super::crowd::{self, InCrowd};
 use super::flight::{self, Attempt, Claim, Terms, Verdict, Waited};
-use super::known::{Known, count_hit, known, usable};
+use super::known::{Known, count_hit, known, tell_cached, usable};
 use super::relative::{Relative, known_relative, list_in_force};
 use super::request::{question_text, split_absolute};
 use super::source::Source;
@@ -142,6 +142,7 @@ impl<'a> Lookup<'a> {
         match known_relative(self.cache, qname, aim, list) {
             Relative::Entry(entry) => {
                 count_hit(entry.negative());
+                tell_cached(qname.name(), aim.qtype, &entry);
                 return usable(entry).map(|entry| (entry, Source::Cache));
             }
             Relative::Link(target) => {
@@ -298,8 +299,7 @@ impl<'a> Lookup<'a> {
                     return Ok(serve(stale));
                 }
                 count_hit(entry.negative());
-                let what = entry.negative().map_or("records", |_| "absence or failure");
-                follow!(name.name(), "type {}: {what} in the cache", self.qtype.0);
+                tell_cached(name.name(), self.qtype, &entry);
                 return usable(entry).map(|entry| (entry, Source::Cache));
             }
             Known::TooLong => return Err(LookupError::CnameChain),

@@ -3,6 +3,7 @@
 use crate::cache::{Cache, EntryRef, NegativeKind, RecordView};
 use crate::error::{Failure, LookupError};
 use crate::host::clock;
+use crate::host::follow::follow;
 use crate::host::metrics::{self, Metric};
 use crate::host::stats::{self, Stat};
 use crate::rr::{Name, RecordType};
@@ -70,6 +71,23 @@ pub(super) fn count_hit(negative: Option<NegativeKind>) {
     };
     stats::count(stat);
     metrics::count(metric);
+}
+
+/// Tells those who follow a name what the cache says of it.
+#[cold]
+pub(super) fn tell_cached(name: &[u8], qtype: RecordType, entry: &EntryRef) {
+    let left_s = clock::seconds_until(entry.expire(), clock::now_ticks());
+    let (count, qtype) = (entry.record_count(), qtype.0);
+    let what = match entry.negative() {
+        None => format!("has {count} records"),
+        Some(NegativeKind::NxDomain) => "knows that there is no such name".into(),
+        Some(NegativeKind::NoData) => "knows that there are no such records".into(),
+        Some(NegativeKind::Failure | NegativeKind::Silence) => "remembers that it failed".into(),
+    };
+    match entry.is_permanent() {
+        true => follow!(name, "type {qtype}: the cache {what}, for ever"),
+        false => follow!(name, "type {qtype}: the cache {what}, for {left_s} s"),
+    }
 }
 
 /// The entry if it holds records, else what it stands for.

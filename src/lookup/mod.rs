@@ -26,6 +26,8 @@ mod known;
 #[cfg(feature = "use_dns_cache")]
 pub mod open;
 #[cfg(feature = "use_dns_cache")]
+pub mod pin_file;
+#[cfg(feature = "use_dns_cache")]
 pub mod pins;
 #[cfg(feature = "use_dns_cache")]
 mod plan;

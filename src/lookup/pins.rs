@@ -21,7 +21,8 @@ const EMPTY: u64 = 0;
 const BUSY: u64 = 1;
 const BY_OPTION: u64 = 2;
 const BY_COMMAND: u64 = 3;
-const STATE_BITS: u32 = 2;
+const BY_FILE: u64 = 4;
+const STATE_BITS: u32 = 3;
 
 shared_struct! {
 /// One pin.
@@ -55,8 +56,29 @@ pub(super) fn prepare() {
 pub enum By {
     /// The option `dns_pin`.
     Option,
+    /// The file of `dns_pin_file`.
+    File,
     /// A command, or a program.
     Command,
+}
+
+impl By {
+    fn state(self) -> u64 {
+        match self {
+            Self::Option => BY_OPTION,
+            Self::File => BY_FILE,
+            Self::Command => BY_COMMAND,
+        }
+    }
+
+    fn of(state: u64) -> Option<Self> {
+        match state & ((1 << STATE_BITS) - 1) {
+            BY_OPTION => Some(Self::Option),
+            BY_FILE => Some(Self::File),
+            BY_COMMAND => Some(Self::Command),
+            _ => None,
+        }
+    }
 }
 
 /// How much of a pin there is.
@@ -132,8 +154,9 @@ pub fn add(text: &[u8], by: By) -> Result<bool, NotPinned> {
     }
     let mut twice = PLACES.get().iter().filter(|place| place.has(text));
     if let Some(place) = twice.next() {
+        // What a command pins, a command ends.
         if by == By::Command {
-            place.turn_to(BY_OPTION, BY_COMMAND);
+            place.belongs_to(by);
         }
         return Ok(false);
     }
@@ -151,21 +174,22 @@ pub fn remove(text: &[u8]) -> bool {
         > 0
 }
 
-/// Has the names of the option be exactly these; those of commands stay. Gives how many have no room.
-pub fn set_option<'a>(texts: impl Iterator<Item = &'a [u8]> + Clone) -> usize {
+/// Has the names of option and file be exactly these, a name that both have counting as the option's; those of commands
+/// stay. Gives how many have no room.
+pub fn set_configured(option: &[&[u8]], file: &[&[u8]]) -> usize {
+    let has = |list: &[&[u8]], text: &[u8]| list.iter().any(|own| own.eq_ignore_ascii_case(text));
     for place in PLACES.get() {
-        let Some((text, by, _)) = place.read() else {
-            continue;
-        };
-        if by == By::Option
-            && !texts
-                .clone()
-                .any(|wanted| wanted.eq_ignore_ascii_case(&text))
-        {
-            place.release();
+        match place.read() {
+            None | Some((_, By::Command, _)) => {}
+            Some((text, ..)) if has(option, &text) => place.belongs_to(By::Option),
+            Some((text, ..)) if has(file, &text) => place.belongs_to(By::File),
+            Some(_) => {
+                place.release();
+            }
         }
     }
-    texts.filter(|text| add(text, By::Option).is_err()).count()
+    let refused = |list: &[&[u8]], by| list.iter().filter(|text| add(text, by).is_err()).count();
+    refused(option, By::Option) + refused(file, By::File)
 }
 
 /// All pins.
@@ -209,19 +233,14 @@ pub struct Found {
 
 impl Place {
     fn is_pinned(&self) -> bool {
-        let state = self.state.load(Ordering::Relaxed) & ((1 << STATE_BITS) - 1);
-        matches!(state, BY_OPTION | BY_COMMAND)
+        By::of(self.state.load(Ordering::Relaxed)).is_some()
     }
 
     /// The text, who wrote it, and the word that both belong to.
     fn read(&self) -> Option<(Vec<u8>, By, u64)> {
         // SYNC: pairs with the release in `take`: the text is written.
         let state = self.state.load(Ordering::Acquire);
-        let by = match state & ((1 << STATE_BITS) - 1) {
-            BY_OPTION => By::Option,
-            BY_COMMAND => By::Command,
-            _ => return None,
-        };
+        let by = By::of(state)?;
         let length = (self.length.load(Ordering::Relaxed) as usize).min(MAX_OCTETS);
         let mut text: Vec<u8> = self
             .text
@@ -251,8 +270,16 @@ impl Place {
                 .is_ok()
     }
 
+    /// Notes who pins the name from now on. What a command pinned stays its own.
+    fn belongs_to(&self, by: By) {
+        for other in [By::Option, By::File] {
+            let _changed = by != other && self.turn_to(other.state(), by.state());
+        }
+    }
+
     fn release(&self) -> bool {
-        self.turn_to(BY_OPTION, EMPTY) || self.turn_to(BY_COMMAND, EMPTY)
+        let states = [BY_OPTION, BY_FILE, BY_COMMAND];
+        states.iter().any(|state| self.turn_to(*state, EMPTY))
     }
 
     /// Puts a pin into an empty place. A process that is killed meanwhile costs the place.
@@ -274,13 +301,7 @@ impl Place {
         for word in [&self.whole_ms, &self.failed_ms, &self.expires] {
             word.store(0, Ordering::Relaxed);
         }
-        self.turn_to(
-            BUSY,
-            match by {
-                By::Option => BY_OPTION,
-                By::Command => BY_COMMAND,
-            },
-        )
+        self.turn_to(BUSY, by.state())
     }
 
     fn note(&self, state: u64, found: &Found) {

@@ -15,6 +15,8 @@ pub const IPV6_FIRST: u32 = 4;
 pub const ROTATE: u32 = 1 << 29;
 /// The addresses of both families in turn (`dns_family_order`); as [`ROTATE`].
 pub const INTERLEAVE: u32 = 1 << 30;
+/// Somebody follows names (`dns.trace`): the quick looks, which tell nobody, are left out; as [`ROTATE`].
+pub const TRACED: u32 = 1 << 28;
 
 /// The address types to look up, in order.
 ///
@@ -35,12 +37,13 @@ pub fn family_order(flags: u32) -> (RecordType, Option<RecordType>) {
     }
 }
 
-/// True when A records come first, in the order of their set: what the quick looks are made for.
+/// True when A records come first, in the order of their set, and nobody follows names: what the quick looks are made
+/// for.
 #[must_use]
 #[inline(always)]
 #[cfg(feature = "use_dns_cache")]
 pub(crate) fn is_plain(flags: u32) -> bool {
-    flags & (IPV6_ONLY | IPV6_FIRST | ROTATE) == 0
+    flags & (IPV6_ONLY | IPV6_FIRST | ROTATE | TRACED) == 0
 }
 
 /// True when the caller takes addresses of either family, in the one order or the other.

@@ -23,7 +23,7 @@ mod message;
 mod outgoing;
 mod probe;
 mod rdata;
-mod regular_file;
+pub(crate) mod regular_file;
 mod reply;
 mod resend;
 mod resolv_conf;

@@ -13,7 +13,7 @@ use crate::host::thread;
 /// What is known about a file: when any of it changes the file is read again. The time of the last change of its
 /// state is part of it: a file that could not be read may have got other permissions.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Stamp {
+pub(crate) struct Stamp {
     device: u64,
     inode: u64,
     size: u64,
@@ -22,7 +22,7 @@ pub(super) struct Stamp {
 }
 
 impl Stamp {
-    pub(super) fn of(path: &Path) -> Option<Self> {
+    pub(crate) fn of(path: &Path) -> Option<Self> {
         Some(Self::from(&std::fs::metadata(path).ok()?))
     }
 
@@ -59,7 +59,7 @@ impl From<&Metadata> for Stamp {
 /// # Errors
 /// As of the system; `InvalidInput` when it is no regular file. Nothing is read of such a file, and it is not waited
 /// for: opening a FIFO would last until somebody writes.
-pub(super) fn read(path: &Path, limit: u64) -> io::Result<(Vec<u8>, bool)> {
+pub(crate) fn read(path: &Path, limit: u64) -> io::Result<(Vec<u8>, bool)> {
     let _whole = thread::uncancelled();
     let file = open(path)?;
     let mut text = Vec::new();

@@ -118,7 +118,9 @@ impl Transport {
 
 /// Request flags (`DNS_*` of dns_cache.h).
 pub mod flags {
-    pub use crate::lookup::request::{INTERLEAVE, IPV4_ONLY, IPV6_FIRST, IPV6_ONLY, ROTATE};
+    pub use crate::lookup::request::{
+        INTERLEAVE, IPV4_ONLY, IPV6_FIRST, IPV6_ONLY, ROTATE, TRACED,
+    };
 
     /// Weighted choice among SRV records.
     pub const SRV_RR_LB: u32 = 8;

@@ -3,11 +3,14 @@
 //!
 //! Each look goes as far as the cache leads; what is missing is asked for, so that the next look goes farther.
 
+use std::collections::HashSet;
+
 use crate::cache::{EntryRef, RecordView};
 use crate::error::{Failure, LookupError};
 use crate::host::clock;
 use crate::host::log::{self, Level};
 use crate::host::options::{self, StrOpt};
+use crate::lookup::pin_file::PinFile;
 use crate::lookup::pins::{self, Failed, Found, Whole};
 use crate::lookup::refresh::{Kept, Refresher};
 use crate::lookup::{family_order, needs_no_dns};
@@ -46,24 +49,42 @@ pub fn look(refresher: &mut Refresher, flags: u32) {
 const SOON_MS: u64 = 100;
 const LATER_MS: u64 = 1000;
 
-/// When to look, and what the option said last.
+/// From one look at the file of `dns_pin_file` to the next, ms.
+const FILE_MS: u64 = 1000;
+/// Lines of the log about lines of that file, for one reading.
+const MOST_COMPLAINTS: usize = 10;
+
+/// When to look, and what option and file said last.
 #[derive(Debug, Default)]
 pub struct Watch {
     next_ms: u64,
     /// The option, as it was read, and the number of changes of options by then.
     option: Vec<u8>,
     generation: Option<u32>,
+    file: PinFile,
+    file_ms: u64,
+    /// The names of the option and of the file that can be pinned.
+    of_option: Vec<Vec<u8>>,
+    of_file: Vec<Vec<u8>>,
 }
 
 impl Watch {
     /// Looks at all pins if it is time.
     pub fn tick(&mut self, refresher: &mut Refresher, flags: impl FnOnce() -> u32) {
+        self.tick_at(clock::monotonic_ms(), refresher, flags);
+    }
+
+    /// As [`Self::tick`], at a time, ms.
+    #[doc(hidden)]
+    pub fn tick_at(&mut self, now_ms: u64, refresher: &mut Refresher, flags: impl FnOnce() -> u32) {
         let generation = options::generation();
-        if self.generation != Some(generation) {
-            self.generation = Some(generation);
-            self.read_option();
+        let is_changed = self.generation != Some(generation);
+        self.generation = Some(generation);
+        let is_other = is_changed && self.read_option();
+        let is_time = is_changed || now_ms >= self.file_ms;
+        if is_time && self.read_file(now_ms) || is_other {
+            self.set();
         }
-        let now_ms = clock::monotonic_ms();
         if now_ms < self.next_ms || pins::count().0 == 0 {
             return;
         }
@@ -72,17 +93,15 @@ impl Watch {
         self.next_ms = now_ms + if is_open { SOON_MS } else { LATER_MS };
     }
 
-    fn read_option(&mut self) {
+    /// True when the option says something else than before.
+    fn read_option(&mut self) -> bool {
         let option = options::text(StrOpt::Pin);
         if option == self.option {
-            return;
+            return false;
         }
         self.option = option;
-        self.next_ms = 0;
-        let words = self.option.split(u8::is_ascii_whitespace);
-        let words = words.filter(|word| !word.is_empty());
         let (good, bad): (Vec<&[u8]>, Vec<&[u8]>) =
-            words.partition(|word| destination(word).is_ok());
+            words(&self.option).partition(|word| can_be_pinned(word));
         for word in bad {
             crate::log!(
                 Level::Warn,
@@ -90,15 +109,70 @@ impl Watch {
                 log::name(word)
             );
         }
-        let left_out = pins::set_option(good.iter().copied());
+        self.of_option = good.into_iter().map(<[u8]>::to_vec).collect();
+        true
+    }
+
+    /// True when the file says something else than before. Words of it are not shown: who may name a file is not thereby
+    /// one who may read it.
+    fn read_file(&mut self, now_ms: u64) -> bool {
+        self.file_ms = now_ms + FILE_MS;
+        let Some(text) = self.file.changed(now_ms) else {
+            return false;
+        };
+        let (good, bad) = names_of(text);
+        for line in bad.iter().take(MOST_COMPLAINTS) {
+            let path = self.file.path();
+            crate::log!(Level::Warn, "{path}: line {line}: no name or SIP URI");
+        }
+        if let Some(more @ 1..) = bad.len().checked_sub(MOST_COMPLAINTS) {
+            let path = self.file.path();
+            crate::log!(
+                Level::Warn,
+                "{path}: {more} more lines with what is no name or SIP URI"
+            );
+        }
+        self.of_file = good;
+        true
+    }
+
+    fn set(&mut self) {
+        self.next_ms = 0;
+        let option: Vec<&[u8]> = self.of_option.iter().map(Vec::as_slice).collect();
+        let file: Vec<&[u8]> = self.of_file.iter().map(Vec::as_slice).collect();
+        let (file, rest) = file.split_at(file.len().min(pins::MOST));
+        let left_out = pins::set_configured(&option, file) + rest.len();
         if left_out > 0 {
             let most = pins::MOST;
             crate::log!(
                 Level::Warn,
-                "dns_pin: {left_out} names have no room, {most} are pinned"
+                "dns_pin, dns_pin_file: {left_out} names have no room, {most} are pinned"
             );
         }
     }
+}
+
+fn words(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let words = text.split(u8::is_ascii_whitespace);
+    words.filter(|word| !word.is_empty())
+}
+
+fn can_be_pinned(word: &[u8]) -> bool {
+    word.len() <= pins::MAX_OCTETS && destination(word).is_ok()
+}
+
+/// The names of a file, each once, and the numbers of lines with a word that is none. A word that begins with # begins a
+/// comment.
+fn names_of(text: &[u8]) -> (Vec<Vec<u8>>, Vec<usize>) {
+    let (mut good, mut bad, mut seen) = (Vec::new(), Vec::new(), HashSet::new());
+    for (number, line) in (1..).zip(text.split(|&octet| octet == b'\n')) {
+        let names = words(line).take_while(|word| !word.starts_with(b"#"));
+        let (names, others): (Vec<&[u8]>, Vec<&[u8]>) = names.partition(|word| can_be_pinned(word));
+        let names = names.into_iter().map(<[u8]>::to_vec);
+        good.extend(names.filter(|name| seen.insert(name.to_ascii_lowercase())));
+        bad.extend((!others.is_empty()).then_some(number));
+    }
+    (good, bad)
 }
 
 /// A look at one pin.

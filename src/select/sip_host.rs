@@ -276,7 +276,7 @@ fn copy_target(target: &HashedName<'_>, flags: u32, copy: &mut HostCopy) -> Opti
 pub(crate) fn copy_srv_host(name: &[u8], flags: u32, copy: &mut HostCopy) -> Option<u16> {
     lookup::with_first_srv(name, |port, target| {
         copy_target(target, flags, copy).map(|()| port)
-    })?
+    })
 }
 
 /// The first address of the SRV target that comes first, and its port, if the cache knows them.
@@ -284,7 +284,7 @@ pub(crate) fn copy_srv_host(name: &[u8], flags: u32, copy: &mut HostCopy) -> Opt
 pub(crate) fn srv_address(name: &[u8], flags: u32) -> Option<(PlainIp, u16)> {
     lookup::with_first_srv(name, |port, target| {
         Some((lookup::known_address(target, flags)?, port))
-    })?
+    })
 }
 
 /// Copies the addresses of a SIP destination that needs one SRV lookup at most, if the cache knows all of it; gives port

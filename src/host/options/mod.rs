@@ -141,6 +141,11 @@ pub fn generation() -> u32 {
         .wrapping_add(live::text_changes())
 }
 
+/// Says that what is derived from options is stale, though none has changed: something else that it depends on has.
+pub(super) fn raise_generation() {
+    page().generation.fetch_add(1, Ordering::Relaxed);
+}
+
 /// Sets an option from text.
 ///
 /// # Errors
@@ -166,7 +171,7 @@ pub fn set(name: &str, value: &str) -> Result<(), OptionError> {
     }
     check_conflicts(descriptor.place, number)?;
     store(descriptor, number);
-    page().generation.fetch_add(1, Ordering::Relaxed);
+    raise_generation();
     Ok(())
 }
 
@@ -219,7 +224,10 @@ pub fn check_text(opt: StrOpt, value: &str) -> Result<(), OptionError> {
     if opt == StrOpt::Nameservers && value.split_whitespace().any(|s| parse_server(s).is_none()) {
         return Err(OptionError::Malformed);
     }
-    let is_path = matches!(opt, StrOpt::ResolvConf | StrOpt::HostsFile);
+    let is_path = matches!(
+        opt,
+        StrOpt::ResolvConf | StrOpt::HostsFile | StrOpt::PinFile
+    );
     // A file that is not there may come; a device or a FIFO is a mistake.
     if is_path && std::fs::metadata(value).is_ok_and(|found| !found.is_file()) {
         return Err(OptionError::Malformed);
@@ -241,7 +249,7 @@ fn set_text(opt: StrOpt, value: &str) -> Result<(), OptionError> {
     {
         return Err(OptionError::Busy);
     }
-    page().generation.fetch_add(1, Ordering::Relaxed);
+    raise_generation();
     Ok(())
 }
 

@@ -130,6 +130,10 @@ option_table! {
         "names and SIP URIs whose records are kept fresh whether used or not, blanks between")
         .says("names and SIP URIs, blanks between, whose records are kept fresh whether used or not: \
               docs/caching.md");
+    PinFile: text("dns_pin_file", "path",
+        "file of further such names, comments behind #; read again whenever it changes, empty = none")
+        .says("file with further such names, one or more a line, comments behind `#`; read again whenever it \
+              changes: docs/caching.md");
     Snapshot: text("dns_snapshot", "path",
         "file that the cache is saved to every five minutes and at the end, and loaded from at start, when this is read; empty = none")
         .says("file that the cache is saved to every five minutes and at the end, and loaded from at start, as \

@@ -12,7 +12,7 @@ use crate::cache::{EntryRef, RecordView};
 use crate::host::clock;
 use crate::lookup::{self, Peeked, Source, family_allowed, family_order};
 use crate::rr::{RecordType, parse_literal};
-use crate::select::flags::INTERLEAVE;
+use crate::select::flags::{INTERLEAVE, TRACED};
 use crate::select::security::Nothing;
 use crate::select::tree::{Event, Named, Records as _};
 
@@ -97,12 +97,12 @@ impl Search<'_> {
         address.ok_or(Nothing::Absent)
     }
 
-    /// True when the caller wants to see the entry, too, or the entry has to lead on.
+    /// True when somebody wants to see the entry, too, or the entry has to lead on.
     fn keeps_addresses(&self) -> bool {
         self.whole_set
             || self.reason.is_some()
             || self.watch.is_some()
-            || self.flags & INTERLEAVE != 0
+            || self.flags & (INTERLEAVE | TRACED) != 0
     }
 
     /// The address at the cursor, or the next usable one behind it.

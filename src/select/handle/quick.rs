@@ -14,11 +14,11 @@ use crate::rr::{MAX_NAME_OCTETS, RecordType, may_be_literal};
 use crate::select::naptr::{self, Asked, best, ranked};
 use crate::select::{Position, Transport, flags, protocols};
 
-/// True when IPv4 addresses come first, in the order of their set.
+/// True when IPv4 addresses come first, in the order of their set, and nobody follows names.
 #[inline(always)]
 fn is_plain(request_flags: u32) -> bool {
-    use flags::{INTERLEAVE, IPV6_FIRST, IPV6_ONLY, ROTATE};
-    request_flags & (IPV6_ONLY | IPV6_FIRST | ROTATE | INTERLEAVE) == 0
+    use flags::{INTERLEAVE, IPV6_FIRST, IPV6_ONLY, ROTATE, TRACED};
+    request_flags & (IPV6_ONLY | IPV6_FIRST | ROTATE | INTERLEAVE | TRACED) == 0
 }
 
 /// Result of a quick step.
@@ -235,7 +235,7 @@ fn next_address(cursor: &mut Position, request_flags: u32) -> Quick {
     let Some(entry) = cursor.a.as_ref() else {
         return Quick::Look;
     };
-    if request_flags & flags::INTERLEAVE != 0 {
+    if request_flags & (flags::INTERLEAVE | flags::TRACED) != 0 {
         return Quick::Look;
     }
     let step = usize::from(cursor.ip_no);
