@@ -17,6 +17,7 @@ use std::ptr::null_mut;
 
 use kamailio_dns::cache::{Cache, RecordView};
 use kamailio_dns::error::LookupError;
+use kamailio_dns::ffi::rpc_register;
 use kamailio_dns::ffi::rpc_snapshot::{dns_load_rpc, dns_save_rpc};
 use kamailio_dns::ffi::types::rpc_t;
 use kamailio_dns::host::clock::{advance_for_tests, now_ticks};
@@ -407,6 +408,60 @@ fn command(function: unsafe extern "C" fn(*mut rpc_t, *mut c_void)) -> i32 {
     // SAFETY: functions that ignore their context.
     unsafe { function(&raw mut transport, null_mut()) };
     rpc::faults()
+}
+
+/// What `dns.snapshot` shows, or `None` for a fault.
+fn shown(pattern: &[&str]) -> Option<Vec<(String, String)>> {
+    let mut all = rpc_register::commands();
+    let command = all.find(|command| command.name == c"dns.snapshot").unwrap();
+    let mut transport = rpc::call(pattern);
+    // SAFETY: functions that ignore their context.
+    unsafe { command.call(&raw mut transport, null_mut()) };
+    (rpc::faults() == 0).then(rpc::fields)
+}
+
+#[test]
+fn people_read_what_a_file_has_and_nothing_is_loaded_or_written() {
+    let mut bed = Bed::new();
+    assert_eq!(shown(&[]), None, "there is none yet");
+    bed.fill();
+    bed.save();
+    bed.restart();
+    let before = fs::metadata(bed.path()).unwrap();
+    let texts = |pattern: &[&str]| -> Vec<String> {
+        let fields = shown(pattern).unwrap().into_iter();
+        let mut lines: Vec<String> = Vec::new();
+        for (name, value) in fields {
+            match name.as_str() {
+                "name" => lines.push(value),
+                _ => *lines.last_mut().unwrap() += &format!(" {value}"),
+            }
+        }
+        lines.sort();
+        lines
+    };
+    let all = [
+        "_sip._tcp.a.example SRV 0 0 0 .",
+        "_sip._udp.a.example SRV 1 2 5060 a.example.",
+        "a.example A 192.0.2.1 192.0.2.2",
+        "a.example NAPTR 1 2 \"s\" \"SIP+D2U\" \"\" _sip._udp.a.example.",
+        "alias.example CNAME a.example.",
+    ];
+    assert_eq!(texts(&[]), all);
+    assert_eq!(texts(&["ALIAS.*"]), [all[4]]);
+    assert_eq!(texts(&["none.example"]), [""; 0]);
+    assert_eq!(Cache::instance().unwrap().usage().entries, 0);
+    let after = fs::metadata(bed.path()).unwrap();
+    assert_eq!(
+        (after.ino(), after.mtime_nsec()),
+        (before.ino(), before.mtime_nsec())
+    );
+    let mut changed = fs::read(bed.path()).unwrap();
+    changed[40] ^= 1;
+    fs::write(bed.path(), changed).unwrap();
+    assert_eq!(shown(&[]), None);
+    bed.setup.options.set("dns_snapshot", "");
+    assert_eq!(shown(&[]), None);
 }
 
 #[test]

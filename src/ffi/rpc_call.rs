@@ -36,10 +36,24 @@ fn format(text: &CStr) -> *mut c_char {
     text.as_ptr().cast_mut()
 }
 
-/// Text for a C string value; cut at a NUL.
+/// Octets of a text that replies show; of names, and of the texts of a record, all.
+const MOST_SHOWN: usize = 1024;
+
+/// Text for a C string value. Names and records have whatever octets a stranger's zone has: those that are no visible
+/// ASCII become `\xNN`, for not all transports escape them, and none is bound to find UTF-8. What is very long is cut.
 pub(crate) fn c_string(text: &[u8]) -> CString {
-    let end = text.iter().position(|&o| o == 0).unwrap_or(text.len());
-    CString::new(text.get(..end).unwrap_or_default()).unwrap_or_default()
+    let (kept, rest) = text.split_at(text.len().min(MOST_SHOWN));
+    let mut shown = Vec::with_capacity(kept.len());
+    for octet in kept {
+        match octet {
+            b' '..=b'~' => shown.push(*octet),
+            _ => shown.extend(format!("\\x{octet:02x}").bytes()),
+        }
+    }
+    if !rest.is_empty() {
+        shown.extend(b"...");
+    }
+    CString::new(shown).unwrap_or_default()
 }
 
 impl Call {
@@ -239,3 +253,20 @@ macro_rules! rpc_guard {
     };
 }
 pub(crate) use rpc_guard;
+
+#[cfg(test)]
+mod tests {
+    use super::c_string;
+
+    #[test]
+    fn what_is_shown_is_visible_and_not_too_long() {
+        let shown = |text: &[u8]| c_string(text).into_string().unwrap();
+        assert_eq!(shown(b"!^.*$!sip:\\1@x!\" '"), "!^.*$!sip:\\1@x!\" '");
+        assert_eq!(
+            shown(b"a\0b\n\x1b\x7f\xe4\xff"),
+            "a\\x00b\\x0a\\x1b\\x7f\\xe4\\xff"
+        );
+        assert_eq!(shown(&[b'x'; 1024]).len(), 1024);
+        assert_eq!(shown(&[0xff; 5000]).len(), 4 * 1024 + 3);
+    }
+}

@@ -2,6 +2,7 @@
 #![allow(unsafe_code, reason = "exported symbols")]
 
 use std::ffi::{CStr, c_void};
+use std::os::unix::ffi::OsStrExt as _;
 
 use super::rpc_call::{Call, Part, ReplyFailed, report, rpc_guard};
 use super::types::rpc_t;
@@ -15,7 +16,7 @@ fn list(call: &Call, whole: Part, name: &CStr, items: &[String]) -> Result<(), R
         .try_for_each(|item| call.array_text(array, item.as_bytes()))
 }
 
-/// The options that are not at their default, each with its name and the value in force, escaped.
+/// The options that are not at their default, each with its name and the value in force.
 fn changed_options() -> Vec<String> {
     let is_host = crate::host::kamailio::is_host();
     options::all()
@@ -26,7 +27,7 @@ fn changed_options() -> Vec<String> {
                 options::Kind::Text => String::new(),
                 _ => option.default.to_string(),
             };
-            (value != default).then(|| format!("{} = {}", option.name, value.escape_default()))
+            (value != default).then(|| format!("{} = {value}", option.name))
         })
         .collect()
 }
@@ -36,8 +37,7 @@ fn show(call: &Call) -> Result<(), ReplyFailed> {
     let whole = call.add_struct()?;
     call.field_text(whole, c"version", env!("CARGO_PKG_VERSION").as_bytes())?;
     let (path, is_read) = Settings::file();
-    let path = path.to_string_lossy().escape_default().to_string();
-    call.field_text(whole, c"resolv_conf", path.as_bytes())?;
+    call.field_text(whole, c"resolv_conf", path.as_os_str().as_bytes())?;
     call.field_text(whole, c"is_read", if is_read { b"yes" } else { b"no" })?;
     list(call, whole, c"nameservers", &settings.server_texts())?;
     list(call, whole, c"search", &settings.search_texts())?;

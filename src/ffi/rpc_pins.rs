@@ -67,11 +67,7 @@ fn reason(failed: Failed) -> String {
 
 fn show(call: &Call, pin: &Pin) -> Result<(), ReplyFailed> {
     let part = call.add_struct()?;
-    call.field_text(
-        part,
-        c"name",
-        pin.text.escape_ascii().to_string().as_bytes(),
-    )?;
+    call.field_text(part, c"name", &pin.text)?;
     let by: &[u8] = match pin.by {
         By::Option => b"option",
         By::File => b"file",

@@ -141,6 +141,14 @@ static COMMANDS: &[Command] = &[
         reply: Reply::One,
     },
     Command {
+        name: c"dns.snapshot",
+        arguments: "name or pattern (optional)",
+        function: entry!(super::rpc_snapshot::describe),
+        help: c"Shows what the file of the option DNS.snapshot has; loads nothing.",
+        says: "what that file has, in words: its age, and 500 record sets at most whose names fit; loads nothing and writes nothing",
+        reply: Reply::List,
+    },
+    Command {
         name: c"dns.trace",
         arguments: "name or pattern, seconds (optional, 60)",
         function: super::rpc_trace::dns_trace_rpc,

@@ -52,11 +52,7 @@ pub fn begin(pattern: &[u8], seconds: u32) -> bool {
     let until_ms = clock::monotonic_coarse_ms() + 1000 * u64::from(seconds);
     trace.until_ms.store(until_ms, Ordering::Relaxed);
     options::raise_generation();
-    crate::log!(
-        Level::Info,
-        "DNS trace: {} for {seconds} s",
-        pattern.escape_ascii()
-    );
+    crate::log!(Level::Info, "DNS trace: {} for {seconds} s", shown(pattern));
     true
 }
 

@@ -124,16 +124,29 @@ pub fn write(level: Level, source: Source, args: fmt::Arguments<'_>) {
         return;
     }
     let _whole = thread::uncancelled();
-    if kamailio::write_log(level, source, &args.to_string()) {
-        return;
-    }
-    if to_program(level, args) {
+    let text = one_line(args.to_string());
+    if kamailio::write_log(level, source, &text) || to_program(level, &text) {
         return;
     }
     let (process, name) = (std::process::id(), level.name());
-    let line = format!("kamailio-dns[{process}] {name}: {args}\n");
+    let line = format!("kamailio-dns[{process}] {name}: {text}\n");
     // A failed write to stderr has nowhere to be reported.
     let _ = std::io::stderr().write_all(line.as_bytes());
+}
+
+/// The text without what could end the line or turn a terminal round, whatever it was put together from.
+fn one_line(text: String) -> String {
+    let is_plain = |octet: u8| octet == b' ' || octet.is_ascii_graphic();
+    match text.bytes().all(is_plain) {
+        true => text,
+        false => text
+            .chars()
+            .map(|letter| match u8::try_from(letter).is_ok_and(is_plain) {
+                true => letter.to_string(),
+                false => letter.escape_default().to_string(),
+            })
+            .collect(),
+    }
 }
 
 /// What a program other than Kamailio gives to get the lines: its data, the level, the text.
@@ -151,14 +164,14 @@ pub fn set_program(line: Option<Line>, data: *mut c_void) {
 }
 
 /// Hands a line to the program; false when it does not want them.
-fn to_program(level: Level, args: fmt::Arguments<'_>) -> bool {
+fn to_program(level: Level, text: &str) -> bool {
     let [function, data] = &PROGRAM;
     let function = function.load(Ordering::Acquire);
     if function.is_null() {
         return false;
     }
-    // A NUL cannot end the line: names are escaped, and what else is said has none.
-    let text = CString::new(args.to_string()).unwrap_or_default();
+    // It has no NUL: that would have been escaped.
+    let text = CString::new(text).unwrap_or_default();
     // SAFETY: `set_program` stored a function of that type.
     let line = unsafe { std::mem::transmute::<*mut c_void, Line>(function) };
     // SAFETY: the program's function, with its data and a text that lives during the call.
@@ -213,4 +226,20 @@ macro_rules! cache_dbg {
             $crate::log!($crate::host::log::Level::Dbg, $($arg)*);
         }
     };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_one_line() {
+        let plain = "a 'quoted' \"text\" with \\x1b and %s".to_owned();
+        assert_eq!(one_line(plain.clone()), plain);
+        let odd = "a\nb\r\t\0\x1b[2J\x7f\u{e4}\u{202e}".to_owned();
+        assert_eq!(
+            one_line(odd),
+            "a\\nb\\r\\t\\u{0}\\u{1b}[2J\\u{7f}\\u{e4}\\u{202e}"
+        );
+    }
 }

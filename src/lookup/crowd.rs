@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::cache::Cache;
 use crate::cache::crowd::{self, Advice, Limits, Place, Waiting};
-use crate::host::log::Level;
+use crate::host::log::{self, Level};
 use crate::host::metrics::{self, Metric};
 use crate::host::news::{self, Subject};
 use crate::host::options::{self, ExtraOpt};
@@ -187,7 +187,7 @@ pub(super) fn note_given_up(name: &[u8]) {
         Level::Warn,
         "too many of the {members} processes '{pool}' wait for DNS (dns_max_waiting={}): calls that have waited longest fail, the last for {} ({others} more since the last such line)",
         options::extra(ExtraOpt::MaxWaiting),
-        name.escape_ascii()
+        log::name(name)
     );
 }
 

@@ -646,7 +646,7 @@ impl<'a> Lookup<'a> {
         } = *asking;
         crate::cache_dbg!(
             "not in the cache: {} type {}",
-            String::from_utf8_lossy(name.name()),
+            log::name(name.name()),
             self.qtype.0
         );
         follow!(
@@ -883,9 +883,6 @@ fn serve(stale: Stale) -> (EntryRef, Source) {
             log::name(stale.expired.name())
         );
     }
-    crate::cache_dbg!(
-        "stale data for {}",
-        String::from_utf8_lossy(stale.expired.name())
-    );
+    crate::cache_dbg!("stale data for {}", log::name(stale.expired.name()));
     (stale.entry, Source::Cache)
 }

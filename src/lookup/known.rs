@@ -30,7 +30,7 @@ pub(super) fn known(cache: &Cache, name: &[u8], qtype: RecordType, hops: &mut us
         return Known::Entry(entry);
     }
     if *hops == 0 {
-        crate::cache_dbg!("too many CNAMEs at {}", String::from_utf8_lossy(name));
+        crate::cache_dbg!("too many CNAMEs at {}", crate::host::log::name(name));
         return Known::TooLong;
     }
     *hops -= 1;

@@ -34,6 +34,8 @@ mod plan;
 #[cfg(feature = "use_dns_cache")]
 pub mod refresh;
 pub mod request;
+#[cfg(feature = "use_dns_cache")]
+pub mod saved;
 mod service;
 #[cfg(feature = "use_dns_cache")]
 pub mod snapshot;

@@ -360,10 +360,44 @@ impl Saver {
 // Loading
 
 /// A record set of a file.
-struct Frame<'a> {
-    expires_s: u64,
+pub(super) struct Frame<'a> {
+    pub(super) expires_s: u64,
     idle_s: u32,
-    message: &'a [u8],
+    pub(super) message: &'a [u8],
+}
+
+impl Frame<'_> {
+    /// For how many s it had not been used; `None` = never.
+    pub(super) fn idle(&self) -> Option<u32> {
+        Some(self.idle_s).filter(|idle_s| *idle_s != UNUSED)
+    }
+}
+
+/// A file that is whole, of this version, and not from the future.
+pub(super) struct Content<'a> {
+    pub(super) saved_s: u64,
+    pub(super) wall_s: u64,
+    pub(super) octets: u64,
+    pub(super) frames: Vec<Frame<'a>>,
+}
+
+/// Reads the file of the option.
+///
+/// # Errors
+/// Why it is not used.
+pub(super) fn with_file<T>(take: impl FnOnce(&Content<'_>) -> T) -> Result<T, Trouble> {
+    let content = private_file::read(&path().ok_or(Trouble::Off)?, MOST_OCTETS)?;
+    let (saved_s, frames) = frames(&content).map_err(Trouble::Damaged)?;
+    let wall_s = wall_s();
+    if saved_s > wall_s.saturating_add(CLOCK_ERROR_S) {
+        return Err(Trouble::Damaged("it comes from the future"));
+    }
+    Ok(take(&Content {
+        saved_s,
+        wall_s,
+        octets: content.len() as u64,
+        frames,
+    }))
 }
 
 /// The time at which a file was written, and its frames.
@@ -418,32 +452,28 @@ fn array<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
 /// # Errors
 /// Why nothing is loaded.
 pub fn load() -> Result<(Count, u64), Trouble> {
-    let path = path().ok_or(Trouble::Off)?;
     let cache = Cache::instance().ok_or(Trouble::NoCache)?;
-    let content = private_file::read(&path, MOST_OCTETS)?;
+    let loaded = with_file(|file| {
+        let mut count = Count {
+            octets: file.octets,
+            ..Count::default()
+        };
+        let age = Age {
+            wall_s: file.wall_s,
+            saved_s: file.saved_s,
+            stale_s: options::extra(ExtraOpt::StaleTtl).into(),
+        };
+        for frame in &file.frames {
+            match restore(cache, frame, &age) {
+                Some(()) => count.sets += 1,
+                None => count.left_out += 1,
+            }
+        }
+        (count, file.wall_s.saturating_sub(file.saved_s))
+    })?;
     let [_, is_ours] = STATE.get();
     is_ours.store(1, Ordering::Relaxed);
-    let (saved_s, frames) = frames(&content).map_err(Trouble::Damaged)?;
-    let wall_s = wall_s();
-    if saved_s > wall_s.saturating_add(CLOCK_ERROR_S) {
-        return Err(Trouble::Damaged("it comes from the future"));
-    }
-    let mut count = Count {
-        octets: content.len() as u64,
-        ..Count::default()
-    };
-    let most = Age {
-        wall_s,
-        saved_s,
-        stale_s: options::extra(ExtraOpt::StaleTtl).into(),
-    };
-    for frame in &frames {
-        match restore(cache, frame, &most) {
-            Some(()) => count.sets += 1,
-            None => count.left_out += 1,
-        }
-    }
-    Ok((count, wall_s.saturating_sub(saved_s)))
+    Ok(loaded)
 }
 
 /// Loads at the start, and says what came of it in one line.
@@ -512,8 +542,8 @@ fn restore(cache: &Cache, frame: &Frame<'_>, age: &Age) -> Option<()> {
     // As if it had been fetched a second before it expired.
     let then = now.wrapping_sub((over_s + 1) * TICKS_PER_S);
     let entry = cache.insert(&draft, Conflict::KeepOld, then).ok()?;
-    if frame.idle_s != UNUSED {
-        let idle_s = u64::from(frame.idle_s) + age.wall_s.saturating_sub(age.saved_s);
+    if let Some(idle_s) = frame.idle() {
+        let idle_s = u64::from(idle_s) + age.wall_s.saturating_sub(age.saved_s);
         let idle_s = idle_s.min(MAX_TTL_S.into()) as u32;
         entry.touch(now.wrapping_sub(idle_s * TICKS_PER_S));
     }

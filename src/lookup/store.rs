@@ -260,7 +260,7 @@ fn publish(
             Err(InsertError::Full) => {
                 crate::cache_dbg!(
                     "no room for {} type {}",
-                    String::from_utf8_lossy(draft.name),
+                    log::name(draft.name),
                     draft.rtype.0
                 );
                 // With no memory at all nothing is meant to be kept.

@@ -65,7 +65,11 @@ impl PartialEq for Name {
 
 impl fmt::Debug for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", String::from_utf8_lossy(&self.0))
+        // Nearly all octets that do not show are escaped in the name itself.
+        self.0.iter().try_for_each(|octet| match octet {
+            b' '..=b'~' => write!(f, "{}", char::from(*octet)),
+            _ => write!(f, "\\x{octet:02x}"),
+        })
     }
 }
 

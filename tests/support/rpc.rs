@@ -57,7 +57,7 @@ pub fn faults() -> i32 {
     FAULTS.load(Ordering::Relaxed)
 }
 
-/// Name and value of the text fields since [`transport`], in order.
+/// Name and value of the text fields since [`transport`], in order; texts of arrays have no name.
 pub fn fields() -> Vec<(String, String)> {
     FIELDS.lock().unwrap().clone()
 }
@@ -89,6 +89,10 @@ unsafe extern "C" fn add(_: *mut c_void, format: *mut c_char, place: *mut *mut c
     if letter(format) == b'{' {
         // SAFETY: `{` comes with a place for a pointer.
         unsafe { place.write(std::ptr::dangling_mut()) };
+    }
+    if letter(format) == b's' {
+        let shown = text(place.cast::<c_char>());
+        FIELDS.lock().unwrap().push((String::new(), shown));
     }
     one_add()
 }

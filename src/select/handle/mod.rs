@@ -405,7 +405,7 @@ impl Records for Search<'_> {
         crate::naptr_dbg!(
             "{} NAPTR records for {}",
             entry.record_count(),
-            String::from_utf8_lossy(owner)
+            crate::host::log::name(owner)
         );
         Ok(Held { entry, source })
     }
