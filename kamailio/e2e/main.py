@@ -21,6 +21,7 @@ import balance
 import changes
 import flows
 import observe
+import operate
 import options
 import prometheus
 import replies
@@ -37,7 +38,7 @@ WATCHDOG = 240
 def table(suite):
     """(name, function, defect of the C original that shows here) of all scenarios for this version."""
     return (balance.scenarios() + changes.scenarios() + flows.scenarios() + observe.scenarios()
-            + options.scenarios(suite) + prometheus.scenarios() + replies.scenarios() + search.scenarios()
+            + operate.scenarios() + options.scenarios(suite) + prometheus.scenarios() + replies.scenarios() + search.scenarios()
             + spread.scenarios() + warm.scenarios())
 
 

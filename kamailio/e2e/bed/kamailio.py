@@ -221,8 +221,8 @@ class Kamailio:
 
     # --- RPC
 
-    def rpc(self, method, *params, seconds=20):
-        """A command over JSON-RPC. For replies beyond 60 KiB use `kamcmd`."""
+    def raw_rpc(self, method, *params, seconds=20):
+        """The octets of the reply to a command over JSON-RPC. For replies beyond 60 KiB use `kamcmd`."""
         own = os.path.join(self.folder, f"rpc-client-{os.getpid()}-{time.monotonic_ns()}")
         request = json.dumps({"jsonrpc": "2.0", "method": method, "params": list(params), "id": 1})
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
@@ -231,9 +231,13 @@ class Kamailio:
                 sock.settimeout(seconds)
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
                 sock.sendto(request.encode(), os.path.join(self.folder, "rpc"))
-                reply = json.loads(sock.recv(1 << 20).decode("latin-1"))
+                return sock.recv(1 << 20)
             finally:
                 os.unlink(own)
+
+    def rpc(self, method, *params, seconds=20):
+        """A command over JSON-RPC; its result."""
+        reply = json.loads(self.raw_rpc(method, *params, seconds=seconds).decode())
         if "error" in reply:
             raise RpcFault(reply["error"].get("code"), reply["error"].get("message"))
         return reply.get("result")
