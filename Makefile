@@ -266,6 +266,12 @@ forwarders: lib
 	$(Q)sh forwarders/fetch.sh >/dev/null
 	$(Q)BUILD=$(BUILD) CC="$(CC)" sh forwarders/run.sh
 
+# Two proxies and two unbound of trixie that share a Valkey, one of each killed: SUITE="bookworm trixie". `make test` has it
+# where `make fetch` was run.
+.PHONY: cluster
+cluster: try-setup lib
+	$(Q)BUILD=$(BUILD) sh kamailio/cluster/run.sh $(SUITE)
+
 # Real Kamailio on the library, with name servers and sipp: SUITE="bookworm trixie"
 SUITE ?= bookworm
 e2e: try-setup lib
@@ -362,6 +368,7 @@ help:
 	@echo 'tsan       cache and shared memory under ThreadSanitizer'
 	@echo 'soak       the cache under everything at once for SECONDS=600; writes docs/soak.md'
 	@echo 'forwarders SIP zones through unbound, dnsmasq, BIND and four more, run as ordinary processes'
+	@echo 'cluster    two proxies and two unbound that share a Valkey, one of each killed; SUITE="bookworm trixie"'
 	@echo 'platforms  a short form of the Rust tests for aarch64, under qemu-user'
 	@echo 'check-c    the C tests; valgrind, asan: the same under those'
 	@echo 'twin       ours and the C original side by side, see c_tests/twin/README.md'

@@ -212,6 +212,16 @@ computing() {
 		skip "forwarders" "they are not here: make fetch"
 	fi
 	[ -n "$suites" ] || return 0
+	if [ "$whole" = no ] || lacks "cluster" calls; then
+		:
+	elif [ ! -f "${KAMAILIO_DNS_CLUSTER:-build/cluster}/.complete" ]; then
+		skip "cluster" "its programs are not here: make fetch"
+	elif has_namespaces; then
+		# shellcheck disable=SC2086
+		run "cluster" sh kamailio/cluster/run.sh $suites
+	else
+		skip "cluster" "no network namespaces here"
+	fi
 	if lacks "twin" calls; then
 		:
 	elif has_namespaces; then

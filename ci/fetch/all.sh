@@ -40,6 +40,8 @@ for suite in bookworm trixie; do
 done
 get "Kamailio's packages" sh kamailio/fetch_packages.sh bookworm
 get "forwarding nameservers" sh forwarders/fetch.sh
+# One test does without, and says so.
+sh kamailio/cluster/fetch.sh >/dev/null && echo "fetched: unbound and Valkey" || echo "not fetched: unbound and Valkey" >&2
 sh ci/fetch/corpora.sh || failed="$failed corpora,"
 [ -z "$failed" ] || {
 	echo "fetch: missing:${failed%,}" >&2

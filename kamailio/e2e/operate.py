@@ -142,7 +142,7 @@ def outage(s):
         else:
             unknown.append((level, text))
     s.check("lines beside these", unknown, [])
-    for count, (level, pattern, least, most) in zip(counts, SAID):
+    for count, (level, pattern, least, most) in zip(counts, SAID, strict=True):
         s.check_that(f"{count} times {level} {pattern}", least <= count <= most)
 
 

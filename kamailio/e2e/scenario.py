@@ -88,8 +88,8 @@ class Scenario:
             records = [_moved(line) for line in records]
         return dnsserver.ScriptedServer(records, **more)
 
-    def kamailio(self, core=(), **more):
-        server = kamailio.Kamailio(self.build, self.run_folder, core, **more)
+    def kamailio(self, core=(), folder=None, **more):
+        server = kamailio.Kamailio(self.build, folder or self.run_folder, core, **more)
         self.servers.append(server)
         return server.start()
 

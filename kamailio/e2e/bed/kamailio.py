@@ -19,8 +19,8 @@ tcp_children=2
 auto_aliases=no
 enable_tls=no
 {core}
-listen=udp:127.0.0.1:5060
-listen=tcp:127.0.0.1:5060
+listen=udp:{address}:5060
+listen=tcp:{address}:5060
 {listen6}
 mpath="{modules}"
 loadmodule "kex.so"
@@ -133,7 +133,7 @@ class Kamailio:
             self.environment["LD_PRELOAD"] = ":".join(filter(None, (build.preload, others)))
         listen6 = "listen=udp:[::1]:5060\nlisten=tcp:[::1]:5060" if ipv6 else ""
         text = CONFIG.format(
-            debug=more.get("debug", 1), children=children, listen6=listen6, core="\n".join(core),
+            address=more.get("address", "127.0.0.1"), debug=more.get("debug", 1), children=children, listen6=listen6, core="\n".join(core),
             modules=build.modules, folder=folder, fr_timer=fr_timer, params="\n".join(params), route=route,
         )
         self.config = os.path.join(folder, "kamailio.cfg")
