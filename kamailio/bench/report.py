@@ -77,7 +77,7 @@ def render(results):
                 short.append((row, stock, ours))
     lines += _floors(results, short)
     plots = {
-        "ratios": svg.bars("times less than the C original (mark: to reach)", bars),
+        "ratios": svg.bars("times less than the C original", bars),
         "scaling": svg.lines("dns_get_ip, one hot name: total throughput over one process of the C original",
                              "processes", *_scaling(results)),
         "names": svg.lines("dns_get_ip, random name: time over the C original with 100 names", "names cached",
