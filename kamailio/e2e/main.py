@@ -19,6 +19,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 import balance
 import changes
+import documents
 import flows
 import observe
 import operate
@@ -37,7 +38,7 @@ WATCHDOG = 240
 
 def table(suite):
     """(name, function, defect of the C original that shows here) of all scenarios for this version."""
-    return (balance.scenarios() + changes.scenarios() + flows.scenarios() + observe.scenarios()
+    return (balance.scenarios() + changes.scenarios() + documents.scenarios() + flows.scenarios() + observe.scenarios()
             + operate.scenarios() + options.scenarios(suite) + prometheus.scenarios() + replies.scenarios() + search.scenarios()
             + spread.scenarios() + warm.scenarios())
 
