@@ -40,6 +40,7 @@ struct Bed {
 impl Bed {
     fn new() -> Self {
         let setup = Setup::patient();
+        snapshot::forget_for_tests();
         let name = format!("kdns-snapshot-{}", std::process::id());
         let folder = std::env::temp_dir().join(name);
         let _old = fs::remove_dir_all(&folder);
@@ -384,6 +385,39 @@ fn where_there_is_no_room_the_old_file_stays() {
     assert_eq!(fs::read_dir(&bed.folder).unwrap().count(), 1);
     // The right to write is free again.
     bed.save();
+}
+
+/// Two instances that were given the same path would each lose what the other saved.
+#[test]
+fn a_file_that_somebody_else_wrote_stays_until_it_is_loaded() {
+    let bed = Bed::new();
+    bed.fill();
+    bed.save();
+    bed.save();
+    let saved = fs::read(bed.path()).unwrap();
+    let others = bed.folder.join("others");
+    fs::write(&others, &saved).unwrap();
+    fs::rename(&others, bed.path()).unwrap();
+    assert!(matches!(snapshot::save(), Err(Trouble::Others)));
+    assert_eq!(command(dns_save_rpc), 1);
+    assert_eq!(fs::read_dir(&bed.folder).unwrap().count(), 1);
+    assert_eq!(command(dns_load_rpc), 0);
+    bed.save();
+    // One that is gone is nobody's.
+    fs::remove_file(bed.path()).unwrap();
+    bed.save();
+    // Written while ours is under way.
+    let mut saver = Saver::default();
+    saver.tick_at(1000);
+    saver.tick_at(301_001);
+    fs::write(&others, &saved).unwrap();
+    fs::rename(&others, bed.path()).unwrap();
+    let ino = fs::metadata(bed.path()).unwrap().ino();
+    for _ in 0..1000 {
+        saver.tick_at(301_002);
+    }
+    assert_eq!(fs::metadata(bed.path()).unwrap().ino(), ino);
+    assert_eq!(fs::read_dir(&bed.folder).unwrap().count(), 1);
 }
 
 #[test]

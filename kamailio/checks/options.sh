@@ -21,7 +21,7 @@ modules="kex tm sl pv cfg_rpc counters jsonrpcs"
 
 if start_kamailio "$scratch/cfg"; then
 	has "how the library came in" 'NOTICE: <core> .*DNS by kamailio-dns [0-9.]+: linked' "$log"
-	has "what is in force" 'INFO: <core> .*DNS: nameservers .+, search .+, timeout 1 s, attempts 1, cache [0-9]+ KiB' "$log"
+	has "what is in force" 'NOTICE: <core> .*DNS: nameservers .+, search .+, timeout 1 s, attempts 1, cache [0-9]+ KiB' "$log"
 	rpc dns.stats >"$scratch/out" 2>&1
 	has "dns.stats: how the library came in" 'came_in: linked$' "$scratch/out"
 	same "set in kamailio.cfg" 7 "$(rpc cfg.get dns failure_ttl)"

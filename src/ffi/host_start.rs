@@ -141,7 +141,7 @@ mod with_cache {
         if kamailio::is_host() {
             let settings = crate::resolver::Settings::current().summary();
             let kib = options::raw(Opt::CacheMem) / 1024;
-            crate::log!(Level::Info, "DNS: {settings}, cache {kib} KiB");
+            crate::log!(Level::Notice, "DNS: {settings}, cache {kib} KiB");
         }
     }
 

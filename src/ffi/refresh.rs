@@ -56,6 +56,7 @@ struct Besides {
 impl Besides {
     fn tick(&mut self, refresher: &mut Refresher) {
         follow::look_at_the_time();
+        crate::lookup::say_when_fresh_again();
         self.pins.tick(refresher, current_flags);
         self.saver.tick();
     }

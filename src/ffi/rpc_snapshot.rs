@@ -49,22 +49,21 @@ pub(super) fn describe(call: &Call) {
             .as_deref()
             .is_none_or(|wanted| matches(wanted, name))
     };
-    match saved::read(fits) {
+    match saved::read(MOST_SETS, fits) {
         Ok(saved) => report(call, show(call, &saved)),
         Err(trouble) => refuse(call, &trouble),
     }
 }
 
 fn show(call: &Call, saved: &Saved) -> Result<(), ReplyFailed> {
-    let shown = saved.sets.get(..MOST_SETS).unwrap_or(&saved.sets);
     let part = call.add_struct()?;
     call.field_count(part, c"age", saved.age_s)?;
     call.field_count(part, c"octets", saved.octets)?;
     call.field_count(part, c"record_sets", saved.count)?;
-    call.field_count(part, c"fitting", saved.sets.len() as u64)?;
-    call.field_count(part, c"shown", shown.len() as u64)?;
+    call.field_count(part, c"fitting", saved.fitting)?;
+    call.field_count(part, c"shown", saved.sets.len() as u64)?;
     call.field_count(part, c"unreadable", saved.unreadable)?;
-    shown.iter().try_for_each(|set| show_set(call, set))
+    saved.sets.iter().try_for_each(|set| show_set(call, set))
 }
 
 fn show_set(call: &Call, set: &SavedSet) -> Result<(), ReplyFailed> {

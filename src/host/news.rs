@@ -32,6 +32,9 @@ impl Subject {
     }
 }
 
+/// Nothing of an episode has happened for this long when it is said to be over, ms.
+const QUIET_MS: u64 = 30_000;
+
 const SUBJECTS: usize = Subject::GivenUp as usize + 1;
 
 shared_struct! {
@@ -40,6 +43,10 @@ struct Cell {
     said_ms: AtomicU64,
     /// What happened since then without a line.
     unsaid: AtomicU32,
+    /// Of an episode: when it was said to have begun, ms; 0 = there is none.
+    begun_ms: AtomicU64,
+    /// When something of it happened last, ms.
+    last_ms: AtomicU64,
 }
 }
 
@@ -57,7 +64,44 @@ pub(crate) fn may_say(subject: Subject) -> Option<u32> {
     cell.may_say(clock::monotonic_coarse_ms(), subject.interval_ms())
 }
 
+/// As [`may_say`], for what has an end, too: see [`is_over`].
+pub(crate) fn may_say_begins(subject: Subject) -> Option<u32> {
+    let cell = CELLS.get().get(subject as usize)?;
+    cell.may_say_begins(clock::monotonic_coarse_ms(), subject.interval_ms())
+}
+
+/// For the one process that may say that an episode is over: how long ago it was said to have begun, s, and how often it has
+/// happened since the last line.
+pub(crate) fn is_over(subject: Subject) -> Option<(u64, u32)> {
+    let cell = CELLS.get().get(subject as usize)?;
+    cell.is_over(clock::monotonic_coarse_ms())
+}
+
 impl Cell {
+    fn may_say_begins(&self, now_ms: u64, interval_ms: u64) -> Option<u32> {
+        self.last_ms.store(now_ms, Ordering::Relaxed);
+        let others = self.may_say(now_ms, interval_ms)?;
+        let now_ms = now_ms.max(1);
+        // Where it goes on the beginning stays.
+        let _before =
+            self.begun_ms
+                .compare_exchange(0, now_ms, Ordering::Relaxed, Ordering::Relaxed);
+        Some(others)
+    }
+
+    fn is_over(&self, now_ms: u64) -> Option<(u64, u32)> {
+        let begun_ms = self.begun_ms.load(Ordering::Relaxed);
+        let quiet_ms = now_ms.saturating_sub(self.last_ms.load(Ordering::Relaxed));
+        if begun_ms == 0 || quiet_ms < QUIET_MS {
+            return None;
+        }
+        self.begun_ms
+            .compare_exchange(begun_ms, 0, Ordering::Relaxed, Ordering::Relaxed)
+            .ok()?;
+        let unsaid = self.unsaid.swap(0, Ordering::Relaxed);
+        Some((now_ms.saturating_sub(begun_ms) / 1000, unsaid))
+    }
+
     fn may_say(&self, now_ms: u64, interval_ms: u64) -> Option<u32> {
         let said_ms = self.said_ms.load(Ordering::Relaxed);
         let is_due = said_ms == 0 || now_ms.saturating_sub(said_ms) >= interval_ms;
@@ -87,5 +131,24 @@ mod tests {
         assert_eq!(cell.may_say(100, 100), None);
         assert_eq!(cell.may_say(101, 100), Some(2));
         assert_eq!(cell.may_say(102, 100), None);
+    }
+
+    #[test]
+    fn an_episode_begins_and_ends_with_a_line() {
+        let cell: &Cell = shared::map();
+        assert_eq!(cell.is_over(1_000_000), None);
+        assert_eq!(cell.may_say_begins(1000, 600_000), Some(0));
+        assert_eq!(cell.may_say_begins(20_000, 600_000), None);
+        assert_eq!(cell.is_over(49_999), None);
+        // It goes on.
+        assert_eq!(cell.may_say_begins(49_999, 600_000), None);
+        assert_eq!(cell.is_over(50_000), None);
+        assert_eq!(cell.is_over(80_000), Some((79, 2)));
+        assert_eq!(cell.is_over(900_000), None);
+        // Again, too soon for a line: then its end has none either.
+        assert_eq!(cell.may_say_begins(100_000, 600_000), None);
+        assert_eq!(cell.is_over(200_000), None);
+        assert_eq!(cell.may_say_begins(700_000, 600_000), Some(1));
+        assert_eq!(cell.is_over(730_000), Some((30, 0)));
     }
 }

@@ -14,7 +14,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
-use super::kamailio;
+use super::{kamailio, random};
 
 /// Why a file is not used.
 #[derive(Debug)]
@@ -143,6 +143,24 @@ pub fn read(path: &Path, most: u64) -> Result<Vec<u8>, Refused> {
         return Err(Refused::Long(most));
     }
     Ok(content)
+}
+
+/// What tells a file from others that had its name before or will have it; `None` when there is none that may be read.
+#[must_use]
+pub fn identity(path: &Path) -> Option<u64> {
+    let place = Place::of(path).ok()?;
+    let file = place.open(&place.name, libc::O_RDONLY).ok()?;
+    let found = file.metadata().ok()?;
+    let parts = [
+        found.dev(),
+        found.ino(),
+        found.mtime() as u64,
+        found.mtime_nsec() as u64,
+    ];
+    let digest = parts
+        .iter()
+        .fold(2, |digest, part| random::split_mix(&mut (digest ^ part)));
+    Some(digest.max(1))
 }
 
 /// A file that is being written beside the one whose place it will take; gone when it is dropped before that.

@@ -875,7 +875,7 @@ fn serve(stale: Stale) -> (EntryRef, Source) {
         expired.rtype().0
     );
     if !stale.is_recent
-        && let Some(others) = news::may_say(Subject::Stale)
+        && let Some(others) = news::may_say_begins(Subject::Stale)
     {
         crate::log!(
             Level::Notice,
@@ -885,4 +885,14 @@ fn serve(stale: Stale) -> (EntryRef, Source) {
     }
     crate::cache_dbg!("stale data for {}", log::name(stale.expired.name()));
     (stale.entry, Source::Cache)
+}
+
+/// Says so when expired records were served and are not any more; now and then, by who refreshes.
+pub fn say_when_fresh_again() {
+    if let Some((seconds, others)) = news::is_over(Subject::Stale) {
+        crate::log!(
+            Level::Notice,
+            "no expired records are served any more, for half a minute there were none; it began {seconds} s ago ({others} more since the last such line)"
+        );
+    }
 }

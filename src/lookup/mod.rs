@@ -78,7 +78,7 @@ pub use delete::{Deleted, delete_below, delete_name};
 #[cfg(feature = "use_dns_cache")]
 pub use edit::*;
 #[cfg(feature = "use_dns_cache")]
-pub use fetch::Others;
+pub use fetch::{Others, say_when_fresh_again};
 #[cfg(all(feature = "use_dns_cache", feature = "testing"))]
 pub use flight::UnderWay;
 #[cfg(feature = "use_dns_cache")]

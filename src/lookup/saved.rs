@@ -28,30 +28,38 @@ pub struct Saved {
     pub age_s: u64,
     /// Its length.
     pub octets: u64,
-    /// Sets whose name fits, and that can be read.
+    /// The first sets whose name fits, and that can be read.
     pub sets: Vec<SavedSet>,
+    /// All of these.
+    pub fitting: u64,
     /// All sets that it has.
     pub count: u64,
     /// Of these, what no reply could have had: it is not loaded either.
     pub unreadable: u64,
 }
 
-/// Reads the file of `dns_snapshot`, and picks the sets whose name fits.
+/// Reads the file of `dns_snapshot`, and picks so many sets whose name fits.
 ///
 /// # Errors
 /// As of [`snapshot::load`].
-pub fn read(fits: impl Fn(&[u8]) -> bool) -> Result<Saved, Trouble> {
+pub fn read(most: usize, fits: impl Fn(&[u8]) -> bool) -> Result<Saved, Trouble> {
     snapshot::with_file(|file| {
         let mut saved = Saved {
             age_s: file.wall_s.saturating_sub(file.saved_s),
             octets: file.octets,
             sets: Vec::new(),
+            fitting: 0,
             count: file.frames.len() as u64,
             unreadable: 0,
         };
         for frame in &file.frames {
             match set_of(frame, file.wall_s) {
-                Some(set) if fits(set.name.as_bytes()) => saved.sets.push(set),
+                Some(set) if fits(set.name.as_bytes()) => {
+                    saved.fitting += 1;
+                    if saved.sets.len() < most {
+                        saved.sets.push(set);
+                    }
+                }
                 Some(_) => {}
                 None => saved.unreadable += 1,
             }

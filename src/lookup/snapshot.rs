@@ -46,8 +46,11 @@ const STEP: usize = 128;
 /// The clocks of two starts may differ so far, s.
 const CLOCK_ERROR_S: u64 = 60;
 
-/// The process that writes a snapshot, see [`process::me`]; and whether a file of ours is there.
-static STATE: Shared<[AtomicU64; 2]> = Shared::new();
+/// The process that writes a snapshot, see [`process::me`]; whether a file of ours is there; and what was there last, when we
+/// looked or wrote, see [`private_file::identity`]: [`UNKNOWN`], [`NONE`], or that.
+static STATE: Shared<[AtomicU64; 3]> = Shared::new();
+const UNKNOWN: u64 = 0;
+const NONE: u64 = u64::MAX;
 
 /// Maps the memory; before fork.
 pub(super) fn prepare() {
@@ -74,6 +77,8 @@ pub enum Trouble {
     NoCache,
     /// Another process is writing one.
     Busy,
+    /// Another instance has written the file.
+    Others,
     /// The file, or its folder, is not as it has to be.
     File(Refused),
     /// It is not whole, was changed, or is no snapshot of this version.
@@ -86,6 +91,9 @@ impl fmt::Display for Trouble {
             Self::Off => f.write_str("dns_snapshot is empty"),
             Self::NoCache => f.write_str("there is no cache"),
             Self::Busy => f.write_str("another process is writing one"),
+            Self::Others => f.write_str(
+                "somebody else has written it: each instance needs a file of its own (dns.load takes this one over)",
+            ),
             Self::File(refused) => refused.fmt(f),
             Self::Damaged(what) => f.write_str(what),
         }
@@ -150,7 +158,7 @@ struct Right;
 
 impl Right {
     fn take() -> Option<Self> {
-        let [writer, _] = STATE.get();
+        let [writer, ..] = STATE.get();
         let (me, other) = (process::me(), writer.load(Ordering::Relaxed));
         let is_free = other == 0 || !process::is_alive(other);
         let taken = is_free
@@ -163,7 +171,7 @@ impl Right {
 
 impl Drop for Right {
     fn drop(&mut self) {
-        let [writer, _] = STATE.get();
+        let [writer, ..] = STATE.get();
         let _others =
             writer.compare_exchange(process::me(), 0, Ordering::Relaxed, Ordering::Relaxed);
     }
@@ -171,6 +179,7 @@ impl Drop for Right {
 
 /// A snapshot that is being written, a part of the table at a time.
 struct Saving {
+    path: PathBuf,
     file: NewFile,
     _right: Right,
     sum: Checksum,
@@ -183,7 +192,11 @@ struct Saving {
 impl Saving {
     fn begin(path: &Path) -> Result<Self, Trouble> {
         let right = Right::take().ok_or(Trouble::Busy)?;
+        if is_others(path) {
+            return Err(Trouble::Others);
+        }
         let mut saving = Self {
+            path: path.to_owned(),
             file: NewFile::create(path)?,
             _right: right,
             sum: Checksum::new(),
@@ -228,11 +241,32 @@ impl Saving {
         self.part.extend(self.sum.0.to_be_bytes());
         self.write()?;
         let count = self.count;
+        if is_others(&self.path) {
+            return Err(io::Error::other(Trouble::Others.to_string()));
+        }
         self.file.put_in_place()?;
-        let [_, is_ours] = STATE.get();
+        remember(&self.path);
+        let [_, is_ours, _] = STATE.get();
         is_ours.store(1, Ordering::Relaxed);
         Ok(count)
     }
+}
+
+/// What is at the path now.
+fn found_at(path: &Path) -> u64 {
+    private_file::identity(path).unwrap_or(NONE)
+}
+
+/// True when another file is at the path than when we last looked or wrote. One that is gone is nobody's.
+fn is_others(path: &Path) -> bool {
+    let [.., last] = STATE.get();
+    let (last, found) = (last.load(Ordering::Relaxed), found_at(path));
+    last != UNKNOWN && found != NONE && found != last
+}
+
+fn remember(path: &Path) {
+    let [.., last] = STATE.get();
+    last.store(found_at(path), Ordering::Relaxed);
 }
 
 /// What the file has of an entry; `None` for one that is not kept.
@@ -275,7 +309,7 @@ pub fn save_at_end() {
     let Some(cache) = Cache::instance().filter(|_| path().is_some()) else {
         return;
     };
-    let [_, is_ours] = STATE.get();
+    let [_, is_ours, _] = STATE.get();
     if cache.usage().entries == 0 && is_ours.load(Ordering::Relaxed) == 0 {
         return;
     }
@@ -287,8 +321,9 @@ pub fn save_at_end() {
 /// As after a start of the program; for tests.
 #[cfg(feature = "testing")]
 pub fn forget_for_tests() {
-    let [_, is_ours] = STATE.get();
+    let [_, is_ours, last] = STATE.get();
     is_ours.store(0, Ordering::Relaxed);
+    last.store(UNKNOWN, Ordering::Relaxed);
 }
 
 fn say_not_saved(trouble: &Trouble) {
@@ -453,6 +488,10 @@ fn array<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
 /// Why nothing is loaded.
 pub fn load() -> Result<(Count, u64), Trouble> {
     let cache = Cache::instance().ok_or(Trouble::NoCache)?;
+    // Whatever it is: who loads it takes it over.
+    if let Some(path) = path() {
+        remember(&path);
+    }
     let loaded = with_file(|file| {
         let mut count = Count {
             octets: file.octets,
@@ -471,7 +510,7 @@ pub fn load() -> Result<(Count, u64), Trouble> {
         }
         (count, file.wall_s.saturating_sub(file.saved_s))
     })?;
-    let [_, is_ours] = STATE.get();
+    let [_, is_ours, _] = STATE.get();
     is_ours.store(1, Ordering::Relaxed);
     Ok(loaded)
 }

@@ -10,13 +10,13 @@ use crate::cache::{
     Cache, Conflict, Draft, DraftData, DraftRecord, EntryRef, InsertError, NegativeKind,
 };
 use crate::error::{Failure, LookupError};
-use crate::host::clock;
 use crate::host::follow::follow;
 use crate::host::log::{self, Level};
 use crate::host::metrics::{self, Metric};
 use crate::host::news::{self, Subject};
 use crate::host::options::{self, Opt};
-use crate::resolver::{Answer, Outcome};
+use crate::host::{clock, hooks};
+use crate::resolver::{Answer, Outcome, Settings};
 use crate::rr::{Name, RData, Record, RecordType};
 
 use super::additional::store_additional;
@@ -136,12 +136,25 @@ fn remember_failure(cache: &Cache, asked: &Asked<'_>, failure: Failure) -> Looku
     if let Some(others) = news::may_say(Subject::LookupFailed) {
         crate::log!(
             Level::Notice,
-            "DNS lookup failed: type {} name {}: {failure} ({others} more failed since the last such line)",
+            "DNS lookup failed: type {} name {}: {failure}; asked: {} ({others} more failed since the last such line)",
             asked.qtype.0,
-            log::name(asked.name)
+            log::name(asked.name),
+            asked_whom()
         );
     }
     LookupError::Failed(failure)
+}
+
+/// Who is asked, for a line of the log.
+fn asked_whom() -> String {
+    if hooks::swapped_search().is_some() {
+        return "a module's search function".to_owned();
+    }
+    let servers = Settings::current().server_texts();
+    match servers.is_empty() {
+        true => "nobody".to_owned(),
+        false => servers.join(" "),
+    }
 }
 
 /// The cache had no room.
