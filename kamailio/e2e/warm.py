@@ -1,6 +1,7 @@
 """Names that are never cold, a warm start, and the trace of a name."""
 
 import os
+import re
 
 from bed.wait import wait_for
 
@@ -109,9 +110,19 @@ def traced(s):
                  "sip1.trunk.test: type 1: an answer from 127.0.0.1:53"):
         s.check_that(line, f"DNS trace: {line}" in log)
     s.check_that("of no other name", "DNS trace: other.test" not in log)
+    # Calls that the cache answers, in whatever process.
+    calls = 12
+    for _ in range(calls):
+        s.check("a cached call", caller.call(URIS[0]), 200)
+    told = re.findall(r"DNS trace: sip1\.trunk\.test: type 1: the cache has 1 records, for [0-9]+ s", server.log())
+    s.check_that(f"cached calls are shown: {len(told)}", len(told) >= calls - 4)
+    mark = len(server.log())
     server.kamcmd("dns.trace", "x", 1)
     wait_for("its end", lambda: "DNS trace: no more, its time is over" in server.log())
     s.check("said once", server.log().count("no more"), 1)
+    for _ in range(4):
+        s.check("a call afterwards", caller.call(URIS[0]), 200)
+    s.check("and nothing of them", "DNS trace: sip1" in server.log()[mark:].split("no more", 1)[1], False)
 
 
 def scenarios():
