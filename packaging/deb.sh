@@ -169,8 +169,14 @@ sed "s|@LIBDIR@|$libdir|" "$here/unit/preload.in" >"$folder/usr/libexec/kamailio
 chmod 755 "$folder/usr/libexec/kamailio-dns/preload"
 install -D -m 644 "$here/unit/zz-kamailio-dns.conf" \
 	"$folder/usr/lib/systemd/system/kamailio.service.d/zz-kamailio-dns.conf"
-for document in drop-in takeover observability caching resolver tuning troubleshooting; do
+for document in drop-in takeover observability caching resolver tuning troubleshooting security; do
 	install -D -m 644 "$root/docs/$document.md" "$docs/$document.md"
+done
+# What these pages refer to.
+for example in prometheus pins cluster; do
+	for file in "$root/examples/$example"/*; do
+		install -D -m 644 "$file" "$docs/examples/$example/${file##*/}"
+	done
 done
 for script in postinst postrm; do
 	cp "$here/kamailio-dns.$script" "$folder/DEBIAN/$script"
