@@ -17,9 +17,10 @@
 #define DNS_IPV6_FIRST 4
 #define DNS_SRV_RR_LB 8
 #define DNS_TRY_NAPTR 16
-/* of this library: the options dns_rotate and dns_family_order=interleave */
+/* of this library: the options dns_rotate and dns_family_order=interleave; dns.trace is on */
 #define DNS_ROTATE 0x20000000
 #define DNS_INTERLEAVE 0x40000000
+#define DNS_TRACED 0x10000000
 
 /* flags of entries, and of adding and deleting records */
 #define DNS_FLAG_BAD_NAME 1	 /* negative */
