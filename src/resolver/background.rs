@@ -13,9 +13,9 @@ use std::collections::HashMap;
 use super::config::Settings;
 use super::exchange::Exchange;
 use super::many::ManySockets;
-use super::session::{Age, End, Session};
+use super::session::{End, Session};
 use super::trace::Silence;
-use super::transport::{Event, Handle, SystemTransport, Transport};
+use super::transport::{Age, Event, Handle, SystemTransport, Transport};
 use super::{Outcome, Question, Timed, prepare};
 use crate::host::limits;
 

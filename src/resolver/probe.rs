@@ -7,8 +7,7 @@
 use super::message::{QueryFlags, encode_odd_query};
 use super::reply;
 use super::servers::Server;
-use super::session::Age;
-use super::transport::{Event, Handle, Protocol, Transport};
+use super::transport::{Age, Event, Handle, Protocol, Transport};
 use crate::host::metrics::{self, Metric};
 use crate::host::random;
 

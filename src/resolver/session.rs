@@ -10,7 +10,7 @@ use super::exchange::Exchange;
 use super::probe::{Probes, Purpose};
 use super::reply;
 use super::servers::Server;
-use super::transport::{Event, Handle, Protocol, SystemTransport, Transport};
+use super::transport::{Age, Event, Handle, Protocol, SystemTransport, Transport};
 use super::wire::Octets;
 use crate::error::Failure;
 use crate::host::metrics::{self, Metric};
@@ -40,25 +40,6 @@ pub(super) struct Late {
     pub(super) sent_ms: u64,
     /// When to give up, ms.
     pub(super) until_ms: u64,
-}
-
-/// When a message came that was just read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Age {
-    /// It was waited for.
-    Fresh,
-    /// It may have lain there for long: nobody has looked since the last call.
-    Unknown,
-}
-
-impl Age {
-    /// Since when it may have come, ms; its query was sent at `sent_ms`.
-    pub(super) fn since_ms(self, sent_ms: u64, now_ms: u64) -> u64 {
-        match self {
-            Self::Fresh => now_ms,
-            Self::Unknown => sent_ms,
-        }
-    }
 }
 
 /// A question that is left open: nobody waits for it, and it goes on whenever somebody waits for another.

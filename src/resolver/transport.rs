@@ -38,6 +38,25 @@ pub enum Protocol {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Handle(pub u64);
 
+/// When a message came that was just read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Age {
+    /// It was waited for.
+    Fresh,
+    /// It may have lain there for long: nobody has looked since the last call.
+    Unknown,
+}
+
+impl Age {
+    /// Since when it may have come, ms; its query was sent at `sent_ms`.
+    pub(super) fn since_ms(self, sent_ms: u64, now_ms: u64) -> u64 {
+        match self {
+            Self::Fresh => now_ms,
+            Self::Unknown => sent_ms,
+        }
+    }
+}
+
 /// What happened to a query.
 #[derive(Clone, Debug)]
 pub enum Event {
