@@ -145,10 +145,10 @@ deb: ready
 	$(Q)CARGO="$(CARGO)" CARGOFLAGS="$(CARGOFLAGS)" FLAGS="$(extra_defs)" DEFS_RM="$(DEFS_RM)" SOURCE_DATE_EPOCH=$(EPOCH) \
 		sh packaging/build.sh $(BUILD)/deb $(RELEASE)/../deb
 
-# PACKAGE_ROOT=dir is a folder with a Debian, such as debootstrap makes; nothing is written into it. TWICE=no leaves out
-# the second build in another folder.
+# Installs them beside Debian's kamailio, in folders that debootstrap makes: PACKAGE_SUITES="bookworm trixie", or
+# PACKAGE_ROOT=dir for a folder that is there. TWICE=no leaves out the second build in another folder.
 package-test: deb
-	$(Q)BUILD=$(BUILD) sh packaging/test.sh
+	$(Q)BUILD=$(BUILD) PACKAGE_ROOT="$(PACKAGE_ROOT)" sh packaging/test.sh
 
 # The sources with all crates, in BUILD: built offline with `make` in the unpacked folder.
 dist: ready
@@ -361,7 +361,7 @@ help:
 	@echo 'fetch      gets everything from the network, once: packages, crates, sources and scenarios of others'
 	@echo 'kamailio   Kamailio with the library; SUITE=bookworm (5.6.3) or trixie (6.0.1), or KAMAILIO_SRC=dir'
 	@echo 'takeover   the library for a Kamailio as it is shipped, see docs/takeover.md; check-takeover, e2e-takeover: its tests'
-	@echo 'deb        packages of Debian in $(BUILD)/deb; package-test: installs them into a Debian, PACKAGE_ROOT=dir'
+	@echo 'deb        packages of Debian in $(BUILD)/deb; package-test: installs them into a Debian of bookworm and of trixie'
 	@echo 'dist       the sources with all crates, to be built offline'
 	@echo 'test       all tests, Rust, C and Kamailio; SETUP=no installs nothing and runs what can be run'
 	@echo 'loom       the lock-free protocol in a model, and every seeded mistake caught'

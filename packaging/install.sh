@@ -1,33 +1,30 @@
 #!/bin/sh
 # install.sh ROOT DEBS - called by test.sh in mounts and processes of its own: installs Debian's kamailio and the packages
-# of the folder DEBS into a layer over ROOT, starts it as the unit says, and takes it all away again.
-# Prints "N passed, N failed".
+# of the folder DEBS into a layer over ROOT, starts it as the unit says, makes calls, and takes it all away again.
+# The last line is "N passed, N failed, N skipped".
 set -u
 
 lower=$(cd "$1" && pwd) || exit 1
 debs=$(cd "$2" && pwd) || exit 1
+here=$(cd "$(dirname "$0")" && pwd) || exit 1
+root=$(dirname "$here")
+. "$here/layer.sh"
+. "$here/unit.sh"
+. "$here/calls.sh"
+. "$here/version.sh"
 mount --make-rprivate /
-layer=$(mktemp -d "${TMPDIR:-/tmp}/kamailio-dns.XXXXXX") || exit 1
-trap 'umount -l "$layer/root" 2>/dev/null; umount -l "$layer"; rmdir "$layer"' EXIT
+space=$(mktemp -d "${TMPDIR:-/tmp}/kamailio-dns.XXXXXX") || exit 1
+trap 'exec 8>&-; umount -l "$space/root" 2>/dev/null; umount -l "$space"; rmdir "$space"' EXIT
 # In memory: it is gone with the mount.
-mount -t tmpfs -o size=1500m tmpfs "$layer" || exit 1
-mkdir "$layer/upper" "$layer/work" "$layer/root"
-mount -t overlay overlay -o "lowerdir=$lower,upperdir=$layer/upper,workdir=$layer/work" "$layer/root" || exit 1
-dir=$layer/root
-mount -t proc proc "$dir/proc"
-mount --bind /dev "$dir/dev"
-mount -t tmpfs tmpfs "$dir/run"
-cp -L /etc/resolv.conf "$dir/etc/resolv.conf"
-cp -L /etc/hosts "$dir/etc/hosts"
+mount -t tmpfs -o size=1500m tmpfs "$space" || exit 1
+open_layer "$lower" "$space" || exit 1
 mkdir -p "$dir/tmp/deb"
 cp "$debs"/*.deb "$dir/tmp/deb/"
-# Nothing is started by an installation.
-printf '#!/bin/sh\nexit 101\n' >"$dir/usr/sbin/policy-rc.d"
-chmod 755 "$dir/usr/sbin/policy-rc.d"
 
 passed=0
 failed=0
-log=$layer/log
+skipped=0
+log=$space/log
 check() { # what, command...
 	what=$1
 	shift
@@ -42,135 +39,227 @@ check() { # what, command...
 fails() {
 	! "$@"
 }
-# in_network: in front of what has a network of its own, of loopback alone
-in_network() {
-	# shellcheck disable=SC2016
-	unshare --net sh -c 'ip link set lo up && exec "$@"' sh "$@"
-}
-inside() {
-	${network:-} chroot "$dir" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 DEBIAN_FRONTEND=noninteractive "$@"
-}
 # What is there, but for people's own, and what installations leave behind: caches and logs of apt, dpkg and ldconfig.
 files() {
 	(cd "$dir" && find . -xdev \( -path ./home -o -path ./var/cache -o -path ./var/lib/apt -o -path ./var/lib/dpkg -o -path ./var/log \
 		-o -path ./tmp -o -path ./root \) -prune -o -print | grep -v '^./etc/ld.so.cache' | sort)
 }
-
-# The unit as systemd puts it together: the files in the order of systemd.unit(5), then what each line means.
-unit_files() {
-	for unit in etc/systemd/system usr/lib/systemd/system lib/systemd/system; do
-		[ ! -f "$dir/$unit/kamailio.service" ] || {
-			echo "$dir/$unit/kamailio.service"
-			break
-		}
-	done
-	find "$dir/etc/systemd/system/kamailio.service.d" "$dir/usr/lib/systemd/system/kamailio.service.d" -name '*.conf' \
-		2>/dev/null | awk -F/ '{ print $NF "\t" $0 }' | sort | cut -f 2
+apt() { # words of apt-get, with patterns for files
+	inside sh -c "apt-get -qq --no-install-recommends $*"
 }
-lines() { # key: its values
-	# shellcheck disable=SC2046
-	sed -n "s/^$1=//p" $(unit_files)
-}
-# The environment at this moment, one assignment a line: Environment=, then the files.
-environment() {
-	lines Environment | tr -d "'\""
-	lines EnvironmentFile | while read -r name; do
-		for file in "$dir"${name#-}; do
-			[ ! -f "$file" ] || grep -E '^[A-Z_]+=' "$file" | tr -d "'\""
-		done
-	done
-}
-# with_environment command...: the last assignment of a variable counts
-with_environment() {
-	environment >"$layer/environment"
-	awk -F= '{ if (!($1 in v)) n[++c] = $1; v[$1] = $0 } END { for (i = 1; i <= c; i++) print v[n[i]] }' \
-		"$layer/environment" >"$dir/tmp/environment"
-	# shellcheck disable=SC2016
-	inside sh -c 'set -a; . /tmp/environment; set +a; '"$1"
-}
-pid_file=$dir/run/kamailio/kamailio.pid
-begin() { # as systemd does for Type=forking
-	inside install -d -o kamailio -g kamailio -m 770 /run/kamailio
-	lines ExecStartPre | sed 's/^[-+]*//' | while read -r line; do
-		with_environment "$line"
-	done
-	# User=kamailio, as in the unit.
-	command=$(lines ExecStart | tail -n 1)
-	network=in_network
-	with_environment "exec setpriv --reuid=kamailio --regid=kamailio --init-groups $command"
-	status=$?
-	network=
-	[ "$status" = 0 ] || return 1
-	tries=200
-	while [ ! -s "$pid_file" ] && [ "$tries" -gt 0 ]; do
-		tries=$((tries - 1))
-		sleep 0.05
-	done
-	MAINPID=$(cat "$pid_file")
-}
-look() {
-	after=$(lines ExecStartPost | sed 's/^[-+]*//' | sed "s/\$MAINPID/$MAINPID/")
-	[ -n "$after" ] && with_environment "$after"
-}
-end() {
-	kill -TERM "$MAINPID"
-	tries=200
-	while [ -e "/proc/$MAINPID" ] && [ "$tries" -gt 0 ]; do
-		tries=$((tries - 1))
-		sleep 0.05
-	done
-	rm -f "$pid_file"
-	[ ! -e "/proc/$MAINPID" ]
+installed() { # package, version
+	found=$(inside dpkg-query -W -f '${Version}' "$1")
+	echo "$1 is $found, expected $2"
+	[ "$found" = "$2" ]
 }
 is_in() {
 	grep 'libkamailio_dns' "/proc/$MAINPID/maps"
 }
+# The library's file was replaced since the start.
+is_replaced() {
+	is_in | grep 'libkamailio_dns\.so.*(deleted)'
+}
+stats() { # pattern
+	inside timeout 20 kamcmd dns.stats >"$space/stats"
+	cat "$space/stats"
+	grep -q "$1" "$space/stats"
+}
 answers() {
-	inside timeout 20 kamcmd dns.stats >"$layer/stats" && cat "$layer/stats" && grep -q 'came_in: takeover' "$layer/stats" &&
-		grep -q 'takeover: kamailio-dns took over .* report defects of DNS to kamailio-dns' "$layer/stats"
+	stats 'came_in: takeover' && stats 'takeover: kamailio-dns took over .* report defects of DNS to kamailio-dns'
+}
+asked_by_it() { # the library's own counter: it asked the name server
+	stats 'queries_udp: [1-9]'
+}
+look_says() { # text: the unit notices that the library is not in
+	! look >"$space/look" 2>&1 && cat "$space/look" && grep -q "$1" "$space/look"
+}
+# What each start has to be: on the library, with a call over it, or on Debian's code.
+start_on_library() { # title
+	check "$1: start" begin
+	check "$1: on the library" is_in
+	check "$1: the unit sees it" look
+	check "$1: it answers" answers
+	check "$1: a call" call
+	check "$1: it asked the DNS" asked_by_it
+}
+start_on_own() { # title
+	check "$1: start" begin
+	check "$1: on Debian's own code" fails is_in
+	check "$1: a call" call
+	check "$1: end" end
 }
 
-check "lists of packages" inside apt-get -qq update
-check "Debian's kamailio" inside apt-get -qq install --no-install-recommends kamailio kamailio-extra-modules
-check "a start without the packages" begin
-check "is on Debian's own code" fails is_in
-check "and ends" end
-files >"$layer/before"
+# --- Debian as it is
 
-check "two packages" inside sh -c 'apt-get -qq install --no-install-recommends /tmp/deb/libkamailio-dns0_*.deb /tmp/deb/kamailio-dns_*.deb'
+check "lists of packages" apt update
+check "Debian's kamailio" apt install kamailio kamailio-extra-modules
+check "a network" open_network
+debian=$(inside dpkg-query -W -f '${Version}' kamailio)
+start_on_own "without the packages"
+files >"$space/before"
+
+# --- the first page of README: two packages, restart, look
+
+two='/tmp/deb/libkamailio-dns0_*.deb /tmp/deb/kamailio-dns_*.deb'
+clock() {
+	cut -d ' ' -f 1 /proc/uptime
+}
+since=$(clock)
+check "two packages" apt install "$two"
+check "the next start" begin
+check "kamcmd dns.stats" answers
+check "a call" call
+check "it asked the DNS" asked_by_it
+echo "$debian: from apt install to a call on the library: $(echo "$since $(clock)" | awk '{ printf "%.1f", $2 - $1 }') s"
+check "on the library" is_in
+check "which the unit sees" look
 check "nothing of Kamailio was changed" inside dpkg --verify kamailio
 check "Debian's kamailio can be taken over" inside kamailio-dns-check /usr/sbin/kamailio
-check "the next start" begin
-check "is on the library" is_in
-check "which the unit sees" look
-check "and which answers" answers
 check "it ends" end
 
+# --- the unit, with what operators add
+
+verify() { # as systemd reads it, all files together
+	systemd-analyze verify --root="$dir" --man=no --recursive-errors=no kamailio.service 2>&1 | tee "$space/verify"
+	[ ! -s "$space/verify" ]
+}
+own=$dir/etc/systemd/system/kamailio.service.d
+if command -v systemd-analyze >/dev/null 2>&1; then
+	check "systemd-analyze verify" verify
+	mkdir -p "$own"
+	printf '[Service]\nExecStartPots=/bin/true\n' >"$own/wrong.conf"
+	check "systemd-analyze sees a wrong line" fails verify
+	rm -r "$own"
+else
+	skipped=$((skipped + 1))
+	echo "skipped: the unit was not verified: systemd-analyze is missing (package systemd)"
+fi
+with_preload() { # title
+	check "$1: start" begin
+	check "$1: the library" is_in
+	check "$1: and the operator's" grep -q libm.so.6 "/proc/$MAINPID/maps"
+	check "$1: end" end
+}
 echo 'LD_PRELOAD=libm.so.6' >>"$dir/etc/default/kamailio"
-check "a start with a preload of the operator's" begin
-check "has the library" is_in
-check "and the operator's" grep -q libm.so.6 "/proc/$MAINPID/maps"
-check "and ends" end
+with_preload "a preload in /etc/default"
 sed -i '/^LD_PRELOAD=/d' "$dir/etc/default/kamailio"
+mkdir -p "$own"
+printf '[Service]\nEnvironment=LD_PRELOAD=libm.so.6\n' >"$own/preload.conf"
+with_preload "a preload in a drop-in"
+# Behind ours by its name: what it sets is there when the list is written, and the file with the list counts after it.
+mv "$own/preload.conf" "$own/zzz.conf"
+with_preload "a preload in a later drop-in"
+rm -r "$own"
 
-check "kamailio again" inside apt-get -qq install --reinstall kamailio
-check "the next start" begin
-check "is still on the library" is_in
-check "our packages again, while it runs" inside sh -c 'apt-get -qq install --reinstall /tmp/deb/libkamailio-dns0_*.deb /tmp/deb/kamailio-dns_*.deb'
-check "it answers" answers
-check "removal while it runs" inside apt-get -qq remove kamailio-dns libkamailio-dns0
-check "it answers then, too" answers
-check "it ends" end
-check "the next start" begin
-check "is on Debian's own code" fails is_in
-check "and ends" end
-check "purge" inside apt-get -qq purge kamailio-dns libkamailio-dns0
+# --- where the loader drops a preload without a word, the operator learns it
+
+check "setcap" apt install libcap2-bin
+check "file capabilities" inside setcap cap_net_bind_service=+ep /usr/sbin/kamailio
+check "file capabilities: start" begin
+check "file capabilities: Debian's own code" fails is_in
+check "file capabilities: it is noticed, and said" look_says 'file capabilities or the setuid bit'
+check "file capabilities: end" end
+check "no capabilities" inside setcap -r /usr/sbin/kamailio
+check "no setcap" apt purge --autoremove libcap2-bin
+
+# --- without a unit
+
+takeover=$(echo "$dir"/usr/lib/*/kamailio-dns/libkamailio_dns_takeover.so)
+takeover=${takeover#"$dir"}
+foreground() { # as a container has it; the process in the foreground is Kamailio's main one
+	inside install -d -o kamailio -g kamailio -m 770 /run/kamailio
+	network=in_network
+	inside env LD_PRELOAD="$takeover" kamailio -DD -E -u kamailio -g kamailio -P /run/kamailio/kamailio.pid >"$space/foreground" 2>&1 &
+	network=
+	started
+}
+check "kamailio -DD" foreground
+check "kamailio -DD: on the library" is_in
+check "kamailio -DD: it answers" answers
+check "kamailio -DD: end" end
+cp "$dir/etc/default/kamailio" "$space/default"
+printf 'RUN_KAMAILIO=yes\nexport LD_PRELOAD=%s\n' "$takeover" >>"$dir/etc/default/kamailio"
+init_script() {
+	network=in_network
+	inside /etc/init.d/kamailio start
+	network=
+	started
+}
+check "init script" init_script
+check "init script: on the library" is_in
+check "init script: it answers" answers
+check "init script: end" end
+cp "$space/default" "$dir/etc/default/kamailio"
+
+# --- Kamailio and the library come and go
+
+check "kamailio again" apt install --reinstall kamailio
+start_on_library "kamailio installed again"
+check "our packages again, while it runs" apt install --reinstall "$two"
+check "our packages again: it answers" answers
+check "our packages again: a call" call
+
+library=$(dpkg-deb -f "$(echo "$debs"/libkamailio-dns0_*.deb)" Version)
+# shellcheck disable=SC2086
+check "a later version of ours" sh "$here/repack.sh" "$library.1" "$dir/tmp/later" "$debs"/libkamailio-dns0_*.deb "$debs"/kamailio-dns_*.deb
+check "upgrade while it runs" apt install '/tmp/later/*.deb'
+check "upgrade: done" installed libkamailio-dns0 "$library.1"
+check "upgrade: the old file is in use" is_replaced
+check "upgrade: a call" call
+check "upgrade: end" end
+start_on_library "after the upgrade"
+check "after the upgrade: the new file is in use" fails is_replaced
+check "downgrade while it runs" apt install --allow-downgrades "$two"
+check "downgrade: done" installed libkamailio-dns0 "$library"
+check "downgrade: the file before is in use" is_replaced
+check "downgrade: a call" call
+check "downgrade: end" end
+start_on_library "after the downgrade"
+
+# A security update of Debian's: the same files in later packages, which apt finds by itself.
+release=$(sed -n 's/^VERSION_ID="\(.*\)"/\1/p' "$dir/etc/os-release")
+update=$(next_updates "$debian" "$release" | head -n 1)
+security_update() {
+	inside sh -c "mkdir -p /tmp/now && cd /tmp/now && apt-get -qq download kamailio kamailio-extra-modules" &&
+		sh "$here/repack.sh" "$update" "$dir/tmp/update" "$dir"/tmp/now/*.deb &&
+		(cd "$dir/tmp/update" && dpkg-scanpackages -m . 2>/dev/null >Packages) &&
+		echo "deb [trusted=yes] file:/tmp/update ./" >"$dir/etc/apt/sources.list.d/update.list" &&
+		apt update && apt upgrade
+}
+check "a security update while it runs" security_update
+check "security update: done" installed kamailio "$update"
+check "security update: a call" call
+check "security update: end" end
+start_on_library "after the security update"
+check "after the security update: end" end
+rm "$dir/etc/apt/sources.list.d/update.list"
+back() {
+	apt update && apt install --allow-downgrades "kamailio=$debian" "kamailio-extra-modules=$debian"
+}
+check "Debian's version before" back
+start_on_library "Debian's version before"
+
+check "removal while it runs" apt remove kamailio-dns libkamailio-dns0
+check "removal: it answers" answers
+check "removal: a call" call
+check "removal: end" end
+start_on_own "after the removal"
+check "purge" apt purge kamailio-dns libkamailio-dns0
 rm -f "$dir/tmp/environment"
-files >"$layer/after"
-check "nothing is left" diff "$layer/before" "$layer/after"
+files >"$space/after"
+check "nothing is left" diff "$space/before" "$space/after"
 
-check "all four packages" inside sh -c 'apt-get -qq install --no-install-recommends /tmp/deb/*.deb'
+check "installed once more" apt install "$two"
+start_on_library "installed once more"
+check "purge while it runs" apt purge kamailio-dns libkamailio-dns0
+check "purge: a call" call
+check "purge: end" end
+start_on_own "after the purge"
+files >"$space/after"
+check "nothing is left then" diff "$space/before" "$space/after"
+
+check "all four packages" apt install '/tmp/deb/*.deb'
 check "siptargets" inside siptargets --version
-check "and they go" inside sh -c 'apt-get -qq purge kamailio-dns kamailio-dns-tools libkamailio-dns-dev libkamailio-dns0'
+check "and they go" apt purge kamailio-dns kamailio-dns-tools libkamailio-dns-dev libkamailio-dns0
 
-echo "$passed passed, $failed failed"
+echo "$passed passed, $failed failed, $skipped skipped"

@@ -1,9 +1,10 @@
 #!/bin/sh
 # test.sh - tests the packages in BUILD/deb. Prints "N passed, N failed, N skipped".
 #
-# They are unpacked and looked at; built again in another folder, unless TWICE=no; and, with PACKAGE_ROOT, installed
-# beside Debian's kamailio in that folder's Debian. Nothing is written into PACKAGE_ROOT: the test works in a layer over
-# it, which is gone afterwards. Packages of Debian come from the folder's own apt sources. Needs root for the last part.
+# They are unpacked and looked at; built again in another folder, unless TWICE=no; and installed beside Debian's kamailio
+# of each suite of PACKAGE_SUITES (bookworm trixie), in a folder that debootstrap makes once (root.sh), or in the folders
+# PACKAGE_ROOT. Nothing is written into these: the test works in a layer over them, which is gone afterwards. Packages of
+# Debian come from the folder's own apt sources. Needs root for the last part.
 set -u
 
 here=$(cd "$(dirname "$0")" && pwd) || exit 1
@@ -122,16 +123,33 @@ fi
 
 # --- installed beside Debian's kamailio
 
-if [ -z "${PACKAGE_ROOT:-}" ]; then
-	skip "installation: PACKAGE_ROOT names no folder with a Debian"
-elif [ "$(id -u)" -ne 0 ] || ! unshare --mount true 2>/dev/null; then
-	skip "installation: it needs root, and mounts of its own"
-else
-	unshare --mount --pid --fork --kill-child --mount-proc sh "$here/install.sh" "$PACKAGE_ROOT" "$debs" >"$scratch/install" 2>&1
+install_into() { # folder with a Debian
+	echo "--- installed into $(sed -n 's/^PRETTY_NAME="\(.*\)"/\1/p' "$1/etc/os-release")"
+	unshare --mount --pid --fork --kill-child --mount-proc sh "$here/install.sh" "$1" "$debs" >"$scratch/install" 2>&1
 	cat "$scratch/install"
-	line=$(grep -E '^[0-9]+ passed, [0-9]+ failed$' "$scratch/install" | tail -n 1)
-	passed=$((passed + $(echo "${line:-0}" | cut -d ' ' -f 1)))
-	failed=$((failed + $(echo "${line:-0 x 1}" | cut -d ' ' -f 3)))
+	# No closing line: it did not get to its end.
+	line=$(grep -E '^[0-9]+ passed, [0-9]+ failed, [0-9]+ skipped$' "$scratch/install" || echo 0 passed, 1 failed, 0 skipped)
+	passed=$((passed + $(echo "$line" | cut -d ' ' -f 1)))
+	failed=$((failed + $(echo "$line" | cut -d ' ' -f 3)))
+	skipped=$((skipped + $(echo "$line" | cut -d ' ' -f 5)))
+}
+
+if [ "$(id -u)" -ne 0 ] || ! unshare --mount --net true 2>/dev/null; then
+	skip "installation: it needs root, and mounts of its own"
+elif ! command -v sipp >/dev/null || ! command -v python3 >/dev/null; then
+	skip "installation: its calls need sipp (package sip-tester) and python3"
+elif [ -n "${PACKAGE_ROOT:-}" ]; then
+	for folder in $PACKAGE_ROOT; do
+		install_into "$folder"
+	done
+else
+	for suite in ${PACKAGE_SUITES:-bookworm trixie}; do
+		if folder=$(sh "$here/root.sh" "$suite" 2>"$scratch/root"); then
+			install_into "$folder"
+		else
+			skip "installation in $suite: $(tail -n 1 "$scratch/root")"
+		fi
+	done
 fi
 
 echo "$passed passed, $failed failed$([ "$skipped" = 0 ] || echo ", $skipped skipped")"
