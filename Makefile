@@ -178,6 +178,11 @@ kamailio: try-setup lib
 	$(Q)BUILD=$(BUILD) sh kamailio/build.sh "$(or $(KAMAILIO_SRC),$(SUITE))" $(BUILD)
 	$(Q)BUILD=$(BUILD) CHECKS=lookup sh kamailio/check.sh "$(or $(KAMAILIO_SRC),$(SUITE))"
 
+# The commands of docs/drop-in.md as they stand there, on Debian's sources: SUITE="bookworm trixie". Needs root.
+.PHONY: drop-in
+drop-in: try-setup lib
+	$(Q)BUILD=$(BUILD) CHECKS=by_hand sh kamailio/check.sh $(SUITE)
+
 # The library inside a Kamailio that was not linked with it: docs/takeover.md. A package of its own, built only here.
 .PHONY: takeover check-takeover e2e-takeover
 TAKEOVER := $(CARGO) build --release $(CARGOFLAGS) --manifest-path takeover/Cargo.toml
@@ -360,6 +365,7 @@ help:
 	@echo 'run        shows the library at work; DEMO=full for the long tour, URI=sip:example.org for a URI of yours'
 	@echo 'fetch      gets everything from the network, once: packages, crates, sources and scenarios of others'
 	@echo 'kamailio   Kamailio with the library; SUITE=bookworm (5.6.3) or trixie (6.0.1), or KAMAILIO_SRC=dir'
+	@echo 'drop-in    docs/drop-in.md followed word by word; SUITE'
 	@echo 'takeover   the library for a Kamailio as it is shipped, see docs/takeover.md; check-takeover, e2e-takeover: its tests'
 	@echo 'deb        packages of Debian in $(BUILD)/deb; package-test: installs them into a Debian of bookworm and of trixie'
 	@echo 'dist       the sources with all crates, to be built offline'
