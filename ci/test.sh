@@ -148,6 +148,27 @@ has_namespaces() {
 	fi 2>/dev/null
 }
 
+# Debian's own Kamailio, unmodified, of the oldest and the newest release: all replaced code ends the server if it runs.
+# `make e2e-takeover` has all the scenarios.
+taken_over() {
+	title="takeover of Debian's own Kamailio"
+	if [ "$(uname -m)" != x86_64 ]; then
+		skip "$title" "it is for amd64 only"
+		return
+	fi
+	suites_there=
+	for suite in bookworm forky; do
+		if sh kamailio/fetch_packages.sh "$suite" >/dev/null 2>"$scratch/fetch"; then
+			suites_there="$suites_there $suite"
+		else
+			skip "$title, $suite" "its packages are not here: make fetch ($(tail -n 1 "$scratch/fetch"))"
+		fi
+	done
+	run "takeover, refusals" sh takeover/check.sh
+	# shellcheck disable=SC2086
+	[ -z "$suites_there" ] || run "$title" sh takeover/e2e.sh $suites_there -- --match "flow: |balance: "
+}
+
 calls() {
 	! lacks "failures, networks, end to end, soak" calls || return 0
 	has_namespaces || {
@@ -172,6 +193,7 @@ calls() {
 			sh kamailio/e2e/run.sh trixie-handle48 -- --match "flow: |balance: "
 		;;
 	esac
+	taken_over
 	if lacks "soak, under valgrind" valgrind; then
 		VALGRIND_SECONDS=0
 		export VALGRIND_SECONDS

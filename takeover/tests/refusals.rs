@@ -378,20 +378,23 @@ fn other_programs_and_other_preloads_are_left_alone() {
     }
 }
 
+/// A copy that everybody may run: the folder of the tests may not be open to others.
+fn public_copy(host: &Path, name: &str) -> PathBuf {
+    let public = Path::new("/tmp").join(format!("kamailio-dns-{name}-{}", std::process::id()));
+    fs::copy(host, &public).unwrap();
+    public
+}
+
 #[test]
 fn a_privileged_program_runs_as_ever() {
     // The loader drops the preload without a word: the owner differs from the user.
     use std::os::unix::fs::{PermissionsExt as _, chown};
-    let host = host("privileged", &[]);
-    if chown(&host, Some(65534), None).is_err() {
+    let public = public_copy(&host("privileged", &[]), "setuid");
+    if chown(&public, Some(65534), None).is_err() {
+        fs::remove_file(&public).unwrap();
         println!("not root: a program of another owner cannot be made");
         return;
     }
-    fs::set_permissions(&host, fs::Permissions::from_mode(0o4755)).unwrap();
-    // Its folder may not be open to others.
-    let public = Path::new("/tmp").join(format!("kamailio-dns-{}", std::process::id()));
-    fs::copy(&host, &public).unwrap();
-    chown(&public, Some(65534), None).unwrap();
     fs::set_permissions(&public, fs::Permissions::from_mode(0o4755)).unwrap();
     let output = run(&public);
     fs::remove_file(&public).unwrap();
@@ -399,4 +402,50 @@ fn a_privileged_program_runs_as_ever() {
         text(&output.stdout).starts_with("answers: host\n"),
         "{output:?}"
     );
+}
+
+#[test]
+fn a_program_with_file_capabilities_runs_as_ever() {
+    use std::os::unix::fs::PermissionsExt as _;
+    use std::os::unix::process::CommandExt as _;
+    let public = public_copy(&host("capable", &[]), "capable");
+    fs::set_permissions(&public, fs::Permissions::from_mode(0o755)).unwrap();
+    // Revision 2 with the bit "effective", then CAP_NET_BIND_SERVICE as permitted: what setcap writes.
+    let words = [0x0200_0001_u32, 1 << 10, 0, 0, 0];
+    let value: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+    if !set_attribute(&public, c"security.capability", &value) {
+        fs::remove_file(&public).unwrap();
+        println!("not root: a program with capabilities cannot be made");
+        return;
+    }
+    // They mean nothing to root.
+    let output = Command::new(&public)
+        .uid(65534)
+        .env("LD_PRELOAD", takeover())
+        .output();
+    fs::remove_file(&public).unwrap();
+    let output = output.unwrap();
+    assert!(
+        text(&output.stdout).starts_with("answers: host\n"),
+        "{output:?}"
+    );
+    // Not a word, neither the loader's nor ours.
+    assert_eq!(text(&output.stderr), "");
+}
+
+#[allow(unsafe_code, reason = "no safe function of Rust's sets an attribute")]
+fn set_attribute(path: &Path, name: &std::ffi::CStr, value: &[u8]) -> bool {
+    use std::os::unix::ffi::OsStrExt as _;
+    let path = std::ffi::CString::new(path.as_os_str().as_bytes()).unwrap();
+    // SAFETY: two NUL-terminated names, and a value with its length.
+    let done = unsafe {
+        libc::setxattr(
+            path.as_ptr(),
+            name.as_ptr(),
+            value.as_ptr().cast(),
+            value.len(),
+            0,
+        )
+    };
+    done == 0
 }
