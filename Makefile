@@ -172,11 +172,14 @@ run: lib
 	$(Q)BUILD=$(BUILD) DEMO="$(DEMO)" URI="$(URI)" CC="$(CC)" sh examples/run.sh
 
 # Kamailio with the library in place of its own DNS files: Debian's source package of SUITE (bookworm or
-# trixie), or the tree KAMAILIO_SRC. docs/drop-in.md has the steps by hand.
+# trixie), or the tree KAMAILIO_SRC. KAMAILIO_MODULES=none leaves out the modules, for those of Debian's packages.
+# docs/drop-in.md has the steps by hand.
 SUITE ?= bookworm
 kamailio: try-setup lib
 	$(Q)BUILD=$(BUILD) sh kamailio/build.sh "$(or $(KAMAILIO_SRC),$(SUITE))" $(BUILD)
-	$(Q)BUILD=$(BUILD) CHECKS=lookup sh kamailio/check.sh "$(or $(KAMAILIO_SRC),$(SUITE))"
+	$(Q)$(if $(filter none,$(KAMAILIO_MODULES)),echo "no modules were built: it was not started",\
+		BUILD=$(BUILD) CHECKS=lookup sh kamailio/check.sh "$(or $(KAMAILIO_SRC),$(SUITE))")
+	$(Q)sh kamailio/next_steps.sh "$(or $(KAMAILIO_SRC),$(SUITE))" $(BUILD)
 
 # The commands of docs/drop-in.md as they stand there, on Debian's sources: SUITE="bookworm trixie". Needs root.
 .PHONY: drop-in
@@ -194,7 +197,7 @@ takeover: ready
 
 # Its refusals and its proof, on a small program that stands for Kamailio.
 check-takeover: ready
-	CARGO_TARGET_DIR=$(RELEASE)/../takeover $(CARGO) test $(CARGOFLAGS) --manifest-path takeover/Cargo.toml
+	$(Q)CARGO="$(CARGO)" CARGOFLAGS="$(CARGOFLAGS)" sh takeover/check.sh
 
 # Calls through Debian's own binaries: TAKEOVER_SUITES="bookworm trixie forky"
 TAKEOVER_SUITES ?= bookworm forky

@@ -1,10 +1,19 @@
 # shellcheck shell=sh
 # The steps of build.sh for Kamailio's Makefiles; read by it.
 
+# Folders and flags of debian/rules: the executable can take the place of Debian's.
 configure() {
-	[ -f "$tree/src/config.mak" ] && return
-	make -C "$tree/src" cfg prefix=/usr FLAVOUR=kamailio CC_EXTRA_OPTS="$cflags" LD_EXTRA_OPTS="$ldflags" \
-		group_include=kstandard >"$tree/configure.log" 2>&1 || fail configure
+	LIBDIR=lib/$(dpkg-architecture -qDEB_HOST_MULTIARCH)
+	export LIBDIR
+	set -- prefix=/usr cfg_target=/etc/kamailio/ FLAVOUR=kamailio CC=gcc CC_EXTRA_OPTS="$cflags" LD_EXTRA_OPTS="$ldflags" \
+		group_include=kstandard
+	if [ -f "$tree/src/config.mak" ] && [ "$LIBDIR $*" = "$(cat "$tree/.configured" 2>/dev/null)" ]; then
+		return
+	fi
+	# What was built with others is built again.
+	rm -f "$tree/kamailio.stock" "$tree"/modules/*.so "$tree"/lib/*.so*
+	make -C "$tree/src" cfg "$@" >"$tree/configure.log" 2>&1 || fail configure
+	echo "$LIBDIR $*" >"$tree/.configured"
 }
 
 build_stock() {
@@ -51,7 +60,6 @@ build_ours() {
 	else
 		set -- -f "$here/library.mk" -f Makefile KAMAILIO_DNS_LIBRARY="$linked"
 	fi
-	# The run path is for those who start it by hand; LD_LIBRARY_PATH goes before it.
-	LD_RUN_PATH=$libdir make -C "$tree/src" "$@" kamailio >"$tree/ours.log" 2>&1 || fail ours
+	make -C "$tree/src" "$@" kamailio >"$tree/ours.log" 2>&1 || fail ours
 	mv "$tree/src/kamailio" "$ours"
 }

@@ -6,15 +6,13 @@
 #   kamailio-dns         switches the takeover on for kamailio.service
 #   kamailio-dns-tools   siptargets
 #
-# STAGE is a folder where `make install` was made with PREFIX=/usr and Debian's LIBDIR, BUILD the folder of the takeover;
-# `make deb` does both. The same sources give the same packages, wherever they lie: times are SOURCE_DATE_EPOCH.
+# STAGE is what stage.sh made with Debian's LIBDIR; `make deb` does both. The same sources give the same packages, wherever they lie: times are SOURCE_DATE_EPOCH.
 set -eu
 
 out=${1:?usage: deb.sh OUT}
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(dirname "$here")
 stage=$(cd "${STAGE:?}" && pwd)
-build=$(cd "${BUILD:?}" && pwd)
 : "${SOURCE_DATE_EPOCH:?}"
 export SOURCE_DATE_EPOCH
 umask 022
@@ -108,8 +106,7 @@ rm -f "$out"/*kamailio-dns*.deb
 # --- the library
 
 begin libkamailio-dns0
-move "$libdir/libkamailio_dns.so.*"
-install -D -m 644 "$build/libkamailio_dns_takeover.so" "$folder$libdir/kamailio-dns/libkamailio_dns_takeover.so"
+move "$libdir/libkamailio_dns.so.*" "$libdir/kamailio-dns"
 library=$(find "$folder$libdir" -name 'libkamailio_dns.so.0.*')
 chmod 644 "$library"
 strip_library "$library"
@@ -161,14 +158,9 @@ END
 # --- what switches it on
 
 begin kamailio-dns
-move /usr/share/man/man7
-install -D -m 755 "$build/kamailio-dns-check" "$folder/usr/sbin/kamailio-dns-check"
+move /usr/share/man/man7 /usr/share/man/man8 /usr/sbin/kamailio-dns-check /usr/libexec/kamailio-dns \
+	/usr/lib/systemd/system/kamailio.service.d
 strip --strip-unneeded --remove-section=.comment "$folder/usr/sbin/kamailio-dns-check"
-mkdir -p "$folder/usr/libexec/kamailio-dns"
-sed "s|@LIBDIR@|$libdir|" "$here/unit/preload.in" >"$folder/usr/libexec/kamailio-dns/preload"
-chmod 755 "$folder/usr/libexec/kamailio-dns/preload"
-install -D -m 644 "$here/unit/zz-kamailio-dns.conf" \
-	"$folder/usr/lib/systemd/system/kamailio.service.d/zz-kamailio-dns.conf"
 for document in drop-in takeover observability caching resolver tuning troubleshooting security; do
 	install -D -m 644 "$root/docs/$document.md" "$docs/$document.md"
 done

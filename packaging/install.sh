@@ -7,86 +7,15 @@ set -u
 lower=$(cd "$1" && pwd) || exit 1
 debs=$(cd "$2" && pwd) || exit 1
 here=$(cd "$(dirname "$0")" && pwd) || exit 1
-root=$(dirname "$here")
-. "$here/layer.sh"
-. "$here/unit.sh"
-. "$here/calls.sh"
-. "$here/version.sh"
-mount --make-rprivate /
-space=$(mktemp -d "${TMPDIR:-/tmp}/kamailio-dns.XXXXXX") || exit 1
-trap 'exec 8>&-; umount -l "$space/root" 2>/dev/null; umount -l "$space"; rmdir "$space"' EXIT
-# In memory: it is gone with the mount.
-mount -t tmpfs -o size=1500m tmpfs "$space" || exit 1
-open_layer "$lower" "$space" || exit 1
+. "$here/bed.sh"
+open_bed "$lower"
 mkdir -p "$dir/tmp/deb"
 cp "$debs"/*.deb "$dir/tmp/deb/"
 
-passed=0
-failed=0
-skipped=0
-log=$space/log
-check() { # what, command...
-	what=$1
-	shift
-	if "$@" >"$log" 2>&1; then
-		passed=$((passed + 1))
-	else
-		failed=$((failed + 1))
-		echo "FAILED: $what"
-		tail -n 15 "$log" | sed 's/^/    /'
-	fi
-}
-fails() {
-	! "$@"
-}
 # What is there, but for people's own, and what installations leave behind: caches and logs of apt, dpkg and ldconfig.
 files() {
 	(cd "$dir" && find . -xdev \( -path ./home -o -path ./var/cache -o -path ./var/lib/apt -o -path ./var/lib/dpkg -o -path ./var/log \
 		-o -path ./tmp -o -path ./root \) -prune -o -print | grep -v '^./etc/ld.so.cache' | sort)
-}
-apt() { # words of apt-get, with patterns for files
-	inside sh -c "apt-get -qq --no-install-recommends $*"
-}
-installed() { # package, version
-	found=$(inside dpkg-query -W -f '${Version}' "$1")
-	echo "$1 is $found, expected $2"
-	[ "$found" = "$2" ]
-}
-is_in() {
-	grep 'libkamailio_dns' "/proc/$MAINPID/maps"
-}
-# The library's file was replaced since the start.
-is_replaced() {
-	is_in | grep 'libkamailio_dns\.so.*(deleted)'
-}
-stats() { # pattern
-	inside timeout 20 kamcmd dns.stats >"$space/stats"
-	cat "$space/stats"
-	grep -q "$1" "$space/stats"
-}
-answers() {
-	stats 'came_in: takeover' && stats 'takeover: kamailio-dns took over .* report defects of DNS to kamailio-dns'
-}
-asked_by_it() { # the library's own counter: it asked the name server
-	stats 'queries_udp: [1-9]'
-}
-look_says() { # text: the unit notices that the library is not in
-	! look >"$space/look" 2>&1 && cat "$space/look" && grep -q "$1" "$space/look"
-}
-# What each start has to be: on the library, with a call over it, or on Debian's code.
-start_on_library() { # title
-	check "$1: start" begin
-	check "$1: on the library" is_in
-	check "$1: the unit sees it" look
-	check "$1: it answers" answers
-	check "$1: a call" call
-	check "$1: it asked the DNS" asked_by_it
-}
-start_on_own() { # title
-	check "$1: start" begin
-	check "$1: on Debian's own code" fails is_in
-	check "$1: a call" call
-	check "$1: end" end
 }
 
 # --- Debian as it is
@@ -217,14 +146,9 @@ check "downgrade: end" end
 start_on_library "after the downgrade"
 
 # A security update of Debian's: the same files in later packages, which apt finds by itself.
-release=$(sed -n 's/^VERSION_ID="\(.*\)"/\1/p' "$dir/etc/os-release")
-update=$(next_updates "$debian" "$release" | head -n 1)
+update=$(next_updates "$debian" "$(release)" | head -n 1)
 security_update() {
-	inside sh -c "mkdir -p /tmp/now && cd /tmp/now && apt-get -qq download kamailio kamailio-extra-modules" &&
-		sh "$here/repack.sh" "$update" "$dir/tmp/update" "$dir"/tmp/now/*.deb &&
-		(cd "$dir/tmp/update" && dpkg-scanpackages -m . 2>/dev/null >Packages) &&
-		echo "deb [trusted=yes] file:/tmp/update ./" >"$dir/etc/apt/sources.list.d/update.list" &&
-		apt update && apt upgrade
+	later_debian "$update" kamailio kamailio-extra-modules && offer /tmp/update && apt upgrade
 }
 check "a security update while it runs" security_update
 check "security update: done" installed kamailio "$update"
@@ -232,7 +156,22 @@ check "security update: a call" call
 check "security update: end" end
 start_on_library "after the security update"
 check "after the security update: end" end
-rm "$dir/etc/apt/sources.list.d/update.list"
+withdraw /tmp/update
+# What Debian's archive of security updates has on this day, if anything.
+suite=$(sed -n 's/^VERSION_CODENAME=//p' "$dir/etc/os-release")
+sed -n "s|^deb \(.*[^/]\)/* $suite main.*|deb \1-security $suite-security main|p" "$dir/etc/apt/sources.list" \
+	>"$dir/etc/apt/sources.list.d/security.list"
+check "the archive of security updates" apt update
+update=$(inside apt-cache policy kamailio | sed -n 's/^ *Candidate: //p')
+if [ "$update" != "$debian" ]; then
+	echo "Debian's own security update: $update"
+	check "$update" apt install --only-upgrade kamailio kamailio-extra-modules
+	check "$update: done" installed kamailio "$update"
+	check "$update can be taken over" inside kamailio-dns-check /usr/sbin/kamailio
+	start_on_library "$update"
+	check "$update: end" end
+fi
+rm "$dir/etc/apt/sources.list.d/security.list"
 back() {
 	apt update && apt install --allow-downgrades "kamailio=$debian" "kamailio-extra-modules=$debian"
 }
@@ -258,8 +197,41 @@ start_on_own "after the purge"
 files >"$space/after"
 check "nothing is left then" diff "$space/before" "$space/after"
 
+# --- an executable of `make kamailio`, put in place by hand as it says
+
+build=$(dirname "$debs")
+# by_hand FIRST LAST: the lines of commands between these, in the Debian, but what is for make and for systemd
+by_hand() {
+	sh "$root/kamailio/next_steps.sh" "$suite" "$build" | sed -n "/^  $1/,/^  $2/s/^  //p" |
+		grep -v -e '^make install' -e '^systemctl' | sed "s|$build/||" >"$dir/tmp/by_hand"
+	cat "$dir/tmp/by_hand"
+	[ -s "$dir/tmp/by_hand" ] && inside sh -exc 'cd /tmp && . ./by_hand'
+}
+make_here() {
+	(cd "$root" && unset MAKEFLAGS MFLAGS MAKELEVEL && make BUILD="$build" PREFIX=/usr DESTDIR="$dir" \
+		LIBDIR="/usr/lib/$(dpkg-architecture -qDEB_HOST_MULTIARCH)" "$@")
+}
+if [ -x "$build/kamailio-$suite" ] && (cd "$root" && sh ci/is_built.sh "$build" "$(cat "$build/.built")"); then
+	cp "$build/kamailio-$suite" "$dir/tmp/"
+	check "by hand: make install" make_here install
+	check "by hand: the loader's list" inside ldconfig
+	check "by hand: in place" by_hand 'make install' 'systemctl'
+	check "by hand: start" begin
+	check "by hand: linked" stats 'came_in: linked'
+	check "by hand: a call" call
+	check "by hand: end" end
+	check "by hand: kamailio again" apt install --reinstall kamailio
+	check "by hand: it stays" cmp "$dir/usr/sbin/kamailio" "$dir/tmp/kamailio-$suite"
+	check "by hand: back" by_hand 'rm ' 'systemctl'
+	check "by hand: make uninstall" make_here uninstall
+	start_on_own "by hand: back"
+else
+	skipped=$((skipped + 1))
+	echo "skipped: putting it in place by hand: make kamailio SUITE=$suite was not made"
+fi
+
 check "all four packages" apt install '/tmp/deb/*.deb'
 check "siptargets" inside siptargets --version
 check "and they go" apt purge kamailio-dns kamailio-dns-tools libkamailio-dns-dev libkamailio-dns0
 
-echo "$passed passed, $failed failed, $skipped skipped"
+end_bed

@@ -25,6 +25,19 @@ port=15110
 same "version" "$("$packages/usr/sbin/kamailio" -v 2>&1 | sed -n 's/^version: \(kamailio [^ ]* ([^)]*)\).*/\1/p')" \
 	"$(kamailio -v 2>&1 | sed -n 's/^version: \(kamailio [^ ]* ([^)]*)\).*/\1/p')"
 same "compile flags" "$("$packages/usr/sbin/kamailio" -v 2>&1 | sed -n 's/^flags: //p')" "$(kamailio -v 2>&1 | sed -n 's/^flags: //p')"
+# It can take the place of Debian's: folders, limits, compiler and flags are the same. Debian's does not know its revision.
+internals() {
+	grep -v -e '^ *Version:' -e 'revision ID' >"$scratch/$1"
+}
+LD_LIBRARY_PATH=$folder "$packages/usr/sbin/kamailio" -I 2>&1 | internals theirs
+kamailio -I 2>&1 | internals ours
+if diff "$scratch/theirs" "$scratch/ours" >"$scratch/out" && [ -s "$scratch/ours" ]; then
+	ok
+else
+	bad "kamailio -I" "$scratch/out"
+fi
+readelf -d "$server" >"$scratch/out" 2>&1
+hasnt "there is no run path" 'RPATH|RUNPATH' "$scratch/out"
 wanted_symbols
 load_each tm tmx sl rr usrloc pv corex jsonrpcs kex cfg_rpc counters ctl dispatcher enum ipops dmq msrp permissions \
 	domainpolicy lost nathelper janssonrpcc nat_traversal drouting registrar siputils textops xprint seas tcpops \
