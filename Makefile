@@ -139,7 +139,7 @@ uninstall:
 	-rmdir $(DESTDIR)$(DATADIR) $(DESTDIR)$(DOCDIR)
 
 # Packages of Debian in BUILD/deb. What they hold is built in a folder of its own, without the names of folders.
-.PHONY: deb package-test dist man drawing notices
+.PHONY: deb package-test kamailio-deb kamailio-deb-test dist man drawing notices
 EPOCH = $(shell echo "$${SOURCE_DATE_EPOCH:-$$(git log -1 --format=%ct 2>/dev/null || stat -c %Y Cargo.toml)}")
 deb: ready
 	$(Q)CARGO="$(CARGO)" CARGOFLAGS="$(CARGOFLAGS)" FLAGS="$(extra_defs)" DEFS_RM="$(DEFS_RM)" SOURCE_DATE_EPOCH=$(EPOCH) \
@@ -149,6 +149,15 @@ deb: ready
 # PACKAGE_ROOT=dir for a folder that is there. TWICE=no leaves out the second build in another folder.
 package-test: deb
 	$(Q)BUILD=$(BUILD) PACKAGE_ROOT="$(PACKAGE_ROOT)" sh packaging/test.sh
+
+# Debian's own source package of Kamailio with one patch, by which its core is linked with the library, in
+# BUILD/kamailio-deb: SUITE=bookworm or trixie. kamailio-deb-test installs what it made.
+kamailio-deb: deb
+	$(Q)BUILD=$(BUILD) PACKAGE_ROOT="$(PACKAGE_ROOT)" SOURCE_DATE_EPOCH=$(EPOCH) \
+		sh packaging/kamailio_deb.sh $(SUITE) $(BUILD)/deb $(BUILD)/kamailio-deb/$(SUITE)
+
+kamailio-deb-test:
+	$(Q)PACKAGE_ROOT="$(PACKAGE_ROOT)" sh packaging/kamailio_deb_test.sh $(SUITE) $(BUILD)/deb $(BUILD)/kamailio-deb/$(SUITE)
 
 # The sources with all crates, in BUILD: built offline with `make` in the unpacked folder.
 dist: ready
@@ -371,6 +380,7 @@ help:
 	@echo 'drop-in    docs/drop-in.md followed word by word; SUITE'
 	@echo 'takeover   the library for a Kamailio as it is shipped, see docs/takeover.md; check-takeover, e2e-takeover: its tests'
 	@echo 'deb        packages of Debian in $(BUILD)/deb; package-test: installs them into a Debian of bookworm and of trixie'
+	@echo "kamailio-deb  Debian's packages of Kamailio, linked with the library; SUITE; kamailio-deb-test installs them"
 	@echo 'dist       the sources with all crates, to be built offline'
 	@echo 'test       all tests, Rust, C and Kamailio; SETUP=no installs nothing and runs what can be run'
 	@echo 'loom       the lock-free protocol in a model, and every seeded mistake caught'

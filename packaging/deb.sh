@@ -6,7 +6,9 @@
 #   kamailio-dns         switches the takeover on for kamailio.service
 #   kamailio-dns-tools   siptargets
 #
-# STAGE is what stage.sh made with Debian's LIBDIR; `make deb` does both. The same sources give the same packages, wherever they lie: times are SOURCE_DATE_EPOCH.
+# STAGE is what stage.sh made with Debian's LIBDIR; `make deb` does both. The same sources give the same packages, wherever
+# they lie: times are SOURCE_DATE_EPOCH. DEB_MAINTAINER='Name <address>' is who answers for the packages; without it they bear
+# an address of no use, which lintian refuses.
 set -eu
 
 out=${1:?usage: deb.sh OUT}
