@@ -139,7 +139,7 @@ uninstall:
 	-rmdir $(DESTDIR)$(DATADIR) $(DESTDIR)$(DOCDIR)
 
 # Packages of Debian in BUILD/deb. What they hold is built in a folder of its own, without the names of folders.
-.PHONY: deb package-test kamailio-deb kamailio-deb-test dist man drawing notices
+.PHONY: deb package-test kamailio-deb kamailio-deb-test rpm rpm-test dist man drawing notices
 EPOCH = $(shell echo "$${SOURCE_DATE_EPOCH:-$$(git log -1 --format=%ct 2>/dev/null || stat -c %Y Cargo.toml)}")
 deb: ready
 	$(Q)CARGO="$(CARGO)" CARGOFLAGS="$(CARGOFLAGS)" FLAGS="$(extra_defs)" DEFS_RM="$(DEFS_RM)" SOURCE_DATE_EPOCH=$(EPOCH) \
@@ -162,6 +162,13 @@ kamailio-deb-test:
 # The sources with all crates, in BUILD: built offline with `make` in the unpacked folder.
 dist: ready
 	$(Q)CARGO="$(CARGO)" SOURCE_DATE_EPOCH=$(EPOCH) sh packaging/dist.sh $(BUILD) kamailio-dns-$(VERSION)
+
+# Packages of RPM from the same sources; rpm-test looks at them, and follows APKBUILD as far as it goes on Debian.
+rpm: dist
+	$(Q)SOURCE_DATE_EPOCH=$(EPOCH) sh packaging/rpm.sh $(BUILD)/kamailio-dns-$(VERSION).tar.xz $(BUILD)/rpm
+
+rpm-test: rpm
+	$(Q)BUILD=$(BUILD) SOURCE_DATE_EPOCH=$(EPOCH) sh packaging/rpm_test.sh $(BUILD)/kamailio-dns-$(VERSION).tar.xz $(BUILD)/rpm
 
 # The options in README and the man pages, and the licences of all crates.
 man:
@@ -381,6 +388,7 @@ help:
 	@echo 'takeover   the library for a Kamailio as it is shipped, see docs/takeover.md; check-takeover, e2e-takeover: its tests'
 	@echo 'deb        packages of Debian in $(BUILD)/deb; package-test: installs them into a Debian of bookworm and of trixie'
 	@echo "kamailio-deb  Debian's packages of Kamailio, linked with the library; SUITE; kamailio-deb-test installs them"
+	@echo 'rpm        packages of RPM in $(BUILD)/rpm; rpm-test: what can be checked of them, and of APKBUILD, on Debian'
 	@echo 'dist       the sources with all crates, to be built offline'
 	@echo 'test       all tests, Rust, C and Kamailio; SETUP=no installs nothing and runs what can be run'
 	@echo 'loom       the lock-free protocol in a model, and every seeded mistake caught'
