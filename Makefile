@@ -26,7 +26,7 @@ SOFILE  := $(SO).$(VERSION)
 # What a core of Kamailio is linked with, besides the library.
 LINKING := library.mk library.cmake kamailio_dns_layout.c
 MANUALS := siptargets.1 kamailio_dns.3 kamailio-dns.7
-HEADERS := kamailio_dns.h kamailio_dns_types.h kamailio_dns_cache_defs.h resolve.h dns_cache.h dns_func.h dns_wrappers.h
+HEADERS := kamailio_dns.h kamailio_dns_client.h kamailio_dns_types.h kamailio_dns_cache_defs.h resolve.h dns_cache.h dns_func.h dns_wrappers.h
 # A target of Rust other than this machine's, in cargo's own variable: `make CARGO_BUILD_TARGET=aarch64-unknown-linux-gnu`.
 export CARGO_BUILD_TARGET
 ifeq ($(CARGO_BUILD_TARGET),)

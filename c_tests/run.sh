@@ -53,7 +53,7 @@ while read -r symbol needs; do
 done <"$root/symbols/exports.txt"
 
 # Each header alone, as C99 and as C++.
-for header in kamailio_dns.h kamailio_dns_types.h kamailio_dns_cache_defs.h resolve.h dns_cache.h dns_func.h dns_wrappers.h; do
+for header in kamailio_dns.h kamailio_dns_client.h kamailio_dns_types.h kamailio_dns_cache_defs.h resolve.h dns_cache.h dns_func.h dns_wrappers.h; do
 	echo "#include <$header>" >"$out/one.c"
 	# shellcheck disable=SC2086
 	check "$header as C99" $CC -std=c99 -D_GNU_SOURCE $warnings $includes -fsyntax-only "$out/one.c"

@@ -3,6 +3,9 @@
 #[cfg(feature = "use_dns_cache")]
 #[path = "cache/mod.rs"]
 pub mod cache;
+#[cfg(feature = "use_dns_cache")]
+#[path = "client/mod.rs"]
+pub mod client;
 #[path = "error.rs"]
 pub mod error;
 #[path = "ffi/mod.rs"]

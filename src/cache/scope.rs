@@ -393,6 +393,12 @@ impl EntryRef {
         self.hash() & ABSOLUTE == 0
     }
 
+    /// True for what an operator put in.
+    #[must_use]
+    pub fn is_edited(&self) -> bool {
+        self.is_permanent() || self.mark().is_some_and(Mark::is_edited)
+    }
+
     /// What it says of the relative name.
     #[must_use]
     pub fn mark(&self) -> Option<Mark> {

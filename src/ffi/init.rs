@@ -54,6 +54,8 @@ pub unsafe extern "C" fn load_dnsfunc(d: *mut dns_func_t) {
     })
 }
 
+#[cfg(all(feature = "use_dns_cache", not(feature = "testing")))]
+pub(super) use with_cache::init_dns_cache;
 #[cfg(all(feature = "use_dns_cache", feature = "testing"))]
 pub use with_cache::*;
 

@@ -30,6 +30,8 @@ mod c_handle;
 #[cfg(feature = "use_dns_cache")]
 pub mod cache;
 #[cfg(feature = "use_dns_cache")]
+pub mod client;
+#[cfg(feature = "use_dns_cache")]
 pub(crate) mod codes;
 #[cfg(feature = "use_dns_cache")]
 mod copied_host;

@@ -22,6 +22,7 @@ use crate::lookup::snapshot::Saver;
 use crate::resolver::{Background, Done, Question, Settings, servers};
 use crate::rr::RecordType;
 use crate::select::pins::Watch;
+use crate::select::prefetch::Prefetch;
 
 /// Ticks between two looks of the timer.
 pub(super) const TICKS: u32 = TICKS_PER_S / 8;
@@ -50,6 +51,7 @@ struct TimerRefresher {
 #[derive(Default)]
 struct Besides {
     pins: Watch,
+    prefetch: Prefetch,
     saver: Saver,
 }
 
@@ -58,6 +60,7 @@ impl Besides {
         follow::look_at_the_time();
         crate::lookup::say_when_fresh_again();
         self.pins.tick(refresher, current_flags);
+        self.prefetch.tick(refresher, current_flags);
         self.saver.tick();
     }
 }

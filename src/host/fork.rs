@@ -51,6 +51,19 @@ impl<T: Default> Own<T> {
 }
 
 impl<T> Own<T> {
+    /// What this process has made.
+    pub(crate) fn of(value: T) -> Self {
+        Self {
+            value: Some(value),
+            generation: generation(),
+        }
+    }
+
+    /// What this process has; `None` in a child of the one that it belongs to.
+    pub(crate) fn peek(&self) -> Option<&T> {
+        self.value.as_ref().filter(|_| self.is_ours())
+    }
+
     /// False in a child of the process that it belongs to.
     #[must_use]
     pub(crate) fn is_ours(&self) -> bool {

@@ -26,6 +26,8 @@ pub mod metrics;
 pub(crate) mod news;
 pub mod options;
 #[cfg(feature = "use_dns_cache")]
+pub(crate) mod poll;
+#[cfg(feature = "use_dns_cache")]
 pub(crate) mod pool;
 #[cfg(feature = "use_dns_cache")]
 pub mod private_file;

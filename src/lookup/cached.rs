@@ -17,7 +17,7 @@ use super::request::{
     IPV4_ONLY, ROTATE, TRACED, family_allowed, family_order, is_plain, split_absolute, takes_either,
 };
 use super::source::Source;
-use super::{relative, turns};
+use super::{relative, suspended, turns};
 
 /// The entry for a name and type, CNAMEs followed; a positive entry with at least one record.
 ///
@@ -104,6 +104,9 @@ fn find(
             tell_cached(name, qtype, &entry);
         }
         return Ok((entry, Source::Cache));
+    }
+    if let Some(used) = suspended::used_for(cache, name, absolute, qtype) {
+        return used.map(|entry| (entry, Source::Cache));
     }
     let mut lookup = Lookup::new(cache, qtype, flags, others);
     if is_callers {

@@ -43,7 +43,7 @@ struct State {
 }
 
 /// What is counted in the outermost scope.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 struct Spent {
     /// When the first question was asked, ms of [`resolver::now_ms`].
     #[cfg_attr(
@@ -109,6 +109,92 @@ pub fn next_step() {
         targets: 0,
         ..SPENT.get()
     });
+}
+
+/// What a search has spent that is put aside, and goes on later in the thread that takes it up.
+#[cfg(feature = "use_dns_cache")]
+#[derive(Clone, Copy, Debug)]
+pub struct Spending {
+    until_ms: u64,
+    ran_out: u8,
+    spent: Spent,
+}
+
+#[cfg(feature = "use_dns_cache")]
+impl Spending {
+    /// Of a search that begins now, and has that much time, ms; `None` = as `dns_resolve_deadline` says.
+    #[must_use]
+    pub fn begin(most_ms: Option<u64>) -> Self {
+        let began_ms = resolver::now_ms();
+        let most_ms = most_ms.or(match options::extra(ExtraOpt::ResolveDeadline) {
+            0 => None,
+            ms => Some(ms.into()),
+        });
+        Self {
+            until_ms: most_ms.map_or(u64::MAX, |ms| began_ms.saturating_add(ms)),
+            ran_out: 0,
+            spent: Spent {
+                began_ms,
+                queries: 0,
+                targets: 0,
+            },
+        }
+    }
+
+    /// When its time is over, ms of [`resolver::now_ms`]; `u64::MAX` = never.
+    #[must_use]
+    pub fn until_ms(&self) -> u64 {
+        self.until_ms
+    }
+
+    /// True when it may not ask more, or has met too many targets without address, and that mattered.
+    #[must_use]
+    pub fn is_out_of_budget(&self) -> bool {
+        self.ran_out & (QUERIES | TARGETS) != 0
+    }
+
+    /// The next step of the same search: its targets are counted anew.
+    pub fn next_step(&mut self) {
+        self.spent.targets = 0;
+    }
+
+    /// The search is over: counts what ran out.
+    pub fn end(&mut self) {
+        ended(std::mem::take(&mut self.ran_out));
+    }
+
+    /// Runs `work` as a part of the search, whatever else this thread is in the middle of.
+    pub fn spend<R>(&mut self, work: impl FnOnce() -> R) -> R {
+        let state = State {
+            depth: 1,
+            until_ms: self.until_ms,
+            ran_out: self.ran_out,
+            opens: false,
+        };
+        let _before = Before {
+            state: STATE.replace(state),
+            spent: SPENT.replace(self.spent),
+        };
+        let result = work();
+        self.ran_out = STATE.get().ran_out;
+        self.spent = SPENT.get();
+        result
+    }
+}
+
+/// What this thread was in the middle of.
+#[cfg(feature = "use_dns_cache")]
+struct Before {
+    state: State,
+    spent: Spent,
+}
+
+#[cfg(feature = "use_dns_cache")]
+impl Drop for Before {
+    fn drop(&mut self) {
+        STATE.set(self.state);
+        SPENT.set(self.spent);
+    }
 }
 
 impl Drop for Scope {

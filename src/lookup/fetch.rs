@@ -21,6 +21,7 @@ use super::request::{question_text, split_absolute};
 use super::source::Source;
 use super::stale::{self, Stale};
 use super::store::{self, Asked, Next};
+use super::suspended::{self, Wanted};
 use super::walk::{Aim, Walk};
 use super::{backoff, deadline, handed_on, open, watchdog};
 
@@ -155,13 +156,18 @@ impl<'a> Lookup<'a> {
         if let Some(stale) = stale::find_relative(self.cache, qname, aim, list) {
             return self.renew(stale, key, |lookup, attempt| {
                 // Held while we walk: others serve what is stale.
-                let claim = match attempt.unwrap_or_else(|| lookup.attempt_within_patience(key)) {
-                    Attempt::Claimed(claim) => Some(claim),
-                    Attempt::Busy(_) | Attempt::Alone => None,
+                let waits = || !suspended::is_on();
+                let attempt_now = || waits().then(|| lookup.attempt_within_patience(key));
+                let claim = match attempt.or_else(attempt_now) {
+                    Some(Attempt::Claimed(claim)) => Some(claim),
+                    Some(Attempt::Busy(_) | Attempt::Alone) | None => None,
                 };
                 let result = lookup.walk(name, aim);
                 if let Some(claim) = claim {
                     claim.finish(lookup.cache, None);
+                }
+                if matches!(result, Err(LookupError::Open)) {
+                    return result;
                 }
                 // The walk as a whole is not tried again while a question of it is not: what is stale is served
                 // at once.
@@ -190,6 +196,9 @@ impl<'a> Lookup<'a> {
     /// Walks the search list for a relative name.
     fn walk(&mut self, name: &[u8], aim: Aim) -> Result<EntryRef, LookupError> {
         if hooks::swapped_search().is_some() {
+            if suspended::is_on() {
+                return Err(LookupError::Failed(Failure::Hook));
+            }
             return self.walk_by_function(name, aim);
         }
         let walk = SearchList::current().and_then(|domains| {
@@ -370,7 +379,11 @@ impl<'a> Lookup<'a> {
             }
             return Ok(serve(stale));
         }
-        if stale.is_recent || !has_refresher {
+        if suspended::is_on() {
+            if !suspended::is_patient(key, patience_ms()) {
+                return Ok(serve(stale));
+            }
+        } else if stale.is_recent || !has_refresher {
             self.patience_ms = Some(patience_ms());
             let now = self.attempt_within_patience(key);
             if stale.is_recent && matches!(now, Attempt::Busy(_)) {
@@ -380,6 +393,7 @@ impl<'a> Lookup<'a> {
         }
         self.patience_ms = Some(patience_ms());
         match fetch(&mut self, attempt) {
+            Err(LookupError::Open) => Err(LookupError::Open),
             Ok(entry) => {
                 metrics::count(Metric::Miss);
                 // It was in use before, so it is now.
@@ -465,11 +479,14 @@ impl<'a> Lookup<'a> {
         attempt: Option<Attempt>,
     ) -> Result<Next, LookupError> {
         let key = flight::key_of(self.cache, name, self.qtype);
-        if let Some(known) = open::known(key) {
+        if let Some(known) = open::known(key).or_else(|| suspended::known(key)) {
             if matches!(known, Ok(Next::Ask(_))) {
                 self.hops = self.hops.checked_sub(1).ok_or(LookupError::CnameChain)?;
             }
             return known;
+        }
+        if suspended::is_on() {
+            return Err(self.write_down(name, key));
         }
         if self.may_leave() && open::passes_over(key) {
             return Err(LookupError::Open);
@@ -497,6 +514,41 @@ impl<'a> Lookup<'a> {
             }
         };
         self.query(&asking, claim, crowd.as_ref())
+    }
+
+    /// Writes a question down that is not to be waited for; what there is in this pass.
+    #[cold]
+    fn write_down(&mut self, name: &HashedName<'_>, key: u64) -> LookupError {
+        if let Err(error) = self.may_ask() {
+            return error;
+        }
+        if hooks::swapped_search().is_some() {
+            return LookupError::Failed(Failure::Hook);
+        }
+        if !suspended::may_want(key) {
+            return LookupError::Open;
+        }
+        let (flags, longest_life_s) = (self.flags, self.longest_life_s);
+        let wanted = |name: &HashedName<'_>, qtype, key| Wanted {
+            name: name.name().to_vec(),
+            qtype,
+            key,
+            longest_life_s,
+            flags,
+            until_ms: suspended::until_ms(),
+        };
+        let end_ms = self.question_end_ms;
+        let mut questions =
+            usize::from(suspended::want(wanted(name, self.qtype, key), end_ms, true));
+        self.along(name, |lookup, name, qtype| {
+            if let Some(key) = lookup.is_worth_asking(name, qtype) {
+                questions += usize::from(suspended::want(wanted(name, qtype, key), end_ms, false));
+            }
+        });
+        if self.counts {
+            deadline::spend_queries(questions);
+        }
+        LookupError::Open
     }
 
     /// What a call gets that gives up because too many wait.
@@ -768,28 +820,35 @@ impl<'a> Lookup<'a> {
         }
     }
 
-    /// What this query may take along, where it is neither known nor being asked for: the other address
-    /// type, if both are wanted, and what the caller lists.
+    /// What this query may take along, where it is neither known nor being asked for.
     fn companions(&mut self, name: &HashedName<'_>) -> Vec<Companion> {
-        let mut companions: Vec<_> = Aim::of(self.qtype, self.flags)
-            .other
-            .and_then(|other| self.companion(name, other))
-            .into_iter()
-            .collect();
+        let mut companions = Vec::new();
+        self.along(name, |lookup, name, qtype| {
+            companions.extend(lookup.companion(name, qtype));
+        });
+        companions
+    }
+
+    /// Shows the questions that this one may take along: the other address type, if both are wanted, and what the caller
+    /// lists.
+    fn along(
+        &mut self,
+        name: &HashedName<'_>,
+        mut see: impl FnMut(&Self, &HashedName<'_>, RecordType),
+    ) {
+        if let Some(other) = Aim::of(self.qtype, self.flags).other {
+            see(self, name, other);
+        }
         // A search function of a module's can only be asked one question after the other.
-        if let Some(others) = self
-            .others
-            .take()
-            .filter(|_| hooks::swapped_search().is_none())
-        {
+        let others = self.others.take();
+        let others = others.filter(|_| hooks::swapped_search().is_none());
+        if let Some(others) = others {
             let domains = SearchList::current();
             for other in others() {
                 let first = first_name(&other, domains.as_ref());
-                let other = self.cache.hashed(&first);
-                companions.extend(self.companion(&other, self.qtype));
+                see(self, &self.cache.hashed(&first), self.qtype);
             }
         }
-        companions
     }
 
     /// Refuses when nobody is to be asked, or there is no time left, or too many questions were put for the call.
@@ -824,13 +883,18 @@ impl<'a> Lookup<'a> {
         (self.patience_ms.is_some() || self.is_ended_by_deadline()) && is_short()
     }
 
-    fn companion(&self, name: &HashedName<'_>, qtype: RecordType) -> Option<Companion> {
+    /// The key of a question whose answer is not known, and that has not failed a moment ago.
+    fn is_worth_asking(&self, name: &HashedName<'_>, qtype: RecordType) -> Option<u64> {
         let now = clock::now_ticks();
         let key = flight::key_of(self.cache, name, qtype);
         let is_known = || self.cache.acquire_hashed(name, qtype, now).is_some();
-        if self.cache.may_know(name, qtype) && is_known() || backoff::is_waiting(key, now) {
-            return None;
-        }
+        let is_of_no_use =
+            self.cache.may_know(name, qtype) && is_known() || backoff::is_waiting(key, now);
+        (!is_of_no_use).then_some(key)
+    }
+
+    fn companion(&self, name: &HashedName<'_>, qtype: RecordType) -> Option<Companion> {
+        let key = self.is_worth_asking(name, qtype)?;
         let claim = match flight::attempt(self.cache, key, self.terms?.alone()) {
             Attempt::Busy(_) => return None,
             Attempt::Claimed(claim) => Some(claim),

@@ -430,7 +430,7 @@ pub fn under_way() -> UnderWay {
 #[derive(Debug)]
 pub(super) struct Claim {
     /// `None` once it is given back.
-    sitting: Option<Sitting<'static>>,
+    right: Option<Right>,
     /// The count of claims is the thread's.
     of_this_thread: PhantomData<*const ()>,
 }
@@ -439,17 +439,51 @@ impl Claim {
     fn new(sitting: Sitting<'static>) -> Self {
         HELD.set(HELD.get() + 1);
         Self {
-            sitting: Some(sitting),
+            right: Some(Right {
+                sitting: Some(sitting),
+            }),
             of_this_thread: PhantomData,
         }
     }
 
-    fn give_back(&mut self) -> Option<Sitting<'static>> {
-        let sitting = self.sitting.take()?;
+    fn give_back(&mut self) -> Option<Right> {
+        let right = self.right.take()?;
         HELD.set(HELD.get().saturating_sub(1));
-        Some(sitting)
+        Some(right)
     }
 
+    /// Ends the question, see [`Right::finish`].
+    pub(super) fn finish(mut self, cache: &Cache, verdict: Option<Verdict>) {
+        if let Some(right) = self.give_back() {
+            right.finish(cache, verdict);
+        }
+    }
+
+    /// The right of one who waits for nobody, in whatever thread.
+    pub(super) fn into_right(mut self) -> Option<Right> {
+        self.give_back()
+    }
+
+    fn neighbour(&self) -> Option<Neighbour<'static>> {
+        let sitting = self.right.as_ref()?.sitting.as_ref()?;
+        Some(sitting.neighbour())
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        drop(self.give_back());
+    }
+}
+
+/// What a [`Claim`] is, apart from the thread: who has one never waits for others, so nobody waits for that.
+#[derive(Debug)]
+pub(super) struct Right {
+    /// `None` once it is given back.
+    sitting: Option<Sitting<'static>>,
+}
+
+impl Right {
     /// Ends the question; `verdict` is for those who wait, where the cache does not tell. That a late one has failed says
     /// nothing of those who ask since.
     pub(super) fn finish(mut self, cache: &Cache, verdict: Option<Verdict>) {
@@ -458,7 +492,7 @@ impl Claim {
         if self.sitting.as_ref().is_some_and(is_void) {
             return;
         }
-        let Some(sitting) = self.give_back() else {
+        let Some(sitting) = self.sitting.take() else {
             return;
         };
         let slot = sitting.open().slot();
@@ -469,9 +503,9 @@ impl Claim {
     }
 }
 
-impl Drop for Claim {
+impl Drop for Right {
     fn drop(&mut self) {
-        let Some(sitting) = self.give_back() else {
+        let Some(sitting) = self.sitting.take() else {
             return;
         };
         let slot = sitting.open().slot();
@@ -481,11 +515,57 @@ impl Drop for Claim {
     }
 }
 
+/// Somebody who waits for another's question without being held up.
+#[derive(Debug)]
+pub(super) struct Bystander {
+    flight: Flight,
+    came_ms: u64,
+}
+
+impl Flight {
+    /// Waits for it; to be looked at now and then.
+    pub(super) fn stand_by(self, now_ms: u64) -> Bystander {
+        self.0.slot().enter();
+        Bystander {
+            flight: self,
+            came_ms: now_ms,
+        }
+    }
+}
+
+impl Bystander {
+    /// What became of it; `None` = it goes on.
+    pub(super) fn look(&self, cache: &Cache, terms: Terms) -> Option<Waited> {
+        let flight = self.flight;
+        if !flight.0.is_open() {
+            return Some(Waited::Over(flight.verdict(cache)));
+        }
+        let waited_ms = terms.now_ms.saturating_sub(self.came_ms);
+        match flight.chance(waited_ms, terms) {
+            Chance::Now(seen) => flight.join(seen, terms).map(Waited::Joined),
+            Chance::Later(_) if terms.alone && waited_ms >= resolver::usual_ms() => {
+                Some(Waited::LeftToAnother)
+            }
+            Chance::Later(_) => None,
+        }
+    }
+}
+
+impl Drop for Bystander {
+    fn drop(&mut self) {
+        let slot = self.flight.0.slot();
+        if slot.leave()
+            && let Some(cache) = Cache::instance()
+        {
+            drop_left(cache, slot);
+        }
+    }
+}
+
 /// Has `work`, which sends the query of a claim, leave it to the one that asked before to send its packet again for the
 /// most part, as long as that one lives: a server that keeps silent gets little more than the packets of one.
 pub(super) fn beside_elder<R>(claim: Option<&Claim>, work: impl FnOnce() -> R) -> R {
-    let sitting = claim.and_then(|claim| claim.sitting.as_ref());
-    let Some(neighbour) = sitting.map(Sitting::neighbour) else {
+    let Some(neighbour) = claim.and_then(Claim::neighbour) else {
         return work();
     };
     if neighbour.elder().is_none() {

@@ -7,6 +7,8 @@
 mod additional;
 mod answer;
 #[cfg(feature = "use_dns_cache")]
+pub mod asker;
+#[cfg(feature = "use_dns_cache")]
 mod backoff;
 #[cfg(feature = "use_dns_cache")]
 mod crowd;
@@ -32,6 +34,8 @@ pub mod pins;
 #[cfg(feature = "use_dns_cache")]
 mod plan;
 #[cfg(feature = "use_dns_cache")]
+pub mod prefetch;
+#[cfg(feature = "use_dns_cache")]
 pub mod refresh;
 pub mod request;
 #[cfg(feature = "use_dns_cache")]
@@ -41,6 +45,8 @@ mod service;
 pub mod snapshot;
 #[cfg(feature = "use_dns_cache")]
 mod stale;
+#[cfg(feature = "use_dns_cache")]
+pub mod suspended;
 pub(crate) mod system;
 #[cfg(test)]
 mod test_records;
@@ -91,7 +97,7 @@ pub use service::sip_transport;
 #[cfg(feature = "use_dns_cache")]
 pub use source::Source;
 #[cfg(feature = "use_dns_cache")]
-pub use stale::reported_ttl;
+pub use stale::{is_stale, reported_ttl};
 #[cfg(feature = "use_dns_cache")]
 pub use ttl::set_local_ttl;
 
@@ -114,6 +120,7 @@ pub fn prepare() {
     flight::prepare();
     handed_on::prepare();
     pins::prepare();
+    prefetch::prepare();
     snapshot::prepare();
     backoff::prepare();
     crowd::prepare();

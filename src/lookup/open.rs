@@ -313,7 +313,9 @@ impl OpenQuestion {
             qname: &self.name,
             qtype: self.qtype,
         };
-        let Timed { outcome, took_ms } = timed;
+        let Timed {
+            outcome, took_ms, ..
+        } = timed;
         resolver::note_slow_query(&question, took_ms);
         let is_over = self
             .end_ms

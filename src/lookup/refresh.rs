@@ -770,6 +770,7 @@ pub fn run_for_tests(refresher: &mut Refresher) -> usize {
             let timed = Timed {
                 outcome,
                 took_ms: 0,
+                server: None,
             };
             answered += usize::from(refresher.settle(job, timed));
         }

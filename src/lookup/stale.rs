@@ -135,6 +135,12 @@ fn follow(
     follow(cache, target, qtype, (now, limit), hops - 1, expired)
 }
 
+/// True for data that has expired; not for what came with TTL 0, which only its holder knows.
+#[must_use]
+pub fn is_stale(entry: &EntryRef, now: u32) -> bool {
+    !entry.is_permanent() && entry.is_expired(now) && entry.is_linked()
+}
+
 /// TTL to report for a record of an entry that expires at a tick, s: what is left, and for stale data 30.
 ///
 /// An entry that only its holder knows is not stale: it came with TTL 0.

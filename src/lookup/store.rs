@@ -48,7 +48,7 @@ pub(super) struct Asked<'a> {
 }
 
 /// How a lookup goes on after a query.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(super) enum Next {
     /// It ends here, with a positive or negative entry.
     Entry(EntryRef),

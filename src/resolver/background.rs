@@ -9,6 +9,10 @@
 //! it is the server that does not answer.
 
 use std::collections::HashMap;
+use std::io;
+use std::os::fd::RawFd;
+
+use mio::Waker;
 
 use super::config::Settings;
 use super::exchange::Exchange;
@@ -28,6 +32,8 @@ const FIRST_WINDOW: usize = 64;
 const MAX_UNDER_WAY: usize = 4096;
 /// Part of the descriptors of the process that sockets may take: the rest is the program's.
 const SHARE_OF_DESCRIPTORS: usize = 2;
+/// Sockets looked at for one call of the kernel where a program waits for the rest of its loop.
+const EVENTS_OF_LOOP: usize = 32;
 /// How exactly timers are kept, ms: looking after thousands of questions costs something.
 const STEP_MS: u64 = 10;
 
@@ -133,6 +139,10 @@ impl Background {
             Ok(sockets) => Box::new(sockets),
             Err(_) => Box::new(SystemTransport::default()),
         };
+        Self::over(transport)
+    }
+
+    fn over(transport: Box<dyn Transport>) -> Self {
         let max_sockets = (limits::descriptors() / SHARE_OF_DESCRIPTORS).min(MAX_UNDER_WAY);
         Self {
             session: Session::new(transport),
@@ -144,6 +154,16 @@ impl Background {
             max_sockets,
             sockets: max_sockets,
         }
+    }
+
+    /// For an event loop of the program's, which looks at a descriptor, and is woken with the [`Waker`] that comes along.
+    ///
+    /// # Errors
+    /// The kernel gives no event queue.
+    pub fn for_loop() -> io::Result<(Self, Waker)> {
+        let sockets = ManySockets::with_events(EVENTS_OF_LOOP)?;
+        let waker = sockets.waker()?;
+        Ok((Self::over(Box::new(sockets)), waker))
     }
 
     /// Questions that may be added now.
@@ -173,7 +193,10 @@ impl Background {
         let until_ms = now_ms.saturating_add(limit_ms);
         let exchange = match prepare(settings.clone(), question, Some(until_ms), true) {
             Ok(exchange) => exchange,
-            Err(timed) => return self.done.push(Done { ticket, timed }),
+            Err(outcome) => {
+                let timed = Timed::unasked(outcome);
+                return self.done.push(Done { ticket, timed });
+            }
         };
         let asked = Asked {
             exchange,
@@ -201,6 +224,46 @@ impl Background {
                 self.session.settle_probes(self.session.transport.now_ms());
             }
         }
+    }
+
+    /// What becomes readable when [`Self::advance`] has something to do.
+    #[must_use]
+    pub fn descriptor(&self) -> Option<RawFd> {
+        self.session.transport.descriptor()
+    }
+
+    /// When [`Self::advance`] has something to do whatever the descriptor says, ms; 0 = at once.
+    #[must_use]
+    pub fn next_ms(&self) -> u64 {
+        if !self.done.is_empty() || self.session.transport.has_events() {
+            return 0;
+        }
+        let looks_ms = match self.asked.is_empty() {
+            true => u64::MAX,
+            false => self.look_at_ms,
+        };
+        looks_ms.min(self.session.next_verdict_ms())
+    }
+
+    /// Does what can be done without waiting, until the clock shows `until_us`; gives what is done. Calls nothing of the
+    /// host's.
+    pub fn advance(&mut self, until_us: u64) -> Vec<Done> {
+        let _silence = Silence::begin();
+        let now_ms = self.session.transport.now_ms();
+        if now_ms >= self.look_at_ms {
+            self.look(now_ms);
+        }
+        loop {
+            let Some((handle, event)) = self.session.transport.wait(0) else {
+                self.session.settle_probes(now_ms);
+                break;
+            };
+            self.on_event(handle, event);
+            if self.session.transport.now_us() >= until_us {
+                break;
+            }
+        }
+        std::mem::take(&mut self.done)
     }
 
     /// Waits for a message and takes all that are there, with one look at the clock. False when none is left.

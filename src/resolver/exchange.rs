@@ -159,6 +159,8 @@ pub(super) struct Exchange<'s> {
     /// When the caller's patience ends, ms.
     end_ms: u64,
     last_error: Option<Failure>,
+    /// The server that said what counts, or was silent last.
+    told_by: Option<usize>,
     /// A server has no such records, which counts unless another one says something about the name.
     nothing_here: Option<Answer>,
     timed_out: bool,
@@ -199,6 +201,7 @@ impl<'s> Exchange<'s> {
             limit_ms: 0,
             end_ms: deadline_ms.unwrap_or(u64::MAX),
             last_error: None,
+            told_by: None,
             nothing_here: None,
             timed_out: false,
             cookie_refused: false,
@@ -223,6 +226,7 @@ impl<'s> Exchange<'s> {
             Timed {
                 outcome: Outcome::Answer(answer),
                 took_ms,
+                ..
             } if answer.negative.is_none() => Some(*took_ms),
             _ => None,
         }
@@ -247,6 +251,7 @@ impl<'s> Exchange<'s> {
         self.done.take().unwrap_or_else(|| Timed {
             outcome: Outcome::Failed(end.failure()),
             took_ms: 0,
+            server: None,
         })
     }
 
@@ -856,6 +861,7 @@ impl<'s> Exchange<'s> {
                     session.transport.finish(handle);
                     self.flights.remove(index);
                 }
+                self.told_by = Some(place);
                 self.finish(Outcome::Answer(answer), session);
             }
             Verdict::Ignore(reason) => {
@@ -1005,6 +1011,7 @@ impl<'s> Exchange<'s> {
     fn server_failed(&mut self, place: usize, failure: Failure, session: &mut Session) {
         trace!("server {place} of the list: {failure:?}");
         self.note_failure(failure);
+        self.told_by = Some(place);
         self.mark_spent(place, session);
         if place == self.current_place {
             self.try_next_server(session);
@@ -1037,6 +1044,9 @@ impl<'s> Exchange<'s> {
             self.current_place
         );
         self.timed_out = true;
+        if self.last_error.is_none() {
+            self.told_by = Some(self.current_place);
+        }
         self.note_silence(now_ms);
         if now_ms >= self.limit_ms {
             for attempts in &mut self.attempts {
@@ -1083,7 +1093,12 @@ impl<'s> Exchange<'s> {
         }
         self.end_finding();
         let took_ms = self.now_ms.saturating_sub(self.started_ms);
-        self.done = Some(Timed { outcome, took_ms });
+        let server = self.told_by.and_then(|place| self.settings.server(place));
+        self.done = Some(Timed {
+            outcome,
+            took_ms,
+            server: server.map(|server| server.address),
+        });
     }
 
     /// Ends what is under way. A server that is down keeps its query: an answer brings it up again.

@@ -36,6 +36,7 @@ pub(super) fn query(search: Search, question: &Question<'_>, deadline_ms: Option
     let unasked = |outcome| Timed {
         outcome,
         took_ms: 0,
+        server: None,
     };
     let usable = is_host_name(question.qname) && wire::name_of_text(question.qname).is_some();
     let (Some(qname), Ok(c_name)) = (
@@ -70,6 +71,7 @@ pub(super) fn query(search: Search, question: &Question<'_>, deadline_ms: Option
     Timed {
         outcome,
         took_ms: clock::monotonic_ms().saturating_sub(started_ms),
+        server: None,
     }
 }
 

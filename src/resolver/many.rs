@@ -8,10 +8,11 @@ use std::collections::{HashMap, VecDeque};
 use std::io::{self, ErrorKind};
 use std::mem::ManuallyDrop;
 use std::net::SocketAddr;
+use std::os::fd::{AsRawFd as _, RawFd};
 use std::time::Duration;
 
 use mio::unix::SourceFd;
-use mio::{Events, Interest, Poll, Token};
+use mio::{Events, Interest, Poll, Token, Waker};
 
 use super::datagrams::Datagrams;
 use super::transport::{Channel, Event, Handle, MAX_MESSAGE_OCTETS, Protocol, Transport, is_ours};
@@ -39,9 +40,14 @@ impl ManySockets {
     /// # Errors
     /// The kernel gives no event queue.
     pub(super) fn new() -> io::Result<Self> {
+        Self::with_events(MAX_EVENTS)
+    }
+
+    /// As [`Self::new`]; no more sockets are looked at for one call of the kernel.
+    pub(super) fn with_events(most: usize) -> io::Result<Self> {
         Ok(Self {
             queue: Poll::new()?,
-            events: Events::with_capacity(MAX_EVENTS),
+            events: Events::with_capacity(most),
             channels: HashMap::new(),
             ready: VecDeque::new(),
             last_handle: 0,
@@ -70,6 +76,12 @@ impl ManySockets {
         self.last_handle = handle.0;
         self.channels.insert(handle, channel);
         Ok(handle)
+    }
+
+    /// What makes the descriptor readable from another thread.
+    pub(super) fn waker(&self) -> io::Result<Waker> {
+        // No handle has the number, so nothing comes of it but that a wait ends.
+        Waker::new(self.queue.registry(), Token(usize::MAX))
     }
 
     /// Has a socket waited for: told once for each change, not as long as it lasts, see `advance`.
@@ -186,6 +198,14 @@ impl Transport for ManySockets {
 
     fn last_handle(&self) -> Option<Handle> {
         Some(Handle(self.last_handle))
+    }
+
+    fn descriptor(&self) -> Option<RawFd> {
+        Some(self.queue.as_raw_fd())
+    }
+
+    fn has_events(&self) -> bool {
+        !self.ready.is_empty()
     }
 
     fn recycle(&mut self, message: Vec<u8>) {

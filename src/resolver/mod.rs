@@ -45,6 +45,8 @@ pub(crate) use session::{Ticket, WaitedForOpen};
 #[cfg(feature = "testing")]
 pub use transport::{Event, Handle, Protocol, Transport};
 
+use std::net::SocketAddr;
+
 use crate::error::Failure;
 use crate::host::counters::{self, Counter};
 use crate::host::hooks;
@@ -108,6 +110,8 @@ pub struct Timed {
     pub outcome: Outcome,
     /// From the first query to the last answer, ms; 0 when nothing was sent.
     pub took_ms: u64,
+    /// Who said so, or was silent last.
+    pub server: Option<SocketAddr>,
 }
 
 /// Asks one question.
@@ -128,8 +132,10 @@ fn ask_with(question: &Question<'_>, deadline_ms: Option<u64>, additional: bool)
     let settings = Settings::current();
     let swapped = settings.is_swapped().then(hooks::swapped_search).flatten();
     let timed = match swapped {
-        Some(search) => from_hosts(&settings, question)
-            .unwrap_or_else(|| hook::query(search, question, deadline_ms)),
+        Some(search) => from_hosts(&settings, question).map_or_else(
+            || hook::query(search, question, deadline_ms),
+            Timed::unasked,
+        ),
         None => ask_one(&settings, question, deadline_ms, additional),
     };
     note_slow_query(question, timed.took_ms);
@@ -174,7 +180,7 @@ pub(crate) fn query_along(
         Ok(exchange) => vec![exchange],
         Err(known) => {
             let others = others.iter().map(|_| Part::GivenUp).collect();
-            return (Part::Done(known.outcome), others);
+            return (Part::Done(known), others);
         }
     };
     let mut known = Vec::with_capacity(others.len());
@@ -184,7 +190,7 @@ pub(crate) fn query_along(
                 exchange.push(other);
                 known.push(None);
             }
-            Err(timed) => known.push(Some(timed.outcome)),
+            Err(outcome) => known.push(Some(outcome)),
         }
     }
     let end = session::with_current(|session| session.run_for_first(&mut exchange));
@@ -243,11 +249,11 @@ pub(crate) fn query_for_a_while(
                 exchanges.push(exchange);
                 known.push(None);
             }
-            Err(timed) if known.is_empty() => {
+            Err(outcome) if known.is_empty() => {
                 let others = others.iter().map(|_| Part::GivenUp).collect();
-                return (Part::Done(timed.outcome), others);
+                return (Part::Done(outcome), others);
             }
-            Err(timed) => known.push(Some(timed.outcome)),
+            Err(outcome) => known.push(Some(outcome)),
         }
     }
     session::with_current(|session| {
@@ -283,7 +289,7 @@ fn ask_one_for_a_while(
     let with = additional(question.qtype);
     let mut exchange = match prepare(settings.clone(), question, deadline_ms, with) {
         Ok(exchange) => exchange,
-        Err(known) => return Part::Done(known.outcome),
+        Err(known) => return Part::Done(known),
     };
     session::with_current(|session| {
         let exchanges = std::slice::from_mut(&mut exchange);
@@ -423,10 +429,14 @@ pub fn note_slow_query(question: &Question<'_>, took_ms: u64) {
     }
 }
 
-fn not_asked() -> Timed {
-    Timed {
-        outcome: Outcome::Failed(Failure::NoServers),
-        took_ms: 0,
+impl Timed {
+    /// What is known without asking.
+    fn unasked(outcome: Outcome) -> Self {
+        Self {
+            outcome,
+            took_ms: 0,
+            server: None,
+        }
     }
 }
 
@@ -513,13 +523,10 @@ pub fn sync_hosts_file() {
 }
 
 /// The answer of the hosts file, if there is one and it has the name.
-fn from_hosts(settings: &Settings, question: &Question<'_>) -> Option<Timed> {
+fn from_hosts(settings: &Settings, question: &Question<'_>) -> Option<Outcome> {
     let hosts = settings.values.hosts.as_ref()?;
     let answer = hosts.answer(question.qname, question.qtype)?;
-    Some(Timed {
-        outcome: Outcome::Answer(answer),
-        took_ms: 0,
-    })
+    Some(Outcome::Answer(answer))
 }
 
 /// What is known of a question without asking, or else an exchange to run.
@@ -528,27 +535,21 @@ fn prepare<'s>(
     question: &Question<'_>,
     deadline_ms: Option<u64>,
     additional: bool,
-) -> Result<Exchange<'s>, Timed> {
+) -> Result<Exchange<'s>, Outcome> {
     let settings = settings.into();
-    let known = |outcome| {
-        Err(Timed {
-            outcome,
-            took_ms: 0,
-        })
-    };
-    if let Some(timed) = from_hosts(&settings, question) {
-        return Err(timed);
+    if let Some(outcome) = from_hosts(&settings, question) {
+        return Err(outcome);
     }
     let values = &settings.values;
     let Some(query) = Query::new(question.qname, question.qtype) else {
         trace!("not a name to ask for");
-        return known(Outcome::BadName);
+        return Err(Outcome::BadName);
     };
     if settings.is_swapped() {
-        return known(Outcome::Failed(Failure::Hook));
+        return Err(Outcome::Failed(Failure::Hook));
     }
     if values.no_aaaa && question.qtype == RecordType::AAAA {
-        return known(Outcome::Answer(no_data(query.name)));
+        return Err(Outcome::Answer(no_data(query.name)));
     }
     Ok(Exchange::new(
         settings,
@@ -571,7 +572,7 @@ fn ask_one(
             let end = session::with_current(|session| session.run(std::slice::from_mut(exchange)));
             exchange.take_result(end)
         }
-        Err(known) => std::mem::replace(known, not_asked()),
+        Err(known) => Timed::unasked(std::mem::replace(known, Outcome::BadName)),
     }
 }
 
@@ -606,7 +607,7 @@ pub fn query_all(questions: &[Question<'_>], deadline_ms: Option<u64>) -> Vec<Ou
                 exchanges.push(exchange);
                 known.push(None);
             }
-            Err(timed) => known.push(Some(timed)),
+            Err(outcome) => known.push(Some(Timed::unasked(outcome))),
         }
     }
     let end = session::with_current(|session| session.run(&mut exchanges));

@@ -67,7 +67,7 @@ pub enum Event {
 }
 
 /// The way to the servers; the seam where tests put scripted replies and a virtual clock.
-pub trait Transport {
+pub trait Transport: Send {
     /// Milliseconds of the clock that deadlines are in.
     fn now_ms(&self) -> u64;
 
@@ -103,6 +103,16 @@ pub trait Transport {
     /// The handle that [`open`](Self::open) gave last, where the transport counts them up by one.
     fn last_handle(&self) -> Option<Handle> {
         None
+    }
+
+    /// What becomes readable when an event is there, where the transport has one descriptor for all.
+    fn descriptor(&self) -> Option<RawFd> {
+        None
+    }
+
+    /// True when events are there that were taken from the descriptor already.
+    fn has_events(&self) -> bool {
+        false
     }
 
     /// Takes the room of a message back that was read.

@@ -11,7 +11,7 @@ use crate::cache::EntryRef;
 
 /// Where the search of one call stands: the content of `struct dns_srv_handle`, in the layout of most handles, so
 /// that these are used where they are.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 #[repr(C)]
 pub struct Position {
     /// SRV entry in use.
@@ -55,7 +55,7 @@ impl Position {
 }
 
 /// A handle of the library's own.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Cursor {
     /// The C handle has a place for the NAPTR reference (Kamailio 6.1.5 and later).
     pub has_naptr_slot: bool,

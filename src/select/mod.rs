@@ -12,11 +12,15 @@ pub(crate) mod naptr;
 mod past_cache;
 #[cfg(feature = "use_dns_cache")]
 pub mod pins;
+#[cfg(feature = "use_dns_cache")]
+pub mod prefetch;
 pub mod protocols;
 pub(crate) mod security;
 pub mod sip_host;
 pub mod sip_uri;
 pub(crate) mod srv;
+#[cfg(feature = "use_dns_cache")]
+pub mod suspended;
 #[cfg_attr(
     not(feature = "use_dns_cache"),
     allow(dead_code, reason = "failover and explain alone use all of it")

@@ -4,6 +4,9 @@
 //! Each look goes as far as the cache leads; what is missing is asked for, so that the next look goes farther.
 
 use std::collections::HashSet;
+use std::net::IpAddr;
+
+use smallvec::SmallVec;
 
 use crate::cache::{EntryRef, RecordView};
 use crate::error::{Failure, LookupError};
@@ -12,10 +15,12 @@ use crate::host::log::{self, Level};
 use crate::host::options::{self, StrOpt};
 use crate::lookup::pin_file::PinFile;
 use crate::lookup::pins::{self, Failed, Found, Whole};
-use crate::lookup::refresh::{Kept, Refresher};
+pub use crate::lookup::refresh::Kept;
+use crate::lookup::refresh::Refresher;
 use crate::lookup::{family_order, needs_no_dns};
 use crate::rr::{RecordType, parse_literal};
 
+use super::Transport;
 use super::flags::TRY_NAPTR;
 use super::handle::rows_of;
 use super::naptr::Candidates;
@@ -175,9 +180,61 @@ fn names_of(text: &[u8]) -> (Vec<Vec<u8>>, Vec<usize>) {
     (good, bad)
 }
 
+/// Who keeps what belongs to a name, and sees where it leads.
+pub(super) trait Keeper {
+    /// It sees all addresses, those of the hosts file, too.
+    const SEES: bool = false;
+    /// The records of a type, see [`Refresher::keep`].
+    fn keep(&mut self, name: &[u8], qtype: RecordType, is_callers: bool) -> Kept;
+    /// An address that belongs to the name.
+    fn sees(&mut self, _seen: &Seen<'_>, _address: IpAddr) {}
+}
+
+impl Keeper for Refresher {
+    fn keep(&mut self, name: &[u8], qtype: RecordType, is_callers: bool) -> Kept {
+        Self::keep(self, name, qtype, is_callers)
+    }
+}
+
+/// How a name leads to an address.
+pub(super) struct Seen<'a> {
+    pub(super) host: &'a [u8],
+    pub(super) port: u16,
+    pub(super) transport: Transport,
+    /// The entries on the way.
+    pub(super) led_by: &'a [EntryRef],
+}
+
+/// Looks at what belongs to one name.
+pub(super) fn look_at(
+    refresher: &mut Refresher,
+    flags: u32,
+    to: &Destination,
+    is_thorough: bool,
+) -> Found {
+    let look = Look {
+        is_thorough,
+        ..Look::new(refresher, flags)
+    };
+    look.at(to)
+}
+
+/// Goes through all that belongs to a name: its SRV records also where NAPTR records lead elsewhere.
+pub(super) fn gather(keeper: &mut impl Keeper, flags: u32, to: &Destination) {
+    let look = Look {
+        is_thorough: true,
+        ..Look::new(keeper, flags | TRY_NAPTR)
+    };
+    look.at(to);
+}
+
 /// A look at one pin.
-struct Look<'r> {
-    refresher: &'r mut Refresher,
+struct Look<'r, K> {
+    keeper: &'r mut K,
+    /// Nothing is left out because something else is there.
+    is_thorough: bool,
+    /// The entries on the way to where it is.
+    way: SmallVec<[EntryRef; 3]>,
     flags: u32,
     left: usize,
     waits: bool,
@@ -187,10 +244,12 @@ struct Look<'r> {
     expires: Option<u32>,
 }
 
-impl<'r> Look<'r> {
-    fn new(refresher: &'r mut Refresher, flags: u32) -> Self {
+impl<'r, K: Keeper> Look<'r, K> {
+    fn new(keeper: &'r mut K, flags: u32) -> Self {
         Self {
-            refresher,
+            keeper,
+            is_thorough: false,
+            way: SmallVec::new(),
             flags,
             left: MOST_QUESTIONS,
             waits: false,
@@ -201,10 +260,14 @@ impl<'r> Look<'r> {
     }
 
     fn at(mut self, to: &Destination) -> Found {
-        if parse_literal(&to.host).is_some() {
-            self.has_address = true;
-        } else if to.port != 0 || needs_no_dns(&to.host) || !self.by_records(to) {
-            self.addresses(&to.host, true);
+        let transport = to.transport.unwrap_or(Transport::DEFAULT);
+        let port = match to.port {
+            0 => transport.default_port(),
+            port => port,
+        };
+        let is_host = parse_literal(&to.host).is_some() || to.port != 0 || needs_no_dns(&to.host);
+        if is_host || !self.by_records(to) {
+            self.addresses(&to.host, true, (port, transport));
         }
         if !self.has_address && !self.waits && self.failed.is_none() {
             let (first, _) = family_order(self.flags);
@@ -224,20 +287,23 @@ impl<'r> Look<'r> {
 
     /// NAPTR and SRV records; false when there are none, so that the addresses of the host count.
     fn by_records(&mut self, to: &Destination) -> bool {
+        let (mut is_any, mut is_open) = (false, false);
         if self.flags & TRY_NAPTR != 0 && to.transport.is_none() {
             match self.keep(&to.host, RecordType::NAPTR, true) {
-                Ok(Some(entry)) if self.by_naptr(&entry) => return true,
+                Ok(Some(entry)) if self.by_naptr(&entry) => is_any = true,
                 Ok(_) => {}
-                Err(Unknown) => return true,
+                Err(Unknown) => is_open = true,
+            }
+            if (is_any || is_open) && !self.is_thorough {
+                return true;
             }
         }
         let list = to
             .transport
             .map_or_else(protocols::list, TransportList::single);
-        let (mut is_any, mut is_open) = (false, false);
         for transport in list.iter() {
             if let Some(name) = protocols::srv_name(*transport, &to.host) {
-                match self.targets(&name, true) {
+                match self.targets(&name, true, *transport) {
                     Ok(found) => is_any |= found,
                     Err(Unknown) => is_open = true,
                 }
@@ -251,41 +317,74 @@ impl<'r> Look<'r> {
         let candidates = Candidates::new(rows_of(entry), None);
         let mut is_any = false;
         for position in 0..candidates.len() {
-            let index = candidates.get(position).map_or(0, |found| found.index);
-            if let Some(RecordView::Naptr { replacement, .. }) = entry.record(index.into()) {
-                is_any |= self.targets(replacement, false).unwrap_or(true);
+            let Some(found) = candidates.get(position) else {
+                continue;
+            };
+            let index = found.index.into();
+            if let Some(RecordView::Naptr { replacement, .. }) = entry.record(index) {
+                self.way.push(entry.clone());
+                let targets = self.targets(replacement, false, found.transport);
+                self.way.pop();
+                is_any |= targets.unwrap_or(true);
             }
         }
         is_any
     }
 
     /// SRV records and the addresses of their targets; whether there are any.
-    fn targets(&mut self, name: &[u8], is_callers: bool) -> Result<bool, Unknown> {
+    fn targets(
+        &mut self,
+        name: &[u8],
+        is_callers: bool,
+        transport: Transport,
+    ) -> Result<bool, Unknown> {
         let Some(entry) = self.keep(name, RecordType::SRV, is_callers)? else {
             return Ok(false);
         };
+        self.way.push(entry.clone());
         for index in 0..entry.record_count() {
             match entry.record(index) {
-                Some(RecordView::Srv { target, .. }) if !target.is_empty() => {
-                    self.addresses(target, false);
+                Some(RecordView::Srv { target, port, .. }) if !target.is_empty() => {
+                    self.addresses(target, false, (port, transport));
                 }
                 _ => {}
             }
         }
+        self.way.pop();
         Ok(true)
     }
 
-    fn addresses(&mut self, host: &[u8], is_callers: bool) {
-        if parse_literal(host).is_some() || needs_no_dns(host) {
+    fn addresses(&mut self, host: &[u8], is_callers: bool, (port, transport): (u16, Transport)) {
+        if let Some(address) = parse_literal(host) {
+            self.sees(host, (port, transport), address);
+            return;
+        }
+        if !K::SEES && needs_no_dns(host) {
             self.has_address = true;
             return;
         }
         let (first, second) = family_order(self.flags);
         for family in [Some(first), second].into_iter().flatten() {
-            if let Ok(Some(_)) = self.keep(host, family, is_callers) {
+            if let Ok(Some(entry)) = self.keep(host, family, is_callers) {
                 self.has_address = true;
+                self.way.push(entry.clone());
+                for address in entry.usable_addresses(clock::now_ticks()) {
+                    self.sees(host, (port, transport), address);
+                }
+                self.way.pop();
             }
         }
+    }
+
+    fn sees(&mut self, host: &[u8], (port, transport): (u16, Transport), address: IpAddr) {
+        self.has_address = true;
+        let seen = Seen {
+            host,
+            port,
+            transport,
+            led_by: &self.way,
+        };
+        self.keeper.sees(&seen, address);
     }
 
     /// The records of a type, live or expired; `None` when it is known that there are none.
@@ -299,7 +398,7 @@ impl<'r> Look<'r> {
             return Err(Unknown);
         };
         self.left = left;
-        match self.refresher.keep(name, qtype, is_callers) {
+        match self.keeper.keep(name, qtype, is_callers) {
             Kept::Has(entry) => {
                 self.ends_at(entry.expire());
                 Ok(Some(entry))
