@@ -385,3 +385,31 @@ fn settle(
     };
     (wanted.key, answer)
 }
+
+/// Asks questions of a search on this thread's own way to the servers, where a test has put one of its own, and waits for
+/// all answers.
+#[cfg(feature = "testing")]
+#[must_use]
+pub fn ask_for_tests(wanted: &[Wanted]) -> Vec<(u64, Answer)> {
+    let Some(cache) = Cache::instance() else {
+        return Vec::new();
+    };
+    let questions: Vec<_> = wanted
+        .iter()
+        .map(|wanted| Question {
+            qname: &wanted.name,
+            qtype: wanted.qtype,
+        })
+        .collect();
+    let until_ms = resolver::now_ms().saturating_add(limit_ms());
+    let outcomes = resolver::query_all(&questions, Some(until_ms));
+    let settled = wanted.iter().zip(outcomes).map(|(wanted, outcome)| {
+        let timed = resolver::Timed {
+            outcome,
+            took_ms: 0,
+            server: None,
+        };
+        settle(cache, wanted, None, timed)
+    });
+    settled.collect()
+}

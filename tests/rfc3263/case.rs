@@ -57,6 +57,7 @@ pub struct Report {
 enum Step {
     Walk(Manner),
     WalkOwn,
+    Suspended,
     Explain,
     Hostent(Hostent),
     HostPort,
@@ -174,7 +175,7 @@ impl Case {
             steps = vec![steps.swap_remove(draw.below(steps.len()))];
             steps.push(Step::Hostent(draw.pick(&Hostent::ALL)));
         } else {
-            steps.extend([Step::WalkOwn, Step::HostPort]);
+            steps.extend([Step::WalkOwn, Step::Suspended, Step::HostPort]);
             steps.extend(Hostent::ALL.map(Step::Hostent));
             steps.extend(Hostent::ALL.map(Step::PastCache));
             for _ in 0..2 {
@@ -258,6 +259,18 @@ impl Case {
                 let before = seeded.get_or_insert_with(|| list.clone()).clone();
                 let another = format!("{way}, another list of the same seed");
                 compare(&another, before, list);
+            }
+            Step::Suspended => {
+                let seed = self.order_seed();
+                let seen = ways::suspended(&self.request, seed);
+                let fine = match seed {
+                    None => self.in_turn(expected, &seen) == seen,
+                    Some(_) => is_allowed(expected, &seen),
+                };
+                if !fine {
+                    let way = "a search that never waits";
+                    compare(way, list_words(&expected.list()), list_words(&seen));
+                }
             }
             Step::Explain => {
                 let explained = ways::explain(&self.request);

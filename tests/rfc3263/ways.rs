@@ -15,7 +15,11 @@ use kamailio_dns::ffi::resolve::{
     naptr_sip_resolvehost, no_naptr_srv_sip_resolvehost, sip_hostport2su, srv_sip_resolvehost,
 };
 use kamailio_dns::ffi::types::{_str, ip_addr, sockaddr_union};
+use kamailio_dns::lookup::asker::ask_for_tests;
+use kamailio_dns::select::Transport;
 use kamailio_dns::select::cursor::{LAYOUTS, Layout};
+use kamailio_dns::select::sip_uri::Destination;
+use kamailio_dns::select::suspended::{Progress, Search, Terms};
 
 use super::model::Target;
 use super::policy::Request;
@@ -132,6 +136,44 @@ pub fn walk_own(request: &Request, seed: Option<u32>) -> (Walked, Vec<dns_reason
     // SAFETY: see above; not used any more.
     unsafe { dns_handle_free(handle) };
     ((found, code), reasons)
+}
+
+/// The targets that a search finds that never waits.
+pub fn suspended(request: &Request, seed: Option<u32>) -> Vec<Target> {
+    let destination = Destination {
+        host: request.host.clone().into_bytes(),
+        port: request.port,
+        transport: Transport::from_number(request.transport),
+        is_sips: false,
+    };
+    let terms = Terms {
+        flags: request.flags,
+        seed: seed.unwrap_or(0),
+        ..Terms::default()
+    };
+    let mut search = Search::for_targets(destination, terms);
+    loop {
+        let progress = search.go_on();
+        let wanted = search.take_wanted();
+        match progress {
+            Progress::Ended(ended) => {
+                assert!(wanted.is_empty(), "{wanted:?}");
+                let targets = ended.targets.iter();
+                return targets
+                    .map(|t| (t.address.ip(), t.address.port(), t.transport as u8))
+                    .collect();
+            }
+            Progress::Waits(ms) => {
+                assert!(
+                    ms == 0 || !wanted.is_empty(),
+                    "waits for nothing: {request:?}"
+                );
+                for (key, answer) in ask_for_tests(&wanted) {
+                    search.learn(key, answer);
+                }
+            }
+        }
+    }
 }
 
 /// What `dns_explain()` and siptargets show: the targets, and the addresses of the tree above them.
