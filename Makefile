@@ -25,7 +25,8 @@ SO      := libkamailio_dns.so
 SOFILE  := $(SO).$(VERSION)
 # What a core of Kamailio is linked with, besides the library.
 LINKING := library.mk library.cmake kamailio_dns_layout.c
-MANUALS := siptargets.1 kamailio_dns.3 kamailio-dns.7
+MANUALS := siptargets.1 kamailio_dns.3 kamailio_dns_client.3 kdns_open.3 kdns_resolve.3 kdns_status.3 kdns_ready.3 kdns_watch.3 \
+	kamailio-dns.7
 HEADERS := kamailio_dns.h kamailio_dns_client.h kamailio_dns_types.h kamailio_dns_cache_defs.h resolve.h dns_cache.h dns_func.h dns_wrappers.h
 # A target of Rust other than this machine's, in cargo's own variable: `make CARGO_BUILD_TARGET=aarch64-unknown-linux-gnu`.
 export CARGO_BUILD_TARGET
@@ -172,7 +173,7 @@ rpm-test: rpm
 
 # The options in README and the man pages, and the licences of all crates.
 man:
-	UPDATE_MAN=1 $(CARGO) test $(CARGOFLAGS) --quiet --test man
+	UPDATE_MAN=1 $(CARGO) test $(CARGOFLAGS) --quiet --test man --test man_client
 
 drawing:
 	UPDATE_DRAWING=1 $(CARGO) test $(CARGOFLAGS) --quiet --test layering

@@ -71,7 +71,7 @@ done
 
 programs="layout null statics options inlines libc_state"
 if has USE_DNS_CACHE; then
-	programs="$programs lookup rpc rpc_stats rpc_explain rpc_manage fork_stress moments"
+	programs="$programs lookup rpc rpc_stats rpc_explain rpc_manage fork_stress moments client"
 	# A sanitizer or valgrind has memory of its own, which must not be locked.
 	[ -n "${SANITIZE:-}${VALGRIND:-}" ] || programs="$programs memory"
 	has USE_DNS_FAILOVER && programs="$programs failover"
@@ -86,6 +86,11 @@ for program in $programs; do
 	# shellcheck disable=SC2086
 	check "$program" $tool "$out/$program"
 done
+
+# The same from Python; what an interpreter leaves behind is not ours.
+if has USE_DNS_CACHE && [ -z "${SANITIZE:-}${VALGRIND:-}" ] && command -v python3 >/dev/null; then
+	check "client, Python" python3 "$here/client.py" "$BUILD/libkamailio_dns.so"
+fi
 
 # Programs that are known by a symbol that they export.
 for host in WITH_CONFIG_CHECK NO_CONFIG_CHECK; do

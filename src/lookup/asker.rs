@@ -8,6 +8,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::os::fd::RawFd;
+use std::sync::Arc;
 
 pub use mio::Waker;
 
@@ -38,7 +39,7 @@ pub struct Answered {
     /// The question.
     pub key: u64,
     /// What became of it.
-    pub answer: Answer,
+    pub answer: Arc<Answer>,
 }
 
 /// Questions under way.
@@ -157,10 +158,10 @@ impl Asker {
     fn fail_all(&mut self) -> Vec<Answered> {
         let work = std::mem::take(self.work.get());
         let mut answered = work.answered;
-        let answer = Answer {
+        let answer = Arc::new(Answer {
             result: Err(LookupError::NoCache),
             server: None,
-        };
+        });
         for (key, asking) in work.questions {
             tell(&mut answered, asking.seekers, key, &answer);
         }
@@ -300,19 +301,19 @@ impl Work {
         if let (Some(right), Some(cache)) = (asking.right, Cache::instance()) {
             right.finish(cache, None);
         }
-        let answer = Answer {
+        let answer = Arc::new(Answer {
             result,
             server: None,
-        };
+        });
         tell(&mut self.answered, asking.seekers, key, &answer);
     }
 }
 
-fn tell(answered: &mut Vec<Answered>, seekers: Vec<u64>, key: u64, answer: &Answer) {
+fn tell(answered: &mut Vec<Answered>, seekers: Vec<u64>, key: u64, answer: &Arc<Answer>) {
     answered.extend(seekers.into_iter().map(|seeker| Answered {
         seeker,
         key,
-        answer: answer.clone(),
+        answer: Arc::clone(answer),
     }));
 }
 
@@ -359,7 +360,7 @@ fn settle(
     wanted: &Wanted,
     right: Option<Right>,
     timed: resolver::Timed,
-) -> (u64, Answer) {
+) -> (u64, Arc<Answer>) {
     let question = Question {
         qname: &wanted.name,
         qtype: wanted.qtype,
@@ -383,14 +384,14 @@ fn settle(
         result,
         server: timed.server,
     };
-    (wanted.key, answer)
+    (wanted.key, Arc::new(answer))
 }
 
 /// Asks questions of a search on this thread's own way to the servers, where a test has put one of its own, and waits for
 /// all answers.
 #[cfg(feature = "testing")]
 #[must_use]
-pub fn ask_for_tests(wanted: &[Wanted]) -> Vec<(u64, Answer)> {
+pub fn ask_for_tests(wanted: &[Wanted]) -> Vec<(u64, Arc<Answer>)> {
     let Some(cache) = Cache::instance() else {
         return Vec::new();
     };

@@ -100,11 +100,11 @@ struct Note {
     end_ms: Option<u64>,
     /// It was given up then.
     was_cut: bool,
-    answer: Option<Answer>,
+    answer: Option<Arc<Answer>>,
 }
 
 /// What became of a question, and who said so.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Answer {
     pub(super) result: Result<Next, LookupError>,
     pub(super) server: Option<SocketAddr>,
@@ -203,7 +203,7 @@ impl Book {
     }
 
     /// Enters what became of a question.
-    pub fn learn(&mut self, key: u64, answer: Answer) {
+    pub fn learn(&mut self, key: u64, answer: Arc<Answer>) {
         if let Some(note) = self.notes.get_mut(&key).filter(|n| n.answer.is_none()) {
             note.answer = Some(answer);
             self.under_way = self.under_way.saturating_sub(1);

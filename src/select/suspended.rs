@@ -4,6 +4,7 @@
 //! had to wait did to the position is forgotten.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 use crate::cache::{EntryRef, RecordView};
 use crate::error::{Failure, LookupError};
@@ -195,7 +196,7 @@ impl Search {
     }
 
     /// Enters what became of a question.
-    pub fn learn(&mut self, key: u64, answer: Answer) {
+    pub fn learn(&mut self, key: u64, answer: Arc<Answer>) {
         self.book.learn(key, answer);
     }
 
