@@ -512,6 +512,175 @@ fn what_was_found_stays_for_who_uses_it() {
 }
 
 #[test]
+fn what_was_found_serves_lookups_past_the_cache() {
+    let setup = Setup::patient();
+    setup.server.add_all([
+        Rr::srv(
+            "_sip._udp.past.example",
+            60,
+            1,
+            1,
+            5060,
+            "alias.past.example",
+        ),
+        Rr::cname("alias.past.example", 60, "h.past.example"),
+        Rr::a("h.past.example", 60, "192.0.2.9"),
+    ]);
+    let context = Context::open();
+    let request = context.start("sip:past.example;transport=udp");
+    context.run(&request);
+    assert_eq!(request.targets(), ["udp 192.0.2.9:5060"]);
+    let queries = setup.server.total();
+    let find = |name: &[u8], rtype| lookup::uncached::record_list(name, rtype, true, false);
+    // SAFETY: not released yet.
+    assert_eq!(unsafe { kdns_use(request.0) }, 0);
+    let srv = find(b"_sip._udp.past.example.", RecordType::SRV).unwrap();
+    let addresses = find(b"alias.past.example.", RecordType::A).unwrap();
+    assert_eq!((srv.len(), addresses.len()), (1, 1));
+    assert_eq!(addresses[0].owner.as_bytes(), b"h.past.example");
+    assert_eq!(setup.server.total(), queries);
+    // SAFETY: NULL is none.
+    assert_eq!(unsafe { kdns_use(null()) }, 0);
+    assert!(find(b"alias.past.example.", RecordType::A).is_ok());
+    assert!(setup.server.total() > queries);
+}
+
+#[test]
+fn questions_are_shared_with_other_processes() {
+    let mut setup = Setup::patient();
+    setup.options.set("dns_resolve_deadline", "20000");
+    let answer = |name: &str| {
+        let records = vec![Rr::a(name, 60, "192.0.2.5")];
+        vec![Reply::answer(records).delay_ms(150)]
+    };
+    for name in ["theirs.example", "ours.example"] {
+        setup.server.script(name, A, answer(name));
+    }
+    let context = Context::open();
+    let find = |name: &[u8]| {
+        let _scope = deadline::scope();
+        lookup::absolute_entry(name, RecordType::A, 1).is_ok()
+    };
+    let alone = with_flags(KDNS_IPV4_ONLY);
+    // Another process asks.
+    let child = children::spawn(|| assert!(find(b"theirs.example")));
+    while setup.server.count("theirs.example", A) == 0 {
+        std::thread::yield_now();
+    }
+    let theirs = context
+        .start_with("sip:theirs.example:5060", &alone)
+        .unwrap();
+    context.run(&theirs);
+    assert_eq!(theirs.targets(), ["udp 192.0.2.5:5060"]);
+    assert_eq!(children::wait(child), 0);
+    assert_eq!(setup.server.count("theirs.example", A), 1);
+    // Another process waits for us.
+    let ours = context.start_with("sip:ours.example:5060", &alone).unwrap();
+    while setup.server.count("ours.example", A) == 0 {
+        context.turn();
+    }
+    let child = children::spawn(|| assert!(find(b"ours.example")));
+    context.run(&ours);
+    assert_eq!(ours.targets(), ["udp 192.0.2.5:5060"]);
+    assert_eq!(children::wait(child), 0);
+    assert_eq!(setup.server.count("ours.example", A), 1);
+    // Two requests of one context share as well.
+    setup
+        .server
+        .script("both.example", A, answer("both.example"));
+    let both = [0, 1].map(|_| context.start_with("sip:both.example:5060", &alone).unwrap());
+    both.iter().for_each(|request| context.run(request));
+    assert_eq!(both.map(|request| request.targets().len()), [1, 1]);
+    assert_eq!(setup.server.count("both.example", A), 1);
+}
+
+#[test]
+fn one_who_asked_and_died_holds_nobody_up() {
+    let mut setup = Setup::patient();
+    setup.options.set("dns_resolve_deadline", "60000");
+    let records = vec![Rr::a("died.example", 60, "192.0.2.5")];
+    setup.server.script(
+        "died.example",
+        A,
+        vec![Reply::silent(), Reply::answer(records)],
+    );
+    let context = Context::open();
+    let child = children::spawn(|| {
+        let _scope = deadline::scope();
+        let _dies_here = lookup::absolute_entry(b"died.example", RecordType::A, 1);
+    });
+    while setup.server.count("died.example", A) == 0 {
+        std::thread::yield_now();
+    }
+    let alone = with_flags(KDNS_IPV4_ONLY);
+    let request = context.start_with("sip:died.example:5060", &alone).unwrap();
+    context.turn();
+    children::kill(child);
+    children::wait(child);
+    context.run(&request);
+    assert_eq!(request.targets(), ["udp 192.0.2.5:5060"]);
+}
+
+#[test]
+fn relative_names_are_completed() {
+    let mut setup = Setup::patient();
+    let address = setup.server.address();
+    setup.options.resolv_conf(&format!(
+        "nameserver {}\nsearch one.example two.example\n",
+        address.ip()
+    ));
+    setup.options.set("dns_nameservers", &address.to_string());
+    setup.options.set("dns_use_search_list", "yes");
+    setup.server.add(Rr::a("host.two.example", 60, "192.0.2.6"));
+    let context = Context::open();
+    for _ in 0..2 {
+        let request = context.start("sip:host:5060");
+        context.run(&request);
+        assert_eq!(request.targets(), ["udp 192.0.2.6:5060"]);
+    }
+    Cache::instance().unwrap().flush(true);
+    let before = context.start("sip:host:5060");
+    context.run(&before);
+    let queries = setup.server.total();
+    Cache::instance().unwrap().flush(true);
+    // SAFETY: not released yet.
+    assert_eq!(unsafe { kdns_use(before.0) }, 0);
+    let found = {
+        let _scope = deadline::scope();
+        lookup::entry(b"host", RecordType::A, 0).is_ok()
+    };
+    // SAFETY: NULL is none.
+    assert_eq!(unsafe { kdns_use(null()) }, 0);
+    assert!(found);
+    assert_eq!(setup.server.total(), queries);
+}
+
+#[test]
+fn the_refresher_asks_for_who_has_no_loop() {
+    let setup = Setup::patient();
+    domain(&setup);
+    // SAFETY: always safe; the first round says that there is a refresher.
+    let refresh = || unsafe { kamailio_dns::ffi::refresh::dns_refresh_run() };
+    assert!(refresh() >= 0);
+    let uri = "sip:example.org";
+    let text = uri.as_ptr().cast::<c_char>();
+    // SAFETY: a text of ours.
+    assert_eq!(unsafe { kdns_prefetch(null_mut(), text, uri.len()) }, 0);
+    // SAFETY: a text of ours.
+    while unsafe { kdns_ready(text, uri.len(), null()) } != 1 {
+        refresh();
+    }
+    let not_yet = kdns_answer::KDNS_NOT_KNOWN_YET as c_int;
+    // The NAPTR records belong to it, though requests do without.
+    assert_eq!(is_target(null_mut(), uri, "192.0.2.77", 0, 0).0, not_yet);
+    while is_target(null_mut(), uri, "192.0.2.77", 0, 0).0 == not_yet {
+        refresh();
+    }
+    assert_eq!(is_target(null_mut(), uri, "192.0.2.1", 5060, 1).0, 1);
+    kamailio_dns::cache::due::refresher_ends();
+}
+
+#[test]
 fn a_source_is_one_of_theirs_or_not() {
     let setup = Setup::patient();
     domain(&setup);

@@ -20,11 +20,12 @@ use crate::cache::{Cache, EntryRef, HashedName};
 use crate::error::{Failure, LookupError};
 use crate::host::{clock, fork};
 use crate::resolver;
-use crate::rr::RecordType;
+use crate::rr::{MAX_CNAME_HOPS, Name, Record, RecordType};
 
 use super::deadline::{self, Spending};
 use super::known::usable;
 use super::request::split_absolute;
+use super::stale::reported_ttl;
 use super::store::Next;
 use super::{backoff, flight};
 
@@ -416,6 +417,47 @@ pub(super) fn used_for(
         Err(error) => Some(Err(error)),
     }
 }
+
+/// The records of a name that are in use in this thread, aliases followed, where the cache is not asked.
+pub(super) fn used_records(
+    name: &[u8],
+    qtype: RecordType,
+) -> Option<Result<Vec<Record>, LookupError>> {
+    if MODE.get() != USES {
+        return None;
+    }
+    let cache = Cache::instance()?;
+    let mut name = Name::from_text(name)?;
+    for _ in 0..=MAX_CNAME_HOPS {
+        let key = flight::key_of(cache, &cache.hashed(name.as_bytes()), qtype);
+        match used(key)? {
+            Ok(Next::Ask(target)) => name = target,
+            Ok(Next::Entry(entry)) => return Some(usable(entry).map(|entry| records_of(&entry))),
+            Err(error) => return Some(Err(error)),
+        }
+    }
+    Some(Err(LookupError::CnameChain))
+}
+
+fn records_of(entry: &EntryRef) -> Vec<Record> {
+    let (Some(owner), now) = (Name::from_text(entry.name()), clock::now_ticks()) else {
+        return Vec::new();
+    };
+    let usable = (0..entry.record_count()).filter(|index| entry.is_usable(*index, now));
+    let record = |index| {
+        Some(Record {
+            owner: owner.clone(),
+            rtype: entry.rtype(),
+            class: CLASS_IN,
+            ttl: u32::try_from(reported_ttl(entry, entry.record_expire(index)?, now)).unwrap_or(0),
+            rdata: entry.record(index)?.rdata()?,
+        })
+    };
+    usable.filter_map(record).collect()
+}
+
+/// Class of all records that are asked for.
+const CLASS_IN: u16 = 1;
 
 /// True when a question that nothing is known of may be written down.
 pub(super) fn may_want(key: u64) -> bool {

@@ -203,6 +203,13 @@ fn ask(
     absolute: bool,
     wanted: Wanted,
 ) -> Result<Vec<Record>, LookupError> {
+    #[cfg(feature = "use_dns_cache")]
+    if wanted.only_type
+        && !wanted.with_additional
+        && let Some(used) = super::suspended::used_records(name, wanted.qtype)
+    {
+        return used;
+    }
     let started_ms = resolver::now_ms();
     let mut hops = MAX_CNAME_HOPS;
     let mut targets: Vec<Name> = Vec::new();
