@@ -341,6 +341,11 @@ failure-table: try-setup lib
 		--table docs/behaviour-under-failure.md
 
 # Speed, the C original beside the library, in turn: the whole table with the document, or a look at it.
+# How long an event loop is away for DNS; beside c-ares and libunbound where their headers are installed.
+.PHONY: bench-client
+bench-client: lib
+	$(Q)BUILD=$(BUILD) CC="$(CC)" sh examples/client/bench.sh
+
 bench-kamailio: try-setup lib
 	$(Q)BUILD=$(BUILD) sh kamailio/bench/run.sh --out docs
 
@@ -402,6 +407,7 @@ help:
 	@echo 'twin       ours and the C original side by side, see c_tests/twin/README.md'
 	@echo 'e2e        calls through real Kamailio; SUITE="bookworm trixie"'
 	@echo 'layouts    the layouts of handles: refusals, build systems, calls through a Kamailio with that of 6.1.5'
+	@echo 'bench-client    how long an event loop is away for DNS, beside c-ares and libunbound'
 	@echo 'bench-kamailio  speed beside the C original, writes docs/performance.md; bench-kamailio-quick: a look'
 	@echo 'failures   how Kamailio behaves when DNS fails, in short; failure-table: in full, OUTAGE=300 s,'
 	@echo '           writes docs/behaviour-under-failure.md'

@@ -24,6 +24,8 @@ use super::watch::{self, Changes, Tell, Watch, Watched};
 const MOST_REQUESTS: u32 = 10_000;
 /// Time for a step, at first, µs.
 const STEP_US: u32 = 500;
+/// Requests that are taken up in one step.
+const ARRIVALS_IN_A_ROW: usize = 64;
 /// How often a thread that waits looks again while another works with the engine, ms.
 const BUSY_MS: u64 = 10;
 
@@ -61,7 +63,7 @@ pub struct Context {
 struct Desk {
     /// `None` while a thread works with it.
     engine: Option<Box<Engine>>,
-    arrivals: fork::Own<Vec<(u64, Search)>>,
+    arrivals: fork::Own<VecDeque<(u64, Box<Search>)>>,
     cancelled: Vec<u64>,
     requests: HashMap<u64, Arc<Request>>,
     finished: VecDeque<Arc<Request>>,
@@ -201,7 +203,7 @@ impl Context {
                 outcome: OnceLock::new(),
             })
         };
-        let mut search = make(terms);
+        let mut search = Box::new(make(terms));
         // Mostly all is there.
         if let Progress::Ended(ended) = search.go_on() {
             self.finish_at_once(&request, ended);
@@ -209,7 +211,7 @@ impl Context {
         }
         let mut desk = self.desk.lock();
         desk.requests.insert(request.id, Arc::clone(&request));
-        desk.arrivals.get().push((request.id, search));
+        desk.arrivals.get().push_back((request.id, search));
         drop(desk);
         let _told = self.waker.wake();
         Ok(request)
@@ -284,7 +286,9 @@ impl Context {
         let mut desk = self.desk.lock();
         let desk = &mut *desk;
         let mut engine = desk.engine.take()?;
-        for (id, search) in desk.arrivals.get().drain(..) {
+        let arrivals = desk.arrivals.get();
+        let count = arrivals.len().min(ARRIVALS_IN_A_ROW);
+        for (id, search) in arrivals.drain(..count) {
             engine.begin(id, search);
         }
         for id in desk.cancelled.drain(..) {
@@ -304,7 +308,8 @@ impl Context {
                     flags: watched.flags,
                     ..Terms::default()
                 };
-                engine.begin(*id, Search::for_all(watched.destination.clone(), terms));
+                let search = Search::for_all(watched.destination.clone(), terms);
+                engine.begin(*id, Box::new(search));
             }
         }
         let borrowed = Borrowed {

@@ -27,7 +27,7 @@ struct Work {
 
 #[derive(Debug)]
 struct Running {
-    search: Search,
+    search: Box<Search>,
     /// Its entry among the timers, ms.
     wakes_ms: Option<u64>,
     is_ready: bool,
@@ -52,7 +52,7 @@ impl Engine {
     }
 
     /// Adds a search, which begins in its turn.
-    pub(super) fn begin(&mut self, id: u64, search: Search) {
+    pub(super) fn begin(&mut self, id: u64, search: Box<Search>) {
         let work = self.work.get();
         let running = Running {
             search,
