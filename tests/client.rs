@@ -595,6 +595,41 @@ fn questions_are_shared_with_other_processes() {
 }
 
 #[test]
+fn a_loop_that_was_away_takes_no_answer_for_late() {
+    let mut setup = Setup::new();
+    setup.options.set("dns_retr_time", "1");
+    setup.options.set("dns_retr_no", "1");
+    for number in 0..100 {
+        let name = format!("away{number}.example");
+        setup.server.add(Rr::a(&name, 60, "192.0.2.1"));
+    }
+    let context = Context::open();
+    // SAFETY: a context that is open.
+    assert_eq!(
+        unsafe { kdns_set(context.0, kdns_option::KDNS_STEP_US as c_int, 100) },
+        0
+    );
+    let alone = kdns_terms {
+        deadline_ms: 30_000,
+        ..with_flags(KDNS_IPV4_ONLY)
+    };
+    let start = |number| {
+        let uri = format!("sip:away{number}.example:5060");
+        context.start_with(&uri, &alone).unwrap()
+    };
+    let requests: Vec<_> = (0..50).map(start).collect();
+    while setup.server.total() < 50 {
+        context.turn();
+    }
+    // Something else keeps the program for longer than a question has.
+    std::thread::sleep(std::time::Duration::from_millis(1300));
+    for request in &requests {
+        context.run(request);
+        assert_eq!(request.status(), 0);
+    }
+}
+
+#[test]
 fn one_who_asked_and_died_holds_nobody_up() {
     let mut setup = Setup::patient();
     setup.options.set("dns_resolve_deadline", "60000");

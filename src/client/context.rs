@@ -70,8 +70,6 @@ struct Desk {
     watches: HashMap<u64, Watched>,
     failed: Failed,
     last_id: u64,
-    /// When the engine has something to do, as it said last, ms.
-    next_ms: u64,
     most_requests: u32,
     deadline_ms: u32,
     step_us: u32,
@@ -87,7 +85,6 @@ struct Borrowed<'c> {
 impl Drop for Borrowed<'_> {
     fn drop(&mut self) {
         let mut desk = self.context.desk.lock();
-        desk.next_ms = self.engine.as_mut().map_or(u64::MAX, |e| e.next_ms());
         if !desk.is_closed {
             desk.engine = self.engine.take();
         }
@@ -115,7 +112,6 @@ impl Context {
                 watches: HashMap::new(),
                 failed: Failed::default(),
                 last_id: 0,
-                next_ms: u64::MAX,
                 most_requests: MOST_REQUESTS,
                 deadline_ms: 0,
                 step_us: STEP_US,

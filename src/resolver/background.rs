@@ -34,6 +34,10 @@ const MAX_UNDER_WAY: usize = 4096;
 const SHARE_OF_DESCRIPTORS: usize = 2;
 /// Sockets looked at for one call of the kernel where a program waits for the rest of its loop.
 const EVENTS_OF_LOOP: usize = 32;
+/// Steps in a row that leave messages unread before it is looked what the time demands.
+const MOST_STEPS_BEHIND: u32 = 64;
+/// How late a loop may look without having been away, ms.
+const LATE_MS: u64 = 20;
 /// How exactly timers are kept, ms: looking after thousands of questions costs something.
 const STEP_MS: u64 = 10;
 
@@ -53,6 +57,8 @@ pub struct Background {
     owners: HashMap<Handle, u64>,
     done: Vec<Done>,
     pace: Pace,
+    /// Steps in a row that left messages unread.
+    steps_behind: u32,
     /// When to look after the questions, ms.
     look_at_ms: u64,
     max_sockets: usize,
@@ -150,6 +156,7 @@ impl Background {
             owners: HashMap::new(),
             done: Vec::new(),
             pace: Pace::default(),
+            steps_behind: 0,
             look_at_ms: 0,
             max_sockets,
             sockets: max_sockets,
@@ -235,7 +242,7 @@ impl Background {
     /// When [`Self::advance`] has something to do whatever the descriptor says, ms; 0 = at once.
     #[must_use]
     pub fn next_ms(&self) -> u64 {
-        if !self.done.is_empty() || self.session.transport.has_events() {
+        if !self.done.is_empty() || self.session.transport.has_events() || self.steps_behind > 0 {
             return 0;
         }
         let looks_ms = match self.asked.is_empty() {
@@ -249,19 +256,27 @@ impl Background {
     /// host's.
     pub fn advance(&mut self, until_us: u64) -> Vec<Done> {
         let _silence = Silence::begin();
+        // Who comes late may find answers that have lain there: how long they took is not known.
         let now_ms = self.session.transport.now_ms();
-        if now_ms >= self.look_at_ms {
-            self.look(now_ms);
-        }
+        let late_ms = now_ms.saturating_sub(self.look_at_ms);
+        self.session.has_lain = late_ms > LATE_MS && !self.asked.is_empty();
         loop {
             let Some((handle, event)) = self.session.transport.wait(0) else {
-                self.session.settle_probes(now_ms);
+                self.session.has_lain = false;
+                self.steps_behind = 0;
+                self.session.settle_probes(self.session.transport.now_ms());
                 break;
             };
             self.on_event(handle, event);
             if self.session.transport.now_us() >= until_us {
+                self.steps_behind += 1;
                 break;
             }
+        }
+        // Behind the messages: what has an answer is not late. But a flood of them puts nothing off.
+        let now_ms = self.session.transport.now_ms();
+        if now_ms >= self.look_at_ms && self.steps_behind % MOST_STEPS_BEHIND == 0 {
+            self.look(now_ms);
         }
         std::mem::take(&mut self.done)
     }
@@ -284,7 +299,13 @@ impl Background {
             Some(&ticket) => self.step(ticket, |exchange, session| {
                 exchange.on_event(handle, event, session);
             }),
-            None => self.session.on_late_event(handle, event, Age::Fresh),
+            None => {
+                let age = match self.session.has_lain {
+                    true => Age::Unknown,
+                    false => Age::Fresh,
+                };
+                self.session.on_late_event(handle, event, age);
+            }
         }
     }
 

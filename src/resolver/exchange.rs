@@ -835,7 +835,7 @@ impl<'s> Exchange<'s> {
             note_manners(&server, &manners, now_us / 1000);
             // A connection takes a round trip of its own. Of several packets it is not known which one is answered.
             let is_datagram = protocol == Protocol::Udp;
-            let is_measured = is_datagram && flight.packets == 1;
+            let is_measured = is_datagram && flight.packets == 1 && !session.has_lain;
             let took_us = is_measured.then(|| now_us.saturating_sub(flight.sent_us));
             server.note_reply(now_us / 1000, took_us);
             if flight.packets > 1 {

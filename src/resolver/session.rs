@@ -61,6 +61,8 @@ pub(super) struct Session {
     open: Vec<Open>,
     last_ticket: u64,
     probes: Probes,
+    /// What is read now may have lain there for long.
+    pub(super) has_lain: bool,
     fork_generation: u32,
 }
 
@@ -231,6 +233,7 @@ impl Session {
             open: Vec::new(),
             last_ticket: 0,
             probes: Probes::default(),
+            has_lain: false,
             fork_generation: fork::generation(),
         }
     }
