@@ -53,7 +53,8 @@ pub struct Done {
 /// Questions under way.
 pub struct Background {
     session: Session,
-    asked: HashMap<u64, Asked>,
+    /// Each on its own, so that a map that grows does not move them.
+    asked: HashMap<u64, Box<Asked>>,
     owners: HashMap<Handle, u64>,
     done: Vec<Done>,
     pace: Pace,
@@ -211,7 +212,7 @@ impl Background {
             started_ms: now_ms,
             is_late: false,
         };
-        self.asked.insert(ticket, asked);
+        self.asked.insert(ticket, Box::new(asked));
         self.pace.young += 1;
         self.step(ticket, |exchange, session| exchange.start(now_ms, session));
     }
