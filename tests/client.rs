@@ -23,6 +23,7 @@ use kamailio_dns::ffi::client::result::*;
 use kamailio_dns::ffi::client::types::kdns_error::*;
 use kamailio_dns::ffi::client::types::*;
 use kamailio_dns::ffi::client::watch::*;
+use kamailio_dns::host::metrics::{self, Metric};
 use kamailio_dns::lookup::{self, deadline};
 use kamailio_dns::rr::RecordType;
 use support::{A, NAPTR, Reply, Rr, SRV, Setup, children};
@@ -319,6 +320,24 @@ fn a_uri_leads_to_its_targets_in_the_order_of_use() {
     let waited = context.resolve("sip:example.org", &naptr);
     assert_eq!(waited.targets(), WHOLE);
     assert_eq!(setup.server.total(), queries);
+}
+
+#[test]
+fn what_is_gone_through_again_counts_once() {
+    let setup = Setup::patient();
+    domain(&setup);
+    let context = Context::open();
+    let counts = || [Metric::Miss, Metric::Hit, Metric::NegativeHit].map(metrics::value);
+    let run = || {
+        let before = counts();
+        let terms = with_flags(KDNS_NAPTR | KDNS_IPV4_ONLY | KDNS_FIRST);
+        context.run(&context.start_with("sip:example.org", &terms).unwrap());
+        let after = counts();
+        [0, 1, 2].map(|place: usize| after[place] - before[place])
+    };
+    // NAPTR, SRV, addresses.
+    assert_eq!(run(), [3, 0, 0]);
+    assert_eq!(run(), [0, 3, 0]);
 }
 
 #[test]

@@ -18,6 +18,7 @@ use std::sync::Arc;
 
 use crate::cache::{Cache, EntryRef, HashedName};
 use crate::error::{Failure, LookupError};
+use crate::host::metrics::{self, Metric};
 use crate::host::{clock, fork};
 use crate::resolver;
 use crate::rr::{MAX_CNAME_HOPS, Name, Record, RecordType};
@@ -60,6 +61,7 @@ pub enum Asks {
 #[derive(Debug, Default)]
 pub struct Book {
     asks: Asks,
+    goes_ahead: bool,
     notes: HashMap<u64, Note>,
     /// What the cache had when it was looked at.
     found: HashMap<u64, Result<EntryRef, LookupError>>,
@@ -71,6 +73,10 @@ pub struct Book {
     asks_all: bool,
     /// Something was asked for in its course.
     has_asked: bool,
+    /// The tree is gone through again: what it comes to was counted.
+    is_again: bool,
+    /// Questions that the tree came to, and that are not counted yet.
+    misses: u32,
     pass: Pass,
 }
 
@@ -152,11 +158,13 @@ pub struct Unanswered {
 }
 
 impl Book {
-    /// An empty one.
+    /// An empty one. `goes_ahead`: what stands behind a question that is waited for is asked for meanwhile, for it will be
+    /// wanted, too.
     #[must_use]
-    pub fn new(asks: Asks) -> Self {
+    pub fn new(asks: Asks, goes_ahead: bool) -> Self {
         Self {
             asks,
+            goes_ahead,
             ..Self::default()
         }
     }
@@ -169,18 +177,31 @@ impl Book {
             ..Pass::default()
         };
         spending.next_step();
+        let is_again = self.is_again;
         BOOK.set(Some(std::mem::take(self)));
         let end = EndOfPass(MODE.replace(SUSPENDED));
-        let result = spending.spend(work);
+        let result = match is_again {
+            true => metrics::uncounted(|| spending.spend(work)),
+            false => spending.spend(work),
+        };
         drop(end);
         if let Some(book) = BOOK.take() {
             *self = book;
+        }
+        for _ in 0..std::mem::take(&mut self.misses) {
+            metrics::count(Metric::Miss);
         }
         result
     }
 
     /// What is to be done after a pass that has found something, or nothing.
     pub fn after(&mut self, found: bool) -> After {
+        let after = self.judge(found);
+        self.is_again = matches!(after, After::Again | After::Waits(_));
+        after
+    }
+
+    fn judge(&mut self, found: bool) -> After {
         let pass = &self.pass;
         if pass.is_missing {
             return After::Missing;
@@ -295,8 +316,8 @@ impl Book {
             return false;
         }
         // Whatever is answered first makes room.
-        self.pass.waits = true;
-        self.under_way < MOST
+        let was_waiting = std::mem::replace(&mut self.pass.waits, true);
+        self.under_way < MOST && (self.goes_ahead || !was_waiting)
     }
 
     fn want(&mut self, wanted: Wanted, end_ms: Option<u64>, is_met: bool) -> bool {
@@ -313,6 +334,7 @@ impl Book {
             answer: None,
         };
         if is_met {
+            self.misses += 1;
             let silent_ms = now_ms.saturating_add(resolver::while_ms());
             let end_ms = end_ms.unwrap_or(u64::MAX);
             self.pass.wake_ms = self.pass.wake_ms.min(silent_ms).min(end_ms);

@@ -182,7 +182,7 @@ impl Search {
         Self {
             aim,
             terms,
-            book: Book::new(terms.asks),
+            book: Book::new(terms.asks, !terms.first_alone),
             spending: Spending::begin(terms.most_ms),
             cursor,
             witness: Witness::default(),
