@@ -92,6 +92,22 @@ if has USE_DNS_CACHE && [ -z "${SANITIZE:-}${VALGRIND:-}" ] && command -v python
 	check "client, Python" python3 "$here/client.py" "$BUILD/libkamailio_dns.so"
 fi
 
+# The examples; an address needs no nameserver.
+if has USE_DNS_CACHE; then
+	# shellcheck disable=SC2086
+	check "poll example, build" $compile -o "$out/poll" "$root/examples/client/poll.c" \
+		-L"$BUILD" -lkamailio_dns -Wl,-rpath,"$BUILD"
+	"$out/poll" sip:192.0.2.1 >"$out/said" 2>&1
+	check "poll example" grep -q 'udp \[192.0.2.1\]:5060' "$out/said"
+	if pkg-config --exists libuv 2>/dev/null; then
+		# shellcheck disable=SC2046,SC2086
+		check "libuv example, build" $compile -o "$out/uv" "$root/examples/client/uv.c" \
+			-L"$BUILD" -lkamailio_dns -Wl,-rpath,"$BUILD" $(pkg-config --cflags --libs libuv)
+		"$out/uv" sip:192.0.2.1 >"$out/said" 2>&1
+		check "libuv example" grep -q 'no error, 1 targets' "$out/said"
+	fi
+fi
+
 # Programs that are known by a symbol that they export.
 for host in WITH_CONFIG_CHECK NO_CONFIG_CHECK; do
 	# shellcheck disable=SC2086
