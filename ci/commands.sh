@@ -193,13 +193,16 @@ check "nothing is left" test ! -e "$installed"
 # The C program: between what declares try_to_send() and what reads the result, the text of README.md.
 check "make install once more" install_here install
 {
-	echo 'static int sent;'
+	echo 'static int sent, sent_to;'
+	echo '#include <poll.h>'
 	blocks README.md c | sed -n '/#include/p'
 	echo 'static int try_to_send(const struct ip_addr *ip, unsigned short port, char proto)'
 	echo '{ return ip->af != 0 && port == 5060 && proto == PROTO_UDP && ++sent == 2; }'
+	echo 'static int try_to_send_to(const struct sockaddr_storage *to, unsigned length, unsigned char transport)'
+	echo '{ sent_to += to->ss_family != 0 && length > 0 && transport > 0; return 0; }'
 	echo 'int main(int argc, char **argv) { if (argc == 2) dns_option_set("dns_nameservers", argv[1]);'
 	blocks README.md c | sed '/#include/d'
-	echo 'return sent != 2; }'
+	echo 'return sent != 2 || sent_to < 2; }'
 } >"$scratch/program.c"
 compile_program() {
 	PKG_CONFIG_PATH=$scratch/root/usr/local/lib/pkgconfig

@@ -623,11 +623,10 @@ fn a_loop_that_was_away_takes_no_answer_for_late() {
         setup.server.add(Rr::a(&name, 60, "192.0.2.1"));
     }
     let context = Context::open();
+    let option = kdns_option::KDNS_STEP_US as c_int;
     // SAFETY: a context that is open.
-    assert_eq!(
-        unsafe { kdns_set(context.0, kdns_option::KDNS_STEP_US as c_int, 100) },
-        0
-    );
+    let code = unsafe { kdns_set(context.0, option, 100) };
+    assert_eq!(code, 0);
     let alone = kdns_terms {
         deadline_ms: 30_000,
         ..with_flags(KDNS_IPV4_ONLY)
