@@ -69,13 +69,13 @@ const TASKS: [(&str, &[&str]); 9] = [
 fn task_of(function: &str) -> usize {
     let marker = format!("extern \"C\" fn {function}(");
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/ffi");
-    let has = |file: &&str| {
+    let has = |file: &str| {
         let text = std::fs::read_to_string(root.join(file).with_extension("rs")).unwrap();
         text.contains(&marker)
     };
     let task = TASKS
         .iter()
-        .position(|(_, files)| files.iter().any(|file| has(&file)));
+        .position(|(_, files)| files.iter().any(|file| has(file)));
     task.unwrap_or_else(|| panic!("{function} is for no task"))
 }
 
