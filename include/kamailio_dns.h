@@ -1695,7 +1695,7 @@ void dns_pin_rpc(rpc_t *rpc,
 
 #if defined(USE_DNS_CACHE)
 /*
- `dns.pins`: a struct for each pinned name: `name`, `by` (option, command), `state` (asked for, fresh, failed), `age` (s
+ `dns.pins`: a struct for each pinned name: `name`, `by` (option, file, command), `state` (asked for, fresh, failed), `age` (s
  since all that belongs to it was there last), `expires` (s until its first record does), and of what could not be had
  last `failure` and `failure_age` (s).
 
