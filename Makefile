@@ -239,9 +239,10 @@ fetch: try-setup
 features:
 	@echo '$(FEATURES)'
 
-# The files that run, in a package of their own, so that little more than loom is built.
+# The files that run, in a package of their own, so that little more than loom is built. LOOM_MAX_PREEMPTIONS=3 has
+# more interleavings tried.
 loom: ready
-	RUSTFLAGS="--cfg loom" LOOM_MAX_PREEMPTIONS=3 CARGO_TARGET_DIR=target/loom \
+	RUSTFLAGS="--cfg loom" CARGO_TARGET_DIR=target/loom \
 		$(CARGO) test $(CARGOFLAGS) --manifest-path ci/loom/Cargo.toml --release --lib
 
 # Cache and shared memory under ThreadSanitizer, threads in place of processes. The option is not a stable one of

@@ -4,6 +4,7 @@
 use std::net::IpAddr;
 
 use crate::rr::{MAX_NAME_OCTETS, PlainIp, RecordType};
+use crate::shm::mutation::{Mutation, seeded};
 
 use super::read::nothing_to_read;
 use super::view::View;
@@ -113,7 +114,9 @@ impl Cache {
                 return seen;
             }
             // A disturbed attempt starts over.
-            out.count = 0;
+            if !seeded(Mutation::CopyGoesOn) {
+                out.count = 0;
+            }
             out.name_len = view.copy_name(&mut out.name);
             for index in 0..view.count() {
                 if !view.address(index, now).is_none_or(|a| out.push(a)) {

@@ -2,6 +2,7 @@
 
 use crate::rr::RecordType;
 use crate::shm::kill_point::{KillPoint, reached};
+use crate::shm::mutation::{Mutation, seeded};
 use crate::shm::pages::BlockId;
 use crate::shm::sync::Ordering;
 
@@ -54,7 +55,8 @@ impl Writer<'_> {
         };
         reached(KillPoint::Linked);
         self.count_linked(block);
-        if let Some(next) = self.cache.tables().in_progress(bucket)
+        if !seeded(Mutation::LinkInOneTable)
+            && let Some(next) = self.cache.tables().in_progress(bucket)
             && link_into(next, hash.high, tag, block).is_none()
         {
             if let Some(link) = self.find_block(block) {

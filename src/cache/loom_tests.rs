@@ -1,347 +1,329 @@
-//! Model checks of the lock-free protocol: `make loom`.
+//! Model checks of the cache: `make loom`.
 //!
-//! Reference words, buckets with their versions, the writing of content, and the steps of writers and readers on
-//! tables (`tables`) are the code that runs. What is left to do as `Cache` and `Writer` do it, after which it is
-//! named, has no order of its own: finding the block that was looked for, allocating, repairing. The content of an
-//! entry is two words that must always be seen together; what holders read without atomics is a loom cell, which
-//! notices every race.
+//! What runs is the cache as it is, in a region of the model's memory: see [`crate::host::sync`]. Processes are threads.
+//! Each model has a writer, or two, and a reader that takes no lock, and says what the reader may see.
 //!
-//! [`Mutation`] lists the mistakes that these models catch; the last test makes each of them.
+//! [`Mutation`](mutation::Mutation) lists the mistakes that these models catch; the last test makes each of them.
 
-use std::process::Command;
-use std::sync::atomic::AtomicUsize;
+use std::cell::OnceCell;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use loom::cell::UnsafeCell;
-use loom::sync::Arc;
-use loom::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use loom::thread;
-
-use super::table::{Bucket, Table};
-use super::tables::{
-    TableWord, Tables, find_block_in, link_into, raise_versions, read_undisturbed,
-};
-use crate::shm::mutation;
+use super::peek::Peek;
+use super::presence::Presence;
+use super::set::{Set, a};
+use super::table::{Bucket, PLACES};
+use super::tables::{TableWord, Tables, find_block_in, link_into};
+use super::{Cache, HostCopy, Seen, Setting};
+use crate::host::sync::model::{Joined, know, model, model_within, place, spawn};
+use crate::rr::{PlainIp, RecordType};
+use crate::shm::kill_point::{KillPoint, in_model};
+use crate::shm::mutation::{self, Mutation};
 use crate::shm::refword::{self, Released};
-use crate::shm::sync::own;
+use crate::shm::sync::{AtomicU32, AtomicU64, Ordering};
 
-/// Number of the only block.
-const BLOCK: u32 = 1;
-const TAG: u8 = 7;
-/// Its reference word stands between the words of content.
-const REFCNT: usize = 1;
+const NOW: u32 = 500;
+/// A mistake may make a model run for ever.
+const WATCHDOG: Duration = Duration::from_secs(300);
+/// `dns_cache_mem`, octets: a table of few buckets.
+const LIMIT: usize = 64 << 10;
+/// Names that are as long as each other: an entry of one takes the block that was the other's.
+const ONE: &str = "one";
+const TWO: &str = "two";
 
-/// Hash of the name: any leads to the only bucket of a table.
-const HASH: u32 = 5;
-
-/// One block, and a bucket in each of two tables.
-struct World {
-    in_use: AtomicU64,
-    next: AtomicU64,
-    moved: AtomicU32,
-    areas: [&'static [Bucket]; 2],
-    words: [AtomicU32; 3],
-    /// What is read by holders alone, without atomics.
-    inner: UnsafeCell<u32>,
-}
-
-impl World {
-    /// A world in which the block holds this value and is linked.
-    fn with_entry(value: u32) -> Arc<Self> {
-        let world = Self::with_free_block();
-        world.fill(value);
-        world.link();
-        world
+/// An empty cache, the same in each interleaving.
+pub(super) fn fresh() -> &'static Cache {
+    thread_local! {
+        static CACHE: OnceCell<&'static Cache> = const { OnceCell::new() };
     }
-
-    fn with_free_block() -> Arc<Self> {
-        let area = || -> &'static [Bucket] { Box::leak(Box::new([Bucket::new()])) };
-        Arc::new(Self {
-            in_use: AtomicU64::new(TableWord::new(0, 1, 0).0),
-            next: AtomicU64::new(0),
-            moved: AtomicU32::new(0),
-            areas: [area(), area()],
-            words: std::array::from_fn(|_| AtomicU32::new(0)),
-            inner: UnsafeCell::new(0),
-        })
-    }
-
-    fn tables(&self) -> Tables<'_> {
-        Tables {
-            in_use: &self.in_use,
-            next: &self.next,
-            moved: &self.moved,
-            areas: self.areas,
+    let cache = CACHE.with(|known| {
+        if let Some(cache) = known.get() {
+            cache.set_up().unwrap();
         }
-    }
-
-    /// The table in use, as its writer knows it.
-    fn table(&self) -> Table {
-        TableWord(own!(self.in_use)).table(&self.areas)
-    }
-
-    fn bucket(&self, area: usize) -> &Bucket {
-        &self.areas[area][0]
-    }
-
-    fn word(&self) -> &AtomicU32 {
-        &self.words[REFCNT]
-    }
-
-    /// As `Writer::fill`.
-    fn fill(&self, value: u32) {
-        // SAFETY: loom tells when somebody else is at it.
-        self.inner.with_mut(|inner| unsafe { *inner = value });
-        let content = [value, 0, value].map(u32::to_ne_bytes);
-        refword::fill(&self.words, REFCNT, &content, true, 0);
-    }
-
-    /// As `Writer::link`.
-    fn link(&self) {
-        link_into(self.table(), HASH, TAG, BLOCK).unwrap();
-    }
-
-    /// As `Writer::unlink`; true when that freed the block.
-    fn unlink(&self) -> bool {
-        let link = find_block_in(self.table(), HASH, BLOCK).unwrap();
-        self.tables().unlink(link, HASH, Some(self.word()), || ())
-    }
-
-    /// As `Pages::allocate`, `Writer::fill` and `Writer::link`, if the block is free.
-    fn reuse(&self, value: u32) -> bool {
-        if !refword::is_free(self.word()) {
-            return false;
-        }
-        self.fill(value);
-        self.link();
-        true
-    }
-
-    /// As `Writer::recover` after a death: versions first, then what the table does not have is let go.
-    fn recover(&self) {
-        raise_versions(self.table());
-        if self.bucket(0).block(0) != BLOCK
-            && self.word().load(Ordering::Relaxed) & refword::LINKED != 0
-        {
-            refword::unlink(self.word());
-        }
-    }
-
-    /// As `Cache::look` with what `first_address` reads: nothing is held.
-    fn copy(&self) -> Option<(u32, u32)> {
-        let table = self.in_use.load(Ordering::Acquire);
-        let bucket = &TableWord(table).table(&self.areas).buckets()[0];
-        let version = bucket.begin();
-        bucket.find(TAG, |_, block| (block == BLOCK).then_some(()))?;
-        read_undisturbed((bucket, version), (&self.in_use, table), || {
-            (
-                self.words[0].load(Ordering::Relaxed),
-                self.words[2].load(Ordering::Relaxed),
-            )
-        })
-    }
-
-    /// As `Cache::locate`, once: true when it is sure that the entry is not there.
-    fn misses(&self) -> bool {
-        let table = self.in_use.load(Ordering::Acquire);
-        let bucket = &TableWord(table).table(&self.areas).buckets()[0];
-        let version = bucket.begin();
-        let found = bucket.find(TAG, |_, block| (block == BLOCK).then_some(()));
-        found.is_none()
-            && read_undisturbed((bucket, version), (&self.in_use, table), || ()).is_some()
-    }
-
-    /// As `Writer::move_buckets`.
-    fn move_to_next(&self, mut relink: impl FnMut(Table, u32)) {
-        let next = TableWord(own!(self.in_use)).successor(1);
-        self.next.store(next.0, Ordering::Relaxed);
-        let old = self.table();
-        let tables = self.tables();
-        for bucket in old.buckets() {
-            tables.move_bucket(bucket, |block| relink(next.table(&self.areas), block));
-        }
-        tables.switch(next);
-        self.next.store(0, Ordering::Relaxed);
-    }
-
-    /// As `Cache::hold`: the name is read first, then the reference is counted, then the version decides
-    /// whether it was counted for the entry of that name.
-    fn hold_by_name(&self) -> Option<u32> {
-        let table = self.in_use.load(Ordering::Acquire);
-        let bucket = self.bucket(0);
-        let version = bucket.begin();
-        bucket.find(TAG, |_, block| (block == BLOCK).then_some(()))?;
-        let held = read_undisturbed((bucket, version), (&self.in_use, table), || {
-            let name = self.words[0].load(Ordering::Relaxed);
-            refword::try_acquire(self.word()).then(|| (name, Held(self)))
-        });
-        let (name, _held) = held.flatten()?;
-        assert_eq!(self.read_held(), name, "another entry is held");
-        Some(name)
-    }
-
-    /// As `Cache::acquire_block`: whatever lives in a block whose number was seen at any time.
-    fn hold_late(&self) {
-        if !refword::try_acquire(self.word()) {
-            return;
-        }
-        let seen = self.read_held();
-        thread::yield_now();
-        assert_eq!(self.read_held(), seen, "the entry changed under a holder");
-        assert_ne!(refword::release(self.word()), Released::Underflow);
-    }
-
-    fn read_held(&self) -> u32 {
-        // SAFETY: loom tells when somebody writes meanwhile.
-        let inner = self.inner.with(|inner| unsafe { *inner });
-        let whole = (
-            self.words[0].load(Ordering::Relaxed),
-            self.words[2].load(Ordering::Relaxed),
-        );
-        assert_eq!(whole, (inner, inner), "torn");
-        inner
-    }
-}
-
-/// As `EntryRef`.
-struct Held<'a>(&'a World);
-
-impl Drop for Held<'_> {
-    fn drop(&mut self) {
-        assert_ne!(refword::release(self.0.word()), Released::Underflow);
-    }
-}
-
-/// Runs a model in all its interleavings, of which there must be several: a model that loom does not get into
-/// shows nothing (see `own!`).
-pub(super) fn model(body: impl Fn() + Send + Sync + 'static) {
-    let runs = std::sync::Arc::new(AtomicUsize::new(0));
-    let counter = runs.clone();
-    loom::model(move || {
-        counter.fetch_add(1, Ordering::Relaxed);
-        body();
+        *known.get_or_init(|| Cache::for_tests(LIMIT, true).unwrap())
     });
-    let runs = runs.load(Ordering::Relaxed);
-    assert!(runs > 1, "only one interleaving was tried");
-    println!("{runs} interleavings");
+    cache.set_for_tests(Setting::DelNonexp(true));
+    cache
 }
 
-fn spawn(world: &Arc<World>, body: impl FnOnce(&World) + 'static) -> thread::JoinHandle<()> {
-    let world = world.clone();
-    thread::spawn(move || body(&world))
+pub(super) fn put(cache: &Cache, name: &str, last: u8) {
+    let set = Set::of(name, RecordType::A).record(600, a(last));
+    drop(set.put(cache, NOW).unwrap());
 }
 
-fn assert_whole(seen: Option<(u32, u32)>) {
-    if let Some((a, b)) = seen {
-        assert_eq!(a, b, "torn");
+/// A cache that has an address of a name, which was used.
+fn with_entry() -> &'static Cache {
+    let cache = fresh();
+    put(cache, ONE, 1);
+    assert_eq!(peeked(cache), Some(1));
+    cache
+}
+
+/// As `Cache::remove`, of which no reference is held: loom overlooks what others read before the thread that stores has
+/// read the same.
+fn remove(cache: &Cache, name: &str) {
+    let writer = cache.write();
+    let link = writer.find(cache.hash(name.as_bytes()), RecordType::A, name.as_bytes());
+    writer.unlink(link.unwrap());
+}
+
+/// The entry goes, and another takes its block.
+fn reuse(cache: &Cache) {
+    remove(cache, ONE);
+    put(cache, TWO, 2);
+}
+
+pub(super) fn write(
+    body: impl FnOnce(&'static Cache) + 'static,
+    cache: &'static Cache,
+) -> Joined<()> {
+    spawn(move || body(cache))
+}
+
+/// The last octet of an address of [`a`].
+fn last_of(address: u32) -> u8 {
+    let [192, 0, 2, last] = address.to_ne_bytes() else {
+        panic!("torn: {address:#x}");
+    };
+    last
+}
+
+fn peeked(cache: &Cache) -> Option<u8> {
+    match cache.peek_ipv4(&cache.hashed(ONE.as_bytes()), NOW) {
+        Peek::Miss => None,
+        Peek::Address {
+            address,
+            alone: true,
+            as_asked: true,
+        } => Some(last_of(address)),
+        other => panic!("torn: {other:?}"),
     }
+}
+
+fn of_plain(address: PlainIp) -> u8 {
+    assert!(!address.ipv6, "torn");
+    last_of(address.words[0])
+}
+
+fn looked_up(cache: &Cache) -> Option<u8> {
+    match cache.first_address(&cache.hashed(ONE.as_bytes()), RecordType::A, NOW) {
+        Seen::Miss => None,
+        Seen::Found(found) => {
+            assert!(found.alone, "torn");
+            Some(of_plain(found.address))
+        }
+        other => panic!("torn: {other:?}"),
+    }
+}
+
+fn copied(cache: &Cache) -> Option<u8> {
+    let mut copy = HostCopy::EMPTY;
+    match cache.copy_host(&cache.hashed(ONE.as_bytes()), RecordType::A, NOW, &mut copy) {
+        Seen::Miss => None,
+        Seen::Found(()) => {
+            assert_eq!(copy.name_with_nul(), b"one\0", "torn");
+            let [octets] = copy.addresses() else {
+                panic!("torn");
+            };
+            Some(octets[3])
+        }
+        other => panic!("torn: {other:?}"),
+    }
+}
+
+/// Holds the entry for a while, in which it does not change.
+fn held(cache: &Cache) -> Option<u8> {
+    let entry = cache.acquire_exact(&cache.hashed(ONE.as_bytes()), RecordType::A, NOW)?;
+    assert_eq!(entry.name(), ONE.as_bytes(), "another entry is held");
+    let last = || last_of(entry.usable_ipv4(0, NOW).unwrap());
+    let seen = last();
+    loom::thread::yield_now();
+    assert_eq!(last(), seen, "the entry changed under a holder");
+    assert_eq!(
+        entry.name(),
+        ONE.as_bytes(),
+        "the entry changed under a holder"
+    );
+    Some(seen)
 }
 
 #[test]
-fn loom_a_copy_is_never_torn() {
+fn loom_a_look_at_an_address_is_of_the_name() {
     model(|| {
-        let world = World::with_entry(1);
-        let writer = spawn(&world, |world| {
-            assert!(world.unlink());
-            assert!(world.reuse(2));
-        });
-        assert_whole(world.copy());
-        writer.join().unwrap();
-        assert_eq!(world.copy(), Some((2, 2)));
+        let cache = with_entry();
+        let writer = write(reuse, cache);
+        assert!(matches!(peeked(cache), None | Some(1)));
+        writer.join();
+        assert_eq!(peeked(cache), None);
     });
 }
 
-/// The one who reuses the block is another process than the one who unlinked its entry.
 #[test]
-fn loom_a_copy_is_not_torn_by_a_third_party() {
-    model(|| {
-        let world = World::with_entry(1);
-        let unlinker = spawn(&world, |world| {
-            world.unlink();
-        });
-        let other_writer = spawn(&world, |world| {
-            world.reuse(2);
-        });
-        assert_whole(world.copy());
-        unlinker.join().unwrap();
-        other_writer.join().unwrap();
+fn loom_long_what_is_looked_up_is_of_the_name() {
+    model_within(1, || {
+        let cache = with_entry();
+        let writer = write(reuse, cache);
+        assert!(matches!(looked_up(cache), None | Some(1)));
+        writer.join();
+        assert_eq!(looked_up(cache), None);
     });
 }
 
-/// A block that was free when the reader began.
+#[test]
+fn loom_long_a_copy_is_of_the_name() {
+    model_within(1, || {
+        let cache = with_entry();
+        let writer = write(reuse, cache);
+        assert!(matches!(copied(cache), None | Some(1)));
+        writer.join();
+        assert_eq!(copied(cache), None);
+    });
+}
+
+#[test]
+fn loom_what_is_held_is_of_the_name_and_does_not_change() {
+    model(|| {
+        let cache = with_entry();
+        let writer = write(reuse, cache);
+        assert!(matches!(held(cache), None | Some(1)));
+        writer.join();
+        assert_eq!(held(cache), None);
+    });
+}
+
+/// The one who reuses the block is another than the one who takes its entry out.
+#[test]
+fn loom_a_look_is_not_torn_by_a_third_party() {
+    model(|| {
+        let cache = with_entry();
+        let writers = [
+            write(|cache| remove(cache, ONE), cache),
+            write(|cache| put(cache, TWO, 2), cache),
+        ];
+        assert!(matches!(peeked(cache), None | Some(1)));
+        for writer in writers {
+            writer.join();
+        }
+        assert_eq!(peeked(cache), None);
+    });
+}
+
+/// Nobody sees an entry before it is whole.
 #[test]
 fn loom_a_new_entry_is_seen_whole() {
-    model(|| {
-        let world = World::with_free_block();
-        let writer = spawn(&world, |world| {
-            assert!(world.reuse(2));
+    for look in [peeked, copied, held] {
+        model(move || {
+            let cache = fresh();
+            let writer = write(|cache| put(cache, ONE, 2), cache);
+            assert!(matches!(look(cache), None | Some(2)));
+            writer.join();
+            assert_eq!(look(cache), Some(2));
         });
-        if let Some(seen) = world.copy() {
-            assert_eq!(seen, (2, 2), "seen before it was whole");
+    }
+}
+
+/// One entry takes another's place, whose block is reused: there is no moment at which readers find neither.
+#[test]
+fn loom_long_a_replaced_entry_is_found_all_the_time() {
+    for look in [looked_up, held] {
+        model_within(1, move || {
+            let cache = with_entry();
+            let writer = write(
+                |cache| {
+                    put(cache, ONE, 2);
+                    put(cache, TWO, 3);
+                },
+                cache,
+            );
+            let seen = look(cache);
+            assert!(matches!(seen, Some(1 | 2)), "{seen:?}");
+            writer.join();
+            assert_eq!(look(cache), Some(2));
+        });
+    }
+}
+
+/// A set of one record takes the place of one of two: a copy has the records of one of them.
+#[test]
+fn loom_a_copy_that_was_disturbed_begins_anew() {
+    model(|| {
+        let cache = fresh();
+        let set = Set::of(ONE, RecordType::A).record(600, a(1));
+        drop(set.record(600, a(2)).put(cache, NOW).unwrap());
+        let writer = write(|cache| put(cache, ONE, 3), cache);
+        let mut copy = HostCopy::EMPTY;
+        let name = cache.hashed(ONE.as_bytes());
+        let seen = cache.copy_host(&name, RecordType::A, NOW, &mut copy);
+        assert_eq!(seen, Seen::Found(()));
+        let addresses: Vec<_> = copy.addresses().iter().map(|octets| octets[3]).collect();
+        assert!(matches!(*addresses, [1, 2] | [2, 1] | [3]), "{addresses:?}");
+        writer.join();
+    });
+}
+
+/// Who has a number alone holds whatever stands there, and that does not change.
+#[test]
+fn loom_what_is_held_by_its_number_does_not_change() {
+    model(|| {
+        let cache = with_entry();
+        let writer = cache.write();
+        let link = writer.find(cache.hash(ONE.as_bytes()), RecordType::A, ONE.as_bytes());
+        let number = link.unwrap().block;
+        drop(writer);
+        let writer = write(reuse, cache);
+        if let Some(entry) = cache.by_number(number) {
+            let seen = entry.name().to_vec();
+            loom::thread::yield_now();
+            assert_eq!(entry.name(), seen, "the entry changed under a holder");
         }
-        world.hold_late();
-        writer.join().unwrap();
+        writer.join();
     });
 }
 
-/// The block leaves its place to another one and is reused under another name.
+/// Who has a hash alone holds an entry of that hash, or none.
 #[test]
-fn loom_a_replaced_entry_is_not_read_torn() {
+fn loom_what_is_held_by_its_hash_is_of_the_hash() {
     model(|| {
-        let world = World::with_entry(1);
-        let reader = spawn(&world, |world| assert_whole(world.copy()));
-        // By a block that readers here do not look into.
-        let old = find_block_in(world.table(), HASH, BLOCK).unwrap();
-        let tables = world.tables();
-        assert!(tables.replace(old, BLOCK + 1, HASH, Some(world.word()), || ()));
-        assert!(world.reuse(2));
-        reader.join().unwrap();
+        let cache = with_entry();
+        let hash = cache.name_hash(ONE.as_bytes());
+        let writer = write(reuse, cache);
+        let entry = cache.acquire_by_hash(hash, RecordType::A, &|_| true);
+        if let Some(entry) = entry {
+            assert_eq!(entry.name(), ONE.as_bytes(), "another entry is held");
+        }
+        writer.join();
     });
 }
 
+/// The last holder and the one who takes the entry out: the block is free for the next one afterwards, and not before.
 #[test]
-fn loom_a_held_entry_does_not_change() {
+fn loom_the_last_one_frees() {
     model(|| {
-        let world = World::with_entry(1);
-        let writer = spawn(&world, |world| {
-            world.unlink();
-            world.reuse(2);
-        });
-        world.hold_late();
-        writer.join().unwrap();
-    });
-}
-
-#[test]
-fn loom_what_is_held_is_what_was_looked_for() {
-    model(|| {
-        let world = World::with_entry(1);
-        let unlinker = spawn(&world, |world| {
-            world.unlink();
-        });
-        let other_writer = spawn(&world, |world| {
-            world.reuse(2);
-        });
-        world.hold_by_name();
-        unlinker.join().unwrap();
-        other_writer.join().unwrap();
-    });
-}
-
-#[test]
-fn loom_the_last_one_frees_and_only_one() {
-    model(|| {
-        let world = World::with_entry(1);
-        assert!(refword::try_acquire(world.word()));
-        let holder = {
-            let world = world.clone();
-            thread::spawn(move || refword::release(world.word()) == Released::Freed)
-        };
-        let unlinked = world.unlink();
-        let released = holder.join().unwrap();
-        assert!(unlinked ^ released, "freed {unlinked} and {released}");
-        assert!(refword::is_free(world.word()));
-        assert!(!refword::try_acquire(world.word()));
+        let cache = with_entry();
+        let entry = cache
+            .acquire_exact(&cache.hashed(ONE.as_bytes()), RecordType::A, NOW)
+            .unwrap();
+        let raw = entry.as_raw() as usize;
+        let writer = write(reuse, cache);
+        assert_eq!(last_of(entry.usable_ipv4(0, NOW).unwrap()), 1);
+        assert_eq!(
+            entry.name(),
+            ONE.as_bytes(),
+            "the entry changed under a holder"
+        );
+        drop(entry);
+        writer.join();
+        remove(cache, TWO);
+        // A hint that was on its way when somebody looked for it is not found by him.
+        cache.collect_garbage(NOW);
+        let free = Set::of(ONE, RecordType::A).record(600, a(4));
+        let first = free.put(cache, NOW).unwrap();
+        let second = Set::of(TWO, RecordType::A)
+            .record(600, a(5))
+            .put(cache, NOW)
+            .unwrap();
+        let places = [first.as_raw() as usize, second.as_raw() as usize];
+        assert!(places.contains(&raw), "the block was never free again");
     });
 }
 
@@ -350,142 +332,614 @@ fn loom_the_last_one_frees_and_only_one() {
 fn loom_a_release_too_many_is_put_right() {
     for linked in [true, false] {
         model(move || {
-            let world = World::with_free_block();
-            refword::publish(world.word(), linked, u32::from(!linked));
-            let careless = {
-                let world = world.clone();
-                thread::spawn(move || refword::release(world.word()))
-            };
-            let held = linked && refword::try_acquire(world.word());
-            let released = (held || !linked).then(|| refword::release(world.word()));
-            let others = careless.join().unwrap();
+            let word: &AtomicU32 = place();
+            refword::publish(word, linked, u32::from(!linked));
+            let careless = spawn(move || refword::release(word));
+            let held = linked && refword::try_acquire(word);
+            let released = (held || !linked).then(|| refword::release(word));
+            let others = careless.join();
             let of = |wanted| usize::from(released == Some(wanted)) + usize::from(others == wanted);
             assert_eq!(of(Released::Underflow), 1, "{released:?} {others:?}");
             assert_eq!(of(Released::Freed), usize::from(!linked));
             let expected = if linked { refword::LINKED } else { 0 };
-            assert_eq!(world.word().load(Ordering::Relaxed), expected);
+            assert_eq!(word.load(Ordering::Relaxed), expected);
         });
     }
 }
 
-/// A writer dies after each of the steps of an unlink; the next one repairs and reuses the block.
+/// A block that is set aside goes from one holder to the next.
 #[test]
-fn loom_death_in_an_unlink_is_repaired() {
-    for steps in 0..3 {
-        model(move || {
-            let world = World::with_entry(1);
-            let writers = spawn(&world, move |world| {
-                if steps > 0 {
-                    // `Bucket::unlink` up to the version, which is raised by the next step.
-                    world.bucket(0).empty_for_model(0);
-                }
-                if steps > 1 {
-                    world.bucket(0).touch();
-                    refword::unlink(world.word());
-                }
-                // Here the next writer has the lock.
-                world.recover();
-                if steps > 1 {
-                    // Whatever the dead one did, it may be done again.
-                    refword::unlink(world.word());
-                    assert_eq!(world.word().load(Ordering::Relaxed) & refword::LINKED, 0);
-                }
-                world.reuse(2);
-            });
-            assert_whole(world.copy());
-            writers.join().unwrap();
-            assert_whole(world.copy());
-        });
-    }
-}
-
-/// The table goes out of use, then the entry is unlinked from the new one and its block reused: only the
-/// word of the table tells the reader, who is still in the old one.
-#[test]
-fn loom_a_reader_in_an_old_table_notices() {
+fn loom_what_is_set_aside_goes_from_one_to_the_next() {
     model(|| {
-        let world = World::with_entry(1);
-        let writer = spawn(&world, |world| {
-            world.move_to_next(|next, block| {
-                link_into(next, HASH, TAG, block).unwrap();
-            });
-            assert!(world.unlink());
-            assert!(world.reuse(2));
-        });
-        assert_whole(world.copy());
-        writer.join().unwrap();
-        assert_eq!(world.copy(), Some((2, 2)));
+        let words: &[AtomicU32; 3] = place();
+        words[1].store(refword::SET_ASIDE, Ordering::Relaxed);
+        let take = |value: u32| {
+            if !refword::take_reserved(&words[1]) {
+                return;
+            }
+            refword::fill_reserved(words, 1, &[value, 0, value].map(u32::to_ne_bytes));
+            let own = [0, 2].map(|place| words[place].load(Ordering::Relaxed));
+            assert_eq!(own, [value; 2], "another has it, too");
+            refword::release(&words[1]);
+        };
+        let other = spawn(move || take(1));
+        take(2);
+        other.join();
+        assert_eq!(words[1].load(Ordering::Relaxed), refword::SET_ASIDE);
     });
 }
 
+/// Has a smaller table be filled, but for what the last step moves.
+fn fill_smaller_table(cache: &Cache) {
+    cache.set_for_tests(Setting::Limit(LIMIT / 2));
+    let buckets = cache.table().buckets().len();
+    while (cache.header.moved.load(Ordering::Relaxed) as usize) < buckets / 8 * 8 {
+        assert!(cache.write().fit_limit(NOW));
+    }
+}
+
+/// The last step: the smaller table comes into use.
+fn switch(cache: &Cache) {
+    assert!(cache.write().fit_limit(NOW));
+}
+
+fn has_switched(cache: &Cache) -> bool {
+    cache.table().buckets().len() == super::buckets_for(LIMIT / 2)
+}
+
+/// An entry that the last step moves, so that nothing but the table's word says that it has come.
 #[test]
-fn loom_an_entry_is_found_during_a_switch() {
+fn loom_an_entry_is_found_while_tables_change() {
     model(|| {
-        let world = World::with_entry(1);
-        let writer = spawn(&world, |world| {
-            world.move_to_next(|next, block| {
-                link_into(next, HASH, TAG, block).unwrap();
-            });
-        });
-        assert!(!world.misses(), "an entry that was linked was not found");
-        writer.join().unwrap();
-        assert_eq!(world.copy(), Some((1, 1)));
+        let cache = fresh();
+        let last = cache.table().buckets().len() - 1;
+        let home = |name: &str| cache.table().home(cache.name_hash(name.as_bytes()));
+        let mut names = (0..).map(|number| format!("{number}"));
+        let name = names.find(|name| home(name) == last).unwrap();
+        put(cache, &name, 1);
+        fill_smaller_table(cache);
+        let writer = write(switch, cache);
+        assert!(
+            is_found(cache, &name),
+            "an entry that was linked was not found"
+        );
+        writer.join();
+        assert!(has_switched(cache) && is_found(cache, &name));
     });
 }
 
 /// An entry is moved, then goes to make room for one that is moved after it: no table has it any more.
 #[test]
 fn loom_what_makes_room_in_a_move_leaves_both_tables() {
-    model(|| {
-        let world = World::with_entry(1);
-        link_into(world.table(), HASH, TAG + 1, BLOCK + 1).unwrap();
-        let writer = spawn(&world, |world| {
-            world.move_to_next(|next, block| {
-                if block != BLOCK {
-                    assert!(world.unlink());
-                }
-                link_into(next, HASH, TAG, block).unwrap();
-            });
-            assert!(find_block_in(world.table(), HASH, BLOCK).is_none());
-            assert!(world.reuse(2));
+    #[repr(C)]
+    struct Memory {
+        words: [AtomicU64; 2],
+        moved: AtomicU32,
+        buckets: [[Bucket; 1]; 2],
+    }
+    let memory: &Memory = place();
+    let [in_use, next] = &memory.words;
+    let areas = [&memory.buckets[0][..], &memory.buckets[1][..]];
+    let word = TableWord::new(0, 1, 0);
+    in_use.store(word.0, Ordering::Relaxed);
+    next.store(word.successor(1).0, Ordering::Relaxed);
+    let tables = Tables {
+        in_use,
+        next,
+        moved: &memory.moved,
+        areas,
+    };
+    let [old, new] = [word, word.successor(1)].map(|word| word.table(&areas));
+    let (hash, tag) = (5, 7);
+    for block in [1, 2] {
+        link_into(old, hash, tag, block).unwrap();
+    }
+    tables.move_bucket(&old.buckets()[0], |block| {
+        if block == 2 {
+            let link = find_block_in(old, hash, 1).unwrap();
+            tables.unlink(link, hash, None, || ());
+        }
+        link_into(new, hash, tag, block).unwrap();
+    });
+    for table in [old, new] {
+        assert!(
+            find_block_in(table, hash, 1).is_none(),
+            "a table has it still"
+        );
+        assert!(find_block_in(table, hash, 2).is_some());
+    }
+}
+
+/// The table goes out of use, then the entry goes from the new one, and its block is reused: only the word of the table
+/// tells the reader, who is still in the old one.
+#[test]
+fn loom_a_reader_in_an_old_table_notices() {
+    for look in [peeked, held] {
+        model(move || {
+            let cache = with_entry();
+            fill_smaller_table(cache);
+            let writer = write(
+                |cache| {
+                    switch(cache);
+                    reuse(cache);
+                },
+                cache,
+            );
+            assert!(matches!(look(cache), None | Some(1)));
+            writer.join();
+            assert!(has_switched(cache));
+            assert_eq!(look(cache), None);
         });
-        assert_whole(world.copy());
-        writer.join().unwrap();
-        assert_eq!(world.copy(), Some((2, 2)));
+    }
+}
+
+/// Makes steps of a change of tables until the buckets of both names have moved, but not all.
+fn shrink_past_both(cache: &Cache) {
+    cache.set_for_tests(Setting::Limit(LIMIT / 2));
+    let home = |name: &str| cache.table().home(cache.name_hash(name.as_bytes()));
+    let last = home(ONE).max(home(TWO));
+    assert!(last + 9 < cache.table().buckets().len());
+    while cache.header.moved.load(Ordering::Relaxed) as usize <= last {
+        assert!(cache.write().fit_limit(NOW));
+    }
+}
+
+/// What comes, goes and is replaced in the middle of a change is so in both tables.
+#[test]
+fn loom_long_what_changes_while_tables_change_does_so_in_both() {
+    let changes: [(fn(&Cache), Option<u8>); 2] = [
+        (|cache| remove(cache, ONE), None),
+        (|cache| put(cache, ONE, 3), Some(3)),
+    ];
+    for (change, expected) in changes {
+        model_within(1, move || {
+            let cache = with_entry();
+            shrink_past_both(cache);
+            let writer = write(
+                move |cache| {
+                    change(cache);
+                    put(cache, TWO, 2);
+                },
+                cache,
+            );
+            let seen = looked_up(cache);
+            assert!(
+                seen == Some(1) || seen == expected || seen.is_none(),
+                "{seen:?}"
+            );
+            writer.join();
+            fill_smaller_table(cache);
+            switch(cache);
+            assert!(has_switched(cache));
+            assert_eq!(looked_up(cache), expected);
+            assert!(is_found(cache, TWO));
+            assert_eq!(cache.entries().count(), cache.usage().entries);
+        });
+    }
+}
+
+/// What holders read without atomics, and who uses the block next writes: no two are at it at a time.
+#[test]
+fn loom_the_next_owner_comes_after_the_last_holder() {
+    struct Content(loom::cell::UnsafeCell<u32>);
+    // SAFETY: loom tells when two are at it.
+    unsafe impl Sync for Content {}
+    // SAFETY: as above.
+    unsafe impl Send for Content {}
+    know(place());
+    model(|| {
+        let word: &AtomicU32 = place();
+        refword::publish(word, true, 0);
+        let content = std::sync::Arc::new(Content(loom::cell::UnsafeCell::new(1)));
+        let of_writer = content.clone();
+        let writer = spawn(move || {
+            refword::unlink(word);
+            if refword::is_free(word) {
+                // SAFETY: loom tells when somebody else is at it.
+                of_writer.0.with_mut(|value| unsafe { *value = 2 });
+                refword::publish(word, true, 0);
+            }
+        });
+        if refword::try_acquire(word) {
+            // SAFETY: as above.
+            let read = || content.0.with(|value| unsafe { *value });
+            let seen = read();
+            loom::thread::yield_now();
+            assert_eq!(read(), seen);
+            refword::release(word);
+        }
+        writer.join();
     });
 }
 
-/// Makes every mistake of the list, each in a process of its own in which all the models run.
+/// The same of a block that is set aside.
+#[test]
+fn loom_who_takes_what_is_set_aside_comes_after_its_last_holder() {
+    struct Content(loom::cell::UnsafeCell<u32>);
+    // SAFETY: loom tells when two are at it.
+    unsafe impl Sync for Content {}
+    // SAFETY: as above.
+    unsafe impl Send for Content {}
+    know(place());
+    model(|| {
+        let word: &AtomicU32 = place();
+        word.store(refword::SET_ASIDE, Ordering::Relaxed);
+        let content = std::sync::Arc::new(Content(loom::cell::UnsafeCell::new(1)));
+        let of_other = content.clone();
+        let take = move |content: &Content, value: u32| {
+            if refword::take_reserved(word) {
+                // SAFETY: loom tells when somebody else is at it.
+                content.0.with_mut(|place| unsafe { *place = value });
+                refword::release(word);
+            }
+        };
+        let other = spawn(move || take(&of_other, 2));
+        take(&content, 3);
+        other.join();
+    });
+}
+
+/// Who gets a block that was set aside late, by its number, sees what was written there.
+#[test]
+fn loom_what_was_filled_aside_is_seen_whole() {
+    model(|| {
+        let words: &[AtomicU32; 3] = place();
+        words[1].store(refword::SET_ASIDE, Ordering::Relaxed);
+        let told: &AtomicU64 = place();
+        let filler = spawn(move || {
+            assert!(refword::take_reserved(&words[1]));
+            refword::fill_reserved(words, 1, &[7, 0, 7].map(u32::to_ne_bytes));
+            told.store(1, Ordering::Relaxed);
+        });
+        if told.load(Ordering::Relaxed) == 1 && refword::try_acquire(&words[1]) {
+            let seen = [0, 2].map(|place| words[place].load(Ordering::Relaxed));
+            assert_eq!(seen, [7, 7]);
+        }
+        filler.join();
+    });
+}
+
+/// Who was told that an entry was linked is not told that there is nothing, and does not find a bucket vacant that was so
+/// before.
+#[test]
+fn loom_what_is_linked_is_never_denied() {
+    model(|| {
+        let cache = fresh();
+        let told: &AtomicU64 = place();
+        let name = cache.hashed(ONE.as_bytes());
+        let Presence::Nothing(Some(vacancy)) = cache.presence(&name, RecordType::A) else {
+            panic!("the cache is empty");
+        };
+        let writer = spawn(move || {
+            put(cache, ONE, 1);
+            told.store(1, Ordering::Release);
+        });
+        let seen = cache.presence(&name, RecordType::A);
+        if told.load(Ordering::Acquire) == 1 {
+            assert!(!cache.is_still_vacant(&vacancy), "it was linked");
+            assert!(cache.may_know(&name, RecordType::A), "it was linked");
+            if let Presence::Nothing(Some(vacancy)) = seen {
+                assert!(!cache.is_still_vacant(&vacancy), "it was linked");
+            }
+        }
+        writer.join();
+    });
+}
+
+/// The same while the entry moves to another table, and while it takes another place.
+#[test]
+fn loom_what_moves_is_never_denied() {
+    let moves: [fn(&Cache); 2] = [switch, |cache| {
+        // No moment passes without an entry of the name.
+        put(cache, ONE, 2);
+        switch(cache);
+    }];
+    for moves in moves {
+        model(move || {
+            let cache = with_entry();
+            fill_smaller_table(cache);
+            let writer = write(moves, cache);
+            assert!(cache.may_know(&cache.hashed(ONE.as_bytes()), RecordType::A));
+            writer.join();
+            assert!(has_switched(cache));
+        });
+    }
+}
+
+/// A bucket had nothing on a name in a table that goes out of use; the name is linked in the new one alone.
+#[test]
+fn loom_a_vacancy_ends_with_its_table() {
+    model(|| {
+        let cache = fresh();
+        fill_smaller_table(cache);
+        let told: &AtomicU64 = place();
+        let name = cache.hashed(ONE.as_bytes());
+        let Presence::Nothing(Some(vacancy)) = cache.presence(&name, RecordType::A) else {
+            panic!("the cache is empty");
+        };
+        let writer = spawn(move || {
+            switch(cache);
+            put(cache, ONE, 1);
+            told.store(1, Ordering::Release);
+        });
+        if told.load(Ordering::Acquire) == 1 {
+            assert!(!cache.is_still_vacant(&vacancy), "it was linked");
+        }
+        writer.join();
+    });
+}
+
+/// Does something as a process that is killed at a point; the lock passes to the next one as the kernel passes it on.
+fn die_at(point: KillPoint, cache: &Cache, body: impl Fn(&Cache)) -> bool {
+    use parking_lot::lock_api::RawMutex as _;
+
+    in_model::arm(Some(point));
+    let killed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| body(cache))).is_err();
+    in_model::arm(None);
+    if killed {
+        cache.header.lock.set_damaged();
+        // SAFETY: the one who had it is dead.
+        unsafe { cache.header.lock.unlock() };
+    }
+    killed
+}
+
+/// Points that one comes to who takes an entry out and reuses the block.
+const DEADLY: [KillPoint; 10] = [
+    KillPoint::LockTaken,
+    KillPoint::BlockTaken,
+    KillPoint::ContentHalf,
+    KillPoint::ContentWritten,
+    KillPoint::Published,
+    KillPoint::TagSet,
+    KillPoint::Linked,
+    KillPoint::UnlinkedSlot,
+    KillPoint::UnlinkedVersion,
+    KillPoint::LetGo,
+];
+
+/// A writer is killed at each point of its way while it takes an entry out and reuses the block; the next one repairs the
+/// cache and does the same. Readers see the one entry or none.
+#[test]
+fn loom_long_a_death_is_repaired() {
+    for point in DEADLY {
+        model_within(1, move || {
+            let cache = with_entry();
+            let writer = write(
+                move |cache| {
+                    let change = |cache: &Cache| {
+                        remove(cache, ONE);
+                        put(cache, TWO, 2);
+                    };
+                    assert!(die_at(point, cache, change), "it does not come there");
+                    put(cache, TWO, 2);
+                },
+                cache,
+            );
+            assert!(matches!(peeked(cache), None | Some(1)));
+            writer.join();
+            assert_eq!(
+                cache.usage().entries,
+                1 + usize::from(peeked(cache).is_some())
+            );
+        });
+    }
+}
+
+/// The same while one takes another's place: readers find one of them all the time.
+#[test]
+fn loom_long_a_death_in_a_replacement_is_repaired() {
+    for point in [
+        KillPoint::Published,
+        KillPoint::ReplacedSlot,
+        KillPoint::ReplacedVersion,
+        KillPoint::LetGo,
+    ] {
+        model_within(1, move || {
+            let cache = with_entry();
+            let writer = write(
+                move |cache| {
+                    assert!(die_at(point, cache, |cache| put(cache, ONE, 2)));
+                    put(cache, TWO, 3);
+                },
+                cache,
+            );
+            let seen = looked_up(cache);
+            assert!(matches!(seen, Some(1 | 2)), "{seen:?}");
+            writer.join();
+            assert_eq!(cache.usage().entries, 2);
+        });
+    }
+}
+
+/// Killed in a repair: the next one repairs again.
+#[test]
+fn loom_long_a_death_in_a_repair_is_repaired() {
+    for point in [KillPoint::RepairedTable, KillPoint::RepairedPages] {
+        model_within(1, move || {
+            let cache = with_entry();
+            let writer = write(
+                move |cache| {
+                    assert!(die_at(KillPoint::UnlinkedSlot, cache, |cache| remove(
+                        cache, ONE
+                    )));
+                    assert!(die_at(point, cache, |cache| put(cache, TWO, 2)));
+                    put(cache, TWO, 2);
+                },
+                cache,
+            );
+            assert!(matches!(peeked(cache), None | Some(1)));
+            writer.join();
+            assert_eq!(peeked(cache), None);
+            assert_eq!((cache.usage().entries, cache.repairs()), (1, 1));
+        });
+    }
+}
+
+/// Names whose home is one bucket, one more than it has places: the last one went past it.
+fn crowded() -> (&'static Cache, Vec<String>) {
+    let cache = fresh();
+    let home = |name: &str| cache.table().home(cache.name_hash(name.as_bytes()));
+    let names = (0..).map(|number| format!("{number}"));
+    let of_one = names.filter(|name| home(name) == 1);
+    let names: Vec<String> = of_one.take(PLACES + 2).collect();
+    for name in &names[..=PLACES] {
+        put(cache, name, 9);
+    }
+    assert!(cache.table().buckets()[1].overflows());
+    (cache, names)
+}
+
+fn is_found(cache: &Cache, name: &str) -> bool {
+    cache
+        .acquire_any_age(name.as_bytes(), RecordType::A)
+        .is_some()
+}
+
+/// What went past a full bucket is found while something in the bucket makes room for something else, and while another
+/// goes past and is taken out.
+#[test]
+fn loom_long_what_went_past_a_full_bucket_is_found_while_others_come_and_go() {
+    model_within(1, || {
+        let (cache, names) = crowded();
+        let (others, name) = (
+            [names[8].clone(), names[PLACES + 1].clone()],
+            &names[PLACES],
+        );
+        let writer = write(
+            move |cache| {
+                put(cache, &others[1], 9);
+                remove(cache, &others[1]);
+                remove(cache, &others[0]);
+                put(cache, &others[0], 9);
+            },
+            cache,
+        );
+        assert!(
+            is_found(cache, name),
+            "an entry that was linked was not found"
+        );
+        writer.join();
+        assert!(is_found(cache, name));
+    });
+}
+
+/// And while the next writer repairs what a dead one did to what is counted.
+#[test]
+fn loom_long_what_went_past_a_full_bucket_is_found_during_a_repair() {
+    for point in [KillPoint::OverflowCounted, KillPoint::UnlinkedVersion] {
+        model_within(1, move || {
+            let (cache, names) = crowded();
+            let (other, name) = (names[PLACES + 1].clone(), &names[PLACES]);
+            assert!(die_at(point, cache, |cache| {
+                put(cache, &other, 9);
+                remove(cache, &other);
+            }));
+            let writer = write(|cache| drop(cache.write()), cache);
+            assert!(
+                is_found(cache, name),
+                "an entry that was linked was not found"
+            );
+            writer.join();
+            assert!(is_found(cache, name));
+            assert_eq!(cache.repairs(), 1);
+        });
+    }
+}
+
+/// Makes every mistake of the list, each in a process of its own in which all the models run until one notices.
 #[test]
 fn loom_every_mutation_is_caught() {
     if std::env::var_os(mutation::VARIABLE).is_some() {
         return;
     }
-    let myself = std::env::current_exe().unwrap();
-    let mut missed = Vec::new();
-    for mistake in mutation::ALL {
-        let mut run = Command::new(&myself)
-            .args(["loom_", "--skip", "loom_every_mutation_is_caught"])
-            .env(mutation::VARIABLE, format!("{mistake:?}"))
-            .stdout(std::process::Stdio::null())
-            .stderr(std::process::Stdio::null())
-            .spawn()
-            .unwrap();
-        let start = Instant::now();
-        let status = loop {
-            if let Some(status) = run.try_wait().unwrap() {
-                break Some(status);
+    let left = std::sync::Mutex::new(mutation::ALL.iter());
+    let missed = std::sync::Mutex::new(Vec::new());
+    let work = || {
+        loop {
+            let next = left.lock().unwrap().next();
+            let Some(&mistake) = next else { break };
+            let begun = Instant::now();
+            let is_caught = is_caught(mistake);
+            println!(
+                "{mistake:?}: {is_caught}, {} ms",
+                begun.elapsed().as_millis()
+            );
+            if !is_caught {
+                missed.lock().unwrap().push(mistake);
             }
-            if start.elapsed() > Duration::from_secs(120) {
-                run.kill().unwrap();
-                run.wait().unwrap();
-                break None;
-            }
-            std::thread::sleep(Duration::from_millis(5));
-        };
-        if status.is_none_or(|status| status.success()) {
-            missed.push(mistake);
         }
-    }
+    };
+    std::thread::scope(|scope| {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        for _ in 0..cores {
+            scope.spawn(work);
+        }
+    });
+    let missed = missed.into_inner().unwrap();
     assert!(missed.is_empty(), "not caught: {missed:?}");
+}
+
+/// Where the models are that may notice.
+fn models_of(mistake: Mutation) -> &'static str {
+    use Mutation as M;
+    match mistake {
+        M::SeatOverwritten
+        | M::EndKeepsTurn
+        | M::EndUnchecked
+        | M::EndFirst
+        | M::WaitersUnchecked
+        | M::ResultOfAnyTurn
+        | M::ParkedUnchecked => "loom_claims",
+        M::PlaceStays | M::TieGivesUp | M::LapsedCounts => "loom_crowd",
+        M::TextRelaxed
+        | M::TextReadRelaxed
+        | M::NoTextFence
+        | M::NoClaimFence
+        | M::TextUnchecked
+        | M::PlaceUnchecked
+        | M::PlaceTakenRelaxed
+        | M::PlaceFreedRelaxed => "loom_text",
+        M::ReplaceVersionFirst | M::MissUnchecked => "loom_long_a_replaced",
+        M::RepairKeepsVersion => "loom_long_a_death_in_a_repair",
+        M::LinkInOneTable | M::UnlinkInOneTable | M::ReplaceInOneTable => "loom_long_what_changes",
+        M::RecountFromZero | M::TagOverCount => "loom_long_what_went",
+        _ => "loom_tests",
+    }
+}
+
+/// Those that take long come after the others.
+fn is_caught(mistake: Mutation) -> bool {
+    let models = models_of(mistake);
+    if models.starts_with("loom_long") {
+        return notice(mistake, &[models]);
+    }
+    notice(mistake, &[models, "--skip", "loom_long"]) || notice(mistake, &["loom_long"])
+}
+
+fn notice(mistake: Mutation, models: &[&str]) -> bool {
+    let mut run = Command::new(std::env::current_exe().unwrap())
+        .args(models)
+        .args([
+            "--skip",
+            "loom_every_mutation_is_caught",
+            "--test-threads=1",
+        ])
+        .env(mutation::VARIABLE, format!("{mistake:?}"))
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let start = Instant::now();
+    loop {
+        if let Some(status) = run.try_wait().unwrap() {
+            return !status.success();
+        }
+        if start.elapsed() > WATCHDOG {
+            run.kill().unwrap();
+            run.wait().unwrap();
+            return false;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
 }

@@ -7,10 +7,11 @@
 
 use crate::host::clock::is_past;
 use crate::rr::RecordType;
+use crate::shm::mutation::{Mutation, seeded};
 use crate::shm::sync::{AtomicU32, Ordering};
 
 use super::hash::tag_of;
-use super::tables::TableWord;
+use super::tables::{TableWord, look_at_table};
 use super::view::{HEAD, note_use, same_folded, same_spelling, stamp_use};
 use super::{Cache, HashedName, NegativeKind, layout};
 
@@ -41,8 +42,7 @@ impl Cache {
     #[inline(always)]
     pub fn peek_ipv4(&self, qname: &HashedName<'_>, now: u32) -> Peek {
         let (name, hash) = (qname.name(), qname.hash());
-        // SYNC: as in `Cache::table`.
-        let table = self.header.table.load(Ordering::Acquire);
+        let table = look_at_table(&self.header.table);
         let Some(bucket) = self.table_of(TableWord(table)).home_bucket(hash) else {
             return Peek::Miss;
         };
@@ -80,6 +80,11 @@ impl Cache {
         let read = || (load(data), word(layout::COUNTS));
         let Some((address, counts)) = self.read_undisturbed((bucket, version), table, read) else {
             return Peek::Miss;
+        };
+        let address = if seeded(Mutation::AddressLate) {
+            load(data)
+        } else {
+            address
         };
         if identity & u32::from(layout::FLAG_NEGATIVE) << 16 != 0 {
             return Peek::Negative(layout::decode_kind(counts));

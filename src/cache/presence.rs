@@ -1,11 +1,11 @@
 //! Whether the cache may have anything on a name: one look that settles most misses.
 
 use crate::rr::RecordType;
-use crate::shm::sync::Ordering;
+use crate::shm::mutation::{Mutation, seeded};
 
 use super::hash::tag_of;
 use super::table::{Bucket, Tags};
-use super::tables::TableWord;
+use super::tables::{TableWord, look_at_table};
 use super::{Cache, HashedName};
 
 /// A bucket that had nothing on a name, as it looked then.
@@ -43,15 +43,17 @@ impl Cache {
     pub fn presence(&self, qname: &HashedName<'_>, qtype: RecordType) -> Presence<'_> {
         let hash = qname.hash();
         let wanted = [tag_of(hash, qtype.0), tag_of(hash, RecordType::CNAME.0)];
-        // SYNC: as in `table`.
-        let table = self.header.table.load(Ordering::Acquire);
+        let table = look_at_table(&self.header.table);
         for (place, (_, bucket)) in self.table_of(TableWord(table)).probe(hash).enumerate() {
             let version = bucket.begin();
             let tags = bucket.tags();
             let looks_known = wanted.iter().any(|&tag| tags.have(tag));
             let found = looks_known && wanted.iter().any(|&tag| is_used(bucket, tag));
             // An entry that went from one place to another in between may have been missed in both.
-            if found || !self.is_undisturbed(bucket, version, table) {
+            let is_undisturbed = || {
+                seeded(Mutation::AbsenceUnchecked) || self.is_undisturbed(bucket, version, table)
+            };
+            if found || !is_undisturbed() {
                 return Presence::Perhaps;
             }
             if !tags.overflow() {
@@ -78,7 +80,8 @@ impl Cache {
             tags,
             table,
         } = *vacancy;
-        bucket.tags() == tags && self.is_undisturbed(bucket, version, table)
+        (seeded(Mutation::VacancyByVersion) || bucket.tags() == tags)
+            && (seeded(Mutation::VacancyByTags) || self.is_undisturbed(bucket, version, table))
     }
 }
 

@@ -9,6 +9,7 @@ use std::collections::HashSet;
 use std::mem::ManuallyDrop;
 
 use crate::shm::kill_point::{KillPoint, reached};
+use crate::shm::mutation::{Mutation, seeded};
 use crate::shm::pages::BlockId;
 use crate::shm::refword;
 use crate::shm::sync::Ordering;
@@ -35,6 +36,12 @@ impl Writer<'_> {
         let mut linked: HashSet<BlockId> = HashSet::new();
         let mut negative = 0;
         let mut passed = vec![0_u32; table.buckets().len()];
+        if seeded(Mutation::RecountFromZero) {
+            table
+                .buckets()
+                .iter()
+                .for_each(|bucket| bucket.set_overflow(0));
+        }
         raise_versions(table);
         for (index, bucket) in table.buckets().iter().enumerate() {
             for place in 0..PLACES {

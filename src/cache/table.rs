@@ -36,7 +36,6 @@ pub(crate) struct Bucket {
     slots: [AtomicU32; PLACES],
 }
 
-#[cfg(not(loom))]
 const _: () = assert!(size_of::<Bucket>() == 64);
 
 /// The tags of a bucket at one moment.
@@ -72,17 +71,6 @@ impl std::fmt::Debug for Bucket {
 unsafe impl ShmSafe for Bucket {}
 
 impl Bucket {
-    /// An empty bucket.
-    #[cfg(loom)]
-    pub(crate) fn new() -> Self {
-        Self {
-            version: AtomicU64::new(0),
-            tags_low: AtomicU64::new(0),
-            tags_high: AtomicU32::new(0),
-            slots: std::array::from_fn(|_| AtomicU32::new(0)),
-        }
-    }
-
     /// The version before reading; pass it to [`Self::unchanged`] afterwards.
     #[inline]
     pub(crate) fn begin(&self) -> u64 {
@@ -163,9 +151,9 @@ impl Bucket {
     #[inline]
     pub(crate) fn block(&self, place: usize) -> BlockId {
         // SYNC: pairs with the release stores below: who sees the number sees the content.
-        self.slots
-            .get(place)
-            .map_or(0, |slot| slot.load(Ordering::Acquire))
+        self.slots.get(place).map_or(0, |slot| {
+            slot.load(ordering(Mutation::SlotRelaxed, Ordering::Acquire))
+        })
     }
 
     /// As [`Self::block`]; under the lock.
@@ -194,7 +182,7 @@ impl Bucket {
             self.touch();
         }
         if let Some(slot) = self.slots.get(place) {
-            slot.store(block, Ordering::Release);
+            slot.store(block, ordering(Mutation::ReplaceRelaxed, Ordering::Release));
         }
         reached(KillPoint::ReplacedSlot);
         if !seeded(Mutation::ReplaceVersionFirst) {
@@ -218,21 +206,14 @@ impl Bucket {
         reached(KillPoint::UnlinkedVersion);
     }
 
-    /// Empties a place without raising the version, as a writer that is killed in between does.
-    #[cfg(loom)]
-    pub(crate) fn empty_for_model(&self, place: usize) {
-        self.slots[place].store(0, Ordering::Release);
-    }
-
     /// Raises the version, before any block let go of can be reused.
     pub(crate) fn touch(&self) {
         let next = own!(self.version).wrapping_add(1);
-        self.version.store(next, Ordering::Release);
+        self.version
+            .store(next, ordering(Mutation::VersionRelaxed, Ordering::Release));
         // SYNC: orders the version before the stores of whoever reuses the block: pairs with the fence
         // in `unchanged`.
-        if !seeded(Mutation::NoContentFence) {
-            fence(Ordering::Release);
-        }
+        fence(Ordering::Release);
     }
 
     /// Sets the tag of a place; under the lock.

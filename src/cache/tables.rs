@@ -5,7 +5,7 @@
 //! holds the writer lock.
 
 use crate::shm::kill_point::{KillPoint, reached};
-use crate::shm::mutation::{Mutation, seeded};
+use crate::shm::mutation::{Mutation, ordering, seeded};
 use crate::shm::pages::BlockId;
 use crate::shm::refword;
 use crate::shm::region::PAGE_BYTES;
@@ -65,6 +65,13 @@ pub(super) struct Link {
     pub(super) bucket: usize,
     pub(super) place: usize,
     pub(super) block: BlockId,
+}
+
+/// The word of the table in use, before anything is read there.
+#[inline(always)]
+pub(super) fn look_at_table(in_use: &AtomicU64) -> u64 {
+    // SYNC: pairs with the release store when a table is switched.
+    in_use.load(ordering(Mutation::TableRelaxed, Ordering::Acquire))
 }
 
 /// Gives what `read` gives of a block of a bucket, unless an entry was taken out of the bucket, or another table came
@@ -129,7 +136,8 @@ impl Tables<'_> {
         if let Some(bucket) = self.table().buckets().get(old.bucket) {
             bucket.replace(old.place, block);
         }
-        if let Some(next) = self.in_progress(old.bucket)
+        if !seeded(Mutation::ReplaceInOneTable)
+            && let Some(next) = self.in_progress(old.bucket)
             && let Some(link) = find_block_in(next, hash, old.block)
             && let Some(bucket) = next.buckets().get(link.bucket)
         {
@@ -147,13 +155,9 @@ impl Tables<'_> {
         word: Option<&AtomicU32>,
         between: impl FnOnce(),
     ) -> bool {
-        if seeded(Mutation::LetGoFirst) {
-            let freed = word.is_some_and(refword::unlink);
-            unlink_from(self.table(), hash, link);
-            return freed;
-        }
         unlink_from(self.table(), hash, link);
-        if let Some(next) = self.in_progress(link.bucket)
+        if !seeded(Mutation::UnlinkInOneTable)
+            && let Some(next) = self.in_progress(link.bucket)
             && let Some(link) = find_block_in(next, hash, link.block)
         {
             unlink_from(next, hash, link);
@@ -185,7 +189,7 @@ impl Tables<'_> {
     /// A reader that sees the reuse of a block unlinked later also sees the switch: `Bucket::touch` and `refword::fill`
     /// have a fence before the reuse, so none is needed here.
     pub(super) fn switch(&self, next: TableWord) {
-        let order = crate::shm::mutation::ordering(Mutation::SwitchRelaxed, Ordering::Release);
+        let order = ordering(Mutation::SwitchRelaxed, Ordering::Release);
         // SYNC: pairs with the acquire loads of readers.
         self.in_use.store(next.0, order);
     }

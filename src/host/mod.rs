@@ -22,6 +22,7 @@ pub mod libc_state;
 pub(crate) mod limits;
 pub mod log;
 pub mod metrics;
+pub(crate) mod mutation;
 #[cfg(feature = "use_dns_cache")]
 pub(crate) mod news;
 pub mod options;
@@ -41,6 +42,11 @@ pub(crate) mod random;
 pub(crate) mod shared;
 pub(crate) mod standalone;
 pub(crate) mod stats;
+#[cfg_attr(
+    not(feature = "use_dns_cache"),
+    allow(unused_imports, reason = "most of it is for the cache")
+)]
+pub(crate) mod sync;
 pub(crate) mod system_hosts;
 pub(crate) mod thread;
 pub(crate) mod transaction;

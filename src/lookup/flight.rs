@@ -203,8 +203,7 @@ pub(super) fn attempt(cache: &Cache, key: u64, terms: Terms) -> Attempt {
             None => return Attempt::Alone,
         },
     };
-    drop_left(cache, slot);
-    match opened.sit_first(terms.seat()) {
+    match opened.begin(terms.seat(), |left| unpark(cache, left)) {
         Some(sitting) => Attempt::Claimed(Claim::new(sitting)),
         // Slower than somebody who waits for what usually is an answer's time.
         None => Attempt::Busy(Flight(opened)),
@@ -304,13 +303,10 @@ impl Flight {
         if HELD.get() > 0 {
             return Waited::Over(None);
         }
-        let slot = self.0.slot();
-        slot.enter();
-        let waited = self.wait_counted(cache, left_ms, terms, crowd);
-        if slot.leave() {
-            drop_left(cache, slot);
-        }
-        waited
+        let wait = || self.wait_counted(cache, left_ms, terms, crowd);
+        self.0
+            .slot()
+            .while_counted(wait, |left| unpark(cache, left))
     }
 
     fn wait_counted(
@@ -359,28 +355,10 @@ impl Flight {
 
     /// What the asker left for those who wait.
     fn verdict(self, cache: &Cache) -> Option<Verdict> {
-        // Another may have been left in its place, by the second who asked.
-        for _ in 0..SEATS {
-            let left = self.0.left()?;
-            let number = match what(left)? {
-                What::Error(error) => return Some(Verdict::Error(error)),
-                What::Number(number) => number,
-            };
-            let entry = cache.by_number(number);
-            // That it still stands there afterwards shows that this is what was parked: before, the number could
-            // have become that of something else.
-            if let Some(entry) = entry.filter(|_| self.0.still_has(left)) {
-                return Some(Verdict::Entry(entry));
-            }
-        }
-        None
-    }
-}
-
-/// Takes away what was left in a slot.
-fn drop_left(cache: &Cache, slot: &Slot) {
-    if let Some(left) = slot.take_left() {
-        unpark(cache, left);
+        self.0.take_hold(|left| match what(left)? {
+            What::Error(error) => Some(Verdict::Error(error)),
+            What::Number(number) => cache.by_number(number).map(Verdict::Entry),
+        })
     }
 }
 

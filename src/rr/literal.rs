@@ -153,7 +153,7 @@ fn read_literal(text: &[u8]) -> Option<IpAddr> {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests {
     use proptest::prelude::*;
 

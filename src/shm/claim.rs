@@ -185,18 +185,6 @@ impl Left {
 }
 
 impl Slot {
-    #[cfg(all(loom, test))]
-    pub(crate) fn new() -> Self {
-        Self {
-            question: AtomicU64::new(0),
-            seats: std::array::from_fn(|_| AtomicU64::new(0)),
-            result: AtomicU64::new(0),
-            news: AtomicU32::new(0),
-            asked: Hint::new(0),
-            waiters: AtomicU32::new(0),
-        }
-    }
-
     /// Opens the question of a key, or says what the slot is used for. The key's lower bits chose the slot.
     pub(crate) fn open(&self, key: u64) -> Use<'_> {
         let tag = tag_of(key);
@@ -252,13 +240,28 @@ impl Slot {
         self.waiters.load(Ordering::SeqCst) > 0
     }
 
-    /// Counts who waits.
-    pub(crate) fn enter(&self) {
+    /// Waits, and is counted meanwhile. `drop_left` gets what the last that waited leaves behind.
+    pub(crate) fn while_counted<R>(
+        &self,
+        wait: impl FnOnce() -> R,
+        drop_left: impl FnOnce(Left),
+    ) -> R {
+        self.enter();
+        let result = wait();
+        if self.leave()
+            && let Some(left) = self.take_left()
+        {
+            drop_left(left);
+        }
+        result
+    }
+
+    fn enter(&self) {
         self.waiters.fetch_add(1, Ordering::SeqCst);
     }
 
     /// True for the last that waited.
-    pub(crate) fn leave(&self) -> bool {
+    fn leave(&self) -> bool {
         let less = |waiters: u32| Some(waiters.saturating_sub(1));
         self.waiters
             .fetch_update(Ordering::SeqCst, Ordering::SeqCst, less)
@@ -332,8 +335,11 @@ impl<'a> Open<'a> {
         Seen { index, word, by }
     }
 
-    /// Takes the first seat, as who opened the question does.
-    pub(crate) fn sit_first(self, seat: Seat) -> Option<Sitting<'a>> {
+    /// Takes the first seat, as who opened the question does. `drop_left` gets what was left of the question before.
+    pub(crate) fn begin(self, seat: Seat, drop_left: impl FnOnce(Left)) -> Option<Sitting<'a>> {
+        if let Some(left) = self.slot.take_left() {
+            drop_left(left);
+        }
         let seen = self.seen(0);
         match seen.by {
             None => self.sit(seen, seat),
@@ -372,15 +378,29 @@ impl<'a> Open<'a> {
         Some(Open { word, ..self })
     }
 
-    /// What was left for those who wait for this question.
-    pub(crate) fn left(self) -> Option<Left> {
+    /// What was left for those who wait for this question, as `hold` takes hold of it by its number.
+    ///
+    /// That it still stands there afterwards shows that this is what was parked: before, the number could have become
+    /// that of something else.
+    pub(crate) fn take_hold<T>(self, hold: impl Fn(Left) -> Option<T>) -> Option<T> {
+        // Another may have been left in its place, by the second who asked.
+        for _ in 0..SEATS {
+            let left = self.left()?;
+            let held = hold(left);
+            if held.is_some() && self.still_has(left) {
+                return held;
+            }
+        }
+        None
+    }
+
+    fn left(self) -> Option<Left> {
         let word = look(&self.slot.result);
         let is_ours = word & !0xffff_ffff == self.mark() || seeded(Mutation::ResultOfAnyTurn);
         (is_ours && word as u32 != 0).then_some(Left { word })
     }
 
-    /// True when that still stands there: then what was taken hold of by its number is what was parked.
-    pub(crate) fn still_has(self, left: Left) -> bool {
+    fn still_has(self, left: Left) -> bool {
         seeded(Mutation::ParkedUnchecked) || look(&self.slot.result) == left.word
     }
 
@@ -439,7 +459,7 @@ impl<'a> Sitting<'a> {
             self.end();
         }
         let has_waiters = slot.has_waiters();
-        if !has_waiters {
+        if !has_waiters && !seeded(Mutation::WaitersUnchecked) {
             // All have gone meanwhile.
             slot.take_left().map(drop_left);
         }

@@ -89,11 +89,6 @@ impl Seen {
 }
 
 impl Place {
-    #[cfg(all(loom, test))]
-    pub(crate) fn new() -> Self {
-        Self(AtomicU64::new(0))
-    }
-
     /// Says that the process waits. Again: that it still looks.
     pub(crate) fn wait(&self, waiting: Waiting, now_ms: u32) {
         // A change rather than a store: see `look`.

@@ -96,7 +96,7 @@ impl KillPoint {
     }
 
     /// Every point of those who change the cache.
-    #[cfg(feature = "fault_injection")]
+    #[cfg(any(feature = "fault_injection", loom))]
     #[must_use]
     pub fn all() -> [Self; 28] {
         [
@@ -133,11 +133,38 @@ impl KillPoint {
 }
 
 /// Says that the point was reached.
-#[cfg(not(feature = "fault_injection"))]
+#[cfg(not(any(feature = "fault_injection", loom)))]
 #[inline(always)]
 pub(crate) fn reached(_point: KillPoint) {}
 
-#[cfg(feature = "fault_injection")]
+#[cfg(loom)]
+pub(crate) use in_model::reached;
+
+/// Who is killed in a model unwinds, without any of the steps that are left.
+#[cfg(loom)]
+pub(crate) mod in_model {
+    use std::cell::Cell;
+
+    use super::KillPoint;
+
+    thread_local! {
+        static POINT: Cell<Option<KillPoint>> = const { Cell::new(None) };
+    }
+
+    /// Whoever comes to the point first is killed there.
+    pub(crate) fn arm(point: Option<KillPoint>) {
+        POINT.set(point);
+    }
+
+    pub(crate) fn reached(point: KillPoint) {
+        if POINT.get() == Some(point) {
+            POINT.set(None);
+            std::panic::resume_unwind(Box::new(point));
+        }
+    }
+}
+
+#[cfg(all(feature = "fault_injection", not(loom)))]
 pub(crate) use armed::reached;
 #[cfg(feature = "fault_injection")]
 pub use armed::{arm, arm_to_stop, passed};

@@ -1,15 +1,13 @@
 //! Model checks of the claims: `make loom`.
 //!
-//! What runs is [`super::Slot`] with its steps as they are. What is left to do as `lookup::flight` does it has no order
-//! of its own: looking at clocks and processes, sleeping, and holding what a number stands for, which a word of the model
-//! stands for here. The mistakes that these models catch are in [`Mutation`].
+//! What runs is [`super::Slot`] with its steps as they are, among them those of `lookup::flight` that have an order. What
+//! else that one does is looking at clocks and processes, sleeping, and holding what a number stands for, for which a word
+//! of the model stands here. The mistakes that these models catch are in [`Mutation`].
 
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicU32 as Plain, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU32 as Plain, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
 
-use loom::sync::Arc;
-use loom::thread;
-
+use super::super::sync::model::{Joined, model_within, place};
 use super::*;
 
 /// Two questions that a slot and the short form of a tag do not tell apart.
@@ -18,9 +16,9 @@ const OTHER: u64 = 0x0802_0304_0500_0000;
 
 /// A slot, and what its results stand for.
 struct World {
-    slot: Slot,
+    slot: &'static Slot,
     /// What the entries under numbers 1 to 4 are: their own number, or 0 when they are something else by now.
-    entries: [AtomicU32; 5],
+    entries: &'static [AtomicU32; 5],
     /// Numbers that were parked, and those of which the reference was dropped.
     parked: Mutex<Vec<u32>>,
     dropped: Mutex<Vec<u32>>,
@@ -30,9 +28,13 @@ struct World {
 
 impl World {
     fn new() -> Arc<Self> {
+        let entries: &[AtomicU32; 5] = place();
+        for (number, entry) in entries.iter().enumerate() {
+            entry.store(number as u32, Ordering::Relaxed);
+        }
         Arc::new(Self {
-            slot: Slot::new(),
-            entries: std::array::from_fn(|number| AtomicU32::new(number as u32)),
+            slot: place(),
+            entries,
             parked: Mutex::new(Vec::new()),
             dropped: Mutex::new(Vec::new()),
             asking: Plain::new(0),
@@ -63,16 +65,13 @@ impl World {
 
     /// As `Flight::verdict`.
     fn verdict(&self, open: Open<'_>) -> Option<u32> {
-        for _ in 0..SEATS {
-            let left = open.left()?;
+        let entry_of = |left: Left| {
             let number = left.number();
-            let entry = self.entries[number as usize].load(Ordering::SeqCst);
-            if open.still_has(left) {
-                assert_eq!(entry, number, "another entry is held");
-                return Some(number);
-            }
-        }
-        None
+            Some((number, self.entries[number as usize].load(Ordering::SeqCst)))
+        };
+        let (number, entry) = open.take_hold(entry_of)?;
+        assert_eq!(entry, number, "another entry is held");
+        Some(number)
     }
 
     /// Every reference that was parked was dropped once.
@@ -98,19 +97,9 @@ fn seat(pid: u32) -> Seat {
     }
 }
 
-fn model(body: impl Fn() + Send + Sync + 'static) {
-    let runs = std::sync::Arc::new(AtomicUsize::new(0));
-    let counter = runs.clone();
-    loom::model(move || {
-        counter.fetch_add(1, Relaxed);
-        body();
-    });
-    assert!(runs.load(Relaxed) > 1, "only one interleaving was tried");
-}
-
-fn spawn(world: &Arc<World>, body: impl FnOnce(&World) + Send + 'static) -> thread::JoinHandle<()> {
+fn spawn(world: &Arc<World>, body: impl FnOnce(&World) + 'static) -> Joined<()> {
     let world = world.clone();
-    thread::spawn(move || body(&world))
+    super::super::sync::model::spawn(move || body(&world))
 }
 
 /// Takes a seat that is free and asks for a while.
@@ -133,7 +122,7 @@ fn ask_for_a_while(world: &World, open: Open<'_>, pid: u32) {
 
 #[test]
 fn loom_two_ask_at_most() {
-    model(|| {
+    model_within(3, || {
         let world = World::new();
         world.opened(KEY);
         let ask = |pid| {
@@ -145,14 +134,14 @@ fn loom_two_ask_at_most() {
         let others = [spawn(&world, ask(1)), spawn(&world, ask(2))];
         ask(3)(&world);
         for other in others {
-            other.join().unwrap();
+            other.join();
         }
     });
 }
 
 #[test]
 fn loom_who_waits_finds_what_was_left() {
-    model(|| {
+    model_within(3, || {
         let world = World::new();
         world.opened(KEY);
         world.slot.enter();
@@ -165,12 +154,12 @@ fn loom_who_waits_finds_what_was_left() {
         });
         let Use::Same(open) = world.slot.open(KEY) else {
             // It is over, and was opened anew.
-            return asker.join().unwrap();
+            return asker.join();
         };
         if !open.is_open() {
             assert_eq!(world.verdict(open), Some(1));
         }
-        asker.join().unwrap();
+        asker.join();
         assert_eq!(world.verdict(open), Some(1));
         world.assert_even();
     });
@@ -179,7 +168,7 @@ fn loom_who_waits_finds_what_was_left() {
 /// Both that ask come back, one after the other or at the same time.
 #[test]
 fn loom_two_results_leave_one() {
-    model(|| {
+    model_within(3, || {
         let world = World::new();
         world.opened(KEY);
         world.slot.enter();
@@ -203,7 +192,7 @@ fn loom_two_results_leave_one() {
             assert!(matches!(verdict, Some(1 | 2)), "{verdict:?}");
         }
         for asker in askers {
-            asker.join().unwrap();
+            asker.join();
         }
         world.assert_even();
     });
@@ -212,7 +201,7 @@ fn loom_two_results_leave_one() {
 /// The slot is used for another question at once, while somebody still waits for the first, and somebody still asks it.
 #[test]
 fn loom_the_next_question_has_nothing_of_the_last() {
-    model(|| {
+    model_within(3, || {
         let world = World::new();
         let first = world.opened(KEY);
         world.slot.enter();
@@ -224,7 +213,7 @@ fn loom_the_next_question_has_nothing_of_the_last() {
                 // As the askers that sat down above.
                 let word = seat(index as u32 + 1).to_word(0);
                 let open = Open {
-                    slot: &world.slot,
+                    slot: world.slot,
                     word: KEY,
                 };
                 let sitting = Sitting { open, index, word };
@@ -235,7 +224,7 @@ fn loom_the_next_question_has_nothing_of_the_last() {
             Use::Opened(next) => next,
             Use::Other(_) => {
                 for asker in askers {
-                    asker.join().unwrap();
+                    asker.join();
                 }
                 return world.assert_even();
             }
@@ -246,7 +235,7 @@ fn loom_the_next_question_has_nothing_of_the_last() {
         assert!(next.seats().iter().all(|seen| seen.by.is_none()));
         let sitting = next.sit(next.seats()[0], seat(3)).expect("it is open");
         for asker in askers {
-            asker.join().unwrap();
+            asker.join();
         }
         assert!(next.is_open(), "somebody ended the question of another");
         world.finish(sitting, 3);
@@ -259,7 +248,7 @@ fn loom_the_next_question_has_nothing_of_the_last() {
 #[test]
 fn loom_another_goes_on_after_a_death() {
     for steps in 0..4 {
-        model(move || {
+        model_within(3, move || {
             let world = World::new();
             world.slot.enter();
             world.opened(KEY);
@@ -283,7 +272,7 @@ fn loom_another_goes_on_after_a_death() {
                     world.finish(sitting, 2);
                 }
             }
-            dead.join().unwrap();
+            dead.join();
             if let Use::Same(open) = world.slot.open(KEY) {
                 let sitting = open.sit(open.seats()[0], seat(2)).unwrap();
                 world.finish(sitting, 3);
@@ -292,4 +281,23 @@ fn loom_another_goes_on_after_a_death() {
             world.assert_even();
         });
     }
+}
+
+/// What was left goes with the last of those who waited, whoever that is.
+#[test]
+fn loom_nothing_stays_when_all_have_gone() {
+    model_within(3, || {
+        let world = World::new();
+        let open = world.opened(KEY);
+        let sitting = open.sit(open.seats()[0], seat(1)).unwrap();
+        let waiter = spawn(&world, |world| {
+            world
+                .slot
+                .while_counted(|| (), |left| world.drop_left(left));
+        });
+        world.finish(sitting, 1);
+        waiter.join();
+        assert!(world.slot.take_left().is_none(), "a result stays");
+        world.assert_even();
+    });
 }

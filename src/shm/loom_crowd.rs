@@ -2,11 +2,7 @@
 //!
 //! What runs is [`super::Place`] and [`super::advise`] as they are. Clocks stand still: who waits has had its time.
 
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-
-use loom::sync::Arc;
-use loom::thread;
-
+use super::super::sync::model::{Joined, model, place, spawn};
 use super::*;
 
 const NOW: u32 = 100_000;
@@ -17,21 +13,7 @@ const LIMITS: Limits = Limits {
     grace_ms: 0,
 };
 
-type Places = Arc<[Place; 3]>;
-
-fn places() -> Places {
-    Arc::new(std::array::from_fn(|_| Place::new()))
-}
-
-fn model(body: impl Fn() + Send + Sync + 'static) {
-    let runs = std::sync::Arc::new(AtomicUsize::new(0));
-    let counter = runs.clone();
-    loom::model(move || {
-        counter.fetch_add(1, Relaxed);
-        body();
-    });
-    assert!(runs.load(Relaxed) > 1, "only one interleaving was tried");
-}
+type Places = &'static [Place; 3];
 
 fn waiting(age_ms: u32) -> Waiting {
     Waiting {
@@ -41,7 +23,7 @@ fn waiting(age_ms: u32) -> Waiting {
 }
 
 /// Looks once, as who waits; true when it gave up.
-fn looks(places: &Places, members: &[usize], mine: usize, age_ms: u32) -> bool {
+fn looks(places: Places, members: &[usize], mine: usize, age_ms: u32) -> bool {
     let at = |number: usize| places.get(number);
     let advice = advise(at, members, (mine, waiting(age_ms)), LIMITS, NOW);
     let gives_up = advice == Advice::GiveUp;
@@ -52,30 +34,21 @@ fn looks(places: &Places, members: &[usize], mine: usize, age_ms: u32) -> bool {
 }
 
 /// Comes to wait, and looks once.
-fn comes(
-    places: &Places,
-    members: &'static [usize],
-    mine: usize,
-    age_ms: u32,
-) -> thread::JoinHandle<bool> {
-    let places = places.clone();
-    thread::spawn(move || {
+fn comes(places: Places, members: &'static [usize], mine: usize, age_ms: u32) -> Joined<bool> {
+    spawn(move || {
         places[mine].wait(waiting(age_ms), NOW);
-        looks(&places, members, mine, age_ms)
+        looks(places, members, mine, age_ms)
     })
 }
 
 /// Who of those that wait have given up when all have looked again.
-fn given_up(places: &Places, members: &'static [usize], ages: &[u32]) -> Vec<usize> {
+fn given_up(places: Places, members: &'static [usize], ages: &[u32]) -> Vec<usize> {
     let coming: Vec<_> = ages
         .iter()
         .enumerate()
         .map(|(mine, &age)| comes(places, members, mine, age))
         .collect();
-    let gone: Vec<bool> = coming
-        .into_iter()
-        .map(|thread| thread.join().unwrap())
-        .collect();
+    let gone: Vec<bool> = coming.into_iter().map(Joined::join).collect();
     let gone: Vec<usize> = (0..ages.len())
         .filter(|&mine| gone[mine] || looks(places, members, mine, ages[mine]))
         .collect();
@@ -90,7 +63,7 @@ fn given_up(places: &Places, members: &'static [usize], ages: &[u32]) -> Vec<usi
 fn loom_one_gives_up_and_no_more() {
     for (ages, expected) in [([7, 5], 0), ([5, 7], 1), ([5, 5], 0)] {
         model(move || {
-            let gone = given_up(&places(), &[0, 1], &ages);
+            let gone = given_up(place(), &[0, 1], &ages);
             assert_eq!(gone, [expected]);
         });
     }
@@ -100,15 +73,12 @@ fn loom_one_gives_up_and_no_more() {
 #[test]
 fn loom_who_has_gone_makes_room() {
     model(|| {
-        let places = places();
+        let places: Places = place();
         places[0].wait(waiting(9), NOW);
-        let leaves = {
-            let places = places.clone();
-            thread::spawn(move || places[0].go_on())
-        };
-        let comes = comes(&places, &[0, 1], 1, 5);
-        leaves.join().unwrap();
-        let gone = comes.join().unwrap() || looks(&places, &[0, 1], 1, 5);
+        let leaves = spawn(move || places[0].go_on());
+        let comes = comes(places, &[0, 1], 1, 5);
+        leaves.join();
+        let gone = comes.join() || looks(places, &[0, 1], 1, 5);
         assert!(
             !gone,
             "it is not the one that waits longest, nor are there too many"
@@ -120,9 +90,9 @@ fn loom_who_has_gone_makes_room() {
 #[test]
 fn loom_the_dead_take_no_place() {
     model(|| {
-        let places = places();
+        let places: Places = place();
         places[2].wait(waiting(9000), NOW - 9000);
-        let gone = given_up(&places, &[0, 1, 2], &[7, 5]);
+        let gone = given_up(places, &[0, 1, 2], &[7, 5]);
         assert_eq!(gone, [0], "of the two that go on");
     });
 }

@@ -13,11 +13,11 @@
 pub(crate) mod claim;
 pub(crate) mod crowd;
 pub mod kill_point;
+#[cfg_attr(any(loom, miri), path = "lock_model.rs")]
 pub(crate) mod lock;
-pub(crate) mod mutation;
 pub(crate) mod pages;
 pub(crate) mod refword;
 pub(crate) mod region;
-#[cfg(not(loom))]
 pub(crate) mod robust;
-pub(crate) mod sync;
+
+pub(crate) use crate::host::{mutation, sync};

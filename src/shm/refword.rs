@@ -42,7 +42,8 @@ pub(crate) fn try_acquire(word: &AtomicU32) -> bool {
             return false;
         }
         // SYNC: acquire pairs with the release in `publish`: who gets a reference sees the content.
-        match word.compare_exchange_weak(seen, seen + 1, Ordering::Acquire, Ordering::Relaxed) {
+        let order = ordering(Mutation::AcquireRelaxed, Ordering::Acquire);
+        match word.compare_exchange_weak(seen, seen + 1, order, Ordering::Relaxed) {
             Ok(_) => return true,
             Err(actual) => seen = actual,
         }
@@ -104,7 +105,7 @@ pub(crate) fn take_reserved(word: &AtomicU32) -> bool {
     word.compare_exchange(
         SET_ASIDE,
         SET_ASIDE + 1,
-        Ordering::Acquire,
+        ordering(Mutation::ReserveRelaxed, Ordering::Acquire),
         Ordering::Relaxed,
     )
     .is_ok()
@@ -127,7 +128,7 @@ pub(crate) fn fill_reserved(words: &[AtomicU32], place: usize, content: &[[u8; 4
     }
     if let Some(word) = words.get(place) {
         // SYNC: pairs with the acquire in `try_acquire`, as the store of `publish`.
-        word.fetch_add(0, Ordering::Release);
+        word.fetch_add(0, ordering(Mutation::ReservedRelaxed, Ordering::Release));
     }
 }
 
@@ -180,9 +181,6 @@ pub(crate) fn fill(
 /// Clears the link; true when that freed the block. Under the lock, after the table let go of it.
 #[inline]
 pub(crate) fn unlink(word: &AtomicU32) -> bool {
-    if seeded(Mutation::UnlinkCounts) {
-        return word.fetch_sub(LINKED, Ordering::AcqRel) == LINKED;
-    }
     // SYNC: as in `release`.
     word.fetch_and(!LINKED, Ordering::AcqRel) == LINKED
 }

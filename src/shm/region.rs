@@ -42,26 +42,12 @@ impl Region {
     /// Reserves `size` bytes, rounded up to whole pages; `None` when the kernel refuses.
     pub(crate) fn reserve(size: usize) -> Option<Self> {
         let size = size.next_multiple_of(PAGE_BYTES);
-        // SAFETY: an anonymous mapping at an address of the kernel's choice touches nothing.
-        let address = unsafe {
-            libc::mmap(
-                std::ptr::null_mut(),
-                size,
-                libc::PROT_READ | libc::PROT_WRITE,
-                libc::MAP_SHARED | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE,
-                -1,
-                0,
-            )
-        };
-        if address == libc::MAP_FAILED {
-            return None;
-        }
         let mut region = Self {
-            base: NonNull::new(address.cast())?,
+            base: map(size)?,
             size,
-            gives_back: true,
+            gives_back: IS_SHARED,
         };
-        region.gives_back = region.is_word_of_the_system_good();
+        region.gives_back = region.gives_back && region.is_word_of_the_system_good();
         Some(region)
     }
 
@@ -121,10 +107,44 @@ impl Region {
             return false;
         }
         let start = self.address(offset);
+        #[cfg(loom)]
+        return super::sync::model::empty(start.as_ptr() as usize, bytes);
+        #[cfg(not(loom))]
         // SAFETY: the range lies inside our own mapping; the caller has made sure that nobody uses
         // what lies there (late readers see zeros, which mean "free").
-        unsafe { libc::madvise(start.as_ptr().cast(), bytes, libc::MADV_REMOVE) == 0 }
+        unsafe {
+            libc::madvise(start.as_ptr().cast(), bytes, libc::MADV_REMOVE) == 0
+        }
     }
+}
+
+/// Under Miri processes are threads, and nothing is given back.
+const IS_SHARED: bool = cfg!(not(miri));
+
+#[cfg(not(any(loom, miri)))]
+fn map(size: usize) -> Option<NonNull<u8>> {
+    // SAFETY: an anonymous mapping at an address of the kernel's choice touches nothing.
+    let address = unsafe {
+        libc::mmap(
+            std::ptr::null_mut(),
+            size,
+            libc::PROT_READ | libc::PROT_WRITE,
+            libc::MAP_SHARED | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE,
+            -1,
+            0,
+        )
+    };
+    if address == libc::MAP_FAILED {
+        return None;
+    }
+    NonNull::new(address.cast())
+}
+
+#[cfg(any(loom, miri))]
+fn map(size: usize) -> Option<NonNull<u8>> {
+    let layout = std::alloc::Layout::from_size_align(size, PAGE_BYTES).ok()?;
+    // SAFETY: whole pages, and more than none.
+    NonNull::new(unsafe { std::alloc::alloc_zeroed(layout) })
 }
 
 macro_rules! shm_safe {

@@ -1,22 +1,14 @@
-//! The lock-free protocol by itself: see `src/cache/loom_tests.rs`, `loom_overflow.rs`, and
-//! `src/shm/loom_claims.rs`.
+//! The lock-free protocol by itself: the cache, and what it needs, as they are. See `src/host/sync_model.rs`.
 #![cfg(loom)]
-#![allow(dead_code, reason = "the rest of the cache is not here")]
+#![allow(dead_code, unused_imports, reason = "who uses the rest is not here")]
 
+#[path = "../../../src/host/mod.rs"]
+pub mod host;
+#[path = "../../../src/error.rs"]
+pub mod error;
+#[path = "../../../src/rr/mod.rs"]
+pub mod rr;
 #[path = "../../../src/shm/mod.rs"]
 pub mod shm;
-
-/// The part of the cache that the protocol needs.
-#[path = "."]
-pub mod cache {
-    #[cfg(test)]
-    #[path = "../../../src/cache/loom_overflow.rs"]
-    mod loom_overflow;
-    #[cfg(test)]
-    #[path = "../../../src/cache/loom_tests.rs"]
-    mod loom_tests;
-    #[path = "../../../src/cache/table.rs"]
-    mod table;
-    #[path = "../../../src/cache/tables.rs"]
-    mod tables;
-}
+#[path = "../../../src/cache/mod.rs"]
+pub mod cache;

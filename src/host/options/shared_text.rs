@@ -5,10 +5,10 @@
 //! write whole values, and the later one counts. Nobody waits for a writer that is stopped, nor for one that was
 //! killed: the place that it had claimed is left alone while it lives and taken over afterwards.
 
-use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering, fence};
-
+use super::super::mutation::{Mutation, ordering, seeded};
 use super::super::process;
 use super::super::shared::Zeroed;
+use super::super::sync::{AtomicU8, AtomicU32, AtomicU64, Ordering, fence};
 use super::MAX_STRING_OPTION;
 
 /// Places: one in use, and as many writers less one at the same time.
@@ -60,11 +60,14 @@ impl SharedText {
     pub(crate) fn load(&self) -> Vec<u8> {
         loop {
             // SYNC: pairs with the release in `publish`: the place is filled.
-            let before = self.current.load(Ordering::Acquire);
+            let order = ordering(Mutation::TextReadRelaxed, Ordering::Acquire);
+            let before = self.current.load(order);
             let value = self.in_use(before).map_or_else(Vec::new, Place::copy);
             // SYNC: pairs with the fence in `claim`: who read an octet of a later value sees another word.
-            fence(Ordering::Acquire);
-            if self.current.load(Ordering::Relaxed) == before {
+            if !seeded(Mutation::NoTextFence) {
+                fence(Ordering::Acquire);
+            }
+            if seeded(Mutation::TextUnchecked) || self.current.load(Ordering::Relaxed) == before {
                 return value;
             }
         }
@@ -80,7 +83,8 @@ impl SharedText {
                 place.fill(value);
                 self.publish(index as u32);
                 // Not in use any more, it is free from here on.
-                place.writer.store(0, Ordering::Release);
+                let order = ordering(Mutation::PlaceFreedRelaxed, Ordering::Release);
+                place.writer.store(0, order);
                 return true;
             }
             std::thread::yield_now();
@@ -100,7 +104,8 @@ impl SharedText {
             if !free || self.is_in_use(*index) {
                 return false;
             }
-            let (taken, failed) = (Ordering::Acquire, Ordering::Relaxed);
+            let taken = ordering(Mutation::PlaceTakenRelaxed, Ordering::Acquire);
+            let failed = Ordering::Relaxed;
             if place
                 .writer
                 .compare_exchange(writer, me, taken, failed)
@@ -109,12 +114,14 @@ impl SharedText {
                 return false;
             }
             // Its writer may have put it into use just before.
-            if self.is_in_use(*index) {
+            if !seeded(Mutation::PlaceUnchecked) && self.is_in_use(*index) {
                 place.writer.store(0, Ordering::Release);
                 return false;
             }
             // SYNC: pairs with the fence in `load`: the word that was seen comes before what is written now.
-            fence(Ordering::Release);
+            if !seeded(Mutation::NoClaimFence) {
+                fence(Ordering::Release);
+            }
             true
         })
     }
@@ -125,16 +132,21 @@ impl SharedText {
 
     fn publish(&self, index: u32) {
         // SYNC: pairs with the acquire in `load`.
-        let _always_done =
-            self.current
-                .fetch_update(Ordering::AcqRel, Ordering::Relaxed, |before| {
-                    let number = (before >> PLACE_BITS).wrapping_add(1);
-                    Some(number << PLACE_BITS | index)
-                });
+        let order = ordering(Mutation::TextRelaxed, Ordering::AcqRel);
+        let _always_done = self
+            .current
+            .fetch_update(order, Ordering::Relaxed, |before| {
+                let number = (before >> PLACE_BITS).wrapping_add(1);
+                Some(number << PLACE_BITS | index)
+            });
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, loom))]
+#[path = "loom_text.rs"]
+mod loom_text;
+
+#[cfg(all(test, not(loom)))]
 mod tests {
     use super::super::super::shared::map;
     use super::*;

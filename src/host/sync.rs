@@ -1,10 +1,14 @@
-//! The atomics in use: the real ones, or loom's when the protocol is being model-checked.
+//! The atomics in use: the real ones, or those of a model that tries all interleavings ([`model`]). This is all that
+//! stands between the functions that run and a model: there they are the same functions.
 
 #[cfg(not(loom))]
 pub(crate) use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering, fence};
 
 #[cfg(loom)]
-pub(crate) use loom::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering, fence};
+#[path = "sync_model.rs"]
+pub(crate) mod model;
+#[cfg(loom)]
+pub(crate) use model::{AtomicU8, AtomicU32, AtomicU64, Ordering, fence};
 
 /// A word that only the holder of the writer lock changes, as that one reads it before it changes it.
 ///
@@ -14,16 +18,19 @@ pub(crate) use loom::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering, fe
 #[cfg(not(loom))]
 macro_rules! own {
     ($word:expr) => {
-        $word.load($crate::shm::sync::Ordering::Relaxed)
+        $word.load($crate::host::sync::Ordering::Relaxed)
     };
 }
 
 #[cfg(loom)]
 macro_rules! own {
     ($word:expr) => {
-        // SAFETY: loom panics when somebody else stores meanwhile.
-        unsafe { $word.unsync_load() }
+        $word.own()
     };
 }
 
+#[cfg_attr(
+    not(feature = "use_dns_cache"),
+    allow(unused_imports, reason = "for the cache alone")
+)]
 pub(crate) use own;

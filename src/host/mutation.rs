@@ -1,0 +1,214 @@
+//! Seeded mistakes: the model checks must catch each of them.
+//!
+//! A mistake is compiled in under `cfg(loom)` alone and is active in a process whose environment names
+//! it. The list of what the models catch is this enum; `loom_every_mutation_is_caught` goes through it.
+//!
+//! Not in the list, for they cannot matter:
+//!
+//! * The release of a store that empties a place, and of one that sets or counts tags, and the acquire of a load of tags:
+//!   what such a store has to be seen after is said by the version, or by the block number, which have both. Who was told
+//!   that an entry was linked sees its tag by what told it.
+//! * The fence in `Bucket::touch`: whoever fills a block has one of its own in between. It stands there for whoever changes
+//!   content in another way, and costs nothing on the machines that there are.
+//! * The order in which `refword::unlink` clears the link: the lock orders writers, and who frees the block looks at the
+//!   word once more with acquire.
+//! * Whether a block is let go of before it is taken out of its bucket, or after: the lock is held meanwhile. After a death
+//!   in between a repair takes out what is not marked as linked, which it needs for nothing else.
+//! * When a repair says that all is well: after a death the kernel says the contrary in any case.
+//! * The last look at the table after an entry was missed: the look at each bucket has one.
+//! * Whether the question is still open when somebody has sat down, or leaves a result: that saves a query, or a look.
+//! * A fence at the switch of tables: see `Tables::switch`.
+//! * The orders of the words in which questions are claimed and of those that wait: all are SeqCst, and loom does not tell
+//!   that from acquire and release well enough to show what less would do.
+
+#[cfg(not(loom))]
+use super::sync::Ordering;
+
+macro_rules! mistakes {
+    ($($(#[$about:meta])+ $name:ident,)+) => {
+        /// A mistake that somebody could make in the lock-free protocol.
+        #[cfg_attr(
+            not(loom),
+            allow(dead_code, reason = "some are made in the models only")
+        )]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub(crate) enum Mutation {
+            $($(#[$about])+ $name,)+
+        }
+
+        /// Every mistake.
+        #[cfg(loom)]
+        pub(crate) const ALL: &[Mutation] = &[$(Mutation::$name,)+];
+    };
+}
+
+mistakes! {
+    /// The reference word is stored without release: holders see old content.
+    PublishRelaxed,
+    /// The reference word is stored before the content.
+    PublishFirst,
+    /// A reference is taken without acquire: its holder sees old content.
+    AcquireRelaxed,
+    /// The same, of a block that is set aside.
+    ReservedRelaxed,
+    /// Who takes a block that is set aside does not wait for the reads of its last holder.
+    ReserveRelaxed,
+    /// A reference is taken to a free block.
+    AcquireFree,
+    /// A block is reused while somebody holds it.
+    FreeWhileHeld,
+    /// A holder's reads may come after its release.
+    ReleaseRelaxed,
+    /// The one who reuses a block does not wait for the reads of its last holder.
+    ReuseRelaxed,
+    /// A release of what was not held stays counted.
+    UnderflowStays,
+    /// The last holder frees although the table links the block.
+    FreeLinked,
+    /// The bucket's version stays as it is when an entry is taken out.
+    NoVersion,
+    /// The version is raised before the entry is taken out.
+    VersionFirst,
+    /// The version is raised before the entry is replaced.
+    ReplaceVersionFirst,
+    /// Nothing orders the version before the content of the next entry.
+    NoContentFence,
+    /// Nothing orders the reading of the content before the second look at the version.
+    NoReadFence,
+    /// The first look at the version is not ordered before the look at the bucket.
+    BeginRelaxed,
+    /// The block number is read without acquire: readers see old content.
+    SlotRelaxed,
+    /// The block number is stored without release: readers see old content.
+    LinkRelaxed,
+    /// The same for one that takes another's place.
+    ReplaceRelaxed,
+    /// The version is raised without release.
+    VersionRelaxed,
+    /// A repair does not raise the versions.
+    RepairKeepsVersion,
+    /// What was read is used without the second look at the version.
+    NoSecondLook,
+    /// The reader does not notice that another table came into use.
+    TableUnchecked,
+    /// The address is read once more after the second look.
+    AddressLate,
+    /// An entry is missed without a second look at the bucket.
+    MissUnchecked,
+    /// The short look for whether there is anything is believed without a second one.
+    AbsenceUnchecked,
+    /// A bucket had nothing and is not looked at again for what came.
+    VacancyByVersion,
+    /// A bucket had nothing and is not looked at again for what went, or for another table.
+    VacancyByTags,
+    /// What is found by its hash is not looked at again when it is held.
+    HashUnchecked,
+    /// A copy that was disturbed goes on where it was.
+    CopyGoesOn,
+    /// The table in use is read without acquire: readers see buckets of it as they were before.
+    TableRelaxed,
+    /// What is read of a block is read after the second look.
+    ReadLate,
+    /// The switch to another table is stored without release: readers see buckets of it as they were before.
+    SwitchRelaxed,
+    /// A bucket counts as moved to the next table when all its entries are there, and not before.
+    MovedLate,
+    /// An entry that comes while buckets move is linked in the old table alone.
+    LinkInOneTable,
+    /// One that goes is taken out of the old table alone.
+    UnlinkInOneTable,
+    /// One that takes another's place does so in the old table alone.
+    ReplaceInOneTable,
+    /// A repair counts the entries that went past a bucket where readers look, from zero on.
+    RecountFromZero,
+    /// A new tag overwrites the count of the entries that went past its bucket.
+    TagOverCount,
+    /// A seat of a question is taken without a look at who took it meanwhile: three ask.
+    SeatOverwritten,
+    /// The next question has the turn of the one before: seats and results of that one count.
+    EndKeepsTurn,
+    /// Who comes late ends whatever question is open.
+    EndUnchecked,
+    /// A question ends before its result is left.
+    EndFirst,
+    /// A result stays although all that waited have gone.
+    WaitersUnchecked,
+    /// Who waits takes the result of another turn.
+    ResultOfAnyTurn,
+    /// What was parked is taken hold of without the second look at whether it still is.
+    ParkedUnchecked,
+    /// A text is put into use without release.
+    TextRelaxed,
+    /// The text in use is looked for without acquire.
+    TextReadRelaxed,
+    /// Nothing orders the reading of a text before the second look.
+    NoTextFence,
+    /// Nothing orders what a writer of a text saw before what it writes.
+    NoClaimFence,
+    /// A text is used without a second look at whether it is still in use.
+    TextUnchecked,
+    /// A writer fills a place without a second look at whether it came into use.
+    PlaceUnchecked,
+    /// A writer takes a place without acquire.
+    PlaceTakenRelaxed,
+    /// A writer gives its place back without release.
+    PlaceFreedRelaxed,
+    /// Who gives up does not take back what it said: it counts among those that wait.
+    PlaceStays,
+    /// Of two that came at the same time each takes itself for the first.
+    TieGivesUp,
+    /// Who does not go on any more counts among those that wait.
+    LapsedCounts,
+}
+
+/// True when the mistake is to be made.
+#[cfg(not(loom))]
+#[inline(always)]
+pub(crate) const fn seeded(_mutation: Mutation) -> bool {
+    false
+}
+
+/// The ordering, or, when the mistake is to be made, none.
+#[cfg(not(loom))]
+#[inline(always)]
+pub(crate) const fn ordering(_mutation: Mutation, right: Ordering) -> Ordering {
+    right
+}
+
+#[cfg(loom)]
+pub(crate) use active::VARIABLE;
+#[cfg(loom)]
+pub(crate) use active::{ordering, seeded};
+
+#[cfg(loom)]
+mod active {
+    use std::sync::OnceLock;
+
+    use super::super::sync::Ordering;
+    use super::{ALL, Mutation};
+
+    /// The environment variable that names the mistake to make.
+    pub(crate) const VARIABLE: &str = "LOOM_MUTATION";
+
+    fn active() -> Option<Mutation> {
+        static ACTIVE: OnceLock<Option<Mutation>> = OnceLock::new();
+        *ACTIVE.get_or_init(|| {
+            let name = std::env::var(VARIABLE).ok()?;
+            ALL.iter()
+                .copied()
+                .find(|mutation| format!("{mutation:?}") == name)
+        })
+    }
+
+    pub(crate) fn seeded(mutation: Mutation) -> bool {
+        active() == Some(mutation)
+    }
+
+    pub(crate) fn ordering(mutation: Mutation, right: Ordering) -> Ordering {
+        if seeded(mutation) {
+            Ordering::Relaxed
+        } else {
+            right
+        }
+    }
+}
