@@ -15,7 +15,7 @@ pub(crate) use model::{AtomicU8, AtomicU32, AtomicU64, Ordering, fence};
 /// Loom overlooks every earlier load of others when the thread that stores has loaded the same word before
 /// (tokio-rs/loom issues 166 and 392), and would not try them after the store. So in the model this is not a
 /// load, and others must not store meanwhile, which loom notices.
-#[cfg(not(loom))]
+#[cfg(all(not(loom), feature = "use_dns_cache"))]
 macro_rules! own {
     ($word:expr) => {
         $word.load($crate::host::sync::Ordering::Relaxed)
@@ -29,8 +29,5 @@ macro_rules! own {
     };
 }
 
-#[cfg_attr(
-    not(feature = "use_dns_cache"),
-    allow(unused_imports, reason = "for the cache alone")
-)]
+#[cfg(feature = "use_dns_cache")]
 pub(crate) use own;
