@@ -1,4 +1,4 @@
-//! The atomics in use: the real ones, or those of a model that tries all interleavings ([`model`]). This is all that
+//! The atomics in use: the real ones, or those of a model that tries all interleavings (`sync_model.rs`). This is all that
 //! stands between the functions that run and a model: there they are the same functions.
 
 #[cfg(not(loom))]
