@@ -9,7 +9,7 @@
 //!   what such a store has to be seen after is said by the version, or by the block number, which have both. Who was told
 //!   that an entry was linked sees its tag by what told it.
 //! * The fence in `Bucket::touch`: whoever fills a block has one of its own in between. It stands there for whoever changes
-//!   content in another way, and costs nothing on the machines that there are.
+//!   content in another way, once for each change.
 //! * The order in which `refword::unlink` clears the link: the lock orders writers, and who frees the block looks at the
 //!   word once more with acquire.
 //! * Whether a block is let go of before it is taken out of its bucket, or after: the lock is held meanwhile. After a death

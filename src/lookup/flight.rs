@@ -531,12 +531,11 @@ impl Bystander {
 
 impl Drop for Bystander {
     fn drop(&mut self) {
-        let slot = self.flight.0.slot();
-        if slot.leave()
-            && let Some(cache) = Cache::instance()
-        {
-            drop_left(cache, slot);
-        }
+        self.flight.0.slot().go(|left| {
+            if let Some(cache) = Cache::instance() {
+                unpark(cache, left);
+            }
+        });
     }
 }
 

@@ -248,16 +248,22 @@ impl Slot {
     ) -> R {
         self.enter();
         let result = wait();
+        self.go(drop_left);
+        result
+    }
+
+    /// Counts who waits, until [`Self::go`].
+    pub(crate) fn enter(&self) {
+        self.waiters.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// Who waited does not any more. `drop_left` gets what the last one leaves behind.
+    pub(crate) fn go(&self, drop_left: impl FnOnce(Left)) {
         if self.leave()
             && let Some(left) = self.take_left()
         {
             drop_left(left);
         }
-        result
-    }
-
-    fn enter(&self) {
-        self.waiters.fetch_add(1, Ordering::SeqCst);
     }
 
     /// True for the last that waited.
