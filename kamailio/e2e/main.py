@@ -85,7 +85,7 @@ def spawn(args, name, *turned):
     """The outcome of a scenario run in a process of its own: (checks passed, failures)."""
     folder = os.path.join(os.path.abspath(args.out), re.sub(r"[^A-Za-z0-9]+", "-", name) + "".join(turned))
     os.makedirs(folder, exist_ok=True)
-    command = [sys.executable, os.path.abspath(__file__), "--one", name, "--suite", args.suite, "--server", args.server,
+    command = [sys.executable, os.path.abspath(sys.argv[0]), "--one", name, "--suite", args.suite, "--server", args.server,
                "--modules", args.modules, "--kamcmd", args.kamcmd, "--libs", args.libs, "--preload", args.preload,
                "--loader", args.loader, "--out", folder, *turned]
     try:

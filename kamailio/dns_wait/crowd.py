@@ -1,0 +1,99 @@
+"""Many requests to silent names, and calls to a known one beside them: how late are those?"""
+
+import json
+import os
+import socket
+import threading
+import time
+
+from bed.wait import wait_for
+from module import counts, kamailio
+
+SECONDS = 30
+SILENT_A_SECOND = 100
+CALLS_A_SECOND = 20
+LATE = 0.1
+DEADLINE_MS = 4000
+
+
+class Sender:
+    """Sends MESSAGE requests at a steady rate, and notes when each is answered finally, and how often."""
+
+    def __init__(self, port, rate, uri):
+        self.sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
+        self.sock.bind(("127.0.0.1", port))
+        self.port, self.rate, self.uri = port, rate, uri
+        self.sent, self.answers = {}, {}
+        self.threads = [threading.Thread(target=work, daemon=True) for work in (self._send, self._receive)]
+        for thread in self.threads:
+            thread.start()
+
+    def _send(self):
+        begin = time.monotonic()
+        for number in range(SECONDS * self.rate):
+            time.sleep(max(0.0, begin + number / self.rate - time.monotonic()))
+            call = f"{self.port}-{number}"
+            uri = self.uri.format(number)
+            lines = [f"MESSAGE {uri} SIP/2.0", f"Via: SIP/2.0/UDP 127.0.0.1:{self.port};branch=z9hG4bK{call}",
+                     "Max-Forwards: 70", "From: <sip:caller@127.0.0.1>;tag=caller", f"To: <{uri}>", f"Call-ID: {call}",
+                     "CSeq: 1 MESSAGE", "Content-Length: 0", "", ""]
+            self.sent[call] = time.monotonic()
+            self.sock.sendto("\r\n".join(lines).encode(), ("127.0.0.1", 5060))
+
+    def _receive(self):
+        while True:
+            reply = self.sock.recv(65535).decode("latin-1")
+            code = int(reply.split(" ", 2)[1])
+            call = reply.partition("Call-ID: ")[2].partition("\r\n")[0]
+            if code >= 200:
+                self.answers.setdefault(call, []).append((code, time.monotonic() - self.sent[call]))
+
+    def all_sent(self):
+        return not self.threads[0].is_alive()
+
+    def all_answered(self):
+        return self.all_sent() and len(self.answers) == len(self.sent)
+
+    def codes(self):
+        """How many got which final codes."""
+        out = {}
+        for answers in self.answers.values():
+            key = "+".join(str(code) for code, _ in answers)
+            out[key] = out.get(key, 0) + 1
+        return out
+
+    def times(self):
+        return [took for answers in self.answers.values() for _, took in answers]
+
+
+def crowd(scenario):
+    """Each request of the crowd gets one final answer, and each call goes through; how late is in crowd.json."""
+    dns = scenario.dns(["known.test A 127.0.0.10"])
+    dns.lives = True
+    dns.rules = {"*": "drop", ("known.test", "A"): "answer"}
+    scenario.callees({"udp:127.0.0.10:5060": 200})
+    server = kamailio(scenario, deadline=DEADLINE_MS, options={"children": 4, "memory": 128})
+    scenario.check("the known name", scenario.caller().call("sip:u@known.test:5060"), 200)
+    many = Sender(5090, SILENT_A_SECOND, "sip:u@s{}.silent.test:5060")
+    calls = Sender(5091, CALLS_A_SECOND, "sip:u@known.test:5060")
+    most = 0
+    while not many.all_sent():
+        most = max(most, counts(server, "waiting")["waiting"])
+        time.sleep(0.5)
+    wait_for("all answers", lambda: many.all_answered() and calls.all_answered(), 60)
+    scenario.check("finals of calls", calls.codes(), {"200": SECONDS * CALLS_A_SECOND})
+    scenario.check("requests of the crowd with one final", sum(len(each) == 1 for each in many.answers.values()),
+                   SECONDS * SILENT_A_SECOND)
+    # Many times as many as there are SIP workers: had these waited, no call would have gone through meanwhile.
+    scenario.check_that(f"many were suspended at a time: {most}", most > 40)
+    figures = {"calls": len(calls.sent), "later than 0.1 s": sum(took > LATE for took in calls.times()),
+               "longest of a call, s": round(max(calls.times()), 4), "crowd": many.codes(),
+               "longest of the crowd, s": round(max(many.times()), 3), "most suspended": most,
+               "counts": counts(server, "suspended", "continued", "gone", "timeout", "failed", "shed", "ready")}
+    with open(os.path.join(scenario.folder, "crowd.json"), "w") as file:
+        json.dump(figures, file, indent=1)
+
+
+def scenarios():
+    return [("a crowd at silent names", crowd, "")]

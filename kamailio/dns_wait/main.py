@@ -1,0 +1,17 @@
+#!/usr/bin/env python3
+"""The module dns_wait in a real Kamailio: the runner of ../e2e with scenarios of its own."""
+
+import os
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [os.path.join(HERE, "..", "e2e"), HERE]
+
+import crowd  # noqa: E402
+import main as runner  # noqa: E402
+import refusals  # noqa: E402
+import waits  # noqa: E402
+
+if __name__ == "__main__":
+    runner.table = lambda suite: crowd.scenarios() + waits.scenarios() + refusals.scenarios()
+    sys.exit(runner.main())
