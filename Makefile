@@ -303,6 +303,14 @@ SUITE ?= bookworm
 e2e: try-setup lib
 	$(Q)BUILD=$(BUILD) sh kamailio/e2e/run.sh $(SUITE)
 
+# The module dns_wait for each version of Kamailio, in $(BUILD)/module, and its scenarios; dns-wait-crowd: crowds of requests
+# to silent names, whose figures are in $(BUILD)/dns_wait.
+.PHONY: dns-wait dns-wait-crowd
+dns-wait: try-setup lib
+	$(Q)BUILD=$(BUILD) sh kamailio/dns_wait/run.sh $(SUITE)
+dns-wait-crowd: try-setup lib
+	$(Q)LONG=1 BUILD=$(BUILD) sh kamailio/dns_wait/run.sh $(SUITE)
+
 # Everything about the layouts of handles: refusals, both build systems, the archive, and all calls through a core
 # and modules whose handle is that of 6.1.5. CI has most of it.
 .PHONY: layouts
@@ -407,6 +415,7 @@ help:
 	@echo 'check-c    the C tests; valgrind, asan: the same under those'
 	@echo 'twin       ours and the C original side by side, see c_tests/twin/README.md'
 	@echo 'e2e        calls through real Kamailio; SUITE="bookworm trixie"'
+	@echo 'dns-wait   the module dns_wait and its scenarios; dns-wait-crowd: requests to silent names by the thousand'
 	@echo 'layouts    the layouts of handles: refusals, build systems, calls through a Kamailio with that of 6.1.5'
 	@echo 'bench-client    how long an event loop is away for DNS, beside c-ares and libunbound'
 	@echo 'bench-kamailio  speed beside the C original, writes docs/performance.md; bench-kamailio-quick: a look'

@@ -170,9 +170,9 @@ taken_over() {
 }
 
 calls() {
-	! lacks "failures, networks, end to end, soak" calls || return 0
+	! lacks "failures, networks, end to end, dns_wait, soak" calls || return 0
 	has_namespaces || {
-		skip "failures, networks, end to end, soak" "no network namespaces here"
+		skip "failures, networks, end to end, dns_wait, soak" "no network namespaces here"
 		return
 	}
 	# Where DNS fails, the original is beside ours, too. `make failure-table` is the long version.
@@ -185,6 +185,8 @@ calls() {
 	# Each version of Kamailio, whole: calls, then calls while everything changes.
 	# shellcheck disable=SC2086
 	run "end to end" sh kamailio/e2e/run.sh $suites
+	# shellcheck disable=SC2086
+	run "module dns_wait" sh kamailio/dns_wait/run.sh $suites
 	# The handle of Kamailio 6.1.5, and the modules that calls need. `make layouts` runs everything on it.
 	modules=$(sed -n '/^# what the tests run/,/^$/p' kamailio/modules | sed 's/#.*//')
 	case " $suites " in

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// Folders whose files documents name by their path from the project's folder.
-const FOLDERS: [&str; 17] = [
+const FOLDERS: [&str; 18] = [
     ".ci",
     ".github",
     "benches",
@@ -21,6 +21,7 @@ const FOLDERS: [&str; 17] = [
     "fuzz",
     "include",
     "kamailio",
+    "module",
     "packaging",
     "src",
     "symbols",

@@ -13,5 +13,7 @@ import refusals  # noqa: E402
 import waits  # noqa: E402
 
 if __name__ == "__main__":
-    runner.table = lambda suite: crowd.scenarios() + waits.scenarios() + refusals.scenarios()
+    # The long ones are figures more than checks, and want the machine for themselves.
+    table = crowd.scenarios() if os.environ.get("LONG") else waits.scenarios() + refusals.scenarios()
+    runner.table = lambda suite: table
     sys.exit(runner.main())

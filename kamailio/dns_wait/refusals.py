@@ -70,6 +70,72 @@ def neighbours(scenario):
         scenario.end_kamailio(server)
 
 
+def example(scenario):
+    """The example of the documentation, as it stands, with what the test bed needs to talk to it."""
+    dns = scenario.dns(["one.test A 127.0.0.10", "two.test A 127.0.0.11", "_sip._udp.carrier.example.com SRV 1 1 5060 two.test"])
+    dns.rules = {("one.test", "A"): 0.5}
+    scenario.callees({"udp:127.0.0.10:5060": 486, "udp:127.0.0.11:5060": 200})
+    module = os.environ["DNS_WAIT_MODULE"]
+    with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../module/dns_wait/example.cfg")) as file:
+        text = file.read()
+    bed = (f'mpath="{scenario.build.modules}:{os.path.dirname(module)}"\nloadmodule "kex.so"\nloadmodule "counters.so"\n'
+           'loadmodule "jsonrpcs.so"\nmodparam("jsonrpcs", "transport", 4)\n'
+           f'modparam("jsonrpcs", "dgram_socket", "{scenario.run_folder}/rpc")\n')
+    server = Kamailio(scenario.build, scenario.run_folder)
+    with open(server.config, "w") as file:
+        file.write(text.replace('loadmodule "tm.so"', bed + 'loadmodule "tm.so"', 1))
+    scenario.servers.append(server)
+    server.start()
+    caller = scenario.caller()
+    scenario.check("a call that goes on to the carrier", caller.call("sip:u@one.test:5060", "INVITE"), 200)
+    scenario.check("arrivals", scenario.arrivals(), ["udp:127.0.0.10:5060", "udp:127.0.0.11:5060"])
+    scenario.check("a name that does not exist", caller.call("sip:u@absent.test:5060", "INVITE"), 404)
+    scenario.check("waits", counted(server, "continued"), 2)
+
+
+KEMI = """
+function ksr_request_route() {
+    if (KSR.is_method("CANCEL") || KSR.is_method("ACK")) { KSR.tm.t_relay(); return; }
+    if (KSR.dns_wait.dns_ready("sip:one.test:5060") > 0 && KSR.pv.get("$rU") == "ready") {
+        KSR.sl.send_reply(200, "Ready");
+        return;
+    }
+    if (KSR.dns_wait.t_dns_wait("resolved") < 0) KSR.sl.send_reply(500, "Not suspended");
+}
+function resolved() {
+    if (KSR.pv.get("$dnsw(end)") == "failed") { KSR.sl.send_reply(404, "Failed"); return; }
+    KSR.tm.t_relay();
+}
+"""
+
+
+def kemi(scenario):
+    """A script in JavaScript."""
+    dns = scenario.dns(["one.test A 127.0.0.10"])
+    dns.rules = {("one.test", "A"): 0.5}
+    scenario.callees({"udp:127.0.0.10:5060": 200})
+    script = os.path.join(scenario.run_folder, "kamailio.js")
+    with open(script, "w") as file:
+        file.write(KEMI)
+    more = ['loadmodule "app_jsdt.so"', f'modparam("app_jsdt", "load", "{script}")', 'cfgengine "jsdt"']
+    server = Kamailio(scenario.build, scenario.run_folder, ("dns_try_ipv6=no",), params=[*module_lines(deadline=4000), *more],
+                      fr_timer=FR_TIMER, ipv6=False)
+    # A native request_route would be run, and not the script's.
+    with open(server.config) as file:
+        text = file.read()
+    with open(server.config, "w") as file:
+        file.write(text.partition("request_route {")[0])
+    scenario.servers.append(server)
+    server.start()
+    caller = scenario.caller()
+    scenario.check("the call", caller.call("sip:u@one.test:5060"), 200)
+    scenario.check("a name that does not exist", caller.call("sip:u@absent.test:5060"), 404)
+    scenario.check("waits", counted(server, "continued"), 2)
+    scenario.check("from the cache", caller.call("sip:u@one.test:5060"), 200)
+    scenario.check("dns_ready", caller.call("sip:ready@127.0.0.1:5060"), 200)
+    scenario.check("arrivals", scenario.arrivals("MESSAGE"), ["udp:127.0.0.10:5060"] * 2)
+
+
 def scenarios():
     table = {
         "a deadline that is too late": late_deadline,
@@ -77,5 +143,7 @@ def scenarios():
         "a server on its own DNS code": without_library,
         "a server on its own DNS code, as the option says": not_available,
         "beside other modules": neighbours,
+        "the example": example,
+        "a KEMI script": kemi,
     }
     return [(name, function, "") for name, function in table.items()]

@@ -1,7 +1,7 @@
 #!/bin/sh
 # run.sh SUITE... [-- options of main.py] - builds Kamailio and the module dns_wait, and runs the module's scenarios.
 #
-# BUILD is the folder of libkamailio_dns.so, default build. The last line sums up all suites: "N passed, N failed".
+# BUILD is the folder of libkamailio_dns.so, default build. LONG=1 runs the crowds instead, one after the other. The last line sums up all suites: "N passed, N failed".
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -17,6 +17,7 @@ while [ $# -gt 0 ] && [ "$1" != -- ]; do
 	shift
 done
 [ $# -eq 0 ] || shift
+[ -z "${LONG:-}" ] || set -- --jobs 1 "$@"
 
 for suite in $suites; do
 	variables=$(sh "$root/kamailio/build.sh" "$suite" "$build")

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 
 from bed import sip
 from bed.wait import wait_for
@@ -216,6 +217,75 @@ route[OUT] {
     scenario.check("no address", says("bad"), -4)
 
 
+BLOCKS = ROUTES.replace("if (!t_relay())", 'if ($rU == "blocks") sleep("3"); if (!t_relay())')
+
+
+def _one_blocks(scenario, workers):
+    """The final codes of two calls: the route of the first one blocks for 3 s, longer than tm gives the second one."""
+    dns = scenario.dns(RECORDS)
+    dns.rules = {("two.test", "A"): 0.5}
+    scenario.callees(dict.fromkeys(PLACES, 200))
+    server = kamailio(scenario, route=BLOCKS, more_params=['loadmodule "cfgutils.so"'], workers=workers, deadline=1000,
+                      options={"fr_timer": 1500})
+    caller = scenario.caller()
+    first = caller.start("sip:blocks@one.test:5060")
+    wait_until_counted(server, "continued", 1)
+    second = caller.start("sip:u@two.test:5060")
+    wait_for("both", lambda: _finals(scenario, first) and _finals(scenario, second))
+    wait_until_counted(server, "waiting", 0)
+    return server, [_finals(scenario, call) for call in (first, second)]
+
+
+def one_blocks(scenario):
+    """With one worker tm's timer ends the second call meanwhile; it is answered once, and does not go on afterwards."""
+    server, finals = _one_blocks(scenario, 1)
+    scenario.check("answers", finals, [[(200, "MESSAGE")], [(408, "MESSAGE")]])
+    scenario.check("arrivals", scenario.arrivals("MESSAGE"), [FIRST])
+    scenario.check("counts", counts(server, "suspended", "continued", "gone"), {"suspended": 2, "continued": 1, "gone": 1})
+
+
+def another_goes_on(scenario):
+    server, finals = _one_blocks(scenario, 2)
+    scenario.check("answers", finals, [[(200, "MESSAGE")], [(200, "MESSAGE")]])
+    scenario.check("arrivals", scenario.arrivals("MESSAGE"), [SECOND, FIRST])
+    scenario.check("counts", counts(server, "suspended", "continued", "gone"), {"suspended": 2, "continued": 2, "gone": 0})
+
+
+def no_memory(scenario):
+    """When shared memory is at its end, requests are answered, and all is well when it is there again."""
+    dns = scenario.dns(RECORDS)
+    dns.lives = True
+    dns.rules = {"*": "drop", ("one.test", "A"): "answer"}
+    scenario.callees(dict.fromkeys(PLACES, 200))
+    server = kamailio(scenario, max_waiting=5000, deadline=3000, options={"memory": 6, "fr_timer": 5000})
+    caller = scenario.caller()
+    calls = []
+    for number in range(900):
+        calls.append(caller.start(f"sip:u@s{number}.test:5060"))
+        time.sleep(0.001)
+    wait_for("answers", lambda: len({reply.call_id for reply in scenario.observer.sip
+                                     if reply.status >= 200 and reply.target == "127.0.0.1:5080"}) == len(calls), 60)
+    codes = [_finals(scenario, call) for call in calls]
+    scenario.check("requests with one answer", sum(len(each) == 1 for each in codes), len(calls))
+    wait_until_counted(server, "waiting", 0)
+    refused = counted(server, "no_memory")
+    scenario.check_that(f"some found no memory, and others waited: {refused}", 0 < refused < len(calls))
+    scenario.check("answers", {code for each in codes for code, _ in each}, {503, 504})
+    scenario.check("those that waited", counted(server, "continued"), len(calls) - refused)
+    # tm keeps what has ended for 5 s.
+    wait_for("memory", lambda: caller.call(SLOW) == 200, 60)
+
+
+def cache_off(scenario):
+    """Without the cache a call waits as well."""
+    dns = scenario.dns(RECORDS)
+    scenario.callees(dict.fromkeys(PLACES, 200))
+    server = kamailio(scenario, core=("use_dns_cache=off",))
+    scenario.check("the call", scenario.caller().call(SLOW), 200)
+    scenario.check("waits", counted(server, "waited"), 1)
+    scenario.check_that("it is asked for", ("one.test", "A") in dns.questions())
+
+
 def stops(scenario):
     """A server that ends while transactions are suspended."""
     dns = scenario.dns(RECORDS)
@@ -257,6 +327,10 @@ def scenarios():
         "branches and destinations": branches,
         "a wait in a failure route": failure_route,
         "questions to the cache": asks_the_cache,
+        "a route that blocks": one_blocks,
+        "a route that blocks, and another worker": another_goes_on,
+        "shared memory ends": no_memory,
+        "the cache is off": cache_off,
         "the server ends": stops,
         "a worker is killed": worker_killed,
     }

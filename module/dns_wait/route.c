@@ -17,30 +17,30 @@ static struct action *find(const str *name)
 	return place >= 0 ? main_rt.rlist[place] : NULL;
 }
 
+/* A server may have both: a native route goes before a function of the same name. */
 int route_exists(const str *name)
 {
-	return name->len > 0 && (sr_kemi_eng_get() != NULL || find(name) != NULL);
+	return name->len > 0 && (find(name) != NULL || sr_kemi_eng_get() != NULL);
 }
 
 void route_run(struct sip_msg *msg, const str *name)
 {
-	sr_kemi_eng_t *engine = sr_kemi_eng_get();
-	struct action *actions;
+	struct action *actions = find(name);
 	str function = *name;
 
-	if(engine != NULL) {
-		if(sr_kemi_route(engine, msg, get_route_type(), &function, &event_name) < 0)
+	if(actions == NULL) {
+		if(sr_kemi_route(sr_kemi_eng_get(), msg, get_route_type(), &function, &event_name) < 0)
 			LM_ERR("function %.*s failed\n", name->len, name->s);
-		return;
-	}
-	actions = find(name);
-	if(actions != NULL && run_top_route(actions, msg, NULL) < 0)
+	} else if(run_top_route(actions, msg, NULL) < 0) {
 		LM_DBG("route %.*s ended with an error\n", name->len, name->s);
+	}
 }
 
 int route_continue(wait_t *wait)
 {
-	if(sr_kemi_eng_get() != NULL)
+	struct action *actions = find(&wait->route);
+
+	if(actions == NULL)
 		return tmb.t_continue_cb(wait->index, wait->label, &wait->route, &event_name);
-	return tmb.t_continue(wait->index, wait->label, find(&wait->route));
+	return tmb.t_continue(wait->index, wait->label, actions);
 }

@@ -6,11 +6,15 @@
 #include <unistd.h>
 
 #include "../../core/dprint.h"
+#include "../../core/globals.h"
 #include "../../core/locking.h"
 #include "../../core/mem/shm_mem.h"
 
 #include "dns_wait.h"
 #include "waits.h"
+
+/* This part of the shared memory is left to others. */
+#define RESERVED_PART 10
 
 typedef struct list
 {
@@ -164,9 +168,15 @@ static void fill(wait_t *wait, struct sip_msg *msg, const str *route, const str 
 /* Memory of that size, beside what the parts and branches need. */
 static wait_t *reserve_memory(unsigned int parts, unsigned int branches, size_t size, no_room_t *why)
 {
-	int worker = reserve();
+	int worker;
 	wait_t *wait;
 
+	/* What is suspended needs memory to be answered, and so do all others. */
+	if(shm_available() < shm_mem_size / RESERVED_PART) {
+		*why = NO_ROOM_MEMORY;
+		return NULL;
+	}
+	worker = reserve();
 	if(worker < 0) {
 		*why = NO_ROOM_LIMIT;
 		return NULL;

@@ -202,6 +202,7 @@ static int restore(struct sip_msg *msg, unsigned int flags, void *param)
 	if(wait == NULL)
 		return 1;
 	continued = NULL;
+	count(COUNT_CONTINUED);
 	if(!is_same(GET_RURI(msg), &wait->ruri) && rewrite_uri(msg, &wait->ruri) < 0)
 		LM_ERR("the request URI is lost\n");
 	if(wait->duri.len == 0)
@@ -252,9 +253,11 @@ static void go_on(wait_t *wait)
 	result = route_continue(wait);
 	outcome_end();
 	/* tm has run the route if it came as far as to its beginning. */
-	count(continued == NULL ? COUNT_CONTINUED : COUNT_GONE);
-	LM_DBG("transaction %u:%u, %s: %d\n", wait->index, wait->label, continued == NULL ? "continued" : "gone", result);
-	continued = NULL;
+	if(continued != NULL) {
+		continued = NULL;
+		count(COUNT_GONE);
+		LM_DBG("transaction %u:%u is gone: %d\n", wait->index, wait->label, result);
+	}
 	clear_branches();
 	for(unsigned int i = 0; i < wait->part_count; i++)
 		library.release(wait->parts[i].request);
