@@ -48,6 +48,13 @@ check ruff "sh ci/fetch/ruff.sh" check --quiet --no-cache --output-format concis
 check codespell "package codespell" --quiet-level 2
 check promtool "sh ci/fetch/promtool.sh" test rules examples/prometheus/alerts_test.yml
 
+if python3 module/readme.py module/dns_wait --check; then
+	passed=$((passed + 1))
+	echo "README of dns_wait: as its XML"
+else
+	failed=$((failed + 1))
+fi
+
 more=
 [ "$skipped" -eq 0 ] || more=", $skipped skipped"
 echo "$passed passed, $failed failed$more"

@@ -7,7 +7,7 @@ import threading
 import time
 
 from bed.wait import wait_for
-from module import counts, kamailio
+from module import FR_TIMER, counts, kamailio
 
 SECONDS = 30
 SILENT_A_SECOND = 100
@@ -67,32 +67,65 @@ class Sender:
         return [took for answers in self.answers.values() for _, took in answers]
 
 
+def _silent_but_one(scenario):
+    """A nameserver that answers for some names; it ends when nobody holds it any more."""
+    good = ["known.test", *(f"n{each}.good.test" for each in range(SECONDS))]
+    dns = scenario.dns([f"{name} A 127.0.0.10" for name in good])
+    dns.lives = True
+    dns.rules = {"*": "drop", **{(name, "A"): "answer" for name in good}}
+    scenario.callees({"udp:127.0.0.10:5060": 200})
+    return dns
+
+
+def _figures(calls):
+    return {"calls": len(calls.sent), "answered": calls.codes(), "later than 0.1 s": sum(took > LATE for took in calls.times()),
+            "longest of a call, s": round(max(calls.times(), default=0), 4)}
+
+
+def _write(scenario, name, figures):
+    with open(os.path.join(scenario.folder, name), "w") as file:
+        json.dump(figures, file, indent=1)
+
+
+def without(scenario):
+    """The same with t_relay() alone, on the library or on the original's code (DNS_WAIT_SERVER=stock): figures, no judgement."""
+    dns = _silent_but_one(scenario)
+    if os.environ.get("DNS_WAIT_SERVER") == "stock":
+        scenario.build.server = os.environ["DNS_WAIT_STOCK"]
+    scenario.kamailio(("dns_try_ipv6=no",), children=4, fr_timer=FR_TIMER, ipv6=False, memory=128)
+    scenario.check("the known name", scenario.caller().call("sip:u@known.test:5060"), 200)
+    many = Sender(5090, SILENT_A_SECOND, "sip:u@s{}.silent.test:5060")
+    calls = Sender(5091, CALLS_A_SECOND, "sip:u@known.test:5060")
+    new = Sender(5092, 1, "sip:u@n{}.good.test:5060")
+    wait_for("all sent", lambda: many.all_sent() and calls.all_sent() and new.all_sent(), 60)
+    time.sleep(10)
+    _write(scenario, "without.json", {**_figures(calls), "calls to new names": _figures(new), "crowd": many.codes(),
+                                      "questions": len(dns.questions())})
+
+
 def crowd(scenario):
     """Each request of the crowd gets one final answer, and each call goes through; how late is in crowd.json."""
-    dns = scenario.dns(["known.test A 127.0.0.10"])
-    dns.lives = True
-    dns.rules = {"*": "drop", ("known.test", "A"): "answer"}
-    scenario.callees({"udp:127.0.0.10:5060": 200})
+    dns = _silent_but_one(scenario)
     server = kamailio(scenario, deadline=DEADLINE_MS, options={"children": 4, "memory": 128})
     scenario.check("the known name", scenario.caller().call("sip:u@known.test:5060"), 200)
     many = Sender(5090, SILENT_A_SECOND, "sip:u@s{}.silent.test:5060")
     calls = Sender(5091, CALLS_A_SECOND, "sip:u@known.test:5060")
+    new = Sender(5092, 1, "sip:u@n{}.good.test:5060")
     most = 0
     while not many.all_sent():
         most = max(most, counts(server, "waiting")["waiting"])
         time.sleep(0.5)
-    wait_for("all answers", lambda: many.all_answered() and calls.all_answered(), 60)
+    wait_for("all answers", lambda: many.all_answered() and calls.all_answered() and new.all_answered(), 60)
+    scenario.check("finals of calls to new names", new.codes(), {"200": SECONDS})
     scenario.check("finals of calls", calls.codes(), {"200": SECONDS * CALLS_A_SECOND})
     scenario.check("requests of the crowd with one final", sum(len(each) == 1 for each in many.answers.values()),
                    SECONDS * SILENT_A_SECOND)
     # Many times as many as there are SIP workers: had these waited, no call would have gone through meanwhile.
     scenario.check_that(f"many were suspended at a time: {most}", most > 40)
-    figures = {"calls": len(calls.sent), "later than 0.1 s": sum(took > LATE for took in calls.times()),
-               "longest of a call, s": round(max(calls.times()), 4), "crowd": many.codes(),
-               "longest of the crowd, s": round(max(many.times()), 3), "most suspended": most,
-               "counts": counts(server, "suspended", "continued", "gone", "timeout", "failed", "shed", "ready")}
-    with open(os.path.join(scenario.folder, "crowd.json"), "w") as file:
-        json.dump(figures, file, indent=1)
+    _write(scenario, "crowd.json", {
+        **_figures(calls), "calls to new names": _figures(new), "crowd": many.codes(), "longest of the crowd, s": round(max(many.times()), 3),
+        "most suspended": most, "questions": len(dns.questions()),
+        "counts": counts(server, "suspended", "continued", "gone", "timeout", "failed", "shed", "ready")})
 
 
 SUSPENDED = 10000
@@ -101,6 +134,19 @@ SUSPENDED = 10000
 def _used(server):
     """Shared memory in use."""
     return int(server.rpc("core.shmmem")["used"])
+
+
+def _write_odd(scenario, caller):
+    """What went over the wire for requests that did not end as they should."""
+    with open(os.path.join(scenario.folder, "odd.txt"), "w") as file:
+        for call, answers in caller.answers.items():
+            if len(answers) == 1 and answers[0][0] in (200, 503):
+                continue
+            print(call, answers, file=file)
+            for each in scenario.observer.sip:
+                if each.call_id == call:
+                    print("   ", round(each.time - caller.sent[call], 3), each.source, each.target, each.method, each.status,
+                          file=file)
 
 
 def thousands(scenario):
@@ -122,22 +168,16 @@ def thousands(scenario):
     wait_for("all suspended", lambda: counts(server, "waiting", "shed") == {"waiting": SUSPENDED, "shed": total - SUSPENDED}, 60)
     during = _used(server)
     wait_for("all answers", caller.all_answered, 120)
-    with open(os.path.join(scenario.folder, "odd.txt"), "w") as file:
-        for call, answers in caller.answers.items():
-            if answers[0][0] not in (200, 503) or len(answers) > 1:
-                print(call, answers, file=file)
-                for each in scenario.observer.sip:
-                    if each.call_id == call:
-                        print("   ", each.time - caller.sent[call], each.source, each.target, each.method, each.status, file=file)
+    _write_odd(scenario, caller)
     scenario.check("finals", caller.codes(), {"200": SUSPENDED, "503": total - SUSPENDED})
     scenario.check("counts", counts(server, "suspended", "continued", "gone", "waiting"),
                    {"suspended": SUSPENDED, "continued": SUSPENDED, "gone": 0, "waiting": 0})
     # tm keeps a transaction for 5 s after its end; what the library and the server keep for good is no leak.
     wait_for("memory is given back", lambda: _used(server) - before < (during - before) // 50, 60)
-    with open(os.path.join(scenario.folder, "thousands.json"), "w") as file:
-        json.dump({"before": before, "during": during, "after": _used(server),
-                   "octets for each": (during - before) // SUSPENDED}, file, indent=1)
+    _write(scenario, "thousands.json", {"before": before, "during": during, "after": _used(server),
+                                        "octets for each": (during - before) // SUSPENDED})
 
 
 def scenarios():
-    return [("a crowd at silent names", crowd, ""), ("thousands at once", thousands, "")]
+    return [("a crowd at silent names", crowd, ""), ("the same with t_relay alone", without, ""),
+            ("thousands at once", thousands, "")]

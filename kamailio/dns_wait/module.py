@@ -13,7 +13,7 @@ route[OUT] {
     send_reply("500", "Not suspended");
 }
 route[RESOLVED] {
-    xlog("L_NOTICE", "resolved $rm $ru end=$dnsw(end) targets=$dnsw(targets) source=$dnsw(source)\\n");
+    xlog("L_NOTICE", "resolved $rm $ru end=$dnsw(end) $dnsw(error), $dnsw(waited) ms, targets=$dnsw(targets) source=$dnsw(source)\\n");
     if ($dnsw(end) == "shed") { send_reply("503", "Too many wait"); exit; }
     if ($dnsw(end) == "timeout") { send_reply("504", "No answer"); exit; }
     if ($dnsw(end) == "failed") { send_reply("478", "$dnsw(error)"); exit; }

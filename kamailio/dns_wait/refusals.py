@@ -62,7 +62,8 @@ def neighbours(scenario):
     """Beside modules with DNS functions and variables of their own, in both orders."""
     others = [f'loadmodule "{name}.so"' for name in ("ipops", "enum", "dispatcher")]
     for lines in (others + module_lines(), module_lines() + others):
-        server = Kamailio(scenario.build, scenario.run_folder, params=[*lines, 'modparam("dispatcher", "list_file", "/dev/null")'],
+        lines = [*lines, 'modparam("dispatcher", "list_file", "/dev/null")']
+        server = Kamailio(scenario.build, scenario.run_folder, params=lines,
                           route=ROUTES + 'route[OTHER] { xlog("$dns(x=>count) $dnsw(end)\\n"); }', fr_timer=FR_TIMER, ipv6=False)
         scenario.servers.append(server)
         server.start()

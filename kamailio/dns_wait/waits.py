@@ -295,6 +295,7 @@ def stops(scenario):
     for _ in range(20):
         caller.start(SLOW, "INVITE")
     wait_until_counted(server, "waiting", 20)
+    scenario.check("suspended", counted(server, "suspended"), 20)
     scenario.end_kamailio(server)
 
 
