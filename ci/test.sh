@@ -151,9 +151,9 @@ has_namespaces() {
 # Debian's own Kamailio, unmodified, of the oldest and the newest release: all replaced code ends the server if it runs.
 # `make e2e-takeover` has all the scenarios.
 taken_over() {
-	title="takeover of Debian's own Kamailio"
+	whole_title="takeover of Debian's own Kamailio"
 	if [ "$(uname -m)" != x86_64 ]; then
-		skip "$title" "it is for amd64 only"
+		skip "$whole_title" "it is for amd64 only"
 		return
 	fi
 	suites_there=
@@ -161,12 +161,12 @@ taken_over() {
 		if sh kamailio/fetch_packages.sh "$suite" >/dev/null 2>"$scratch/fetch"; then
 			suites_there="$suites_there $suite"
 		else
-			skip "$title, $suite" "its packages are not here: make fetch ($(tail -n 1 "$scratch/fetch"))"
+			skip "$whole_title, $suite" "its packages are not here: make fetch ($(tail -n 1 "$scratch/fetch"))"
 		fi
 	done
 	run "takeover, refusals" sh takeover/check.sh
 	# shellcheck disable=SC2086
-	[ -z "$suites_there" ] || run "$title" sh takeover/e2e.sh $suites_there -- --match "flow: |balance: "
+	[ -z "$suites_there" ] || run "$whole_title" sh takeover/e2e.sh $suites_there -- --match "flow: |balance: "
 }
 
 calls() {
