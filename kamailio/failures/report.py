@@ -191,7 +191,7 @@ ALSO_STOCK = {"stopped_worker", "far_server"}
 ROWS = {
     "silent": (
         "A name's servers drop every packet (URI without port and transport). 8 calls at once.",
-        "no worker is blocked longer than `dns_resolve_deadline` (10 s); fewer queries",
+        "no worker is blocked longer than `dns_resolve_deadline` (10 s); fewer queries for these calls",
         _silent_cell, _silent_pass,
     ),
     "deadline": (

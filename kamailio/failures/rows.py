@@ -86,11 +86,13 @@ def silent(build, folder, full, core=()):
     bed.dns.rules["*"], bed.dns.lives = "drop", True
     calls = [bed.load.send("sip:user@silent.test") for _ in range(WORKERS)]
     Load.finish(calls, 60)
+    queries = bed.asked()
+    # One call at a time finds out whether the name is answered again: this may be the one.
     again = bed.load.send("sip:user@silent.test")
     Load.finish([again], 60)
     return {
         "blocked": [call.seconds for call in calls],
-        "queries": bed.asked(),
+        "queries": queries,
         "again": again.seconds,
         "codes": sorted({str(call.code) for call in calls}),
     }
