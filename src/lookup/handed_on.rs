@@ -6,22 +6,18 @@
 //! made up by anybody. They come behind what is to be fetched anew.
 
 use std::collections::{HashMap, HashSet, VecDeque};
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::cache::{Cache, due};
 use crate::host::clock::{self, TICKS_PER_S};
 use crate::host::metrics::{self, Metric};
-use crate::host::process;
-use crate::host::shared::{Shared, shared_struct};
-use crate::rr::{MAX_NAME_OCTETS, RecordType};
+use crate::rr::RecordType;
 
+use super::board::{Board, Notice};
 use super::failing::parent;
 use super::{backoff, flight};
 
 /// Places on the board: what is left between two looks of the refresher.
 const PLACES: usize = 128;
-/// Places that one question may take.
-const TRIES: usize = 8;
 /// Questions that go on at a time, and those of them below one parent.
 const MOST: usize = 1000;
 const MOST_BELOW_PARENT: u32 = 50;
@@ -29,30 +25,11 @@ const MOST_BELOW_PARENT: u32 = 50;
 /// How long a question waits for its turn, ticks.
 const LIFE: u32 = 5 * TICKS_PER_S;
 
-const NAME_WORDS: usize = MAX_NAME_OCTETS.div_ceil(8);
-
-const EMPTY: u64 = 0;
-const FULL: u64 = 1;
-
-shared_struct! {
-    /// A place for a question.
-    struct Place {
-        /// [`EMPTY`], [`FULL`], or the pid of the process that fills it, above bit 1.
-        state: AtomicU64,
-        /// Key of the question. It proves what is read: who was stopped while it filled a place may go on when the place
-        /// is another's.
-        key: AtomicU64,
-        /// Length of the name, and the type above bit 16.
-        about: AtomicU64,
-        name: [AtomicU64; NAME_WORDS],
-    }
-}
-
-static BOARD: Shared<[Place; PLACES]> = Shared::new();
+static BOARD: Board<PLACES> = Board::new();
 
 /// Maps the board; before fork.
 pub(super) fn prepare() {
-    BOARD.get();
+    BOARD.prepare();
 }
 
 /// Has the refresher, if there is one, go on with a question whose caller gives up; not with one that had failed before
@@ -61,78 +38,31 @@ pub(super) fn hand_on(name: &[u8], qtype: RecordType, key: u64) {
     if !due::is_refresher_alive(clock::now_ticks()) || backoff::failed_lately(key) {
         return;
     }
-    let places = (0..TRIES).filter_map(|step| BOARD.get().get((key as usize + step) % PLACES));
-    for place in places {
-        let state = place.state.load(Ordering::Acquire);
-        if state == FULL && place.key.load(Ordering::Relaxed) == key {
-            return;
-        }
-        if state == EMPTY && place.fill(name, qtype, key) {
-            return;
-        }
+    if !BOARD.put(name, qtype.0, key) {
+        metrics::count(Metric::HandedOnDropped);
     }
-    metrics::count(Metric::HandedOnDropped);
 }
 
-impl Place {
-    fn fill(&self, name: &[u8], qtype: RecordType, key: u64) -> bool {
-        let ours = u64::from(process::pid()) << 1;
-        let taken = self
-            .state
-            .compare_exchange(EMPTY, ours, Ordering::Acquire, Ordering::Relaxed);
-        if taken.is_err() {
-            return false;
-        }
-        self.key.store(key, Ordering::Relaxed);
-        let about = name.len() as u64 | u64::from(qtype.0) << 16;
-        self.about.store(about, Ordering::Relaxed);
-        for (word, octets) in self.name.iter().zip(name.chunks(8)) {
-            let mut whole = [0; 8];
-            if let Some(part) = whole.get_mut(..octets.len()) {
-                part.copy_from_slice(octets);
-            }
-            word.store(u64::from_ne_bytes(whole), Ordering::Relaxed);
-        }
-        // Should it have been taken from us meanwhile, that one's question is told apart by its key.
-        self.state.store(FULL, Ordering::Release);
-        true
-    }
-
-    /// Takes what is there, or the place of a process that does not go on.
-    fn take(&self, cache: &Cache) -> Option<Question> {
-        let state = self.state.load(Ordering::Acquire);
-        let is_full = state == FULL;
-        if state == EMPTY || !is_full && process::goes_on((state >> 1) as u32) {
-            return None;
-        }
-        let question = is_full.then(|| self.read(cache)).flatten();
-        let _filled_anew =
-            self.state
-                .compare_exchange(state, EMPTY, Ordering::AcqRel, Ordering::Relaxed);
-        question
-    }
-
-    fn read(&self, cache: &Cache) -> Option<Question> {
-        let about = self.about.load(Ordering::Relaxed);
-        let octets = self
-            .name
-            .iter()
-            .flat_map(|word| word.load(Ordering::Relaxed).to_ne_bytes());
-        let name: Vec<u8> = octets.take(about as usize & 0xffff).collect();
-        let qtype = RecordType((about >> 16) as u16);
-        let key = flight::key_of(cache, &cache.hashed(&name), qtype);
-        let is_whole = !name.is_empty() && key == self.key.load(Ordering::Relaxed);
-        let share = Share {
-            key,
-            parent: flight::key_of(cache, &cache.hashed(parent(&name)), qtype),
-        };
-        is_whole.then(|| Question {
-            name,
-            qtype,
-            share,
-            since: clock::now_ticks(),
-        })
-    }
+/// What a notice asks for.
+fn question_of(cache: &Cache, notice: Notice) -> Option<Question> {
+    let Notice {
+        text: name,
+        number,
+        key: written,
+    } = notice;
+    let qtype = RecordType(number);
+    let key = flight::key_of(cache, &cache.hashed(&name), qtype);
+    let is_whole = !name.is_empty() && key == written;
+    let share = Share {
+        key,
+        parent: flight::key_of(cache, &cache.hashed(parent(&name)), qtype),
+    };
+    is_whole.then(|| Question {
+        name,
+        qtype,
+        share,
+        since: clock::now_ticks(),
+    })
 }
 
 /// A question that goes on.
@@ -171,11 +101,11 @@ pub(super) struct Questions {
 impl Questions {
     /// Takes what callers left.
     pub(super) fn look(&mut self, cache: &Cache) {
-        for place in BOARD.get() {
-            if let Some(question) = place.take(cache) {
+        BOARD.take_all(|notice| {
+            if let Some(question) = question_of(cache, notice) {
                 self.add(question);
             }
-        }
+        });
     }
 
     fn add(&mut self, question: Question) {

@@ -11,6 +11,8 @@ pub mod asker;
 #[cfg(feature = "use_dns_cache")]
 mod backoff;
 #[cfg(feature = "use_dns_cache")]
+mod board;
+#[cfg(feature = "use_dns_cache")]
 mod crowd;
 pub mod deadline;
 #[cfg(feature = "use_dns_cache")]

@@ -1,44 +1,19 @@
 //! URIs that somebody will want: a board in shared memory, from which the refresher takes them (`select::prefetch`).
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-
 use crate::cache::due;
 use crate::host::clock;
 use crate::host::metrics::{self, Metric};
-use crate::host::process;
-use crate::host::shared::{Shared, shared_struct};
 
+use super::board::{Board, Notice};
 use super::pins::MAX_OCTETS;
 
 /// Places on the board: what is left between two looks of the refresher.
 const PLACES: usize = 256;
-/// Places that one URI may take.
-const TRIES: usize = 8;
-const WORDS: usize = MAX_OCTETS.div_ceil(8);
-
-const EMPTY: u64 = 0;
-const FULL: u64 = 1;
-
-shared_struct! {
-    /// A place for a URI.
-    struct Place {
-        /// [`EMPTY`], [`FULL`], or the pid of the process that fills it, above bit 1.
-        state: AtomicU64,
-        /// Of the text and what is wanted. It proves what is read: who was stopped while it filled a place may go on when
-        /// the place is another's.
-        sum: AtomicU64,
-        length: AtomicU32,
-        /// [`Wanted`].
-        wanted: AtomicU32,
-        text: [AtomicU64; WORDS],
-    }
-}
-
-static BOARD: Shared<[Place; PLACES]> = Shared::new();
+static BOARD: Board<PLACES> = Board::new();
 
 /// Maps the board; before fork.
 pub(super) fn prepare() {
-    BOARD.get();
+    BOARD.prepare();
 }
 
 /// What is wanted of a URI.
@@ -73,14 +48,7 @@ pub fn ask(uri: &[u8], wanted: Wanted) -> Result<(), Refused> {
         return Err(Refused::NoRefresher);
     }
     let sum = sum(uri, wanted as u32);
-    let mut places =
-        (0..TRIES).filter_map(|step| BOARD.get().get((sum as usize).wrapping_add(step) % PLACES));
-    let is_there = places.any(|place| {
-        let state = place.state.load(Ordering::Acquire);
-        state == FULL && place.sum.load(Ordering::Relaxed) == sum
-            || state == EMPTY && place.fill(uri, wanted, sum)
-    });
-    if is_there {
+    if BOARD.put(uri, wanted as u16, sum) {
         return Ok(());
     }
     metrics::count(Metric::HandedOnDropped);
@@ -89,11 +57,15 @@ pub fn ask(uri: &[u8], wanted: Wanted) -> Result<(), Refused> {
 
 /// Takes what is on the board.
 pub fn take(mut see: impl FnMut(Vec<u8>, Wanted)) {
-    for place in BOARD.get() {
-        if let Some((uri, wanted)) = place.take() {
-            see(uri, wanted);
+    BOARD.take_all(|Notice { text, number, key }| {
+        let wanted = match number {
+            0 => Wanted::ForRequest,
+            _ => Wanted::All,
+        };
+        if sum(&text, number.into()) == key {
+            see(text, wanted);
         }
-    }
+    });
 }
 
 /// A number that depends on all octets; no secret, for it decides nothing but a place.
@@ -102,60 +74,6 @@ fn sum(text: &[u8], wanted: u32) -> u64 {
     text.iter().fold(begin, |sum, octet| {
         (sum ^ u64::from(*octet)).wrapping_mul(0x0100_0000_01b3)
     })
-}
-
-impl Place {
-    fn fill(&self, uri: &[u8], wanted: Wanted, sum: u64) -> bool {
-        let ours = u64::from(process::pid()) << 1;
-        let taken = self
-            .state
-            .compare_exchange(EMPTY, ours, Ordering::Acquire, Ordering::Relaxed);
-        if taken.is_err() {
-            return false;
-        }
-        self.sum.store(sum, Ordering::Relaxed);
-        self.length.store(uri.len() as u32, Ordering::Relaxed);
-        self.wanted.store(wanted as u32, Ordering::Relaxed);
-        for (word, octets) in self.text.iter().zip(uri.chunks(8)) {
-            let mut whole = [0; 8];
-            if let Some(part) = whole.get_mut(..octets.len()) {
-                part.copy_from_slice(octets);
-            }
-            word.store(u64::from_ne_bytes(whole), Ordering::Relaxed);
-        }
-        self.state.store(FULL, Ordering::Release);
-        true
-    }
-
-    /// Takes what is there, or the place of a process that does not go on.
-    fn take(&self) -> Option<(Vec<u8>, Wanted)> {
-        let state = self.state.load(Ordering::Acquire);
-        let is_full = state == FULL;
-        if state == EMPTY || !is_full && process::goes_on((state >> 1) as u32) {
-            return None;
-        }
-        let found = is_full.then(|| self.read()).flatten();
-        let _filled_anew =
-            self.state
-                .compare_exchange(state, EMPTY, Ordering::AcqRel, Ordering::Relaxed);
-        found
-    }
-
-    fn read(&self) -> Option<(Vec<u8>, Wanted)> {
-        let octets = self
-            .text
-            .iter()
-            .flat_map(|word| word.load(Ordering::Relaxed).to_ne_bytes());
-        let uri: Vec<u8> = octets
-            .take(self.length.load(Ordering::Relaxed) as usize)
-            .collect();
-        let number = self.wanted.load(Ordering::Relaxed);
-        let wanted = match number {
-            0 => Wanted::ForRequest,
-            _ => Wanted::All,
-        };
-        (self.sum.load(Ordering::Relaxed) == sum(&uri, number)).then_some((uri, wanted))
-    }
 }
 
 #[cfg(test)]
