@@ -397,6 +397,60 @@ fn the_second_asker_answers_for_all() {
     assert_eq!(wait(first), libc::SIGKILL, "it was still waiting");
 }
 
+/// A call that waited for others until its deadline has seen the name fail: the next one has that at once.
+#[test]
+fn what_was_waited_for_in_vain_is_remembered() {
+    let mut s = Setup::patient();
+    s.options.set("dns_resolve_deadline", "1500");
+    s.server.script("vain.test", A, vec![Reply::dropped()]);
+    let ask_in_vain = || {
+        let _scope = lookup::deadline::scope();
+        let error = find("vain.test", IPV4_ONLY).unwrap_err();
+        assert!(matches!(error, LookupError::Failed(_)), "{error:?}");
+    };
+    // These have more time than the call.
+    let askers = [0, 1].map(|_| {
+        spawn(|| {
+            let _killed_meanwhile = find("vain.test", IPV4_ONLY);
+        })
+    });
+    wait_for_queries(&s, 1);
+    ask_in_vain();
+    for asker in askers {
+        kill(asker);
+        // One that waited may have been told, too.
+        wait(asker);
+    }
+    let asked = s.server.total();
+    ask_in_vain();
+    assert_eq!(s.server.total(), asked);
+}
+
+/// Without a refresher a question goes on in the thread whose call gave it up, and the next call finds the answer.
+#[test]
+fn without_a_refresher_a_question_outlives_its_caller() {
+    let mut s = Setup::patient();
+    s.options.set("dns_resolve_deadline", "150");
+    let records = vec![Rr::a("late.test", 60, "192.0.2.9")];
+    s.server.script(
+        "late.test",
+        A,
+        vec![Reply::dropped(), Reply::answer(records)],
+    );
+    s.server.script("other.test", A, vec![Reply::dropped()]);
+    let find_in_scope = |name| {
+        let _scope = lookup::deadline::scope();
+        find(name, IPV4_ONLY)
+    };
+    assert!(find_in_scope("late.test").is_err());
+    wait_for_queries(&s, 2);
+    // The answer is stored when this thread asks something; a child has its parent's questions no more.
+    let child = spawn(|| assert!(find_in_scope("other.test").is_err()));
+    all_end_well(vec![child]);
+    assert!(has_address(&find_in_scope("late.test").unwrap(), 9));
+    assert_eq!(s.server.count("late.test", A), 2);
+}
+
 /// Callers that give up one after the other, before a server had a fair time, are fewer and fewer queries.
 #[test]
 fn with_each_caller_in_vain_the_next_one_waits_longer() {

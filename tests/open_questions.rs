@@ -183,6 +183,42 @@ fn what_was_left_open_is_heard_while_another_is_asked() {
     assert_eq!(b.server.count("a.one.test", A), 1);
 }
 
+/// Without a refresher a question that a search has left open goes on in its thread: the next call finds the answer.
+#[test]
+fn what_a_search_has_left_open_is_stored_by_the_next() {
+    let b = Bench::new();
+    for domain in ["t.test", "u.test"] {
+        two_targets(&b, domain);
+    }
+    b.server.add(Rr::a("a.one.test", 300, "192.0.2.6"));
+    b.slow("a.one.test", A, 2000);
+    let first_of = |name: &str| {
+        let (mut port, mut transport) = (0, 0);
+        let (port, transport) = (Some(&mut port), Some(&mut transport));
+        let mut cursor = Cursor::default();
+        handle::resolve(
+            &mut cursor,
+            name.as_bytes(),
+            port,
+            transport,
+            IPV4_ONLY,
+            None,
+        )
+        .unwrap()
+        .to_string()
+    };
+    b.network.run(|| {
+        lookup::entry(b"well.test", RecordType::A, IPV4_ONLY).unwrap();
+        assert_eq!(first_of("t.test"), "192.0.2.7");
+        let asked = b.server.count("a.one.test", A);
+        b.network.sleep(2500);
+        assert_eq!(first_of("u.test"), "192.0.2.6");
+        assert_eq!(b.server.count("a.one.test", A), asked);
+        let (entry, _) = lookup::entry(b"a.one.test", RecordType::A, IPV4_ONLY).unwrap();
+        assert!(entry.is_linked());
+    });
+}
+
 /// The answer lies there when the next question begins, and a probe is under way, whose answer is looked for then.
 #[test]
 fn what_was_left_open_is_heard_between_two_questions() {

@@ -23,7 +23,7 @@ use super::stale::{self, Stale};
 use super::store::{self, Asked, Next};
 use super::suspended::{self, Wanted};
 use super::walk::{Aim, Walk};
-use super::{backoff, deadline, handed_on, open, watchdog};
+use super::{backoff, deadline, handed_on, open, unwaited, watchdog};
 
 /// Questions waited for that leave nothing, before the query is sent whoever asks.
 const MAX_WAITS: usize = 3;
@@ -56,6 +56,8 @@ pub(super) struct Lookup<'a> {
     clock_ms: Option<u64>,
     /// How the question under way is asked, if nobody else does.
     terms: Option<Terms>,
+    /// Since when others have asked the question under way while this lookup waited, ms of [`resolver::now_ms`].
+    silent_since_ms: Option<u64>,
     /// Names to ask for along with the first.
     others: Option<&'a Others<'a>>,
     /// Longest life of what is asked for, s.
@@ -115,6 +117,7 @@ impl<'a> Lookup<'a> {
             patience_ms: None,
             clock_ms: None,
             terms: None,
+            silent_since_ms: None,
             others,
             longest_life_s: u32::MAX,
             names: 1,
@@ -300,7 +303,12 @@ impl<'a> Lookup<'a> {
             return self.run_unknown(name, absolute, vacancy);
         }
         let mut hops = self.hops;
-        let target = match known(self.cache, name.name(), self.qtype, &mut hops) {
+        let mut found = known(self.cache, name.name(), self.qtype, &mut hops);
+        if found.is_failure() && unwaited::look() {
+            hops = self.hops;
+            found = known(self.cache, name.name(), self.qtype, &mut hops);
+        }
+        let target = match found {
             Known::Entry(entry) => {
                 if entry.negative().is_some_and(NegativeKind::is_failure)
                     && let Some(stale) = stale::find(self.cache, name.name(), self.qtype, self.hops)
@@ -488,6 +496,11 @@ impl<'a> Lookup<'a> {
         if suspended::is_on() {
             return Err(self.write_down(name, key));
         }
+        if unwaited::look()
+            && let Some(known) = self.shared(name, None)
+        {
+            return known;
+        }
         if self.may_leave() && open::passes_over(key) {
             return Err(LookupError::Open);
         }
@@ -573,6 +586,7 @@ impl<'a> Lookup<'a> {
         let now_ms = resolver::now_ms();
         let mut terms = Terms::new(now_ms, self.patience_ms, self.question_end_ms);
         self.terms = Some(terms);
+        self.silent_since_ms = None;
         self.clock_ms = Some(now_ms);
         terms.alone = backoff::failed_lately(key);
         for _ in 0..MAX_WAITS {
@@ -590,6 +604,7 @@ impl<'a> Lookup<'a> {
                         "type {qtype}: another process asks, this one waits"
                     );
                     let left_ms = self.waiting_ms();
+                    self.silent_since_ms.get_or_insert(now_ms);
                     let waited = flight.wait(self.cache, left_ms, terms, crowd);
                     terms.now_ms = resolver::now_ms();
                     self.terms = Some(terms);
@@ -619,7 +634,7 @@ impl<'a> Lookup<'a> {
                 Waited::GivenUp => return Err(self.give_up(name.name())),
                 Waited::TimedOut | Waited::LeftToAnother => {
                     deadline::is_over();
-                    return Err(LookupError::Failed(Failure::Timeout));
+                    return Err(self.waited_in_vain(asking));
                 }
                 Waited::Over(verdict) => {
                     // Where there is nothing to share it never can be shared, and all ask for themselves in the end.
@@ -630,6 +645,35 @@ impl<'a> Lookup<'a> {
             }
         }
         Ok(Asks::We(None))
+    }
+
+    /// What a call gets that waited for others until its time was over. When they had a fair time that is remembered, as
+    /// if it had asked: the next call must not wait for all its time again.
+    #[cold]
+    fn waited_in_vain(&self, asking: &Asking<'_>) -> LookupError {
+        let now_ms = resolver::now_ms();
+        let asked = self.asked_about(asking);
+        let waited_s = self.waited_s(now_ms);
+        let is_noted = backoff::is_waiting(asked.key, clock::now_ticks());
+        if waited_s > 0 && !is_noted && !self.was_cut_short(now_ms) {
+            let asked = Asked { waited_s, ..asked };
+            return store::remember_failure(self.cache, &asked, Failure::Timeout);
+        }
+        LookupError::Failed(Failure::Timeout)
+    }
+
+    /// The question under way, for the cache.
+    fn asked_about<'q>(&self, asking: &Asking<'q>) -> Asked<'q> {
+        Asked {
+            name: asking.name.name(),
+            qtype: self.qtype,
+            longest_life_s: self.longest_life_s,
+            key: asking.key,
+            was_unknown: self.is_unknown,
+            flags: self.flags,
+            renews: false,
+            waited_s: 0,
+        }
     }
 
     /// True when the question under way may be left open.
@@ -731,16 +775,7 @@ impl<'a> Lookup<'a> {
         let (first, others) = crowd::while_in(crowd, || flight::beside_elder(claim.as_ref(), ask));
         open::collect();
         let when = (sent_ms, self.question_end_ms);
-        let asked = Asked {
-            name: name.name(),
-            qtype: self.qtype,
-            longest_life_s: self.longest_life_s,
-            key,
-            was_unknown: self.is_unknown,
-            flags: self.flags,
-            renews: false,
-            waited_s: 0,
-        };
+        let asked = self.asked_about(asking);
         let first = match first {
             Part::Done(outcome) => outcome,
             Part::Open(ticket) => {
@@ -867,8 +902,13 @@ impl<'a> Lookup<'a> {
             return 0;
         }
         deadline::note_end_of_question();
-        let waited_ms = resolver::now_ms().saturating_sub(sent_ms);
+        let waited_ms = resolver::now_ms().saturating_sub(self.silent_since(sent_ms));
         u32::try_from(waited_ms.div_ceil(1000)).unwrap_or(u32::MAX)
+    }
+
+    /// Since when the question has been silent that this lookup sent then, or did not send: others may have before.
+    fn silent_since(&self, sent_ms: u64) -> u64 {
+        self.silent_since_ms.map_or(sent_ms, |ms| ms.min(sent_ms))
     }
 
     fn is_ended_by_deadline(&self) -> bool {
@@ -879,7 +919,8 @@ impl<'a> Lookup<'a> {
     /// True when it was the call's deadline, or the patience of a call that has stale data, that ended a question without
     /// answer before a server had a fair time to give one.
     fn was_cut_short(&self, sent_ms: u64) -> bool {
-        let is_short = || resolver::now_ms().saturating_sub(sent_ms) < deadline::FAIR_MS;
+        let silent_ms = || resolver::now_ms().saturating_sub(self.silent_since(sent_ms));
+        let is_short = || silent_ms() < deadline::FAIR_MS;
         (self.patience_ms.is_some() || self.is_ended_by_deadline()) && is_short()
     }
 

@@ -8,8 +8,9 @@
 //!
 //! **Nobody sends a query for which one was sent within the usual time**, so a server that is down, or answers less the
 //! more it is asked, sees no crowd. An asker that goes on sends its query again after that time by itself: the second
-//! begins when that, too, had its time. One that is dead, stopped, or the refresher, which may not come to storing what
-//! it hears, is relied on for the one query alone.
+//! begins when that, too, had its time. The refresher, which may not come to storing what it hears, is relied on for the
+//! one query alone. The first one that is dead or stopped is not relied on at all, for nobody reads its answer; those after
+//! it are for their query's time, so that askers that die in a row are no crowd.
 //!
 //! Each claim has an end, that of its owner's query; after it the claim is as one of the dead.
 //!
@@ -250,7 +251,10 @@ impl Flight {
         let usual_ms = resolver::usual_ms();
         let pause_ms = usual_ms << self.doublings(terms);
         if since_ms < pause_ms {
-            return Chance::Later(pause_ms - since_ms);
+            return match self.orphan(&seats, now_ms) {
+                Some(seen) => Chance::Now(seen),
+                None => Chance::Later(pause_ms - since_ms),
+            };
         }
         let mut free = seats.into_iter().filter(|seen| !is_asking(seen, now_ms));
         let (Some(seen), is_only) = (free.next(), free.next().is_none()) else {
@@ -273,6 +277,17 @@ impl Flight {
             0 => Chance::Now(seen),
             more_ms => Chance::Later(more_ms),
         }
+    }
+
+    /// The seat of the only one that has asked, when that one is dead or stopped: nobody will read the answer. One that takes
+    /// over at once is one query more; those after it wait, so it is never a crowd.
+    fn orphan(self, seats: &[Seen; SEATS], now_ms: u64) -> Option<Seen> {
+        if self.0.asked() > 1 {
+            return None;
+        }
+        let mut taken = seats.iter().filter(|seen| seen.by.is_some());
+        let (only, further) = (taken.next()?, taken.next());
+        (further.is_none() && !is_asking(only, now_ms)).then_some(*only)
     }
 
     /// With each caller that has asked in vain the next one waits for twice as long: many that give up, one after the
@@ -375,6 +390,11 @@ pub struct UnderWay {
     pub waiting: u64,
     /// Questions that the refresher asks.
     pub in_background: u64,
+}
+
+/// True when somebody waits for a question that another asks.
+pub(super) fn is_waited_for(key: u64) -> bool {
+    slot_of(key).is_some_and(|slot| slot.is_waited_for(key))
 }
 
 /// Counts what is under way; an estimate, for nothing stands still meanwhile.

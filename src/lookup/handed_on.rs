@@ -14,7 +14,7 @@ use crate::rr::RecordType;
 
 use super::board::{Board, Notice};
 use super::failing::parent;
-use super::{backoff, flight};
+use super::{backoff, flight, unwaited};
 
 /// Places on the board: what is left between two looks of the refresher.
 const PLACES: usize = 128;
@@ -32,10 +32,18 @@ pub(super) fn prepare() {
     BOARD.prepare();
 }
 
-/// Has the refresher, if there is one, go on with a question whose caller gives up; not with one that had failed before
-/// this caller asked: those have a prober, and a server that keeps silent must not be asked without end.
+/// Has a question go on whose caller gives up: the refresher asks it, or, without one, this thread by the way. Not one
+/// that had failed before this caller asked: those have a prober, and a server that keeps silent must not be asked without
+/// end.
 pub(super) fn hand_on(name: &[u8], qtype: RecordType, key: u64) {
-    if !due::is_refresher_alive(clock::now_ticks()) || backoff::failed_lately(key) {
+    if backoff::failed_lately(key) {
+        return;
+    }
+    if !due::is_refresher_alive(clock::now_ticks()) {
+        // Who waits for it asks next.
+        if !flight::is_waited_for(key) {
+            unwaited::ask(name, qtype, key);
+        }
         return;
     }
     if !BOARD.put(name, qtype.0, key) {

@@ -21,6 +21,14 @@ pub(super) enum Known {
     TooLong,
 }
 
+impl Known {
+    /// True for a failure that is remembered.
+    pub(super) fn is_failure(&self) -> bool {
+        let kind = |entry: &EntryRef| entry.negative();
+        matches!(self, Self::Entry(entry) if kind(entry).is_some_and(NegativeKind::is_failure))
+    }
+}
+
 /// Looks in the cache; a CNAME is held while its target is looked up.
 pub(super) fn known(cache: &Cache, name: &[u8], qtype: RecordType, hops: &mut usize) -> Known {
     let Some(entry) = acquire(cache, name, qtype) else {

@@ -56,6 +56,8 @@ mod test_records;
 mod ttl;
 pub(crate) mod turns;
 pub mod uncached;
+#[cfg(feature = "use_dns_cache")]
+mod unwaited;
 pub(crate) mod watchdog;
 
 #[cfg(feature = "use_dns_cache")]

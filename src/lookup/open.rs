@@ -7,7 +7,7 @@
 //! its time where none is. What closes a transport is not passed over: see [`crate::select::security`].
 //!
 //! The records of open questions belong to one thread and to one search. Those that are open at its end go on with the
-//! refresher, and for a moment ([`super::backoff`]) calls pass them over at once, as long as they have another way. That is
+//! refresher, or else in their thread ([`super::unwaited`]), and for a moment ([`super::backoff`]) calls pass them over at once, as long as they have another way. That is
 //! no failure: who has nothing else asks, and waits.
 
 use std::cell::RefCell;
@@ -22,6 +22,7 @@ use crate::rr::{MAX_CNAME_HOPS, RecordType};
 
 use super::flight::Claim;
 use super::store::{self, Asked, Next};
+use super::unwaited::{self, Unwaited};
 use super::{backoff, crowd, deadline, handed_on};
 
 /// Questions of one call that are left open, at most; those beyond are waited for to their end.
@@ -269,18 +270,23 @@ pub(super) fn collect() {
     }
 }
 
+/// Keeps what was answered, whoever left it open.
 #[cold]
-fn collect_answered() {
+pub(super) fn collect_answered() {
     for (ticket, timed) in resolver::take_answered() {
         let found = OPEN.with_borrow_mut(|book| {
-            book.is_outdated = true;
             let mut questions = book.questions.iter();
             let is = |q: &OpenQuestion| matches!(q.state, State::Open(open) if open == ticket);
             let place = questions.position(is)?;
+            book.is_outdated = true;
             Some(book.questions.swap_remove(place))
         });
         // Not borrowed while what comes of it is kept and said.
-        let (Some(mut question), Some(cache)) = (found, Cache::instance()) else {
+        let Some(cache) = Cache::instance() else {
+            continue;
+        };
+        let Some(mut question) = found else {
+            unwaited::settle(cache, ticket, timed);
             continue;
         };
         let result = question.settle(cache, timed);
@@ -300,6 +306,17 @@ impl OpenQuestion {
             flags: self.flags,
             renews: false,
             waited_s,
+        }
+    }
+
+    /// The question, which goes on after the search.
+    fn unwaited(&self, ticket: Ticket) -> Unwaited {
+        Unwaited {
+            ticket,
+            name: self.name.clone(),
+            qtype: self.qtype,
+            key: self.key,
+            since_ms: resolver::now_ms(),
         }
     }
 
@@ -355,9 +372,16 @@ fn end() {
         let State::Open(ticket) = question.state else {
             continue;
         };
-        resolver::end_open(ticket);
-        if question.is_wanted && question.waited_ms() >= resolver::while_ms() {
+        let is_silent = question.is_wanted && question.waited_ms() >= resolver::while_ms();
+        if is_silent {
             backoff::passed_over(question.key, clock::now_ticks());
+        }
+        if is_silent && !has_refresher && unwaited::has_room(question.key) {
+            unwaited::keep(question.unwaited(ticket));
+        } else {
+            resolver::end_open(ticket);
+        }
+        if is_silent && has_refresher {
             handed_on::hand_on(&question.name, question.qtype, question.key);
         }
         // Nobody goes on with it: who comes next need not wait for that.

@@ -115,7 +115,7 @@ fn follow_answer(asked: &Asked<'_>, outcome: &Outcome) {
 }
 
 /// Remembers that the question was not answered, for a moment (RFC 9520). Never as absence.
-fn remember_failure(cache: &Cache, asked: &Asked<'_>, failure: Failure) -> LookupError {
+pub(super) fn remember_failure(cache: &Cache, asked: &Asked<'_>, failure: Failure) -> LookupError {
     metrics::count(Metric::Unanswered);
     let ttl = backoff::failed(asked.key, asked.waited_s, clock::now_ticks());
     failing::failed(cache, asked.name);

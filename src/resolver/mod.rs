@@ -323,6 +323,22 @@ pub(crate) fn take_answered() -> Vec<(Ticket, Timed)> {
     session::with_current(session::Session::take_answered)
 }
 
+/// Begins a question that is left open at once; it ends at that time, ms. `None` = there is nothing to wait for.
+#[must_use]
+pub(crate) fn begin_open(question: &Question<'_>, deadline_ms: u64) -> Option<Ticket> {
+    let _whole = thread::uncancelled();
+    let exchange = prepare(Settings::current(), question, Some(deadline_ms), true).ok()?;
+    Some(session::with_current(|session| {
+        session.begin_open(exchange)
+    }))
+}
+
+/// Has the questions of this thread that were left open see what has come, without waiting.
+pub(crate) fn look_at_open() {
+    let _whole = thread::uncancelled();
+    session::with_current(session::Session::look_at_open_now);
+}
+
 /// Waits until a question that was left open comes to its end.
 #[must_use]
 pub(crate) fn wait_for_open() -> WaitedForOpen {

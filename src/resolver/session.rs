@@ -4,6 +4,7 @@
 //! It leaves the query open instead, and looks for the reply when it is called again.
 
 use std::cell::{Cell, RefCell};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::Timed;
 use super::exchange::Exchange;
@@ -59,7 +60,6 @@ pub(super) struct Session {
     pub(super) query: Vec<u8>,
     late: Vec<Late>,
     open: Vec<Open>,
-    last_ticket: u64,
     probes: Probes,
     /// What is read now may have lain there for long.
     pub(super) has_lain: bool,
@@ -95,6 +95,9 @@ pub(crate) enum WaitedForOpen {
     /// The caller has no more patience: see [`while_patient`].
     GivenUp,
 }
+
+/// A ticket stands for one question, whichever session of the process has it.
+static LAST_TICKET: AtomicU64 = AtomicU64::new(0);
 
 /// See [`super::while_patient`].
 type Look = fn() -> Option<u64>;
@@ -202,6 +205,9 @@ pub(super) fn with_transport<R>(transport: Box<dyn Transport>, work: impl FnOnce
     let before = SESSION.replace(Some(Box::new(Session::new(transport))));
     let result = work();
     if let Some(mut session) = SESSION.replace(before) {
+        for mut open in std::mem::take(&mut session.open) {
+            open.exchange.give_up(&mut session);
+        }
         session.close_late(|_| true);
         session.probes.close(session.transport.as_mut());
     }
@@ -231,7 +237,6 @@ impl Session {
             query: Vec::new(),
             late: Vec::new(),
             open: Vec::new(),
-            last_ticket: 0,
             probes: Probes::default(),
             has_lain: false,
             fork_generation: fork::generation(),
@@ -305,10 +310,23 @@ impl Session {
 
     /// Leaves a question open that has begun.
     pub(super) fn leave_open(&mut self, exchange: Exchange<'static>) -> Ticket {
-        self.last_ticket += 1;
-        let ticket = Ticket(self.last_ticket);
+        let ticket = Ticket(LAST_TICKET.fetch_add(1, Ordering::Relaxed) + 1);
         self.open.push(Open { ticket, exchange });
         ticket
+    }
+
+    /// Begins a question, and leaves it open.
+    pub(super) fn begin_open(&mut self, mut exchange: Exchange<'static>) -> Ticket {
+        exchange.start(self.transport.now_ms(), self);
+        self.leave_open(exchange)
+    }
+
+    /// Has the questions that were left open see what has come.
+    pub(super) fn look_at_open_now(&mut self) {
+        let mut open = std::mem::take(&mut self.open);
+        self.take_late_replies(&mut open);
+        self.look_at_open(&mut open);
+        self.open = open;
     }
 
     /// Takes the questions that were left open and have a result.

@@ -215,6 +215,13 @@ impl Slot {
         (word & !TURN != 0).then_some(Open { slot: self, word })
     }
 
+    /// True when the question of a key is open and somebody waits for it, for those who count.
+    #[cfg(not(loom))]
+    pub(crate) fn is_waited_for(&self, key: u64) -> bool {
+        let word = self.question.load(Ordering::Relaxed);
+        word & !TURN == tag_of(key) && self.waiting() > 0
+    }
+
     /// How many wait.
     #[cfg(not(loom))]
     pub(crate) fn waiting(&self) -> u32 {
