@@ -374,7 +374,7 @@ fn settle(
         was_unknown: false,
         flags: wanted.flags,
         renews: false,
-        waited_s: 0,
+        waited_s: timed.silent_s(),
     };
     let result = store::settle(cache, &asked, timed.outcome, &mut MAX_CNAME_HOPS.clone());
     if let Some(right) = right {

@@ -653,9 +653,10 @@ impl<'a> Lookup<'a> {
     fn waited_in_vain(&self, asking: &Asking<'_>) -> LookupError {
         let now_ms = resolver::now_ms();
         let asked = self.asked_about(asking);
-        let waited_s = self.waited_s(now_ms);
-        let is_noted = backoff::is_waiting(asked.key, clock::now_ticks());
-        if waited_s > 0 && !is_noted && !self.was_cut_short(now_ms) {
+        let is_noted = || backoff::is_waiting(asked.key, clock::now_ticks());
+        if self.is_ended_by_deadline() && !self.was_cut_short(now_ms) && !is_noted() {
+            deadline::note_end_of_question();
+            let waited_s = self.waited_s(now_ms);
             let asked = Asked { waited_s, ..asked };
             return store::remember_failure(self.cache, &asked, Failure::Timeout);
         }
@@ -786,18 +787,18 @@ impl<'a> Lookup<'a> {
             Part::GivenUp => Outcome::Failed(Failure::NoServers),
         };
         self.asked |= !matches!(first, Outcome::BadName);
-        let (waited_s, was_cut_short) = match first {
-            Outcome::Failed(Failure::Timeout) => {
-                (self.waited_s(sent_ms), self.was_cut_short(sent_ms))
-            }
-            _ => (0, false),
-        };
+        let is_silent = matches!(first, Outcome::Failed(Failure::Timeout));
+        let is_ended = is_silent && self.is_ended_by_deadline();
+        if is_ended {
+            deadline::note_end_of_question();
+        }
+        let waited_s = if is_silent { self.waited_s(sent_ms) } else { 0 };
+        let was_cut_short = is_silent && self.was_cut_short(sent_ms);
         let asked = Asked { waited_s, ..asked };
         let has_given_up = matches!(first, Outcome::Failed(Failure::GivenUp));
         let was_cut_short = has_given_up || was_cut_short;
         // Where there is stale data the refresher is told by who serves it.
-        if (was_cut_short || asked.waited_s > 0) && self.patience_ms.is_none() {
-            let waited_s = asked.waited_s;
+        if (was_cut_short || is_ended) && self.patience_ms.is_none() {
             follow!(
                 name.name(),
                 "type {}: given up after {waited_s} s, goes on in the background",
@@ -896,14 +897,10 @@ impl<'a> Lookup<'a> {
         Ok(())
     }
 
-    /// How long a question without answer was waited for, s, when the call's deadline ended it; else 0.
+    /// How long a question without answer was waited for, s.
     fn waited_s(&self, sent_ms: u64) -> u32 {
-        if !self.is_ended_by_deadline() {
-            return 0;
-        }
-        deadline::note_end_of_question();
         let waited_ms = resolver::now_ms().saturating_sub(self.silent_since(sent_ms));
-        u32::try_from(waited_ms.div_ceil(1000)).unwrap_or(u32::MAX)
+        resolver::whole_seconds(waited_ms)
     }
 
     /// Since when the question has been silent that this lookup sent then, or did not send: others may have before.

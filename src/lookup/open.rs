@@ -337,9 +337,8 @@ impl OpenQuestion {
         let is_over = self
             .end_ms
             .is_some_and(|end_ms| resolver::now_ms() >= end_ms);
-        let is_cut = is_over && matches!(outcome, Outcome::Failed(Failure::Timeout));
-        let mut waited_s = 0;
-        if is_cut {
+        let is_silent = matches!(outcome, Outcome::Failed(Failure::Timeout));
+        if is_over && is_silent {
             deadline::note_end_of_question();
             handed_on::hand_on(&self.name, self.qtype, self.key);
             if self.waited_ms() < deadline::FAIR_MS {
@@ -347,8 +346,12 @@ impl OpenQuestion {
                 self.claim = None;
                 return Err(LookupError::Failed(Failure::Timeout));
             }
-            waited_s = u32::try_from(self.waited_ms().div_ceil(1000)).unwrap_or(u32::MAX);
         }
+        let waited_s = if is_silent {
+            resolver::whole_seconds(self.waited_ms())
+        } else {
+            0
+        };
         let asked = self.asked(waited_s);
         let result = store::settle(cache, &asked, outcome, &mut MAX_CNAME_HOPS.clone());
         if let Some(claim) = self.claim.take() {

@@ -343,7 +343,8 @@ impl Refresher {
             was_unknown: false,
             flags: dns_flags.load(Ordering::Relaxed) as u32,
             renews: true,
-            waited_s: 0,
+            // Callers have waited for it, too, and given up.
+            waited_s: handed_on.map_or(0, |_| timed.silent_s()),
         };
         let result = store::settle(cache, &asked, timed.outcome, &mut hops);
         if let (Some(origin), Ok(Next::Entry(entry))) = (&origin, &result) {

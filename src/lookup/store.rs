@@ -42,8 +42,8 @@ pub(super) struct Asked<'a> {
     pub(super) flags: u32,
     /// The answer takes the place of live data, too: it was asked for that purpose.
     pub(super) renews: bool,
-    /// How long the call waited whose deadline ended the question, s; 0 = it had all its time. The call goes on with
-    /// other questions for no longer than that, and the next call must not wait for this one again.
+    /// How long callers waited for a question that stayed silent, s; 0 = nobody did. It is remembered for that long at
+    /// least: the next call must not wait for all that time again.
     pub(super) waited_s: u32,
 }
 

@@ -454,6 +454,20 @@ impl Timed {
             server: None,
         }
     }
+
+    /// For how long the question stayed silent, s, what has begun being whole; 0 = it did not.
+    #[must_use]
+    pub(crate) fn silent_s(&self) -> u32 {
+        match self.outcome {
+            Outcome::Failed(Failure::Timeout) => whole_seconds(self.took_ms),
+            _ => 0,
+        }
+    }
+}
+
+/// A time in s, what has begun being whole.
+pub(crate) fn whole_seconds(ms: u64) -> u32 {
+    u32::try_from(ms.div_ceil(1000)).unwrap_or(u32::MAX)
 }
 
 /// Forgets the configuration read so far (`dns_reinit`); the next query reads it again. In all

@@ -214,6 +214,13 @@ pub(super) fn with_transport<R>(transport: Box<dyn Transport>, work: impl FnOnce
     result
 }
 
+/// When to look after the questions that are not done, ms; `u64::MAX` = there are none.
+fn next_look_ms<'e, 's: 'e>(exchanges: impl Iterator<Item = &'e Exchange<'s>>, now_ms: u64) -> u64 {
+    let going_on = exchanges.filter(|exchange| !exchange.is_done());
+    let looks = going_on.map(|exchange| exchange.next_look_ms(now_ms));
+    looks.min().unwrap_or(u64::MAX)
+}
+
 /// How long those that were asked along with a question still have when that one has found records.
 #[derive(Default)]
 struct Linger {
@@ -359,9 +366,8 @@ impl Session {
                 waited = WaitedForOpen::GivenUp;
                 break;
             };
-            let looks = open.iter().map(|open| open.exchange.next_look_ms(now_ms));
-            let next_ms = looks.min().unwrap_or(now_ms).min(self.next_verdict_ms());
-            let next_ms = next_ms.min(patient_until_ms);
+            let next_ms = next_look_ms(open.iter().map(|open| &open.exchange), now_ms);
+            let next_ms = next_ms.min(self.next_verdict_ms()).min(patient_until_ms);
             if let Some((handle, event)) = self.transport.wait(next_ms) {
                 self.on_event_of_open(&mut open, handle, (event, Age::Fresh));
             } else {
@@ -431,10 +437,10 @@ impl Session {
                 }
                 started += 1;
             }
-            let waiting = exchanges.iter().take(started).filter(|e| !e.is_done());
-            let Some(next_ms) = waiting.map(|e| e.next_look_ms(now_ms)).min() else {
+            if exchanges.iter().take(started).all(Exchange::is_done) {
                 break;
-            };
+            }
+            let next_ms = next_look_ms(exchanges.iter().take(started), now_ms);
             if minds_open && open.iter().any(|open| open.exchange.is_done()) {
                 break;
             }
@@ -443,8 +449,8 @@ impl Session {
                 return End::GivenUp;
             };
             let next_ms = next_ms.min(self.next_verdict_ms()).min(patient_until_ms);
-            let looks = open.iter().map(|open| open.exchange.next_look_ms(now_ms));
-            let next_ms = looks.fold(next_ms, u64::min);
+            // Those that are done wait for whoever takes their results.
+            let next_ms = next_ms.min(next_look_ms(open.iter().map(|open| &open.exchange), now_ms));
             let end_ms = exchanges.first().and_then(|first| end(first, now_ms));
             let next_ms = end_ms.map_or(next_ms, |end_ms| next_ms.min(end_ms));
             if end_ms.is_some_and(|end_ms| now_ms >= end_ms) {
