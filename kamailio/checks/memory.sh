@@ -45,7 +45,7 @@ status() { # field of the server's /proc/PID/status, kB
 	sed -n "s/^$1:[[:space:]]*\\([0-9]*\\) kB/\\1/p" "/proc/$kamailio_pid/status"
 }
 
-# What ours may need beside the original for a dns_cache_mem of so many KiB: ARCHITECTURE.md, "Address space and
+# What ours may need beside the original for a dns_cache_mem of so many KiB: docs/memory.md, "Address space and
 # memory"; control block, counters, tables of questions and of nameservers, the library's own code.
 most() {
 	[ "$1" -gt 4096 ] && limit=$1 || limit=4096
