@@ -168,3 +168,55 @@ fn targets_that_documents_name_are_there() {
     assert!(seen.len() > 20, "{seen:?}");
     assert!(missing.is_empty(), "{missing:#?}");
 }
+
+/// The columns "stock" and "ours" of each row of docs/behaviour-under-failure.md that begins so.
+fn measured(beginning: &str) -> Vec<(String, String)> {
+    let path = root().join("docs/behaviour-under-failure.md");
+    let text = std::fs::read_to_string(path).unwrap();
+    let rows = text
+        .lines()
+        .filter(|line| line.starts_with(&format!("| {beginning}")));
+    rows.map(|row| {
+        let cells: Vec<&str> = row.split(" | ").collect();
+        (cells[2].to_owned(), cells[3].to_owned())
+    })
+    .collect()
+}
+
+/// The first number behind some words.
+fn number_behind(text: &str, words: &str) -> f64 {
+    let (_, rest) = text.split_once(words).expect(words);
+    let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.');
+    rest[..end.unwrap_or(rest.len())].parse().expect(words)
+}
+
+#[test]
+fn the_figures_on_the_first_page_were_measured() {
+    let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
+    let outage = measured("All nameservers silent for 300 s, 50 calls/s");
+    let silent = measured("The first of two nameservers is silent");
+    assert_eq!((outage.len(), silent.len()), (2, 2), "two versions");
+    assert!(readme.contains("| more than 14,000 of 15,000 calls fail | no call fails |"));
+    for (stock, ours) in outage {
+        assert!(number_behind(&stock, "") > 14_000.0, "{stock}");
+        assert!(stock.contains("of 15000 calls failed"), "{stock}");
+        assert!(ours.starts_with("0 of 15000 calls failed"), "{ours}");
+    }
+    assert!(readme.contains("| each new name waits 5 s for it | the first name waits half a second, the others do not wait |"));
+    for (stock, ours) in silent {
+        let (first, later) = stock.split_once(", later").unwrap();
+        for text in [first, later] {
+            assert!(text.trim_end().contains(" s"), "{stock}");
+            assert!((number_behind(text, "+") - 5.0).abs() < 0.1, "{stock}");
+        }
+        let (first, later) = ours.split_once(", later").unwrap();
+        assert!(
+            first.ends_with(" ms") && number_behind(first, "+") < 550.0,
+            "{ours}"
+        );
+        assert!(
+            later.contains(" ms;") && number_behind(later, "+") < 50.0,
+            "{ours}"
+        );
+    }
+}
