@@ -209,7 +209,7 @@ fn unsafe_code_is_only_where_memory_is_shared_or_foreign() {
 
 /// Circles between files of one folder that stay, each with its reason. Neither file of a pair is understood without the
 /// other, whichever way the line between them is drawn.
-const CIRCLES: [(&str, &str, &str); 5] = [
+const CIRCLES: [(&str, &str, &str); 9] = [
     (
         "ffi/handle",
         "ffi/layout_choice",
@@ -235,43 +235,98 @@ const CIRCLES: [(&str, &str, &str); 5] = [
         "cache/owners",
         "a copy that leads to another name has a layout of its own",
     ),
+    (
+        "host/counters",
+        "host/kamailio",
+        "inside Kamailio a counter is Kamailio's, and it is named by the counters' own values",
+    ),
+    (
+        "host/kamailio",
+        "host/log",
+        "inside Kamailio a line goes to Kamailio's log, with the level and the place that the log has for it",
+    ),
+    (
+        "host/kamailio",
+        "host/options",
+        "inside Kamailio an option of the core is Kamailio's, and it is found by the table of options",
+    ),
+    (
+        "host/options",
+        "host/standalone",
+        "outside Kamailio options are on a page, whose layout is the table of options",
+    ),
 ];
 
-/// The files of a folder, each with those of the same folder that its code names by `super::`.
+/// The modules that code names by a path of `super::`.
+fn named(code: &str) -> BTreeSet<String> {
+    code.split("super::")
+        .skip(1)
+        .flat_map(|rest| match rest.strip_prefix('{') {
+            Some(group) => {
+                let group = group.split(';').next().unwrap();
+                group
+                    .split([',', '{', '}', '\n'])
+                    .map(str::trim)
+                    .map(first_word)
+                    .collect()
+            }
+            None => vec![first_word(rest)],
+        })
+        .collect()
+}
+
+/// What a module of a folder names in that folder. A module that is a folder itself is as one file: those beside its
+/// `mod.rs` stand a level lower, and name the folder's by one `super` more, or from the crate's root.
+fn names_of(module: &Path, folder: &Path) -> BTreeSet<String> {
+    if module.is_file() {
+        return named(&code(module).replace("super::super::", ""));
+    }
+    let layer = folder.file_name().unwrap().to_string_lossy();
+    let root = format!("crate::{layer}::");
+    let mut found = BTreeSet::new();
+    for file in files(module) {
+        if is_test(&file) {
+            continue;
+        }
+        let code = code(&file);
+        let code = if file.ends_with("mod.rs") {
+            code.replace("super::super::", "")
+        } else {
+            let lifted = code.replace("super::super::", "\u{1}");
+            lifted.replace("super::", "").replace('\u{1}', "super::")
+        };
+        found.extend(named(&code.replace(&root, "super::")));
+    }
+    found
+}
+
+/// Tests are at the end of the arrows.
+fn is_test(path: &Path) -> bool {
+    let name = path.file_stem().unwrap().to_string_lossy();
+    name.ends_with("tests") || name.starts_with("loom_")
+}
+
+/// The modules of a folder, each with those of the same folder that its code names.
 fn neighbours(folder: &Path) -> Vec<(String, Vec<String>)> {
-    let mut names = Vec::new();
+    let mut modules = Vec::new();
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_stem().unwrap().to_string_lossy().into_owned();
-        let is_file = path.is_file() && name != "mod";
-        // Tests are at the end of the arrows.
-        if is_file && !name.ends_with("tests") && !name.starts_with("loom_") {
-            names.push((name, path));
+        if name != "mod" && !is_test(&path) {
+            modules.push((name, path));
         }
     }
-    let used = |path: &Path| {
-        let code = code(path).replace("super::super::", "");
-        let words: BTreeSet<String> = code
-            .split("super::")
-            .skip(1)
-            .flat_map(|rest| match rest.strip_prefix('{') {
-                Some(group) => {
-                    let group = group.split(';').next().unwrap();
-                    group
-                        .split([',', '{', '}', '\n'])
-                        .map(str::trim)
-                        .map(first_word)
-                        .collect()
-                }
-                None => vec![first_word(rest)],
-            })
-            .collect();
-        let known = names.iter().map(|(name, _)| name.clone());
-        known.filter(|name| words.contains(name)).collect()
+    let used = |own: &str, path: &Path| {
+        let words = names_of(path, folder);
+        let others = modules.iter().map(|(name, _)| name.clone());
+        // What a folder has of its own may be called as a module beside it is.
+        others
+            .filter(|name| name != own && words.contains(name))
+            .collect()
     };
-    names
+    modules
         .iter()
-        .map(|(name, path)| (name.clone(), used(path)))
+        .map(|(name, path)| (name.clone(), used(name, path)))
         .collect()
 }
 
