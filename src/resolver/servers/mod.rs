@@ -9,64 +9,29 @@
 //!
 //! Everything is a hint: no lock, single words, and a torn or lost update costs a query at worst.
 
+mod abilities;
+mod patience;
+mod status;
+
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
-use super::cookie::{Cookie, CookieCell};
-use super::edns::Trouble;
+use super::cookie::CookieCell;
 use super::health::{Health, News, ProbeHabit};
-use super::{resend, trace};
+use super::trace;
 use crate::host::log::Level;
 use crate::host::shared::{Shared, shared_struct};
 use crate::host::{clock, query_times, random};
+use abilities::ABILITIES;
+pub(super) use abilities::{Ability, forget_abilities};
+pub(super) use patience::FIRST_RESEND_MS;
+use patience::smoothed;
+pub use status::{ServerStatus, snapshot};
 
 /// Servers known at a time. More than ever are in use at once: addresses that go out of use are replaced.
 const SLOTS: usize = 32;
 /// Buckets of the latency histogram: number i counts answers that took 2^i to 2^(i+1) - 1 µs.
 pub const LATENCY_BUCKETS: usize = 24;
-/// Waiting time that is taken as silence before any round trip was measured, ms (RFC 6298 section 2.1).
-const FIRST_RTO_MS: u64 = 1000;
-/// Least such time, ms: a server that has to ask others takes longer than one that knows.
-const MIN_RTO_MS: u64 = 500;
-/// After how long a query is sent again before any round trip was measured, ms.
-pub(super) const FIRST_RESEND_MS: u64 = 300;
-/// The least such time, ms.
-const MIN_RESEND_MS: u64 = 200;
-/// What the machine adds to a round trip now and then, µs.
-const CLOCK_US: u64 = 1000;
-/// How often that time may be doubled.
-const MAX_BACKOFF: u32 = 5;
-/// After how long without an answer a server is in doubt before any round trip was measured, ms. Together with
-/// the next one that is less than half a second.
-const FIRST_DOUBT_MS: u64 = 100;
-/// How long the answer to the probe is then waited for, ms.
-const FIRST_PATIENCE_MS: u64 = 380;
-/// The longest that either takes, ms, however slow a server's answers are.
-const MAX_PATIENCE_MS: u64 = 1000;
-/// How long a server is taken not to have an ability, ms: it may have been replaced since.
-const DISABILITY_MS: u64 = 900_000;
-
-/// How often it is noted that a server knows EDNS, ms.
-const EDNS_NOTE_MS: u64 = 1000;
-
-/// Something that a server may turn out not to be able to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(usize)]
-pub(super) enum Ability {
-    /// Understands an OPT record (RFC 6891).
-    Edns,
-    /// Repeats the question with its letters as they were.
-    CaseEcho,
-}
-
-impl Ability {
-    /// The bit of [`Slot::unsaid`] for having lost it; the next one is for having it again.
-    const fn bit(self) -> u32 {
-        1 << (2 * self as u32)
-    }
-}
-
-const ABILITIES: usize = Ability::CaseEcho as usize + 1;
 
 shared_struct! {
 struct Slot {
@@ -82,7 +47,7 @@ struct Slot {
     round_trip: AtomicU64,
     /// How often the time after which a query is sent again was doubled since the last measurement.
     backoff: AtomicU32,
-    /// How many packets may be sent again, see [`resend::take_allowance`].
+    /// How many packets may be sent again, see [`super::resend::take_allowance`].
     allowance: AtomicU64,
     resends: AtomicU64,
     queries: AtomicU64,
@@ -285,148 +250,6 @@ impl Server {
         self.slot().health.probe_over(sent_ms, lived);
     }
 
-    /// How long the probe is waited for, ms: it is answered as soon as it arrives.
-    pub(super) fn probe_patience_ms(&self) -> u64 {
-        let round_trip = self.slot().round_trip.load(Ordering::Relaxed);
-        if round_trip == 0 {
-            return FIRST_PATIENCE_MS;
-        }
-        let smoothed_ms = (round_trip & u64::from(u32::MAX)) / 1000;
-        (2 * smoothed_ms).clamp(MIN_RESEND_MS, MAX_PATIENCE_MS)
-    }
-
-    /// An answer came to a query that was sent more than once, so long after the last time. Which packet it answers is
-    /// not known, so the next query gets more time (RFC 6298 section 5); unless it came as soon after the last packet as
-    /// answers come: then that is what it answers, and something was lost.
-    pub(super) fn note_resent(&self, again: u32, after_us: u64) {
-        let slot = self.slot();
-        if slot.is_usual(after_us) {
-            return;
-        }
-        let doubled = slot.backoff.load(Ordering::Relaxed).saturating_add(again);
-        slot.backoff
-            .store(doubled.min(MAX_BACKOFF), Ordering::Relaxed);
-    }
-
-    /// After how long without an answer it is asked whether the server lives, and a query is sent again, ms.
-    pub(super) fn patience_ms(&self) -> (u64, u64) {
-        let slot = self.slot();
-        let backoff = slot.backoff.load(Ordering::Relaxed).min(MAX_BACKOFF);
-        match slot.measured_ms() {
-            Some(usual_ms) => (usual_ms.min(MAX_PATIENCE_MS), usual_ms << backoff),
-            None => (FIRST_DOUBT_MS, FIRST_RESEND_MS << backoff),
-        }
-    }
-
-    /// True when a packet may be sent again now; counts it.
-    pub(super) fn may_resend(&self, now_ms: u64) -> bool {
-        let slot = self.slot();
-        let queries = slot.queries.load(Ordering::Relaxed);
-        let may = resend::take_allowance(&slot.allowance, queries, now_ms);
-        if may {
-            slot.resends.fetch_add(1, Ordering::Relaxed);
-        }
-        may
-    }
-
-    /// After how long without a reply something is wrong, ms (RFC 6298 section 2).
-    pub(super) fn silence_ms(&self) -> u64 {
-        let round_trip = self.slot().round_trip.load(Ordering::Relaxed);
-        if round_trip == 0 {
-            return FIRST_RTO_MS;
-        }
-        let (smoothed, variation) = (round_trip & u64::from(u32::MAX), round_trip >> 32);
-        ((smoothed + 4 * variation) / 1000).max(MIN_RTO_MS)
-    }
-
-    /// How long its answers usually take at the utmost, µs; `None` = never measured.
-    pub(super) fn usual_us(&self) -> Option<u64> {
-        let round_trip = self.slot().round_trip.load(Ordering::Relaxed);
-        let (smoothed, variation) = (round_trip & u64::from(u32::MAX), round_trip >> 32);
-        (round_trip != 0).then_some(smoothed + 4 * variation)
-    }
-
-    /// The cookie to send.
-    pub(super) fn cookie(&self, now_ms: u64) -> Cookie {
-        self.slot().cookies.get(now_ms)
-    }
-
-    /// Remembers the cookie of a reply; without one, that the server sends none.
-    pub(super) fn note_cookie(&self, cookie: Option<&Cookie>) {
-        let cell = &self.slot().cookies;
-        match cookie {
-            Some(cookie) => cell.set(cookie),
-            None => cell.forget_server(),
-        }
-    }
-
-    /// True while the server is known not to have the ability.
-    pub(super) fn lacks(&self, ability: Ability, now_ms: u64) -> bool {
-        self.slot().lacks(ability, now_ms)
-    }
-
-    /// Remembers for a quarter of an hour that the server does not have the ability.
-    pub(super) fn note_lack(&self, ability: Ability, now_ms: u64) {
-        let slot = self.slot();
-        if let Some(until_ms) = slot.disabled_ms.get(ability as usize) {
-            let until = now_ms.saturating_add(DISABILITY_MS);
-            if until_ms.swap(until, Ordering::Relaxed) == 0 {
-                slot.unsaid.fetch_or(ability.bit(), Ordering::Relaxed);
-            }
-        }
-        self.say_changes(now_ms);
-    }
-
-    /// True when it has shown of late that it knows EDNS.
-    pub(super) fn knows_edns(&self, now_ms: u64) -> bool {
-        self.slot().knows_edns(now_ms)
-    }
-
-    /// True when a question of the zone may have an OPT record. `zone` is called only where the zone matters.
-    #[inline]
-    pub(super) fn edns_suits(&self, zone: impl FnOnce() -> u64, now_ms: u64) -> bool {
-        let slot = self.slot();
-        !slot.lacks(Ability::Edns, now_ms)
-            && slot.suspect(now_ms).is_none_or(|suspect| suspect != zone())
-    }
-
-    /// A sound reply had an OPT record.
-    pub(super) fn note_edns(&self, now_ms: u64) {
-        let slot = self.slot();
-        // One word that all processes read is not written for each reply.
-        let seen_ms = slot.edns_seen_ms.load(Ordering::Relaxed);
-        if seen_ms != 0 && now_ms.saturating_sub(seen_ms) < EDNS_NOTE_MS {
-            return;
-        }
-        slot.edns_seen_ms.store(now_ms.max(1), Ordering::Relaxed);
-        let ability = Ability::Edns;
-        if let Some(until_ms) = slot.disabled_ms.get(ability as usize)
-            && until_ms.load(Ordering::Relaxed) != 0
-            && until_ms.swap(0, Ordering::Relaxed) != 0
-        {
-            slot.unsaid.fetch_or(ability.bit() << 1, Ordering::Relaxed);
-        }
-        self.say_changes(now_ms);
-    }
-
-    /// A question of the zone fared better without EDNS. What that means is said in [`super::edns`].
-    pub(super) fn note_edns_trouble(&self, trouble: Trouble, zone: u64, now_ms: u64) {
-        let slot = self.slot();
-        let known = slot.knows_edns(now_ms);
-        // It was so before, and nothing has shown anything else since.
-        let again = slot
-            .disabled_ms
-            .get(Ability::Edns as usize)
-            .is_some_and(|until_ms| until_ms.load(Ordering::Relaxed) != 0);
-        let elsewhere = slot.suspect(now_ms).is_some_and(|other| other != zone);
-        if !known && (trouble == Trouble::Proof || again || elsewhere) {
-            return self.note_lack(Ability::Edns, now_ms);
-        }
-        let until_ms = now_ms.saturating_add(DISABILITY_MS);
-        slot.suspect_zone.store(zone, Ordering::Relaxed);
-        slot.suspect_until_ms.store(until_ms, Ordering::Relaxed);
-    }
-
     /// Tells the log what was learnt of the server; a thread that must not call the host leaves that to others.
     #[inline]
     pub(super) fn say_changes(&self, now_ms: u64) {
@@ -455,28 +278,6 @@ impl Server {
             None => {}
         }
     }
-
-    #[cold]
-    fn say_abilities(&self, changes: u32) {
-        let address = self.address;
-        for (ability, what) in [
-            (Ability::Edns, "EDNS"),
-            (Ability::CaseEcho, "random letter case"),
-        ] {
-            if changes & ability.bit() != 0 {
-                crate::log!(
-                    Level::Notice,
-                    "nameserver {address} is asked without {what} for now"
-                );
-            }
-            if changes & ability.bit() << 1 != 0 {
-                crate::log!(
-                    Level::Notice,
-                    "nameserver {address} is asked with {what} again"
-                );
-            }
-        }
-    }
 }
 
 /// Tells the log what a thread found out that must not write to it: where nobody asks anything, nobody else would say it.
@@ -496,19 +297,6 @@ pub fn say_what_is_new() {
             server.say_changes(now_ms);
         }
     }
-}
-
-/// RFC 6298 section 2: variation and mean with weights 1/4 and 1/8.
-fn smoothed(old: u64, took_us: u32) -> u64 {
-    let took = u64::from(took_us);
-    let (mean, variation) = (old & u64::from(u32::MAX), old >> 32);
-    let (mean, variation) = if old == 0 {
-        (took, took / 2)
-    } else {
-        let deviation = mean.abs_diff(took);
-        ((7 * mean + took) / 8, (3 * variation + deviation) / 4)
-    };
-    mean.max(1) | variation << 32
 }
 
 fn words_of(address: &SocketAddr) -> [u64; 3] {
@@ -568,48 +356,6 @@ fn find_or_take(address: &SocketAddr, key: u64) -> usize {
 }
 
 impl Slot {
-    /// How long an answer usually takes, at the utmost, ms; `None` = never measured.
-    fn measured_ms(&self) -> Option<u64> {
-        let round_trip = self.round_trip.load(Ordering::Relaxed);
-        let (smoothed, variation) = (round_trip & u64::from(u32::MAX), round_trip >> 32);
-        (round_trip != 0).then(|| ((smoothed + 4 * variation) / 1000).max(MIN_RESEND_MS))
-    }
-
-    /// True for a time that an answer may well take, by what was measured.
-    fn is_usual(&self, took_us: u64) -> bool {
-        let round_trip = self.round_trip.load(Ordering::Relaxed);
-        let (smoothed, variation) = (round_trip & u64::from(u32::MAX), round_trip >> 32);
-        let longest = smoothed + 4 * variation + CLOCK_US;
-        round_trip != 0 && (smoothed / 2..=longest).contains(&took_us)
-    }
-
-    fn knows_edns(&self, now_ms: u64) -> bool {
-        let seen_ms = self.edns_seen_ms.load(Ordering::Relaxed);
-        seen_ms != 0 && now_ms.saturating_sub(seen_ms) < DISABILITY_MS
-    }
-
-    /// The zone whose questions fared better without EDNS lately.
-    fn suspect(&self, now_ms: u64) -> Option<u64> {
-        let zone = self.suspect_zone.load(Ordering::Relaxed);
-        let counts = zone != 0 && self.suspect_until_ms.load(Ordering::Relaxed) > now_ms;
-        counts.then_some(zone)
-    }
-
-    fn forget_abilities(&self) {
-        for until_ms in &self.disabled_ms {
-            until_ms.store(0, Ordering::Relaxed);
-        }
-        self.edns_seen_ms.store(0, Ordering::Relaxed);
-        self.suspect_zone.store(0, Ordering::Relaxed);
-        self.unsaid.store(0, Ordering::Relaxed);
-    }
-
-    fn lacks(&self, ability: Ability, now_ms: u64) -> bool {
-        self.disabled_ms
-            .get(ability as usize)
-            .is_some_and(|until_ms| until_ms.load(Ordering::Relaxed) > now_ms)
-    }
-
     /// Forgets all but the key and the address.
     fn forget(&self) {
         self.forget_state();
@@ -681,82 +427,4 @@ pub fn forget_all() {
         slot.forget();
         slot.key.store(0, Ordering::Relaxed);
     }
-}
-
-/// Forgets that servers lack abilities.
-pub(super) fn forget_abilities() {
-    for slot in SERVERS.get() {
-        slot.forget_abilities();
-    }
-}
-
-/// What is known of one server, over all processes.
-#[derive(Clone, Debug)]
-pub struct ServerStatus {
-    /// Where it listens.
-    pub address: SocketAddr,
-    /// It is asked in its turn; otherwise only when nothing better is left, and now and then tried.
-    pub up: bool,
-    /// How it takes the probe.
-    pub probe: ProbeHabit,
-    /// Timeouts and network errors since the last answer.
-    pub failures: u32,
-    /// Smoothed round trip time, µs (RFC 6298); 0 = never measured.
-    pub round_trip_us: u32,
-    /// Variation of it, µs.
-    pub variation_us: u32,
-    /// Queries sent, copies and repetitions after an answer included.
-    pub queries: u64,
-    /// Packets that were sent again because no answer came.
-    pub resends: u64,
-    /// Replies that fitted a query, errors included.
-    pub answers: u64,
-    /// Queries that were not answered in time.
-    pub timeouts: u64,
-    /// Replies that were errors, and failures to reach the server.
-    pub errors: u64,
-    /// Number of answers that took 2^i to 2^(i+1) - 1 µs; the last bucket holds longer ones, too.
-    pub latency: [u32; LATENCY_BUCKETS],
-    /// It is asked without EDNS, because it did not understand that.
-    pub without_edns: bool,
-    /// It is asked with letters as they are (`dns_0x20`), because it did not repeat them.
-    #[cfg(feature = "testing")]
-    pub without_case_echo: bool,
-    /// It gave a cookie (`dns_cookies`).
-    #[cfg(feature = "testing")]
-    pub has_cookie: bool,
-}
-
-/// The servers asked so far, in no order.
-#[must_use]
-pub fn snapshot() -> Vec<ServerStatus> {
-    let now_ms = clock::monotonic_ms();
-    let status = |slot: &Slot| {
-        let address = slot.socket_address()?;
-        let round_trip = slot.round_trip.load(Ordering::Relaxed);
-        let mut latency = [0; LATENCY_BUCKETS];
-        for (count, cell) in latency.iter_mut().zip(&slot.latency) {
-            *count = cell.load(Ordering::Relaxed);
-        }
-        Some(ServerStatus {
-            address,
-            up: slot.health.is_up(),
-            probe: slot.health.habit(),
-            failures: slot.health.failures(),
-            round_trip_us: round_trip as u32,
-            variation_us: (round_trip >> 32) as u32,
-            queries: slot.queries.load(Ordering::Relaxed),
-            resends: slot.resends.load(Ordering::Relaxed),
-            answers: slot.answers.load(Ordering::Relaxed),
-            timeouts: slot.timeouts.load(Ordering::Relaxed),
-            errors: slot.errors.load(Ordering::Relaxed),
-            latency,
-            without_edns: slot.lacks(Ability::Edns, now_ms),
-            #[cfg(feature = "testing")]
-            without_case_echo: slot.lacks(Ability::CaseEcho, now_ms),
-            #[cfg(feature = "testing")]
-            has_cookie: slot.cookies.has_server(),
-        })
-    };
-    SERVERS.get().iter().filter_map(status).collect()
 }
