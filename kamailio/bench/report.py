@@ -10,11 +10,11 @@ import svg
 
 HEAD = """# Performance
 
-Written by `make bench-kamailio`: Kamailio 6.0.1 as Debian builds it (-O2), with the C original and with this
-library, on the same machine in the same run, in turn. Figures are medians over the rounds, longest stalls the
-least of them, for other things on a machine stall a reader, too; times are those that one worker sees
-for one call, with all workers on {cpus} CPUs. A ratio says how many times less the library needs. Only ratios
-and instruction counts carry over to other machines.
+`make bench-kamailio` writes this page; `make bench-kamailio-quick` takes a look. Both run Kamailio 6.0.1 as Debian builds it
+(-O2) with the C original and with this library, in turn, on one machine. The figures are those of the revision below, and say
+nothing of a later one. They are medians over the rounds; longest stalls are the least of the rounds, for other things on a
+machine stall a reader, too. Times are those that one worker sees for one call, with all workers on {cpus} CPUs. A ratio says
+how many times less the library needs. Only ratios and instruction counts carry over to other machines.
 
 """
 
