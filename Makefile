@@ -380,6 +380,12 @@ msrv: ready
 lowest: ready
 	$(Q)CARGO="$(CARGO)" sh ci/versions.sh crates
 
+# Which lines the Rust tests run; fails when cache, lookup, resolver or select are not above nine tenths. Takes llvm-cov of
+# the LLVM that rustc was built with.
+.PHONY: coverage
+coverage: ready
+	$(Q)CARGO="$(CARGO)" CARGOFLAGS="$(CARGOFLAGS)" COVERAGE="$(BUILD)/coverage" sh ci/coverage.sh
+
 # An option, an RPC and a record type added to a copy, by CONTRIBUTING's recipes: how many places that takes.
 .PHONY: recipes
 recipes: ready
@@ -428,6 +434,7 @@ help:
 	@echo 'msrv       the oldest Rust that Cargo.toml promises; lowest: the lowest versions of crates'
 	@echo 'header     refreshes include/kamailio_dns.h; man: the options in README and docs/man; notices: NOTICES;'
 	@echo '           drawing: the layers in ARCHITECTURE.md'
+	@echo 'coverage   which lines the Rust tests run; those that none runs: $(BUILD)/coverage/uncovered.txt'
 	@echo 'recipes    adds an option, an RPC and a record type to a copy, and counts the places'
 	@echo 'clean      removes what was built, and what was fetched'
 	@echo 'flags      make extra_defs="-DUSE_DNS_CACHE_STATS", make DEFS_RM="-DUSE_NAPTR",'
