@@ -15,11 +15,14 @@ mod cookie;
 mod datagrams;
 mod edns;
 mod exchange;
+#[cfg(feature = "testing")]
+mod for_tests;
 mod health;
 mod hook;
 pub mod hosts;
 mod many;
 mod message;
+mod outcome;
 mod outgoing;
 mod probe;
 mod rdata;
@@ -38,14 +41,16 @@ mod wire;
 
 pub use background::{Background, Done};
 pub use config::Settings;
+#[cfg(feature = "testing")]
+pub use for_tests::{Decoded, decode_for_tests, query_all, with_transport};
 pub use health::ProbeHabit;
+pub(crate) use outcome::whole_seconds;
+pub use outcome::{Answer, Negative, Outcome, Question, Timed};
 #[cfg(feature = "testing")]
 pub use resend::hold_resends;
 pub(crate) use session::{Ticket, WaitedForOpen};
 #[cfg(feature = "testing")]
 pub use transport::{Event, Handle, Protocol, Transport};
-
-use std::net::SocketAddr;
 
 use crate::error::Failure;
 use crate::host::counters::{self, Counter};
@@ -53,66 +58,13 @@ use crate::host::hooks;
 use crate::host::log::{self, slow_query_level};
 use crate::host::options::{self, Opt};
 use crate::host::thread;
-use crate::rr::{Name, Record, RecordType, eq_ignore_case};
+use crate::rr::{Name, RecordType, eq_ignore_case};
 use config::Held;
 use exchange::Exchange;
+use outcome::no_data;
 use outgoing::Query;
 use session::End;
 use smallvec::SmallVec;
-
-/// One question, class IN.
-#[derive(Clone, Copy, Debug)]
-pub struct Question<'a> {
-    /// An absolute name, with a final dot or without; a search function of a module's may append domains to one without.
-    pub qname: &'a [u8],
-    /// Type asked.
-    pub qtype: RecordType,
-}
-
-/// Proof of absence (RFC 2308).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Negative {
-    /// NXDOMAIN rather than NODATA.
-    pub nxdomain: bool,
-    /// min(SOA TTL, SOA MINIMUM), s; `None` when the reply carried no SOA.
-    pub ttl: Option<u32>,
-}
-
-/// A reply that says something about the name.
-#[derive(Clone, Debug)]
-pub struct Answer {
-    /// The name that was asked in the end: longer than the question's when a search domain was
-    /// appended, otherwise the question's without trailing dot.
-    pub qname: Name,
-    /// Records of the answer section, class IN, in message order, unusable ones left out.
-    pub answers: Vec<Record>,
-    /// Records of the additional section, class IN, in message order, OPT and unusable ones left out.
-    pub additional: Vec<Record>,
-    /// Set when the reply proves that the type (or name) is absent at the end of its CNAME chain.
-    pub negative: Option<Negative>,
-}
-
-/// What became of a question.
-#[derive(Clone, Debug)]
-pub enum Outcome {
-    /// An answer, positive or negative.
-    Answer(Answer),
-    /// Nothing was learnt about the name.
-    Failed(Failure),
-    /// The name holds octets that are not asked for; no query was sent.
-    BadName,
-}
-
-/// An outcome with the time that it took.
-#[derive(Clone, Debug)]
-pub struct Timed {
-    /// What became of the question.
-    pub outcome: Outcome,
-    /// From the first query to the last answer, ms; 0 when nothing was sent.
-    pub took_ms: u64,
-    /// Who said so, or was silent last.
-    pub server: Option<SocketAddr>,
-}
 
 /// Asks one question.
 ///
@@ -445,31 +397,6 @@ pub fn note_slow_query(question: &Question<'_>, took_ms: u64) {
     }
 }
 
-impl Timed {
-    /// What is known without asking.
-    fn unasked(outcome: Outcome) -> Self {
-        Self {
-            outcome,
-            took_ms: 0,
-            server: None,
-        }
-    }
-
-    /// For how long the question stayed silent, s, what has begun being whole; 0 = it did not.
-    #[must_use]
-    pub(crate) fn silent_s(&self) -> u32 {
-        match self.outcome {
-            Outcome::Failed(Failure::Timeout) => whole_seconds(self.took_ms),
-            _ => 0,
-        }
-    }
-}
-
-/// A time in s, what has begun being whole.
-pub(crate) fn whole_seconds(ms: u64) -> u32 {
-    u32::try_from(ms.div_ceil(1000)).unwrap_or(u32::MAX)
-}
-
 /// Forgets the configuration read so far (`dns_reinit`); the next query reads it again. In all
 /// processes servers that are down are tried in their turn again.
 ///
@@ -604,89 +531,4 @@ fn ask_one(
         }
         Err(known) => Timed::unasked(std::mem::replace(known, Outcome::BadName)),
     }
-}
-
-fn no_data(qname: Name) -> Answer {
-    Answer {
-        qname,
-        answers: Vec::new(),
-        additional: Vec::new(),
-        negative: Some(Negative {
-            nxdomain: false,
-            ttl: None,
-        }),
-    }
-}
-
-/// Runs `work` with all queries of this thread going through `transport`.
-#[cfg(feature = "testing")]
-pub fn with_transport<R>(transport: Box<dyn Transport>, work: impl FnOnce() -> R) -> R {
-    session::with_transport(transport, work)
-}
-
-/// Asks several questions at once, each to its end: for tests of what questions that are under way together share.
-#[cfg(feature = "testing")]
-#[must_use]
-pub fn query_all(questions: &[Question<'_>], deadline_ms: Option<u64>) -> Vec<Outcome> {
-    let settings = Settings::current();
-    let mut exchanges = Vec::new();
-    let mut known = Vec::new();
-    for question in questions {
-        match prepare(&settings, question, deadline_ms, true) {
-            Ok(exchange) => {
-                exchanges.push(exchange);
-                known.push(None);
-            }
-            Err(outcome) => known.push(Some(Timed::unasked(outcome))),
-        }
-    }
-    let end = session::with_current(|session| session.run(&mut exchanges));
-    let mut answered = exchanges
-        .iter_mut()
-        .map(|exchange| exchange.take_result(end));
-    known
-        .into_iter()
-        .filter_map(|known| known.or_else(|| answered.next()))
-        .map(|timed| timed.outcome)
-        .collect()
-}
-
-/// What [`decode_for_tests`] saw in a message.
-#[cfg(feature = "testing")]
-#[derive(Clone, Debug)]
-pub struct Decoded {
-    /// Question name and type, if there is exactly one question.
-    pub question: Option<(Vec<u8>, RecordType)>,
-    /// Response code.
-    pub rcode: u16,
-    /// Usable records of the answer section.
-    pub answers: Vec<Record>,
-    /// Usable records of the additional section.
-    pub additional: Vec<Record>,
-    /// Every record lies within the message.
-    pub complete: bool,
-    /// Labels and pointers read.
-    pub steps: u32,
-}
-
-/// Reads a message as one from the network is read, without asking whether it is a reply.
-#[cfg(feature = "testing")]
-#[must_use]
-pub fn decode_for_tests(message: &[u8]) -> Option<Decoded> {
-    let head = message::Head::decode(message)?;
-    let question = head.asked_for(message);
-    let qtype = question.as_ref().map_or(RecordType::A, |q| q.qtype);
-    let body = match (&question, head.questions) {
-        (Some(question), _) => head.body(message, question.end, qtype, (None, true)),
-        (None, 0) => head.body(message, message::HEADER_OCTETS, qtype, (None, true)),
-        (None, _) => message::Body::default(),
-    };
-    Some(Decoded {
-        question: question.map(|q| (q.name.clone(), q.qtype)),
-        rcode: body.rcode,
-        answers: body.answers,
-        additional: body.additional,
-        complete: body.complete,
-        steps: body.steps,
-    })
 }
