@@ -11,6 +11,7 @@ mod support;
 
 use kamailio_dns::host::clock;
 use kamailio_dns::lookup;
+use kamailio_dns::rr::RecordType;
 use kamailio_dns::select::explain::{Explanation, Subject, explain};
 use kamailio_dns::select::sip_uri;
 use support::{A, NAPTR, Reply, Rr, SRV, Server, Setup};
@@ -288,6 +289,56 @@ fn failure_is_not_absence() {
     let lenient = explained("sip:f.example", TRY_NAPTR | IPV4_ONLY);
     assert_says(&lenient, Subject::Option, &["dns_fallback_on_failure=yes"]);
     assert_eq!(lines(&lenient, Subject::Target), ["1. udp 192.0.2.5:5060"]);
+}
+
+/// What kind of failure or absence it was decides where an operator looks next.
+#[test]
+fn failures_and_absences_have_words_of_their_own() {
+    let setup = Setup::new();
+    setup
+        .server
+        .script("refused.example", A, vec![Reply::rcode(5)])
+        .answer("odd.example", A, vec![Rr::raw("odd.example", A, 300, b"1")])
+        .script(
+            "gone.example",
+            A,
+            vec![Reply::nxdomain(Rr::soa("example", 300, 300))],
+        )
+        .script(
+            "empty.example",
+            A,
+            vec![Reply::nodata(Rr::soa("example", 300, 300))],
+        )
+        .add(Rr::cname("loop.example", 300, "loop.example"));
+    for (host, first, second) in [
+        ("refused", "the servers refused", "a failure was remembered"),
+        ("odd", "unusable answers", "a failure was remembered"),
+        ("gone", "no such name", "cached: no such name"),
+        ("empty", "no such record", "cached: no such record"),
+    ] {
+        let uri = format!("sip:{host}.example:5060");
+        let line = format!("A {host}.example: {first}");
+        assert_says(&explained(&uri, IPV4_ONLY), Subject::Address, &[&line]);
+        let before = format!("before: {second}");
+        assert_says(&explained(&uri, IPV4_ONLY), Subject::Address, &[&before]);
+    }
+    let tree = explained("sip:loop.example:5060", IPV4_ONLY);
+    let text = "the aliases are a loop or too many";
+    assert_says(&tree, Subject::Address, &[text]);
+    let edit = lookup::RecordEdit {
+        name: b"edited.example",
+        ttl: 0,
+        value: b"192.0.2.7",
+        priority: 0,
+        weight: 0,
+        port: 0,
+        negative: false,
+        permanent: true,
+    };
+    lookup::add_record(RecordType(A), &edit).unwrap();
+    let tree = explained("sip:edited.example:5060", IPV4_ONLY);
+    assert_says(&tree, Subject::Address, &["permanent", "192.0.2.7"]);
+    assert_eq!(setup.server.count("edited.example", A), 0);
 }
 
 #[test]

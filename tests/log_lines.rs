@@ -116,6 +116,43 @@ fn a_followed_name_tells_its_life_and_others_tell_nothing() {
     assert_eq!(texts_with("DNS trace"), [""; 0]);
 }
 
+/// What came back is told in words, also what was not an answer.
+#[test]
+fn a_followed_name_tells_what_its_servers_said() {
+    let s = listening();
+    s.server
+        .script("refused.said.example", A, vec![Reply::rcode(5)])
+        .script(
+            "cut.said.example",
+            A,
+            vec![Reply::from_records().truncated(), Reply::from_records()],
+        )
+        .script(
+            "other.said.example",
+            A,
+            vec![
+                Reply::from_records()
+                    .wrong_question("x.example")
+                    .then(Reply::from_records()),
+            ],
+        )
+        .add(Rr::a("cut.said.example", 300, "192.0.2.1"))
+        .add(Rr::a("other.said.example", 300, "192.0.2.2"));
+    assert_eq!(trace(&["*.said.example", "60"]), 0);
+    let address = s.server.address();
+    for (name, said_of_it) in [
+        ("refused.said.example", "REFUSED"),
+        ("cut.said.example", "an answer that is cut: asked over TCP"),
+        ("other.said.example", "wrong question"),
+    ] {
+        let _before = said();
+        look_up(name.as_bytes());
+        let lines = texts_with(&format!("{said_of_it} from {address}"));
+        assert_eq!(lines.len(), 1, "{name}: {lines:?}");
+    }
+    assert_eq!(trace(&["x", "0"]), 0);
+}
+
 /// The request flags, as each caller reads them before a call.
 fn flags() -> c_int {
     dns_flags.load(Ordering::Relaxed)

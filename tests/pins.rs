@@ -209,6 +209,23 @@ fn what_cannot_be_had_is_shown_and_tried_again() {
     assert_eq!(pins::count(), (2, 1));
 }
 
+/// What somebody's zone makes of a pinned name ends in a failure that is shown, and in no endless work.
+#[test]
+fn a_pinned_name_whose_aliases_are_a_loop_is_shown_as_failed() {
+    let mut bed = Bed::new();
+    let s = &bed.setup.server;
+    s.add(Rr::cname("loop.example", 20, "round.example"));
+    s.add(Rr::cname("round.example", 20, "loop.example"));
+    pin("loop.example:5060");
+    bed.pass(5);
+    let pinned = state("loop.example:5060");
+    assert_eq!(pinned.whole, Whole::No);
+    let (failed, _) = pinned.failed.expect("the aliases lead nowhere");
+    assert_eq!((failed.rtype, failed.is_absent), (A, false));
+    let asked = bed.setup.server.total();
+    assert!(asked < 50, "{asked} queries in five seconds");
+}
+
 #[test]
 fn a_relative_name_is_found_by_the_search_list_as_calls_find_it() {
     let mut bed = Bed::new();

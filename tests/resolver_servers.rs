@@ -352,6 +352,41 @@ fn round_trips_are_smoothed_and_counted() {
 }
 
 #[test]
+fn a_server_with_an_ipv6_address_is_known_by_it() {
+    const SIX: &str = "[2001:db8::53]:5300";
+    let mut options = options();
+    options.set("dns_nameservers", SIX);
+    let network = Network::new(&[(SIX, Manner::Answers(20))]);
+    network.run(|| good("a.example.org"));
+    let known = status(SIX);
+    assert_eq!((known.up, known.queries, known.answers), (true, 1, 1));
+}
+
+/// What is known of servers has 32 places. One more takes that of the server that was not asked for longest.
+#[test]
+fn servers_that_are_out_of_use_make_room() {
+    let mut options = options();
+    let addresses: Vec<String> = (1..=40).map(|n| format!("198.51.100.{n}:53")).collect();
+    let manners: Vec<(&str, Manner)> = addresses
+        .iter()
+        .map(|address| (address.as_str(), Manner::Answers(20)))
+        .collect();
+    let network = Network::new(&manners);
+    network.run(|| {
+        for address in &addresses {
+            options.set("dns_nameservers", address);
+            good("a.example.org");
+            assert_eq!(status(address).answers, 1);
+        }
+    });
+    let known = snapshot();
+    assert_eq!(known.len(), 32);
+    let is_known = |address: &String| known.iter().any(|s| s.address.to_string() == *address);
+    let (old, new) = addresses.split_at(8);
+    assert!(new.iter().all(is_known) && !old.iter().any(is_known));
+}
+
+#[test]
 fn a_reload_gives_every_server_its_turn_again() {
     let _options = options();
     let network = Network::new(&[(ONE, Manner::Silent), (TWO, Manner::Answers(20))]);

@@ -111,6 +111,13 @@ impl Drop for Bed {
     }
 }
 
+/// FNV-1a, as the file has it.
+fn checksum(octets: &[u8]) -> u64 {
+    octets.iter().fold(0xcbf2_9ce4_8422_2325, |sum, octet| {
+        (sum ^ u64::from(*octet)).wrapping_mul(0x0000_0100_0000_01b3)
+    })
+}
+
 fn find(name: &str, rtype: u16) -> Result<Source, LookupError> {
     let found = lookup::entry(name.as_bytes(), RecordType(rtype), IPV4_ONLY);
     found.map(|(_, source)| source)
@@ -296,6 +303,28 @@ fn a_damaged_or_foreign_file_loads_nothing() {
     assert!(loaded().0 > 0);
 }
 
+/// A clock that was set back: by it the file was written later than now.
+#[test]
+fn a_file_from_the_future_is_not_used() {
+    let bed = Bed::new();
+    bed.fill();
+    bed.save();
+    bed.restart();
+    let mut content = fs::read(bed.path()).unwrap();
+    let body = content.len() - 8;
+    // Behind the magic and the version stands the time of the day.
+    let written = u64::from_be_bytes(content[12..20].try_into().unwrap());
+    content[12..20].copy_from_slice(&(written + 3600).to_be_bytes());
+    let sum = checksum(&content[..body]);
+    content[body..].copy_from_slice(&sum.to_be_bytes());
+    fs::write(bed.path(), &content).unwrap();
+    match snapshot::load() {
+        Err(Trouble::Damaged(what)) => assert!(what.contains("the future"), "{what}"),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(Cache::instance().unwrap().usage().entries, 0);
+}
+
 /// Who can write the file can write the checksum, too, and does not get a record past the checks of a packet.
 #[test]
 fn a_file_with_a_right_checksum_is_no_more_believed_than_a_packet() {
@@ -309,11 +338,7 @@ fn a_file_with_a_right_checksum_is_no_more_believed_than_a_packet() {
         for change in [0x01, 0x40, 0xff] {
             let mut changed = whole.clone();
             changed[place] ^= change;
-            let sum = changed[..body]
-                .iter()
-                .fold(0xcbf2_9ce4_8422_2325_u64, |sum, octet| {
-                    (sum ^ u64::from(*octet)).wrapping_mul(0x0000_0100_0000_01b3)
-                });
+            let sum = checksum(&changed[..body]);
             changed[body..].copy_from_slice(&sum.to_be_bytes());
             fs::write(bed.path(), &changed).unwrap();
             let _any = snapshot::load();
