@@ -23,7 +23,7 @@ use super::stale::{self, Stale};
 use super::store::{self, Asked, Next};
 use super::suspended::{self, Wanted};
 use super::walk::{Aim, Walk};
-use super::{backoff, deadline, handed_on, open, unwaited, watchdog};
+use super::{backoff, deadline, handed_on, open, watchdog};
 
 /// Questions waited for that leave nothing, before the query is sent whoever asks.
 const MAX_WAITS: usize = 3;
@@ -304,7 +304,7 @@ impl<'a> Lookup<'a> {
         }
         let mut hops = self.hops;
         let mut found = known(self.cache, name.name(), self.qtype, &mut hops);
-        if found.is_failure() && unwaited::look() {
+        if found.is_failure() && open::look_at_unwaited() {
             hops = self.hops;
             found = known(self.cache, name.name(), self.qtype, &mut hops);
         }
@@ -496,7 +496,7 @@ impl<'a> Lookup<'a> {
         if suspended::is_on() {
             return Err(self.write_down(name, key));
         }
-        if unwaited::look()
+        if open::look_at_unwaited()
             && let Some(known) = self.shared(name, None)
         {
             return known;

@@ -7,8 +7,8 @@
 //! its time where none is. What closes a transport is not passed over: see [`crate::select::security`].
 //!
 //! The records of open questions belong to one thread and to one search. Those that are open at its end go on with the
-//! refresher, or else in their thread ([`super::unwaited`]), and for a moment ([`super::backoff`]) calls pass them over at once, as long as they have another way. That is
-//! no failure: who has nothing else asks, and waits.
+//! refresher, or else in their thread ([`super::unwaited`]), and for a moment ([`super::backoff`]) calls pass them over at
+//! once, as long as they have another way. That is no failure: who has nothing else asks, and waits.
 
 use std::cell::RefCell;
 
@@ -270,9 +270,26 @@ pub(super) fn collect() {
     }
 }
 
+/// Stores what has come for questions of this thread that nobody waits for; true when there are any.
+#[inline]
+pub(super) fn look_at_unwaited() -> bool {
+    let is_any = unwaited::is_any();
+    if is_any {
+        store_unwaited();
+    }
+    is_any
+}
+
+#[cold]
+fn store_unwaited() {
+    resolver::look_at_open();
+    collect_answered();
+    unwaited::end_old();
+}
+
 /// Keeps what was answered, whoever left it open.
 #[cold]
-pub(super) fn collect_answered() {
+fn collect_answered() {
     for (ticket, timed) in resolver::take_answered() {
         let found = OPEN.with_borrow_mut(|book| {
             let mut questions = book.questions.iter();

@@ -13,7 +13,6 @@ use crate::host::vars::dns_flags;
 use crate::resolver::{self, Answer, Outcome, Question, Ticket, Timed};
 use crate::rr::{MAX_CNAME_HOPS, RecordType};
 
-use super::open;
 use super::request::question_text;
 use super::store::{self, Asked};
 
@@ -77,20 +76,14 @@ pub(super) fn ask(name: &[u8], qtype: RecordType, key: u64) {
     }
 }
 
-/// Stores what has come since the last look of this thread; true when there was anything to look for.
+/// True when there are any.
 #[inline]
-pub(super) fn look() -> bool {
-    let is_any = QUESTIONS.with_borrow(Option::is_some);
-    if is_any {
-        look_for_answers();
-    }
-    is_any
+pub(super) fn is_any() -> bool {
+    QUESTIONS.with_borrow(Option::is_some)
 }
 
-#[cold]
-fn look_for_answers() {
-    resolver::look_at_open();
-    open::collect_answered();
+/// Ends those whose answers would be worth nothing any more.
+pub(super) fn end_old() {
     let now_ms = resolver::now_ms();
     let old = QUESTIONS.with_borrow_mut(|place| {
         let questions = place.as_mut()?.get();
