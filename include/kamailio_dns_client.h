@@ -542,6 +542,11 @@ int kdns_record(const struct kdns_request *request,
 int kdns_use(const struct kdns_request *request);
 
 /*
+ As kdns_use(), beside what is in use already: for who goes on after several requests.
+ */
+int kdns_use_also(const struct kdns_request *request);
+
+/*
  A target of the request failed: for so many seconds it stands behind the others in requests of its context.
  */
 int kdns_report_failed(const struct kdns_request *request,

@@ -531,6 +531,43 @@ fn what_was_found_stays_for_who_uses_it() {
 }
 
 #[test]
+fn what_several_requests_found_is_used_together() {
+    let setup = Setup::patient();
+    setup.server.add_all([
+        Rr::a("one.example", 0, "192.0.2.1"),
+        Rr::a("two.example", 0, "192.0.2.2"),
+    ]);
+    let context = Context::open();
+    let uris = ["sip:one.example:5060", "sip:two.example:5060"];
+    let absent = context.start("sip:absent.example:5060");
+    let requests = uris.map(|uri| context.start(uri));
+    context.run(&absent);
+    requests.iter().for_each(|request| context.run(request));
+    let find = |name: &[u8]| {
+        let _scope = deadline::scope();
+        lookup::absolute_entry(name, RecordType::A, 0).is_ok()
+    };
+    Cache::instance().unwrap().flush(true);
+    let queries = setup.server.total();
+    // SAFETY: not released yet.
+    let used = requests.iter().chain([&absent]).map(|r| unsafe { kdns_use_also(r.0) });
+    assert!(used.into_iter().all(|rc| rc == 0));
+    drop(requests);
+    assert!(find(b"one.example") && find(b"two.example") && !find(b"absent.example"));
+    assert_eq!(setup.server.total(), queries);
+    // SAFETY: not released yet.
+    assert_eq!(unsafe { kdns_use(absent.0) }, 0);
+    assert!(find(b"one.example") && !find(b"absent.example"));
+    assert_eq!(setup.server.count("one.example", A), 2);
+    assert_eq!(setup.server.count("absent.example", A), 1);
+    // SAFETY: NULL is none.
+    assert_eq!(unsafe { kdns_use(null()) }, 0);
+    // SAFETY: NULL is refused.
+    let refused = unsafe { kdns_use_also(null()) };
+    assert_eq!(refused, kdns_error::KDNS_E_BAD_ARGUMENT as c_int);
+}
+
+#[test]
 fn what_was_found_serves_lookups_past_the_cache() {
     let setup = Setup::patient();
     setup.server.add_all([

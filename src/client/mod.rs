@@ -16,6 +16,6 @@ pub use present::{text, wire};
 pub use request::{Found, Outcome, Request, Trouble};
 pub use watch::{Changes, Watch};
 
-pub use crate::lookup::suspended::{Asks, use_answers};
+pub use crate::lookup::suspended::{Asks, use_answers, use_answers_too};
 pub use crate::select::sip_uri::{Destination, parse as parse_uri};
 pub use crate::select::suspended::{Lack, Search, Target, Terms};

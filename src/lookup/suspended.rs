@@ -13,7 +13,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use crate::cache::{Cache, EntryRef, HashedName};
@@ -21,7 +21,7 @@ use crate::error::{Failure, LookupError};
 use crate::host::metrics::{self, Metric};
 use crate::host::{clock, fork};
 use crate::resolver;
-use crate::rr::{MAX_CNAME_HOPS, Name, Record, RecordType};
+use crate::rr::{MAX_CNAME_HOPS, Name, RData, Record, RecordType};
 
 use super::deadline::{self, Spending};
 use super::known::usable;
@@ -37,7 +37,7 @@ thread_local! {
     /// [`SUSPENDED`] and [`USES`].
     static MODE: Cell<u8> = const { Cell::new(0) };
     static BOOK: RefCell<Option<Book>> = const { RefCell::new(None) };
-    static IN_USE: RefCell<Option<Arc<Answers>>> = const { RefCell::new(None) };
+    static IN_USE: RefCell<Vec<Arc<Answers>>> = const { RefCell::new(Vec::new()) };
 }
 
 /// This thread is in a pass.
@@ -461,6 +461,36 @@ pub(super) fn used_records(
     Some(Err(LookupError::CnameChain))
 }
 
+/// The addresses of a host that are in use in this thread, where the cache is not asked: those of IPv4, and with
+/// `ipv6` else those of IPv6. `None` = nothing is known of one that counts.
+pub(super) fn used_addresses(name: &[u8], ipv6: bool) -> Option<Result<Vec<IpAddr>, LookupError>> {
+    if MODE.get() != USES {
+        return None;
+    }
+    let cache = Cache::instance()?;
+    let (text, absolute) = split_absolute(name);
+    let of = |qtype| {
+        let entry = match used_for(cache, text, absolute, qtype) {
+            Some(entry) => entry,
+            None => return used_records(text, qtype).map(|found| found.map(addresses_of)),
+        };
+        Some(entry.map(|entry| addresses_of(records_of(&entry))))
+    };
+    match of(RecordType::A)? {
+        Err(error) if ipv6 && error.is_absence() => of(RecordType::AAAA),
+        found => Some(found),
+    }
+}
+
+fn addresses_of(records: Vec<Record>) -> Vec<IpAddr> {
+    let address = |record: Record| match record.rdata {
+        RData::A(address) => Some(IpAddr::from(address)),
+        RData::Aaaa(address) => Some(IpAddr::from(address)),
+        _ => None,
+    };
+    records.into_iter().filter_map(address).collect()
+}
+
 fn records_of(entry: &EntryRef) -> Vec<Record> {
     let (Some(owner), now) = (Name::from_text(entry.name()), clock::now_ticks()) else {
         return Vec::new();
@@ -515,10 +545,27 @@ impl std::fmt::Debug for Answers {
 /// `None` = nothing any more.
 pub fn use_answers(answers: Option<Arc<Answers>>) {
     MODE.set(if answers.is_some() { USES } else { 0 });
-    IN_USE.set(answers);
+    // What goes is dropped when nobody borrows it any more: entries are given back then.
+    let _before = IN_USE.replace(answers.into_iter().collect());
+}
+
+/// Has them find what another search has found, too. What a search has found goes before what another one lacks.
+pub fn use_answers_too(answers: Arc<Answers>) {
+    MODE.set(USES);
+    IN_USE.with_borrow_mut(|in_use| in_use.push(answers));
 }
 
 #[cold]
 fn used(key: u64) -> Option<Result<Next, LookupError>> {
-    IN_USE.with_borrow(|answers| answers.as_ref()?.0.peek()?.get(&key).cloned())
+    IN_USE.with_borrow(|in_use| {
+        let of_each = |answers: &Arc<Answers>| answers.0.peek()?.get(&key).cloned();
+        let mut lack = None;
+        for known in in_use.iter().filter_map(of_each) {
+            match known {
+                Err(error) => lack = lack.or(Some(Err(error))),
+                found => return Some(found),
+            }
+        }
+        lack
+    })
 }

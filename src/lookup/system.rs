@@ -37,6 +37,10 @@ fn host(name: &[u8]) -> Result<Host, LookupError> {
     if text.is_empty() {
         return Err(LookupError::BadName);
     }
+    #[cfg(feature = "use_dns_cache")]
+    if let Some(used) = super::suspended::used_addresses(name, options::on(Opt::TryIpv6)) {
+        return used.map(|addresses| Host::new(name, &addresses));
+    }
     if own_servers() {
         let (name, addresses) = uncached::addresses(name, options::on(Opt::TryIpv6))?;
         return Ok(Host::new(name.as_bytes(), &addresses));

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::super::guard::guard;
 use super::resolve::request;
 use super::types::{self, kdns_error, kdns_failure, kdns_record, kdns_request, kdns_target};
-use crate::client::{Outcome, Request, use_answers};
+use crate::client::{Outcome, Request, use_answers, use_answers_too};
 
 /// KDNS_OK: there are targets, or records. KDNS_UNDER_WAY: it has not ended. Else why there is nothing.
 ///
@@ -156,6 +156,24 @@ pub unsafe extern "C" fn kdns_use(request: *const kdns_request) -> c_int {
         }
         let work = |outcome: &Outcome| {
             use_answers(outcome.answers.clone());
+            kdns_error::KDNS_OK
+        };
+        // SAFETY: the contract is the caller's.
+        unsafe { with_outcome(request, work) }
+    })
+}
+
+/// As kdns_use(), beside what is in use already: for who goes on after several requests.
+///
+/// # Safety
+/// As kdns_status().
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kdns_use_also(request: *const kdns_request) -> c_int {
+    guard!(kdns_error::KDNS_E_DEFECT.code(), {
+        let work = |outcome: &Outcome| {
+            if let Some(answers) = &outcome.answers {
+                use_answers_too(Arc::clone(answers));
+            }
             kdns_error::KDNS_OK
         };
         // SAFETY: the contract is the caller's.
