@@ -233,6 +233,10 @@ enum kdns_option {
    Time for one kdns_process(), as near as may be, us: 100 to 1000000; at first 500.
    */
   KDNS_STEP_US = 3,
+  /*
+   How often it is looked whether targets of watched names have changed, ms: 10 to 3600000; at first 1000.
+   */
+  KDNS_WATCH_MS = 4,
 };
 
 /*
@@ -395,7 +399,7 @@ struct kdns_record {
 /*
  Is told what changed: targets that came, and targets that went. The first call has all that there are. Called out of
  kdns_process(), or of kdns_resolve() and kdns_query(), without the context's lock; it may call everything. The arrays
- are the library's, for the call.
+ are the library's, for the call; their elements are of the size that kdns_watch() was given.
  */
 typedef void (*kdns_changed)(void *user,
                              const struct kdns_target *added,
@@ -597,12 +601,13 @@ int kdns_is_target(struct kdns *context,
 
 /*
  Watches the targets of a URI, by any of its records as kdns_is_target() counts them, and keeps them fresh, as long as
- kdns_process() is called. What fails, or has expired, is no change.
+ kdns_process() is called. What fails, or has expired, is no change. `size` is sizeof(struct kdns_target).
  */
 int kdns_watch(struct kdns *context,
                const char *uri,
                size_t length,
                kdns_changed changed,
+               size_t size,
                void *user,
                struct kdns_watch **watch);
 

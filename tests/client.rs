@@ -550,7 +550,10 @@ fn what_several_requests_found_is_used_together() {
     Cache::instance().unwrap().flush(true);
     let queries = setup.server.total();
     // SAFETY: not released yet.
-    let used = requests.iter().chain([&absent]).map(|r| unsafe { kdns_use_also(r.0) });
+    let used = requests
+        .iter()
+        .chain([&absent])
+        .map(|r| unsafe { kdns_use_also(r.0) });
     assert!(used.into_iter().all(|rc| rc == 0));
     drop(requests);
     assert!(find(b"one.example") && find(b"two.example") && !find(b"absent.example"));
@@ -564,7 +567,7 @@ fn what_several_requests_found_is_used_together() {
     assert_eq!(unsafe { kdns_use(null()) }, 0);
     // SAFETY: NULL is refused.
     let refused = unsafe { kdns_use_also(null()) };
-    assert_eq!(refused, kdns_error::KDNS_E_BAD_ARGUMENT as c_int);
+    assert_eq!(refused, KDNS_E_BAD_ARGUMENT as c_int);
 }
 
 #[test]
@@ -884,9 +887,37 @@ fn targets_that_failed_stand_behind_the_others() {
     assert_eq!(other.resolve("sip:example.org", &naptr).targets(), WHOLE);
 }
 
-/// What a watch was told.
+/// What a watch was told: in arrays whose elements have some octets more than this library's.
 #[derive(Default)]
 struct Told(Vec<(Vec<String>, Vec<String>)>);
+
+/// What a later version of the header might have.
+#[repr(C)]
+struct LaterTarget {
+    target: kdns_target,
+    later: [u64; 2],
+}
+
+/// Watches a URI.
+fn watch(context: &Context, uri: &str, told: &mut Told) -> *mut kdns_watch {
+    let text = uri.as_ptr().cast::<c_char>();
+    let user = std::ptr::from_mut(told).cast::<c_void>();
+    let (size, mut watch) = (size_of::<LaterTarget>(), null_mut());
+    // SAFETY: a text and variables of the caller's; what is told lives as long as the watch.
+    let code = unsafe {
+        kdns_watch(
+            context.0,
+            text,
+            uri.len(),
+            Some(changed),
+            size,
+            user,
+            &raw mut watch,
+        )
+    };
+    assert_eq!(code, 0);
+    watch
+}
 
 unsafe extern "C" fn changed(
     user: *mut c_void,
@@ -897,8 +928,8 @@ unsafe extern "C" fn changed(
 ) {
     let list = |start: *const kdns_target, count| -> Vec<String> {
         let of = |index| {
-            // SAFETY: an array of so many.
-            text_of(unsafe { &*start.add(index) })
+            // SAFETY: an array of so many, each of the size that was said.
+            text_of(unsafe { &(*start.cast::<LaterTarget>().add(index)).target })
         };
         (0..count).map(of).collect()
     };
@@ -914,22 +945,7 @@ fn a_change_of_a_watched_name_is_told_once() {
     setup.server.add(Rr::a("w.example", 1, "192.0.2.1"));
     let context = Context::open();
     let mut told = Box::<Told>::default();
-    let user = (&raw mut *told).cast::<c_void>();
-    let uri = "sip:w.example:5060";
-    let mut watch = null_mut();
-    let text = uri.as_ptr().cast::<c_char>();
-    // SAFETY: a text and variables of ours; what is told lives as long as the watch.
-    let code = unsafe {
-        kdns_watch(
-            context.0,
-            text,
-            uri.len(),
-            Some(changed),
-            user,
-            &raw mut watch,
-        )
-    };
-    assert_eq!(code, 0);
+    let watch = watch(&context, "sip:w.example:5060", &mut told);
     let texts = |list: &[&str]| -> Vec<String> { list.iter().map(|t| (*t).to_owned()).collect() };
     while told.0.is_empty() {
         context.turn();
@@ -945,6 +961,56 @@ fn a_change_of_a_watched_name_is_told_once() {
         texts(&["udp 192.0.2.1:5060"]),
     );
     assert_eq!(told.0, [expected]);
+    // SAFETY: given back once.
+    unsafe { kdns_unwatch(watch) };
+}
+
+/// 100 changes while the loop has many other requests: each is told once, and in order.
+#[test]
+fn each_of_many_changes_is_told_once_beside_other_work() {
+    let setup = Setup::patient();
+    let address = |number: usize| format!("192.0.2.{number}");
+    let serve = |number: usize| {
+        let both = [number, number + 1].map(|each| Rr::a("w.example", 0, &address(each)));
+        setup.server.answer("w.example", A, both.to_vec());
+    };
+    setup.server.add_for_prefix(Rr::a("busy", 1, "192.0.2.250"));
+    let context = Context::open();
+    // SAFETY: not closed yet.
+    let set = unsafe { kdns_set(context.0, kdns_option::KDNS_WATCH_MS as c_int, 10) };
+    assert_eq!(set, 0);
+    let mut told = Box::<Told>::default();
+    serve(1);
+    let watch = watch(&context, "sip:w.example:5060", &mut told);
+    let mut names = 0;
+    let mut work_until_told = |count: usize| {
+        while told.0.len() < count {
+            let requests: Vec<_> = (0..20)
+                .map(|_| {
+                    names += 1;
+                    context.start(&format!("sip:busy{names}.example:5060"))
+                })
+                .collect();
+            requests.iter().for_each(|request| context.run(request));
+        }
+        assert_eq!(told.0.len(), count);
+        told.0.last().cloned().unwrap()
+    };
+    let text = |number| format!("udp {}:5060", address(number));
+    let sorted = |mut list: Vec<String>| {
+        list.sort();
+        list
+    };
+    let (added, removed) = work_until_told(1);
+    assert_eq!((sorted(added), removed), (vec![text(1), text(2)], vec![]));
+    for change in 1..=100 {
+        serve(change + 1);
+        let (added, removed) = work_until_told(change + 1);
+        assert_eq!(
+            (added, removed),
+            (vec![text(change + 2)], vec![text(change)])
+        );
+    }
     // SAFETY: given back once.
     unsafe { kdns_unwatch(watch) };
 }
@@ -1078,7 +1144,7 @@ fn null_and_nonsense_are_refused() {
             bad
         );
         assert_eq!(
-            kdns_watch(context.0, uri, 5, None, null_mut(), null_mut()),
+            kdns_watch(context.0, uri, 5, None, 8, null_mut(), null_mut()),
             bad
         );
         kdns_close(null_mut());

@@ -38,6 +38,8 @@ pub enum Setting {
     DeadlineMs,
     /// Time for a step, µs.
     StepUs,
+    /// Between two looks at what is watched, ms.
+    WatchMs,
 }
 
 /// Why a request was not begun.
@@ -73,6 +75,7 @@ struct Desk {
     most_requests: u32,
     deadline_ms: u32,
     step_us: u32,
+    watch_ms: u32,
     is_closed: bool,
 }
 
@@ -115,6 +118,7 @@ impl Context {
                 most_requests: MOST_REQUESTS,
                 deadline_ms: 0,
                 step_us: STEP_US,
+                watch_ms: watch::LOOK_MS,
                 is_closed: false,
             }),
         }))
@@ -156,6 +160,7 @@ impl Context {
             Setting::MostRequests => (&mut desk.most_requests, 1..=1_000_000),
             Setting::DeadlineMs => (&mut desk.deadline_ms, 0..=u32::MAX),
             Setting::StepUs => (&mut desk.step_us, 100..=1_000_000),
+            Setting::WatchMs => (&mut desk.watch_ms, 10..=3_600_000),
         };
         let is_good = range.contains(&value);
         if is_good {
@@ -260,12 +265,13 @@ impl Context {
         let mut changes = Vec::new();
         let mut wakes = false;
         let mut desk = self.desk.lock();
+        let look_ms = clock::monotonic_ms().saturating_add(desk.watch_ms.into());
         for (id, ended) in ended {
             if let Some(request) = desk.requests.remove(&id) {
                 wakes |= request.is_waited_for;
                 desk.finish(&request, ended);
             } else if let Some(watched) = desk.watches.get_mut(&id) {
-                watched.due_ms = Some(clock::monotonic_ms().saturating_add(watch::LOOK_MS));
+                watched.due_ms = Some(look_ms);
                 changes.extend(watched.learn(ended));
             }
         }

@@ -9,8 +9,8 @@ use crate::host::fork;
 use crate::select::sip_uri::Destination;
 use crate::select::suspended::{Ended, Target};
 
-/// How often it is looked whether something changed, ms.
-pub(super) const LOOK_MS: u64 = 1000;
+/// How often it is looked whether something changed, at first, ms.
+pub(super) const LOOK_MS: u32 = 1000;
 /// Names that one context may watch.
 pub(super) const MOST: usize = 4096;
 

@@ -174,6 +174,8 @@ pub enum kdns_option {
     KDNS_DEADLINE_MS = 2,
     /// Time for one kdns_process(), as near as may be, us: 100 to 1000000; at first 500.
     KDNS_STEP_US = 3,
+    /// How often it is looked whether targets of watched names have changed, ms: 10 to 3600000; at first 1000.
+    KDNS_WATCH_MS = 4,
 }
 
 /// Sets an option of a context: enum kdns_option.
@@ -192,6 +194,7 @@ pub unsafe extern "C" fn kdns_set(context: *mut kdns, option: c_int, value: c_ui
             (kdns_option::KDNS_MOST_REQUESTS, Setting::MostRequests),
             (kdns_option::KDNS_DEADLINE_MS, Setting::DeadlineMs),
             (kdns_option::KDNS_STEP_US, Setting::StepUs),
+            (kdns_option::KDNS_WATCH_MS, Setting::WatchMs),
         ];
         let setting = known.iter().find(|(known, _)| *known as c_int == option);
         match setting {

@@ -13,7 +13,7 @@ use crate::client::{Target, Watch};
 
 /// Is told what changed: targets that came, and targets that went. The first call has all that there are. Called out of
 /// kdns_process(), or of kdns_resolve() and kdns_query(), without the context's lock; it may call everything. The arrays
-/// are the library's, for the call.
+/// are the library's, for the call; their elements are of the size that kdns_watch() was given.
 pub type kdns_changed = Option<
     unsafe extern "C" fn(
         user: *mut c_void,
@@ -25,7 +25,7 @@ pub type kdns_changed = Option<
 >;
 
 /// Watches the targets of a URI, by any of its records as kdns_is_target() counts them, and keeps them fresh, as long as
-/// kdns_process() is called. What fails, or has expired, is no change.
+/// kdns_process() is called. What fails, or has expired, is no change. `size` is sizeof(struct kdns_target).
 ///
 /// # Safety
 /// `context` is NULL, or of kdns_open(); `uri` has `length` octets, or is NULL; `changed` may be called with `user` until
@@ -36,15 +36,22 @@ pub unsafe extern "C" fn kdns_watch(
     uri: *const c_char,
     length: usize,
     changed: kdns_changed,
+    size: usize,
     user: *mut c_void,
     watch: *mut *mut kdns_watch,
 ) -> c_int {
     guard!(kdns_error::KDNS_E_DEFECT.code(), {
-        if watch.is_null() || changed.is_none() {
+        let is_size = (1..=MAX_SIZE).contains(&size) && size.is_multiple_of(ALIGNMENT);
+        if watch.is_null() || changed.is_none() || !is_size {
             return kdns_error::KDNS_E_BAD_ARGUMENT.code();
         }
+        let callback = Callback {
+            changed,
+            size,
+            user,
+        };
         // SAFETY: the contract is the caller's.
-        match unsafe { begin(context, (uri, length), Callback { changed, user }) } {
+        match unsafe { begin(context, (uri, length), callback) } {
             Ok(begun) => {
                 let pointer = Arc::into_raw(begun).cast_mut().cast::<kdns_watch>();
                 // SAFETY: writable by contract.
@@ -56,9 +63,16 @@ pub unsafe extern "C" fn kdns_watch(
     })
 }
 
+/// What a size of a target is a multiple of.
+const ALIGNMENT: usize = align_of::<kdns_target>();
+/// A target of more octets is a mistake of the caller's.
+const MAX_SIZE: usize = 65_536;
+
 /// The caller's function and its data.
 struct Callback {
     changed: kdns_changed,
+    /// Of a target, as the caller was built.
+    size: usize,
     user: *mut c_void,
 }
 
@@ -69,17 +83,26 @@ unsafe impl Sync for Callback {}
 
 impl Callback {
     fn tell(&self, added: &[Target], removed: &[Target]) {
-        let of = |targets: &[Target]| -> Vec<kdns_target> {
-            let targets = targets.iter();
-            targets
-                .map(|target| kdns_target::of(target, false, false))
-                .collect()
-        };
-        let (added, removed) = (of(added), of(removed));
         let Some(changed) = self.changed else { return };
-        let (first, second) = (added.as_ptr(), removed.as_ptr());
+        let (came, went) = (self.array(added), self.array(removed));
+        let (first, second) = (came.as_ptr().cast(), went.as_ptr().cast());
         // SAFETY: the caller's function, with its data and lists that live during the call.
         unsafe { changed(self.user, first, added.len(), second, removed.len()) };
+    }
+
+    /// Targets, one behind the other, each as long as the caller's are.
+    fn array(&self, targets: &[Target]) -> Vec<u64> {
+        const { assert!(align_of::<kdns_target>() <= align_of::<u64>()) };
+        let mut room = vec![0_u64; (self.size * targets.len()).div_ceil(size_of::<u64>())];
+        let start = room.as_mut_ptr().cast::<u8>();
+        for (index, target) in targets.iter().enumerate() {
+            // SAFETY: there is room for all.
+            let place = unsafe { start.add(index * self.size) };
+            let target = kdns_target::of(target, false, false);
+            // SAFETY: the place has so many octets.
+            unsafe { types::put(place.cast::<kdns_target>(), self.size, &target) };
+        }
+        room
     }
 }
 
