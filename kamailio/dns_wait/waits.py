@@ -11,7 +11,7 @@ from module import ROUTES, counted, counts, kamailio, wait_until_counted
 PLACES = [f"udp:127.0.0.{last}:5060" for last in (10, 11, 12)]
 FIRST, SECOND, THIRD = PLACES
 RECORDS = ["one.test A 127.0.0.10", "two.test A 127.0.0.11", "_sip._udp.srv.test SRV 1 1 5060 one.test",
-           "none.ttl.test 0 A 127.0.0.10"]
+           "none.ttl.test 0 A 127.0.0.10", "also.ttl.test 0 A 127.0.0.11"]
 SLOW = "sip:u@one.test:5060"
 
 
@@ -139,6 +139,24 @@ def kept(scenario):
         scenario.check("the call", caller.call("sip:u@none.ttl.test:5060"), 200)
         scenario.check("questions", dns.questions().count(("none.ttl.test", "A")), turn)
     scenario.check("waits", counted(server, "suspended"), 2)
+
+
+def all_kept(scenario):
+    """What was found for the destination and for each branch is used, in a branch route, too."""
+    dns = scenario.dns(RECORDS)
+    scenario.callees({FIRST: sip.SILENT, SECOND: 200})
+    route = ROUTES.replace("t_dns_wait", 'append_branch("sip:u@also.ttl.test:5060"); t_dns_wait', 1)
+    route = route.replace("if (!t_relay())", 't_on_branch("EACH"); if (!t_relay())') + """
+branch_route[EACH] {
+    append_hf("X-End: $dnsw(end)\\r\\n");
+}
+"""
+    server = kamailio(scenario, route=route)
+    scenario.check("the call", scenario.caller().call("sip:u@none.ttl.test:5060", "INVITE"), 200)
+    sent = {each.arrival for each in scenario.observer.requests("INVITE", 5060)}
+    scenario.check("sent to", sent, {FIRST, SECOND})
+    scenario.check("questions", sorted(dns.questions()), [("also.ttl.test", "A"), ("none.ttl.test", "A")])
+    scenario.check("waits", counted(server, "suspended"), 1)
 
 
 def branches(scenario):
@@ -277,13 +295,17 @@ def no_memory(scenario):
 
 
 def cache_off(scenario):
-    """Without the cache a call waits as well."""
+    """Without the cache a call waits as well, and t_relay() asks nothing."""
     dns = scenario.dns(RECORDS)
     scenario.callees(dict.fromkeys(PLACES, 200))
     server = kamailio(scenario, core=("use_dns_cache=off",))
-    scenario.check("the call", scenario.caller().call(SLOW), 200)
+    caller = scenario.caller()
+    scenario.check("the call", caller.call(SLOW), 200)
     scenario.check("waits", counted(server, "waited"), 1)
-    scenario.check_that("it is asked for", ("one.test", "A") in dns.questions())
+    scenario.check("questions", dns.questions(), [("one.test", "A")])
+    scenario.check("a call through SRV", caller.call("sip:u@srv.test"), 200)
+    scenario.check("a call to what may not be kept", caller.call("sip:u@none.ttl.test:5060"), 200)
+    scenario.check("none twice", sorted(dns.questions()), sorted(set(dns.questions())))
 
 
 def stops(scenario):
@@ -325,6 +347,7 @@ def scenarios():
         "retransmissions while suspended": retransmitted,
         "the limit": limit,
         "what was found is kept for the route": kept,
+        "what was found is kept for all branches": all_kept,
         "branches and destinations": branches,
         "a wait in a failure route": failure_route,
         "questions to the cache": asks_the_cache,

@@ -25,6 +25,7 @@ static counter_def_t definitions[] = {
 		{&handles[COUNT_SHED], "shed", 0, 0, 0, "transactions that were not suspended: as many were as may be"},
 		{&handles[COUNT_NO_MEMORY], "no_memory", 0, 0, 0, "transactions that were not suspended: no shared memory"},
 		{&handles[COUNT_REFUSED], "refused", 0, 0, 0, "transactions that tm did not suspend"},
+		{&handles[COUNT_CHANGED], "changed", 0, 0, 0, "changes of watched URIs"},
 		{0, "waiting", 0, waiting_now, 0, "transactions that are suspended now"},
 		{0, 0, 0, 0, 0, 0},
 };

@@ -15,6 +15,7 @@ typedef enum count
 	COUNT_SHED,
 	COUNT_NO_MEMORY,
 	COUNT_REFUSED,
+	COUNT_CHANGED,
 	COUNTS
 } count_t;
 

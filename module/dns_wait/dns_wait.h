@@ -3,6 +3,7 @@
 #ifndef DNS_WAIT_H
 #define DNS_WAIT_H
 
+#include "../../core/config.h"
 #include "../../core/sr_module.h"
 #include "../../core/str.h"
 #include "../tm/tm_load.h"
@@ -16,6 +17,9 @@
 #define DW_STALE (-3)
 #define DW_BAD (-4)
 #define DW_UNAVAILABLE (-10)
+
+/* URIs of one request: its destination, and those of its further branches. */
+#define MOST_URIS (MAX_BRANCHES_LIMIT + 1)
 
 /* Module parameters, read only after the start. */
 typedef struct settings

@@ -16,6 +16,7 @@
 #include "script.h"
 #include "vars.h"
 #include "waits.h"
+#include "watch.h"
 #include "worker.h"
 
 MODULE_VERSION
@@ -206,6 +207,8 @@ static param_export_t params[] = {
 	{"shed_returns", PARAM_INT, &settings.shed_returns},
 	{"without_library", PARAM_INT, &settings.without_library},
 	{"stale_is_target", PARAM_INT, &settings.stale_is_target},
+	{"watch", PARAM_STRING | PARAM_USE_FUNC, (void *)watch_param},
+	{"event_callback", PARAM_STR, &watch_callback},
 	{0, 0, 0}
 };
 
@@ -266,6 +269,8 @@ static int mod_init(void)
 		LM_ERR("this server does not run on kamailio-dns; without_library=1 has the module answer \"not available\"\n");
 		return -1;
 	}
+	if(watch_prepare() != 0)
+		return -1;
 	if(waits_init() != 0 || worker_register() < 0) {
 		LM_ERR("no memory\n");
 		return -1;

@@ -29,6 +29,7 @@ int library_find(void)
 			   && find("kdns_finished", &library.finished) && find("kdns_status", &library.status)
 			   && find("kdns_failure", &library.failure) && find("kdns_user", &library.user)
 			   && find("kdns_target", &library.target) && find("kdns_use", &library.use)
+			   && find("kdns_use_also", &library.use_also) && find("kdns_watch", &library.watch)
 			   && find("kdns_release", &library.release) && find("kdns_ready", &library.ready)
 			   && find("kdns_prefetch", &library.fetch_ahead) && find("kdns_is_target", &library.is_target);
 	return is_there;

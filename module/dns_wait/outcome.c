@@ -8,8 +8,13 @@ static outcome_t *now;
 
 static void use(void)
 {
-	if(library.use != NULL)
-		library.use(now != NULL ? now->request : NULL);
+	if(library.use == NULL)
+		return;
+	library.use(NULL);
+	for(unsigned int i = 0; now != NULL && i < now->found_count; i++) {
+		if(now->found[i] != NULL)
+			library.use_also(now->found[i]);
+	}
 }
 
 end_t end_of(int error, end_t if_found)

@@ -23,14 +23,17 @@ typedef struct outcome
 	/* enum kdns_error; 0 where there are targets. */
 	int error;
 	unsigned int waited_ms;
-	/* What was found for the destination; NULL: nothing was asked. Given back by who made the outcome. */
+	/* What variables show; NULL: nothing was asked. */
 	struct kdns_request *request;
+	/* What was found for the destination and each branch, NULL among them. Given back by who made the outcome. */
+	struct kdns_request *const *found;
+	unsigned int found_count;
 } outcome_t;
 
 /* What an error of the library is called for the script. */
 end_t end_of(int error, end_t if_found);
 
-/* From here to outcome_end() variables show it, and lookups of this process find what its request found. */
+/* From here to outcome_end() variables show it, and lookups of this process find what its requests found. */
 void outcome_begin(outcome_t *outcome);
 void outcome_end(void);
 

@@ -30,15 +30,21 @@ static str destination(struct sip_msg *msg)
 	return msg->dst_uri.len > 0 ? msg->dst_uri : *GET_RURI(msg);
 }
 
-static int all_is_ready(struct sip_msg *msg, const str *uri)
+/* What has to be known: the URI that is given, or the destination and those of further branches. */
+static unsigned int uris_of(struct sip_msg *msg, const str *uri, str uris[MOST_URIS])
 {
-	str next = uri != NULL ? *uri : destination(msg);
+	unsigned int branches = uri != NULL ? 0 : waits_branches();
 
-	if(!is_ready(&next))
-		return 0;
-	for(unsigned int i = 0; uri == NULL && i < waits_branches(); i++) {
-		next = waits_next_hop(get_sip_branch((int)i));
-		if(!is_ready(&next))
+	uris[0] = uri != NULL ? *uri : destination(msg);
+	for(unsigned int i = 0; i < branches; i++)
+		uris[i + 1] = waits_next_hop(get_sip_branch((int)i));
+	return branches + 1;
+}
+
+static int all_is_ready(const str *uris, unsigned int count)
+{
+	for(unsigned int i = 0; i < count; i++) {
+		if(!is_ready(&uris[i]))
 			return 0;
 	}
 	return 1;
@@ -52,25 +58,39 @@ static int run_at_once(struct sip_msg *msg, const str *route, outcome_t *outcome
 	return DW_END;
 }
 
-/* All is in the cache: the route has it at hand even if it expires in the next moment. */
-static int run_ready(struct sip_msg *msg, const str *route, const str *uri)
+/* What the cache has for a URI; what became of it. */
+static int find_ready(const str *uri, struct kdns_request **request)
 {
 	struct kdns_terms terms = {.size = sizeof terms, .flags = KDNS_CACHE_ONLY};
-	str next = uri != NULL ? *uri : destination(msg);
 	struct kdns *context = context_of_process();
-	outcome_t outcome = {.end = END_READY};
+	int error = context != NULL ? library.resolve(context, uri->s, (size_t)uri->len, &terms, request) : KDNS_E_NO_CACHE;
+
+	if(error == KDNS_OK)
+		return library.status(*request);
+	*request = NULL;
+	return error;
+}
+
+/* All is in the cache: the route has it at hand even if it expires in the next moment. The destination counts; where it has
+ * no targets, the first branch that has. */
+static int run_ready(struct sip_msg *msg, const str *route, const str *uris, unsigned int count_of_uris)
+{
+	struct kdns_request *found[MOST_URIS];
+	outcome_t outcome = {.found = found, .found_count = count_of_uris};
 
 	count(COUNT_READY);
-	if(context != NULL) {
-		outcome.error = library.resolve(context, next.s, (size_t)next.len, &terms, &outcome.request);
-		if(outcome.error == KDNS_OK)
-			outcome.error = library.status(outcome.request);
-		else
-			outcome.request = NULL;
+	for(unsigned int i = 0; i < count_of_uris; i++) {
+		int error = find_ready(&uris[i], &found[i]);
+
+		if(i == 0 || (error == KDNS_OK && outcome.error != KDNS_OK)) {
+			outcome.error = error;
+			outcome.request = found[i];
+		}
 	}
 	outcome.end = end_of(outcome.error, END_READY);
 	run_at_once(msg, route, &outcome);
-	library.release(outcome.request);
+	for(unsigned int i = 0; i < count_of_uris; i++)
+		library.release(found[i]);
 	return DW_END;
 }
 
@@ -138,6 +158,8 @@ static int suspend(struct sip_msg *msg, wait_t *wait)
 int script_wait(struct sip_msg *msg, const str *route, const str *uri)
 {
 	outcome_t unavailable = {.end = END_UNAVAILABLE};
+	str uris[MOST_URIS];
+	unsigned int uri_count;
 	no_room_t why;
 	wait_t *wait;
 
@@ -149,8 +171,9 @@ int script_wait(struct sip_msg *msg, const str *route, const str *uri)
 		return DW_FALSE;
 	if(!library_is_there())
 		return run_at_once(msg, route, &unavailable);
-	if(all_is_ready(msg, uri))
-		return run_ready(msg, route, uri);
+	uri_count = uris_of(msg, uri, uris);
+	if(all_is_ready(uris, uri_count))
+		return run_ready(msg, route, uris, uri_count);
 	wait = wait_reserve(msg, route, uri, &why);
 	if(wait == NULL)
 		return has_no_room(msg, route, why);

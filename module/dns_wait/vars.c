@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* $dnsw(name): how the wait ended whose route is running; null in every other route. */
-#include <arpa/inet.h>
-#include <netinet/in.h>
+/* $dnsw(name): how the wait ended whose route is running, or what changed of a watched URI; null in every other route. */
 #include <stdio.h>
 #include <string.h>
 
 #include "../../core/dprint.h"
 
 #include "outcome.h"
+#include "targets.h"
 #include "vars.h"
+#include "watch.h"
 
 typedef enum var
 {
@@ -22,11 +22,14 @@ typedef enum var
 	VAR_SOURCE,
 	VAR_NAME,
 	VAR_SERVER,
+	VAR_URI,
+	VAR_ADDED,
+	VAR_REMOVED,
 	VARS
 } var_t;
 
 static const char *const names[VARS] = {
-		"end", "error", "code", "waited", "count", "targets", "ttl", "source", "name", "server"};
+		"end", "error", "code", "waited", "count", "targets", "ttl", "source", "name", "server", "uri", "added", "removed"};
 
 static char text[4096];
 
@@ -75,44 +78,15 @@ static unsigned int target_count(const outcome_t *outcome)
 	return count;
 }
 
-/* "udp:192.0.2.1:5060" or "udp:[2001:db8::1]:5060" of an address; 0 for what has none. */
-static int write_place(char *to, size_t room, const char *transport, const struct sockaddr_storage *place)
-{
-	char address[INET6_ADDRSTRLEN];
-
-	if(place->ss_family == AF_INET) {
-		struct sockaddr_in in;
-
-		memcpy(&in, place, sizeof in);
-		inet_ntop(AF_INET, &in.sin_addr, address, sizeof address);
-		return snprintf(to, room, "%s%s:%u", transport, address, ntohs(in.sin_port));
-	}
-	if(place->ss_family == AF_INET6) {
-		struct sockaddr_in6 in;
-
-		memcpy(&in, place, sizeof in);
-		inet_ntop(AF_INET6, &in.sin6_addr, address, sizeof address);
-		return snprintf(to, room, "%s[%s]:%u", transport, address, ntohs(in.sin6_port));
-	}
-	return 0;
-}
-
 /* All targets in the order of use, with commas; those that find no room are left out. */
 static const char *targets(const outcome_t *outcome)
 {
-	static const char *const transports[] = {"?:", "udp:", "tcp:", "tls:", "sctp:", "ws:", "wss:"};
 	struct kdns_target each;
 	size_t length = 0;
 
 	text[0] = '\0';
-	for(unsigned int i = 0; target(outcome, i, &each); i++) {
-		char one[INET6_ADDRSTRLEN + 16];
-		int size = write_place(one, sizeof one, transports[each.transport <= 6 ? each.transport : 0], &each.to);
-
-		if(size <= 0 || length + (size_t)size + 2 > sizeof text)
-			break;
-		length += (size_t)snprintf(text + length, sizeof text - length, "%s%s", i > 0 ? "," : "", one);
-	}
+	for(unsigned int i = 0; target(outcome, i, &each); i++)
+		length = target_add(text, length, sizeof text, &each);
 	return text;
 }
 
@@ -139,9 +113,24 @@ static int get_failure(struct sip_msg *msg, pv_param_t *param, pv_value_t *resul
 		snprintf(text, sizeof text, "%s", failure.name);
 		return give(msg, param, result, text);
 	}
-	if(var == VAR_SERVER && failure.server_length > 0 && write_place(text, sizeof text, "", &failure.server) > 0)
+	if(var == VAR_SERVER && failure.server_length > 0 && target_place(text, sizeof text, "", &failure.server) > 0)
 		return give(msg, param, result, text);
 	return pv_get_null(msg, param, result);
+}
+
+/* In the event route of a change. */
+static int get_of_change(struct sip_msg *msg, pv_param_t *param, pv_value_t *result, const change_t *change, var_t var)
+{
+	switch(var) {
+		case VAR_URI:
+			return give(msg, param, result, change->uri);
+		case VAR_ADDED:
+			return give(msg, param, result, change->added);
+		case VAR_REMOVED:
+			return give(msg, param, result, change->removed);
+		default:
+			return pv_get_null(msg, param, result);
+	}
 }
 
 int vars_get(struct sip_msg *msg, pv_param_t *param, pv_value_t *result)
@@ -150,6 +139,8 @@ int vars_get(struct sip_msg *msg, pv_param_t *param, pv_value_t *result)
 	var_t var = (var_t)param->pvn.u.isname.name.n;
 	struct kdns_target first;
 
+	if(watch_now() != NULL)
+		return get_of_change(msg, param, result, watch_now(), var);
 	if(outcome == NULL)
 		return pv_get_null(msg, param, result);
 	switch(var) {
@@ -174,7 +165,10 @@ int vars_get(struct sip_msg *msg, pv_param_t *param, pv_value_t *result)
 			return pv_get_uintval(msg, param, result, first.ttl);
 		case VAR_SOURCE:
 			return give(msg, param, result, source(outcome));
-		default:
+		case VAR_NAME:
+		case VAR_SERVER:
 			return get_failure(msg, param, result, outcome, var);
+		default:
+			return pv_get_null(msg, param, result);
 	}
 }

@@ -103,7 +103,7 @@ unsigned int waits_branches(void)
 {
 	unsigned int count = 0;
 
-	while(get_sip_branch((int)count) != NULL)
+	while(count < MOST_URIS - 1 && get_sip_branch((int)count) != NULL)
 		count++;
 	return count;
 }

@@ -21,15 +21,17 @@
 #include "outcome.h"
 #include "route.h"
 #include "waits.h"
+#include "watch.h"
 #include "worker.h"
 
-/* Waits that are resolved, for the first thread. */
+/* Waits that are resolved, for the first thread, and changes of watched URIs. */
 static struct
 {
 	pthread_mutex_t lock;
 	pthread_cond_t filled;
 	wait_t *first, *last;
-} resolved = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, NULL, NULL};
+	change_t *first_change, *last_change;
+} resolved = {.lock = PTHREAD_MUTEX_INITIALIZER, .filled = PTHREAD_COND_INITIALIZER};
 
 /* Held while the library works in the second thread: options must not go away under it, see follow_options(). */
 static pthread_mutex_t step = PTHREAD_MUTEX_INITIALIZER;
@@ -47,6 +49,19 @@ static void is_resolved(wait_t *wait)
 	else
 		resolved.first = wait;
 	resolved.last = wait;
+	pthread_cond_signal(&resolved.filled);
+	pthread_mutex_unlock(&resolved.lock);
+}
+
+static void leave_change(change_t *change)
+{
+	change->next = NULL;
+	pthread_mutex_lock(&resolved.lock);
+	if(resolved.last_change != NULL)
+		resolved.last_change->next = change;
+	else
+		resolved.first_change = change;
+	resolved.last_change = change;
 	pthread_cond_signal(&resolved.filled);
 	pthread_mutex_unlock(&resolved.lock);
 }
@@ -238,14 +253,19 @@ static void count_end(end_t end)
 static void go_on(wait_t *wait)
 {
 	const part_t *part = part_that_counts(wait);
+	struct kdns_request *found[MOST_URIS];
 	outcome_t outcome = {
 			.end = end_of(part->error, END_WAITED),
 			.error = part->error,
 			.waited_ms = (unsigned int)(now_ms() - wait->since_ms),
 			.request = part->request,
+			.found = found,
+			.found_count = wait->part_count,
 	};
 	int result;
 
+	for(unsigned int i = 0; i < wait->part_count; i++)
+		found[i] = wait->parts[i].request;
 	count_end(outcome.end);
 	clear_branches();
 	continued = wait;
@@ -260,23 +280,23 @@ static void go_on(wait_t *wait)
 	}
 	clear_branches();
 	for(unsigned int i = 0; i < wait->part_count; i++)
-		library.release(wait->parts[i].request);
+		library.release(found[i]);
 	wait_give_back(wait);
 }
 
-static wait_t *next_resolved(void)
+/* The next wait and the next change, NULL where there is none; waits until there is one of either. */
+static void next_resolved(wait_t **wait, change_t **change)
 {
-	wait_t *wait;
-
 	pthread_mutex_lock(&resolved.lock);
-	while(resolved.first == NULL)
+	while(resolved.first == NULL && resolved.first_change == NULL)
 		pthread_cond_wait(&resolved.filled, &resolved.lock);
-	wait = resolved.first;
-	resolved.first = wait->next;
-	if(resolved.first == NULL)
+	*wait = resolved.first;
+	if(*wait != NULL && (resolved.first = (*wait)->next) == NULL)
 		resolved.last = NULL;
+	*change = resolved.first_change;
+	if(*change != NULL && (resolved.first_change = (*change)->next) == NULL)
+		resolved.last_change = NULL;
 	pthread_mutex_unlock(&resolved.lock);
-	return wait;
 }
 
 /* Signals are the first thread's: Kamailio's handlers end the process. */
@@ -302,15 +322,22 @@ int worker_run(int number)
 	if(context == NULL)
 		return -1;
 	follow_options();
+	/* One of the workers watches. */
+	if(number == 0 && watch_begin(context, leave_change) != 0)
+		return -1;
 	if(start_second_thread() != 0)
 		return -1;
 	for(;;) {
-		wait_t *wait = next_resolved();
+		wait_t *wait;
+		change_t *change;
 
+		next_resolved(&wait, &change);
 		follow_options();
-		if(wait->errand == ERRAND_WAIT)
+		if(change != NULL)
+			watch_run(change);
+		if(wait != NULL && wait->errand == ERRAND_WAIT)
 			go_on(wait);
-		else
+		else if(wait != NULL)
 			wait_give_back(wait);
 	}
 }

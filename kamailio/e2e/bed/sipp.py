@@ -132,12 +132,12 @@ def _callee_xml(code):
 
 
 class Callee:
-    """Answers every call at `place` with `code` until stopped."""
+    """Answers every call at `place` with `code`, or as the scenario `xml` says, until stopped."""
 
-    def __init__(self, folder, place, code=200):
+    def __init__(self, folder, place, code=200, xml=None):
         proto, host, port = parse_place(place)
         name = place.replace(":", "_")
-        scenario = _write(folder, f"callee-{name}.xml", _callee_xml(code))
+        scenario = _write(folder, f"callee-{name}.xml", xml or _callee_xml(code))
         self.log = open(os.path.join(folder, f"callee-{name}.log"), "w")
         # -skip_rlimit: the number of open files is not ours to raise.
         command = ["sipp", "-sf", scenario, "-i", host, "-p", str(port), "-t", "t1" if proto == "tcp" else "u1",
@@ -171,6 +171,12 @@ def calls(folder, uri, final=200, count=1, rate=0, limit=1, place="127.0.0.1:508
     """
     scenario = _write(folder, f"caller-{final}.xml", _caller_xml(final))
     return _run(folder, scenario, place, count, rate or 100, limit, seconds, "-key", "uri", uri)
+
+
+def play(folder, name, xml, uri, count=1, rate=10, place="127.0.0.1:5080", seconds=60):
+    """As `calls`, by a scenario of the caller's own."""
+    scenario = _write(folder, f"caller-{name}.xml", xml)
+    return _run(folder, scenario, place, count, rate, count, seconds, "-key", "uri", uri)
 
 
 def many_calls(folder, count, rate, place, seconds):
