@@ -7,6 +7,7 @@ import sys
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.join(HERE, "..", "e2e"), HERE]
 
+import calls  # noqa: E402
 import crowd  # noqa: E402
 import main as runner  # noqa: E402
 import refusals  # noqa: E402
@@ -14,6 +15,6 @@ import waits  # noqa: E402
 
 if __name__ == "__main__":
     # The long ones are figures more than checks, and want the machine for themselves.
-    table = crowd.scenarios() if os.environ.get("LONG") else waits.scenarios() + refusals.scenarios()
+    table = crowd.scenarios() if os.environ.get("LONG") else waits.scenarios() + calls.scenarios() + refusals.scenarios()
     runner.table = lambda suite: table
     sys.exit(runner.main())

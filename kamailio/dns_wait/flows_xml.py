@@ -1,0 +1,110 @@
+"""Scenarios of sipp for the module: a caller that cancels, one that sends its request again, a callee that only rings."""
+
+HEAD = """<?xml version="1.0" encoding="UTF-8"?>
+<scenario name="{name}">
+"""
+
+REQUEST = """<send{attributes}><![CDATA[
+
+{method} [uri] SIP/2.0
+Via: SIP/2.0/UDP [local_ip]:[local_port];branch=z9hG4bK-[pid]-[call_number]-first
+From: <sip:caller@[local_ip]:[local_port]>;tag=[pid]f[call_number]
+To: <[uri]>{to_tag}
+Call-ID: [call_id]
+CSeq: 1 {cseq}
+Contact: <sip:caller@[local_ip]:[local_port]>
+Max-Forwards: 70
+Content-Length: 0
+
+]]></send>
+"""
+
+
+def _request(method, cseq=None, attributes="", to_tag=""):
+    return REQUEST.format(method=method, cseq=cseq or method, attributes=attributes, to_tag=to_tag)
+
+
+def _end(name, *parts):
+    return HEAD.format(name=name) + "".join(parts) + "</scenario>\n"
+
+
+def _ack_to(code):
+    """Acknowledges a failure, whose transaction is the INVITE's."""
+    return f'<recv response="{code}"/>\n' + _request("ACK", to_tag="[peer_tag_param]")
+
+
+def cancels(after_ms, rings=False):
+    """A caller that cancels its INVITE. Where nothing has been sent on, tm answers the INVITE before the CANCEL."""
+    begin = _request("INVITE") + ('<recv response="100" optional="true"/>\n<recv response="180"/>\n' if rings else
+                                  '<recv response="100"/>\n')
+    cancel = f'<pause milliseconds="{after_ms}"/>\n' + _request("CANCEL")
+    cancelled = '<recv response="200"/>\n'
+    return _end("cancels", begin, cancel, cancelled + _ack_to(487) if rings else _ack_to(487) + cancelled)
+
+
+def repeats(final):
+    """A caller that sends its INVITE three times, although it heard the 100. tm is silent then, or says 100 again."""
+    again = '<pause milliseconds="100"/>\n' + _request("INVITE")
+    return _end("repeats", _request("INVITE"), '<recv response="100"/>\n', again, again,
+                '<recv response="100" optional="true"/>\n', _ack_to(final))
+
+
+def asks(final):
+    """A caller of OPTIONS, which no 100 keeps from sending again until it is answered."""
+    return _end("asks", _request("OPTIONS", attributes=' retrans="150"'), f'<recv response="{final}"/>\n')
+
+
+RINGS = HEAD.format(name="rings") + """<recv request="INVITE"/>
+<send><![CDATA[
+
+SIP/2.0 180 Ringing
+[last_Via:]
+[last_From:]
+[last_To:];tag=[pid]t[call_number]
+[last_Call-ID:]
+[last_CSeq:]
+Contact: <sip:callee@[local_ip]:[local_port]>
+Content-Length: 0
+
+]]></send>
+<recv request="CANCEL"/>
+<send><![CDATA[
+
+SIP/2.0 200 OK
+[last_Via:]
+[last_From:]
+[last_To:];tag=[pid]t[call_number]
+[last_Call-ID:]
+[last_CSeq:]
+Content-Length: 0
+
+]]></send>
+<send><![CDATA[
+
+SIP/2.0 487 Request Terminated
+[last_Via:]
+[last_From:]
+[last_To:];tag=[pid]t[call_number]
+[last_Call-ID:]
+CSeq: 1 INVITE
+Content-Length: 0
+
+]]></send>
+<recv request="ACK"/>
+</scenario>
+"""
+
+ANSWERS_OPTIONS = HEAD.format(name="answers") + """<recv request="OPTIONS"/>
+<send><![CDATA[
+
+SIP/2.0 200 OK
+[last_Via:]
+[last_From:]
+[last_To:];tag=[pid]t[call_number]
+[last_Call-ID:]
+[last_CSeq:]
+Content-Length: 0
+
+]]></send>
+</scenario>
+"""
