@@ -9,12 +9,18 @@ sys.path[:0] = [os.path.join(HERE, "..", "e2e"), HERE]
 
 import calls  # noqa: E402
 import crowd  # noqa: E402
+import deaths  # noqa: E402
 import main as runner  # noqa: E402
 import refusals  # noqa: E402
 import waits  # noqa: E402
+import watched  # noqa: E402
 
 if __name__ == "__main__":
     # The long ones are figures more than checks, and want the machine for themselves.
-    table = crowd.scenarios() if os.environ.get("LONG") else waits.scenarios() + calls.scenarios() + refusals.scenarios()
+    table = crowd.scenarios() if os.environ.get("LONG") else (
+        waits.scenarios() + calls.scenarios() + deaths.scenarios() + watched.scenarios() + refusals.scenarios())
+    # A hundred changes take some seconds each.
+    if os.environ.get("DNS_WAIT_CHANGES"):
+        runner.WATCHDOG = 1200
     runner.table = lambda suite: table
     sys.exit(runner.main())

@@ -1,7 +1,5 @@
 """What becomes of transactions that wait: each goes on once, or is answered once, and nobody else waits."""
 
-import os
-import signal
 import time
 
 from bed import sip
@@ -308,35 +306,6 @@ def cache_off(scenario):
     scenario.check("none twice", sorted(dns.questions()), sorted(set(dns.questions())))
 
 
-def stops(scenario):
-    """A server that ends while transactions are suspended."""
-    dns = scenario.dns(RECORDS)
-    dns.rules = {"*": "drop"}
-    server = kamailio(scenario)
-    caller = scenario.caller()
-    for _ in range(20):
-        caller.start(SLOW, "INVITE")
-    wait_until_counted(server, "waiting", 20)
-    scenario.check("suspended", counted(server, "suspended"), 20)
-    scenario.end_kamailio(server)
-
-
-def worker_killed(scenario):
-    """A worker of the module is one as all others: the server ends with it, and does not hang."""
-    dns = scenario.dns(RECORDS)
-    dns.rules = {"*": "drop"}
-    server = kamailio(scenario)
-    caller = scenario.caller()
-    caller.start(SLOW, "INVITE")
-    wait_until_counted(server, "waiting", 1)
-    processes = [each for each in server.rpc("core.psx") if "dns_wait" in str(each)]
-    scenario.check("workers", len(processes), 2)
-    os.kill(int(processes[0]["PID"]), signal.SIGKILL)
-    wait_for("the end of the server", lambda: server.process.poll() is not None, 90)
-    scenario.servers.remove(server)
-    scenario.check_that("it says that it failed", server.process.returncode != 0)
-
-
 def scenarios():
     table = {
         "a call waits, and nobody else": goes_on,
@@ -355,7 +324,5 @@ def scenarios():
         "a route that blocks, and another worker": another_goes_on,
         "shared memory ends": no_memory,
         "the cache is off": cache_off,
-        "the server ends": stops,
-        "a worker is killed": worker_killed,
     }
     return [(name, function, "") for name, function in table.items()]

@@ -13,7 +13,8 @@
 #include "targets.h"
 #include "watch.h"
 
-#define EVENT "dns_wait:changed"
+/* The lexer of native scripts knows no underscore here. */
+#define EVENT "dns-wait:changed"
 
 typedef struct watched
 {
