@@ -26,7 +26,7 @@ def _stock(scenario):
     """The same Kamailio on its own DNS code."""
     build = scenario.build
     server = os.environ["DNS_WAIT_STOCK"]
-    return Build(build.suite, server, build.modules, build.kamcmd, build.libs)
+    return Build(build.suite, server, build.modules, build.kamcmd, build.libs, loader=build.loader)
 
 
 def late_deadline(scenario):

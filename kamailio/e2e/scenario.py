@@ -48,6 +48,7 @@ class Scenario:
         self.failures = []
         self.endings = []
         self.servers = []
+        self.nameservers = []
         # Unix sockets have short names.
         self.run_folder = tempfile.mkdtemp(prefix="ke2e-")
         self.endings.append(self._remove_run_folder)
@@ -86,7 +87,9 @@ class Scenario:
     def dns(self, records=(), **more):
         if self.sabotage:
             records = [_moved(line) for line in records]
-        return dnsserver.ScriptedServer(records, **more)
+        # One that nobody holds would end in the midst of the scenario.
+        self.nameservers.append(dnsserver.ScriptedServer(records, **more))
+        return self.nameservers[-1]
 
     def kamailio(self, core=(), folder=None, **more):
         server = kamailio.Kamailio(self.build, folder or self.run_folder, core, **more)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Looks up the library's functions in the server. */
+/* Looks up the library's functions: in the server that is linked with it, or in the library that took the server over. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
@@ -8,21 +8,26 @@
 
 #include "library.h"
 
+/* Whoever has loaded the library, it has this name. */
+#define SONAME "libkamailio_dns.so.0"
+
 library_t library;
 static int is_there;
+/* Where it is looked for. */
+static void *handle;
 
 static int find(const char *name, void *place)
 {
-	void *symbol = dlsym(RTLD_DEFAULT, name);
+	void *symbol = dlsym(handle, name);
 
 	/* A pointer to a function is written as what it is: octets of that size. */
 	memcpy(place, &symbol, sizeof symbol);
 	return symbol != NULL;
 }
 
-int library_find(void)
+static int find_all(void)
 {
-	is_there = find("kdns_open", &library.open) && find("kdns_set", &library.set)
+	return find("kdns_open", &library.open) && find("kdns_set", &library.set)
 			   && find("kdns_error_text", &library.error_text) && find("kdns_resolve", &library.resolve)
 			   && find("kdns_start", &library.start) && find("kdns_fd", &library.fd)
 			   && find("kdns_timeout", &library.timeout) && find("kdns_process", &library.process)
@@ -32,6 +37,27 @@ int library_find(void)
 			   && find("kdns_use_also", &library.use_also) && find("kdns_watch", &library.watch)
 			   && find("kdns_release", &library.release) && find("kdns_ready", &library.ready)
 			   && find("kdns_prefetch", &library.fetch_ahead) && find("kdns_is_target", &library.is_target);
+}
+
+/* The takeover keeps the library's symbols from everybody else's; a library that is not there is not loaded. */
+static int open_loaded(void)
+{
+	handle = dlopen(SONAME, RTLD_NOW | RTLD_NOLOAD);
+	return handle != NULL;
+}
+
+/* Beside the server's own DNS code the library has no cache. */
+static int is_in_place(void)
+{
+	static const char uri[] = "sip:127.0.0.1";
+
+	return library.ready(uri, sizeof uri - 1, NULL) != KDNS_E_NO_CACHE;
+}
+
+int library_find(void)
+{
+	handle = RTLD_DEFAULT;
+	is_there = (find_all() || (open_loaded() && find_all())) && is_in_place();
 	return is_there;
 }
 
