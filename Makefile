@@ -151,6 +151,14 @@ deb: ready
 package-test: deb
 	$(Q)BUILD=$(BUILD) PACKAGE_ROOT="$(PACKAGE_ROOT)" sh packaging/test.sh
 
+# The module dns_wait for Debian's Kamailio of SUITE, in BUILD/module-deb/SUITE; module-deb-test installs it beside it, and
+# beside another version.
+.PHONY: module-deb module-deb-test
+module-deb:
+	$(Q)for suite in $(SUITE); do SOURCE_DATE_EPOCH=$(EPOCH) sh packaging/module.sh $$suite $(BUILD)/module-deb/$$suite || exit 1; done
+module-deb-test: deb module-deb
+	$(Q)PACKAGE_ROOT="$(PACKAGE_ROOT)" sh packaging/module_test.sh $(BUILD)/deb $(BUILD)/module-deb $(SUITE)
+
 # Debian's own source package of Kamailio with one patch, by which its core is linked with the library, in
 # BUILD/kamailio-deb: SUITE=bookworm or trixie. kamailio-deb-test installs what it made.
 kamailio-deb: deb
@@ -413,6 +421,7 @@ help:
 	@echo 'drop-in    docs/drop-in.md followed word by word; SUITE'
 	@echo 'takeover   the library for a Kamailio as it is shipped, see docs/takeover.md; check-takeover, e2e-takeover: its tests'
 	@echo 'deb        packages of Debian in $(BUILD)/deb; package-test: installs them into a Debian of bookworm and of trixie'
+	@echo "module-deb the module dns_wait for Debian's Kamailio of SUITE; module-deb-test: apt installs it for that one alone"
 	@echo "kamailio-deb  Debian's packages of Kamailio, linked with the library; SUITE; kamailio-deb-test installs them"
 	@echo 'rpm        packages of RPM in $(BUILD)/rpm; rpm-test: what can be checked of them, and of APKBUILD, on Debian'
 	@echo 'dist       the sources with all crates, to be built offline'

@@ -2,7 +2,7 @@
 # build.sh TREE FOLDER - builds the module dns_wait to FOLDER/dns_wait.so, if its sources are newer.
 #
 # TREE is a Kamailio tree that kamailio/build.sh has configured. Nothing is written into it: the module is built in a copy
-# of its makefiles and headers, with the tree's own settings.
+# of its makefiles and headers, with the tree's own settings. MODULE_CFLAGS and MODULE_LDFLAGS are further options.
 set -eu
 unset MAKEFLAGS MFLAGS MAKELEVEL MAKEOVERRIDES || true
 
@@ -26,7 +26,7 @@ done
 (cd "$tree/src" && tar -cf - --exclude='*.o' --exclude='*.d' core) | (cd "$copy" && tar -xf -)
 cp -p "$tree"/src/modules/tm/*.h "$copy/modules/tm/"
 cp "$here"/dns_wait/Makefile "$here"/dns_wait/*.[ch] "$header" "$copy/modules/dns_wait/"
-make -C "$copy/modules/dns_wait" CC_EXTRA_OPTS="-O2 ${MODULE_CFLAGS:-}" >"$folder/build.log" 2>&1 || {
+make -C "$copy/modules/dns_wait" CC_EXTRA_OPTS="-O2 ${MODULE_CFLAGS:-}" LD_EXTRA_OPTS="${MODULE_LDFLAGS:-}" >"$folder/build.log" 2>&1 || {
 	tail -n 30 "$folder/build.log" >&2
 	echo "module: dns_wait could not be built, see $folder/build.log" >&2
 	exit 1

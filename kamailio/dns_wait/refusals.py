@@ -3,6 +3,7 @@
 import os
 
 from bed.kamailio import Build, Kamailio
+from bed.wait import wait_for
 from module import FR_TIMER, ROUTES, counted, kamailio, module_lines
 
 
@@ -60,15 +61,25 @@ def not_available(scenario):
 
 def neighbours(scenario):
     """Beside modules with DNS functions and variables of their own, in both orders."""
-    others = [f'loadmodule "{name}.so"' for name in ("ipops", "enum", "dispatcher")]
+    others = [f'loadmodule "{name}.so"' for name in ("corex", "ipops", "enum", "dispatcher")]
     for lines in (others + module_lines(), module_lines() + others):
         lines = [*lines, 'modparam("dispatcher", "list_file", "/dev/null")']
         server = Kamailio(scenario.build, scenario.run_folder, params=lines,
                           route=ROUTES + 'route[OTHER] { xlog("$dns(x=>count) $dnsw(end)\\n"); }', fr_timer=FR_TIMER, ipv6=False)
+        with open(server.config) as file:
+            text = file.read()
+        with open(server.config, "w") as file:
+            # The bed loads it before all others.
+            file.write(text.replace('loadmodule "corex.so"\n', "", 1))
         scenario.servers.append(server)
         server.start()
         scenario.check("it answers", counted(server, "waiting"), 0)
+        scenario.check("modules", {"corex", "ipops", "enum", "dispatcher", "dns_wait"} <= set(_modules(server)), True)
         scenario.end_kamailio(server)
+
+
+def _modules(server):
+    return [each.strip() for each in server.rpc("core.modules")]
 
 
 def example(scenario):
@@ -87,6 +98,7 @@ def example(scenario):
         file.write(text.replace('loadmodule "tm.so"', bed + 'loadmodule "tm.so"', 1))
     scenario.servers.append(server)
     server.start()
+    wait_for("the carrier's targets", lambda: "sip:carrier.example.com: new udp:127.0.0.11:5060, gone " in server.log())
     caller = scenario.caller()
     scenario.check("a call that goes on to the carrier", caller.call("sip:u@one.test:5060", "INVITE"), 200)
     scenario.check("arrivals", scenario.arrivals(), ["udp:127.0.0.10:5060", "udp:127.0.0.11:5060"])
@@ -107,18 +119,22 @@ function resolved() {
     if (KSR.pv.get("$dnsw(end)") == "failed") { KSR.sl.send_reply(404, "Failed"); return; }
     KSR.tm.t_relay();
 }
+function ksr_changed(name) {
+    KSR.notice("event " + name + " " + KSR.pv.get("$dnsw(uri)") + " new " + KSR.pv.get("$dnsw(added)") + "\\n");
+}
 """
 
 
 def kemi(scenario):
     """A script in JavaScript."""
-    dns = scenario.dns(["one.test A 127.0.0.10"])
+    dns = scenario.dns(["one.test A 127.0.0.10", "known.test A 127.0.0.11"])
     dns.rules = {("one.test", "A"): 0.5}
     scenario.callees({"udp:127.0.0.10:5060": 200})
     script = os.path.join(scenario.run_folder, "kamailio.js")
     with open(script, "w") as file:
         file.write(KEMI)
-    more = ['loadmodule "app_jsdt.so"', f'modparam("app_jsdt", "load", "{script}")', 'cfgengine "jsdt"']
+    more = ['loadmodule "app_jsdt.so"', f'modparam("app_jsdt", "load", "{script}")', 'cfgengine "jsdt"',
+            'modparam("dns_wait", "watch", "sip:known.test:5060")', 'modparam("dns_wait", "event_callback", "ksr_changed")']
     server = Kamailio(scenario.build, scenario.run_folder, ("dns_try_ipv6=no",), params=[*module_lines(deadline=4000), *more],
                       fr_timer=FR_TIMER, ipv6=False)
     # A native request_route would be run, and not the script's.
@@ -135,6 +151,9 @@ def kemi(scenario):
     scenario.check("from the cache", caller.call("sip:u@one.test:5060"), 200)
     scenario.check("dns_ready", caller.call("sip:ready@127.0.0.1:5060"), 200)
     scenario.check("arrivals", scenario.arrivals("MESSAGE"), ["udp:127.0.0.10:5060"] * 2)
+    event = "event dns-wait:changed sip:known.test:5060 new udp:127.0.0.11:5060"
+    wait_for("the event", lambda: event in server.log())
+    scenario.check("events", server.log().count("event dns-wait:changed"), 1)
 
 
 def scenarios():
