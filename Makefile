@@ -313,14 +313,16 @@ e2e: try-setup lib
 
 # The module dns_wait for each version of Kamailio, in $(BUILD)/module, and its scenarios; dns-wait-crowd: crowds of requests
 # to silent names, whose figures are in $(BUILD)/dns_wait; dns-wait-calls: sipp's scenarios with 200 calls each;
-# dns-wait-changes: a watched URI changes 100 times.
-.PHONY: dns-wait dns-wait-crowd dns-wait-calls dns-wait-changes
+# dns-wait-changes: a watched URI changes 100 times; dns-wait-takeover: the scenarios in Debian's own Kamailio, taken over.
+.PHONY: dns-wait dns-wait-crowd dns-wait-calls dns-wait-changes dns-wait-takeover
 dns-wait: try-setup lib
 	$(Q)BUILD=$(BUILD) sh kamailio/dns_wait/run.sh $(SUITE)
 dns-wait-crowd: try-setup lib
 	$(Q)LONG=1 BUILD=$(BUILD) sh kamailio/dns_wait/run.sh $(SUITE)
 dns-wait-calls: try-setup lib
 	$(Q)DNS_WAIT_CALLS=200 BUILD=$(BUILD) sh kamailio/dns_wait/run.sh $(SUITE) -- --jobs 1 --match "calls "
+dns-wait-takeover: try-setup lib takeover
+	$(Q)TAKEOVER=1 BUILD=$(BUILD) sh kamailio/dns_wait/run.sh $(SUITE) -- --match "a call waits|whole call|kept|cache is|calls |own DNS|worker|server ends|watched"
 dns-wait-changes: try-setup lib
 	$(Q)DNS_WAIT_CHANGES=100 BUILD=$(BUILD) sh kamailio/dns_wait/run.sh $(SUITE) -- --match "changes of"
 
@@ -436,7 +438,8 @@ help:
 	@echo 'twin       ours and the C original side by side, see c_tests/twin/README.md'
 	@echo 'e2e        calls through real Kamailio; SUITE="bookworm trixie"'
 	@echo 'dns-wait   the module dns_wait and its scenarios; dns-wait-crowd: requests to silent names by the thousand;'
-	@echo '           dns-wait-calls: many calls by sipp; dns-wait-changes: 100 changes of a watched URI'
+	@echo '           dns-wait-calls: many calls by sipp; dns-wait-changes: 100 changes of a watched URI;'
+	@echo "           dns-wait-takeover: in Debian's own Kamailio, taken over"
 	@echo 'layouts    the layouts of handles: refusals, build systems, calls through a Kamailio with that of 6.1.5'
 	@echo 'bench-client    how long an event loop is away for DNS, beside c-ares and libunbound'
 	@echo 'bench-kamailio  speed beside the C original, writes docs/performance.md; bench-kamailio-quick: a look'

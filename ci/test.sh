@@ -167,6 +167,15 @@ taken_over() {
 	run "takeover, refusals" sh takeover/check.sh
 	# shellcheck disable=SC2086
 	[ -z "$suites_there" ] || run "$whole_title" sh takeover/e2e.sh $suites_there -- --match "flow: |balance: "
+	# The module is built from sources that are there for the versions tested above.
+	for suite in $suites; do
+		case " $suites_there " in
+		*" $suite "*)
+			run "module dns_wait by takeover, $suite" env TAKEOVER=1 sh kamailio/dns_wait/run.sh "$suite" -- \
+				--match "a call waits|own DNS code|kept for all"
+			;;
+		esac
+	done
 }
 
 calls() {
