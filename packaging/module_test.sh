@@ -55,15 +55,25 @@ check "apt installs it beside Debian's kamailio" inside sh -c 'apt-get -qy --no-
 kamailio=$(inside dpkg-query -W -f '${Version}' kamailio)
 check "it is in the folder of Kamailio's modules" inside sh -c 'test -f /usr/lib/*/kamailio/modules/dns_wait.so'
 
-# What kamailio -c says of the example, with the library inside and without.
-tries() { # environment...
-	inside "$@" sh -c 'kamailio -c -f /usr/share/doc/kamailio-dns-wait-module/example.cfg 2>&1'
+# The example in a network of its own, where nobody answers: what the server says in its first seconds.
+starts() { # environment...
+	(
+		network="unshare --net"
+		inside "$@" sh -c 'timeout -s INT 6 kamailio -DD -E -f /usr/share/doc/kamailio-dns-wait-module/example.cfg 2>&1; echo "status $?"'
+	)
 }
 takeover=$(cd "$dir" && echo usr/lib/*/kamailio-dns/libkamailio_dns_takeover.so)
-check "the server takes the example" tries "LD_PRELOAD=/$takeover"
-says_why() {
-	tries A=b | grep 'does not run on kamailio-dns'
+runs() {
+	starts "LD_PRELOAD=/$takeover" >"$LAYER/said"
+	cat "$LAYER/said"
+	grep -q 'took over' "$LAYER/said" && ! grep -q -e ERROR -e CRITICAL "$LAYER/said" && grep -q '^status 124$' "$LAYER/said"
 }
+says_why() {
+	starts A=b >"$LAYER/said"
+	cat "$LAYER/said"
+	grep -q 'does not run on kamailio-dns' "$LAYER/said" && ! grep -q '^status 124$' "$LAYER/said"
+}
+check "the server runs with the example" runs
 check "without the library the server says why it does not start" says_why
 
 # Packages that are nothing but a version of kamailio.

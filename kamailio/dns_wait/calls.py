@@ -1,20 +1,24 @@
 """Calls by sipp around a wait: cancelled before, during and after it; sent again; forked, and refused again and again."""
 
+import collections
 import os
 
 from bed import sipp
-from flows_xml import ANSWERS_OPTIONS, RINGS, asks, cancels, repeats
+from flows_xml import ANSWERS_OPTIONS, RINGS, asks, cancels
 from module import ROUTES, counts, kamailio, wait_until_counted
 
 CALLS = int(os.environ.get("DNS_WAIT_CALLS", "10"))
-RATE = 50
+# All of them begin within two seconds: those that want the same name share its question.
+RATE = max(50, CALLS // 2)
+# A question is given 5 s; this is longer than what the callers do meanwhile.
+LATE = 4.5
 FIRST, SECOND, THIRD = (f"udp:127.0.0.{last}:5060" for last in (10, 11, 12))
 RECORDS = ["one.test 0 A 127.0.0.10", "two.test 0 A 127.0.0.11", "three.test 0 A 127.0.0.12"]
 
 
-def _play(scenario, xml, uri, seconds=60):
+def _play(scenario, xml, uri):
     """sipp's own verdict on CALLS calls by a scenario."""
-    status, output = sipp.play(scenario.folder, "flow", xml, uri, CALLS, RATE, seconds=seconds)
+    status, output = sipp.play(scenario.folder, "flow", xml, uri, CALLS, RATE)
     with open(os.path.join(scenario.folder, "caller.log"), "a") as log:
         log.write(output)
     scenario.check(f"sipp sees the calls to {uri} go as they should", status, 0)
@@ -27,13 +31,22 @@ def _callee(scenario, place, code=200, xml=None):
 
 
 def _finals_by_call(scenario, method="INVITE"):
-    """The final codes of each call, those of retransmissions once."""
+    """How many calls got which final codes, those of retransmissions once."""
     scenario.observer.settle()
     finals = {}
     for reply in scenario.observer.sip:
         if reply.status >= 200 and reply.method == method and reply.target == "127.0.0.1:5080":
             finals.setdefault(reply.call_id, set()).add(reply.status)
-    return sorted(sorted(codes) for codes in finals.values())
+    return dict(collections.Counter("+".join(map(str, sorted(codes))) for codes in finals.values()))
+
+
+def _late(scenario, records):
+    """A nameserver that answers when all calls have begun, and settings with which one waits for that."""
+    with open(scenario.resolv_conf, "w") as file:
+        file.write("nameserver 127.0.0.1\noptions timeout:10 attempts:1\n")
+    dns = scenario.dns(records)
+    dns.rules = {"*": LATE}
+    return {"core": ("dns_retr_time=10", "dns_retr_no=1"), "deadline": 10000, "options": {"fr_timer": 20000}}
 
 
 def _sent_on(scenario, method="INVITE"):
@@ -49,20 +62,19 @@ def cancelled_before(scenario):
     server = kamailio(scenario, route=route, more_params=['loadmodule "cfgutils.so"'], options={"children": 2 * CALLS})
     _play(scenario, cancels(150), "sip:u@one.test:5060")
     wait_until_counted(server, "refused", CALLS)
-    scenario.check("finals", _finals_by_call(scenario), [[487]] * CALLS)
+    scenario.check("finals", _finals_by_call(scenario), {"487": CALLS})
     scenario.check("sent on", _sent_on(scenario), 0)
     scenario.check("counts", counts(server, "suspended", "refused", "continued", "waiting"),
                    {"suspended": 0, "refused": CALLS, "continued": 0, "waiting": 0})
 
 
 def cancelled_meanwhile(scenario):
-    dns = scenario.dns(RECORDS)
-    dns.rules = {"*": 1.5}
+    settings = _late(scenario, RECORDS)
     _callee(scenario, FIRST)
-    server = kamailio(scenario)
+    server = kamailio(scenario, **settings)
     _play(scenario, cancels(200), "sip:u@one.test:5060")
     wait_until_counted(server, "waiting", 0)
-    scenario.check("finals", _finals_by_call(scenario), [[487]] * CALLS)
+    scenario.check("finals", _finals_by_call(scenario), {"487": CALLS})
     scenario.check("sent on", _sent_on(scenario), 0)
     scenario.check("counts", counts(server, "suspended", "continued", "gone"),
                    {"suspended": CALLS, "continued": 0, "gone": CALLS})
@@ -75,7 +87,7 @@ def cancelled_after(scenario):
     _callee(scenario, FIRST, xml=RINGS)
     server = kamailio(scenario)
     _play(scenario, cancels(50, rings=True), "sip:u@one.test:5060")
-    scenario.check("finals", _finals_by_call(scenario), [[487]] * CALLS)
+    scenario.check("finals", _finals_by_call(scenario), {"487": CALLS})
     scenario.check("sent on", (_sent_on(scenario), _sent_on(scenario, "CANCEL")), (CALLS, CALLS))
     scenario.check("counts", counts(server, "suspended", "continued", "gone"),
                    {"suspended": CALLS, "continued": CALLS, "gone": 0})
@@ -90,23 +102,26 @@ def cancelled_at_any_time(scenario):
     for after in (210, 225, 240, 255):
         sipp.play(scenario.folder, f"race{after}", cancels(after), "sip:u@one.test:5060", CALLS, RATE, seconds=30)
     wait_until_counted(server, "waiting", 0)
-    scenario.check("finals", _finals_by_call(scenario), [[487]] * (4 * CALLS))
+    # Where the CANCEL comes in the midst of the route, t_relay() fails, and the route may be first with an answer.
+    finals = _finals_by_call(scenario)
+    scenario.check("calls with one final", finals.get("487", 0) + finals.get("500", 0), 4 * CALLS)
     found = counts(server, "suspended", "continued", "gone")
     scenario.check("each once", found["continued"] + found["gone"], found["suspended"])
 
 
 def sent_again(scenario):
-    """Three INVITEs, and OPTIONS again and again, while the transaction is suspended: each goes on once."""
-    dns = scenario.dns([*RECORDS, "busy.test 0 A 127.0.0.11"])
-    dns.rules = {"*": 1.0}
+    """INVITE and OPTIONS again and again while the transaction is suspended: each goes on once. No 100 keeps sipp from it."""
+    settings = _late(scenario, [*RECORDS, "busy.test 0 A 127.0.0.11"])
     _callee(scenario, FIRST, xml=ANSWERS_OPTIONS)
     _callee(scenario, SECOND, 486)
-    server = kamailio(scenario)
-    _play(scenario, repeats(486), "sip:u@busy.test:5060")
-    _play(scenario, asks(200), "sip:u@one.test:5060")
+    server = kamailio(scenario, more_params=['modparam("tm", "auto_inv_100", 0)'], **settings)
+    _play(scenario, asks("INVITE", 486), "sip:u@busy.test:5060")
+    _play(scenario, asks("OPTIONS", 200), "sip:u@one.test:5060")
+    came = collections.Counter(each.method for each in scenario.observer.sip if each.target == "127.0.0.1:5060" and not each.status)
+    scenario.check_that(f"requests came again and again: {came}", min(came["INVITE"], came["OPTIONS"]) > 3 * CALLS)
     wait_until_counted(server, "waiting", 0)
-    scenario.check("INVITEs", (_finals_by_call(scenario), _sent_on(scenario)), ([[486]] * CALLS, CALLS))
-    scenario.check("OPTIONS", (_finals_by_call(scenario, "OPTIONS"), _sent_on(scenario, "OPTIONS")), ([[200]] * CALLS, CALLS))
+    scenario.check("INVITEs", (_finals_by_call(scenario), _sent_on(scenario)), ({"486": CALLS}, CALLS))
+    scenario.check("OPTIONS", (_finals_by_call(scenario, "OPTIONS"), _sent_on(scenario, "OPTIONS")), ({"200": CALLS}, CALLS))
     scenario.check("counts", counts(server, "suspended", "continued"), {"suspended": 2 * CALLS, "continued": 2 * CALLS})
 
 
@@ -128,7 +143,7 @@ def forked(scenario):
     _callee(scenario, THIRD)
     server = kamailio(scenario, route=FORKS)
     scenario.sipp_calls("sip:u@one.test:5060", count=CALLS, limit=CALLS, rate=RATE)
-    scenario.check("finals", _finals_by_call(scenario), [[200]] * CALLS)
+    scenario.check("finals", _finals_by_call(scenario), {"200": CALLS})
     arrivals = scenario.arrivals()
     scenario.check("INVITEs", [arrivals.count(place) for place in (FIRST, SECOND, THIRD)], [CALLS, CALLS, 0])
     scenario.check("counts", counts(server, "suspended", "continued"), {"suspended": CALLS, "continued": CALLS})
@@ -153,7 +168,7 @@ def _rounds(scenario, codes):
     """A call is refused, and goes elsewhere after another wait, again and again. The callees are sipp's."""
     dns = scenario.dns([f"n{each}.test 0 A 127.0.0.{20 + each}" for each in range(len(PLACES))])
     dns.rules = {"*": 0.1}
-    for place, code in zip(PLACES, codes):
+    for place, code in zip(PLACES, codes, strict=False):
         _callee(scenario, place, code)
     return kamailio(scenario, route=ROUNDS)
 
@@ -162,7 +177,7 @@ def refused_and_refused(scenario):
     """Five callees refuse after a wait each; the sixth answers. 12 branches are all that a transaction has."""
     server = _rounds(scenario, [486] * 5 + [200])
     scenario.sipp_calls("sip:u@n0.test:5060", count=CALLS, limit=CALLS, rate=RATE)
-    scenario.check("finals", _finals_by_call(scenario), [[200]] * CALLS)
+    scenario.check("finals", _finals_by_call(scenario), {"200": CALLS})
     scenario.check("INVITEs", [scenario.arrivals().count(place) for place in PLACES], [CALLS] * 6)
     scenario.check("counts", counts(server, "suspended", "continued", "refused"),
                    {"suspended": 6 * CALLS, "continued": 6 * CALLS, "refused": 0})
@@ -172,7 +187,7 @@ def no_branch_left(scenario):
     """The wait for a seventh callee finds no branch: the transaction ends with what it has, once."""
     server = _rounds(scenario, [486] * 6)
     scenario.sipp_calls("sip:u@n0.test:5060", final=486, count=CALLS, limit=CALLS, rate=RATE)
-    scenario.check("finals", _finals_by_call(scenario), [[486]] * CALLS)
+    scenario.check("finals", _finals_by_call(scenario), {"486": CALLS})
     scenario.check("INVITEs", [scenario.arrivals().count(place) for place in PLACES], [CALLS] * 6)
     scenario.check("counts", counts(server, "suspended", "continued", "refused", "waiting"),
                    {"suspended": 6 * CALLS, "continued": 6 * CALLS, "refused": CALLS, "waiting": 0})

@@ -1,4 +1,4 @@
-"""Scenarios of sipp for the module: a caller that cancels, one that sends its request again, a callee that only rings."""
+"""Scenarios of sipp for the module: a caller that cancels, one that asks again and again, a callee that only rings."""
 
 HEAD = """<?xml version="1.0" encoding="UTF-8"?>
 <scenario name="{name}">
@@ -42,16 +42,10 @@ def cancels(after_ms, rings=False):
     return _end("cancels", begin, cancel, cancelled + _ack_to(487) if rings else _ack_to(487) + cancelled)
 
 
-def repeats(final):
-    """A caller that sends its INVITE three times, although it heard the 100. tm is silent then, or says 100 again."""
-    again = '<pause milliseconds="100"/>\n' + _request("INVITE")
-    return _end("repeats", _request("INVITE"), '<recv response="100"/>\n', again, again,
-                '<recv response="100" optional="true"/>\n', _ack_to(final))
-
-
-def asks(final):
-    """A caller of OPTIONS, which no 100 keeps from sending again until it is answered."""
-    return _end("asks", _request("OPTIONS", attributes=' retrans="150"'), f'<recv response="{final}"/>\n')
+def asks(method, final):
+    """A caller that sends its request again until it is answered: it hears no 100."""
+    answer = _ack_to(final) if method == "INVITE" else f'<recv response="{final}"/>\n'
+    return _end("asks", _request(method, attributes=' retrans="150"'), answer)
 
 
 RINGS = HEAD.format(name="rings") + """<recv request="INVITE"/>

@@ -8,6 +8,7 @@ from bed import sip
 from bed.wait import wait_for
 from module import ROUTES, counted, kamailio
 
+CHANGES = int(os.environ.get("DNS_WAIT_CHANGES", "3"))
 CARRIER = "sip:carrier.test;transport=udp"
 EVENT = """
 event_route[dns-wait:changed] {
@@ -57,7 +58,7 @@ def _watch(scenario, **more):
     return dns, server
 
 
-def changes(scenario, count=int(os.environ.get("DNS_WAIT_CHANGES", "3"))):
+def changes(scenario):
     """A carrier's addresses change again and again, while calls wait: each change is seen once; the source check follows."""
     dns, server = _watch(scenario)
     caller, beside = scenario.caller(), sip.Caller("127.0.0.1:5082")
@@ -66,7 +67,7 @@ def changes(scenario, count=int(os.environ.get("DNS_WAIT_CHANGES", "3"))):
         return 500 - caller.call("sip:u@127.0.0.1:5060", headers=(f"X-Source: {_address(number)}",))
 
     calls = 0
-    for change in range(1, count + 1):
+    for change in range(1, CHANGES + 1):
         before = (says(change - 1), says(change), says(change + 1))
         scenario.check("sources before", before, (1, 1, -1))
         dns.load(_records([change, change + 1]))
@@ -78,8 +79,8 @@ def changes(scenario, count=int(os.environ.get("DNS_WAIT_CHANGES", "3"))):
             time.sleep(0.02)
         scenario.check("the change", _events(server)[change:], [(_targets([change + 1]), _targets([change - 1]))])
         scenario.check("sources after", (says(change - 1), says(change), says(change + 1)), (-1, 1, 1))
-    scenario.check("events", (len(_events(server)), counted(server, "changed")), (count + 1, count + 1))
-    scenario.check_that(f"calls waited meanwhile: {calls}", counted(server, "suspended") > count)
+    scenario.check("events", (len(_events(server)), counted(server, "changed")), (CHANGES + 1, CHANGES + 1))
+    scenario.check_that(f"calls waited meanwhile: {calls}", counted(server, "suspended") > CHANGES)
 
 
 def no_change(scenario):
