@@ -15,6 +15,7 @@ out=$(mktemp -d "${TMPDIR:-/tmp}/c_tests.XXXXXX") || exit 1
 trap 'rm -rf "$out"' EXIT
 passed=0
 failed=0
+skipped=0
 
 warnings="-Wall -Wextra -Wpedantic -Werror"
 includes="-I$BUILD/include -I$out"
@@ -139,16 +140,24 @@ if [ -n "${SANITIZE:-}" ]; then
 	check "the sanitizer is in" grep -q '__asan_init' "$out/symbols"
 fi
 
-# The static archive, linked whole, serves a module that is loaded later.
-# shellcheck disable=SC2086
-check "module, build" $CC -std=c99 -D_GNU_SOURCE $warnings $includes -fPIC -shared \
-	-o "$out/module.so" "$here/static_module.c"
-# shellcheck disable=SC2086
-check "static, build" $CC -std=c99 -D_GNU_SOURCE $warnings $includes -rdynamic \
-	-o "$out/static_host" "$here/static_host.c" \
-	-Wl,--whole-archive "$BUILD/libkamailio_dns.a" -Wl,--no-whole-archive \
-	-lresolv -lpthread -ldl -lm -lgcc_s
-check "static" "$out/static_host" "$out/module.so"
+# The static archive, linked whole, serves a module that is loaded later. There is none beside a library that was built under
+# a sanitizer.
+if [ ! -f "$BUILD/libkamailio_dns.a" ]; then
+	skipped=$((skipped + 3))
+	echo "skipped: the static archive: there is none in $BUILD"
+else
+	# shellcheck disable=SC2086
+	check "module, build" $CC -std=c99 -D_GNU_SOURCE $warnings $includes -fPIC -shared \
+		-o "$out/module.so" "$here/static_module.c"
+	# shellcheck disable=SC2086
+	check "static, build" $CC -std=c99 -D_GNU_SOURCE $warnings $includes -rdynamic \
+		-o "$out/static_host" "$here/static_host.c" \
+		-Wl,--whole-archive "$BUILD/libkamailio_dns.a" -Wl,--no-whole-archive \
+		-lresolv -lpthread -ldl -lm -lgcc_s
+	check "static" "$out/static_host" "$out/module.so"
+fi
 
-echo "$passed passed, $failed failed"
+[ "$skipped" -eq 0 ] || more=", $skipped skipped"
+
+echo "$passed passed, $failed failed${more:-}"
 [ "$failed" -eq 0 ]

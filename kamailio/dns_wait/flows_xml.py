@@ -45,7 +45,7 @@ def cancels(after_ms, rings=False):
 def asks(method, final):
     """A caller that sends its request again until it is answered: it hears no 100."""
     answer = _ack_to(final) if method == "INVITE" else f'<recv response="{final}"/>\n'
-    return _end("asks", _request(method, attributes=' retrans="150"'), answer)
+    return _end("asks", _request(method, attributes=' retrans="250"'), answer)
 
 
 RINGS = HEAD.format(name="rings") + """<recv request="INVITE"/>

@@ -139,6 +139,18 @@ def kept(scenario):
     scenario.check("waits", counted(server, "suspended"), 2)
 
 
+def failure_kept(scenario):
+    """What was not answered in time is not asked for again, nor waited for, by a route that relays all the same."""
+    dns = scenario.dns(RECORDS)
+    dns.rules = {("one.test", "*"): "drop"}
+    route = ROUTES.replace('if ($dnsw(end) == "timeout") { send_reply("504", "No answer"); exit; }', '$var(begin) = $TV(sn);')
+    route = route.replace('send_reply("500", "Not relayed")', '{ $var(took) = $TV(sn) - $var(begin); '
+                          'if ($var(took) > 1) send_reply("501", "Waited again"); else send_reply("500", "Not relayed"); }')
+    server = kamailio(scenario, route=route, deadline=700)
+    scenario.check("the call", scenario.caller().call(SLOW), 500)
+    scenario.check("counts", counts(server, "timeout", "continued"), {"timeout": 1, "continued": 1})
+
+
 def all_kept(scenario):
     """What was found for the destination and for each branch is used, in a branch route, too."""
     dns = scenario.dns(RECORDS)
@@ -316,6 +328,7 @@ def scenarios():
         "retransmissions while suspended": retransmitted,
         "the limit": limit,
         "what was found is kept for the route": kept,
+        "what failed is kept for the route": failure_kept,
         "what was found is kept for all branches": all_kept,
         "branches and destinations": branches,
         "a wait in a failure route": failure_route,
