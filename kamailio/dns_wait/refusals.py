@@ -40,6 +40,10 @@ def bad_values(scenario):
     for name, value in (("workers", 0), ("deadline", 1), ("max_waiting", 0)):
         log = _refused(scenario, _start(scenario, **{name: value}))
         scenario.check_that(f"{name}={value} is refused", f"{name} is {value}, and can be" in log)
+    log = _refused(scenario, _start(scenario, watch='"tel:+431"', event_callback='"changed"'))
+    scenario.check_that("a URI that cannot be watched", "tel:+431 cannot be watched: no SIP URI that can be used" in log)
+    log = _refused(scenario, _start(scenario, watch='"sip:one.test"'))
+    scenario.check_that("nobody to be told", "neither an event_route[dns-wait:changed] nor an event_callback" in log)
 
 
 def without_library(scenario):

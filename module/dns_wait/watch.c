@@ -55,6 +55,14 @@ int watch_prepare(void)
 		LM_ERR("there is a URI to watch, and neither an event_route[" EVENT "] nor an event_callback\n");
 		return -1;
 	}
+	for(watched_t *each = first; each != NULL; each = each->next) {
+		int ready = library.ready(each->uri, strlen(each->uri), NULL);
+
+		if(ready < 0) {
+			LM_ERR("%s cannot be watched: %s\n", each->uri, library.error_text(ready));
+			return -1;
+		}
+	}
 	return 0;
 }
 
