@@ -470,9 +470,8 @@ pub(super) fn used_addresses(name: &[u8], ipv6: bool) -> Option<Result<Vec<IpAdd
     let cache = Cache::instance()?;
     let (text, absolute) = split_absolute(name);
     let of = |qtype| {
-        let entry = match used_for(cache, text, absolute, qtype) {
-            Some(entry) => entry,
-            None => return used_records(text, qtype).map(|found| found.map(addresses_of)),
+        let Some(entry) = used_for(cache, text, absolute, qtype) else {
+            return used_records(text, qtype).map(|found| found.map(addresses_of));
         };
         Some(entry.map(|entry| addresses_of(records_of(&entry))))
     };
