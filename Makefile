@@ -294,12 +294,12 @@ asan: lib
 		SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=all" sh c_tests/run.sh
 
 # The same with the library's Rust under the sanitizer, too, in BUILD/asan: 1,000 requests that are ended at random, a fork in
-# the midst of it, and all other C programs. The archive is left out: who links it does not bring the sanitizer.
+# the midst of it, and all other C programs. It needs Rust's nightly toolchain. The archive is left out: who links it does not bring the sanitizer.
 .PHONY: asan-rust
 SANITIZED = $(RELEASE)/../asan/$(shell rustc -vV | sed -n 's/^host: //p')/debug
 asan-rust: lib
-	RUSTC_BOOTSTRAP=1 RUSTFLAGS="-Zsanitizer=address -Cunsafe-allow-abi-mismatch=sanitizer" CARGO_TARGET_DIR=$(RELEASE)/../asan \
-		$(CARGO) build $(CARGOFLAGS) --lib --target $(shell rustc -vV | sed -n 's/^host: //p')
+	RUSTFLAGS="-Zsanitizer=address -Cforce-frame-pointers=yes" CARGO_TARGET_DIR=$(RELEASE)/../asan \
+		$(CARGO) +nightly build $(CARGOFLAGS) --lib --target $(shell rustc -vV | sed -n 's/^host: //p')
 	$(Q)nm -D $(SANITIZED)/libkamailio_dns.so | grep -q __asan_report
 	$(Q)rm -rf $(BUILD)/asan && mkdir -p $(BUILD)/asan && cp -r $(BUILD)/include $(SANITIZED)/libkamailio_dns.so $(BUILD)/asan/
 	$(Q)ln -s libkamailio_dns.so $(BUILD)/asan/libkamailio_dns.so.0
