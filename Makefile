@@ -218,7 +218,7 @@ takeover: ready
 	$(Q)CARGO_TARGET_DIR=$(RELEASE)/../takeover $(TAKEOVER)
 	$(Q)mkdir -p $(BUILD)
 	$(Q)for file in libkamailio_dns_takeover.so kamailio-dns-check; do \
-		sh ci/place.sh $(RELEASE)/../takeover/release/$$file $(BUILD)/$$file 755 || exit 1; done
+		sh ci/place.sh $(RELEASE)/../takeover$(CARGO_BUILD_TARGET:%=/%)/release/$$file $(BUILD)/$$file 755 || exit 1; done
 
 # Its refusals and its proof, on a small program that stands for Kamailio.
 check-takeover: ready
@@ -228,6 +228,17 @@ check-takeover: ready
 TAKEOVER_SUITES ?= bookworm forky
 e2e-takeover: try-setup lib takeover
 	$(Q)BUILD=$(BUILD) sh takeover/e2e.sh $(TAKEOVER_SUITES)
+
+# The same for arm64, in an emulator: the refusals, calls through forky's Kamailio, and that earlier ones are left alone.
+# Needs what `make platforms` does.
+.PHONY: takeover-arm64
+ARM64 := CARGO_BUILD_TARGET=aarch64-unknown-linux-gnu BUILD=$(BUILD)/aarch64
+ARM64_MATCH ?= flow: NAPTR, SRV, A|flow: first target
+takeover-arm64: export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER ?= aarch64-linux-gnu-gcc
+takeover-arm64: try-setup
+	$(Q)$(MAKE) --no-print-directory $(ARM64) lib takeover
+	$(Q)CARGO="$(CARGO)" CARGOFLAGS="$(CARGOFLAGS)" BUILD=$(BUILD)/aarch64 MACHINE=arm64 sh takeover/check.sh
+	$(Q)BUILD=$(BUILD)/aarch64 MACHINE=arm64 sh takeover/e2e.sh bookworm trixie forky -- --match "$(ARM64_MATCH)"
 
 # --- checking it
 
@@ -433,7 +444,7 @@ help:
 	@echo 'fetch      gets everything from the network, once: packages, crates, sources and scenarios of others'
 	@echo 'kamailio   Kamailio with the library; SUITE=bookworm (5.6.3) or trixie (6.0.1), or KAMAILIO_SRC=dir'
 	@echo 'drop-in    docs/drop-in.md followed word by word; SUITE'
-	@echo 'takeover   the library for a Kamailio as it is shipped, see docs/takeover.md; check-takeover, e2e-takeover: its tests'
+	@echo 'takeover   the library for a Kamailio as it is shipped, see docs/takeover.md; check-takeover, e2e-takeover, takeover-arm64: its tests'
 	@echo 'deb        packages of Debian in $(BUILD)/deb; package-test: installs them into a Debian of bookworm and of trixie'
 	@echo "module-deb the module dns_wait for Debian's Kamailio of SUITE; module-deb-test: apt installs it for that one alone"
 	@echo "kamailio-deb  Debian's packages of Kamailio, linked with the library; SUITE; kamailio-deb-test installs them"

@@ -30,8 +30,8 @@ archive() {
 		}'
 }
 
-# own_apt FOLDER SUITE TYPE: apt's settings for that suite, deb or deb-src, in a folder of their own. SUITE may be one
-# of security updates: their archive stands beside the other one.
+# own_apt FOLDER SUITE TYPE [ARCHITECTURE]: apt's settings for that suite, deb or deb-src, in a folder of their own. SUITE
+# may be one of security updates: their archive stands beside the other one.
 own_apt() {
 	archive | head -n 1 >"$1/archive"
 	read -r uri key <"$1/archive" || true
@@ -51,10 +51,11 @@ own_apt() {
 		[ -z "${key:-}" ] || echo "Signed-By: $key"
 	} >"$1/apt.sources"
 	apt_folder=$1
+	apt_architecture=${4:-$(dpkg --print-architecture)}
 }
 
 apt() {
 	apt-get -q -o Dir::Etc::sourcelist="$apt_folder/apt.sources" -o Dir::Etc::sourceparts=/dev/null \
 		-o Dir::State::lists="$apt_folder/lists" -o Dir::Cache="$apt_folder/cache" -o APT::Sandbox::User=root \
-		-o Acquire::Retries=2 -o Acquire::http::Timeout=20 -o APT::Update::Error-Mode=any "$@"
+		-o "APT::Architecture=$apt_architecture" -o "APT::Architectures=$apt_architecture" -o Acquire::Retries=2 -o Acquire::http::Timeout=20 -o APT::Update::Error-Mode=any "$@"
 }

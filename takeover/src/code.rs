@@ -2,9 +2,52 @@
 
 use std::collections::BTreeSet;
 
-use iced_x86::{Decoder, DecoderOptions, Instruction, OpKind};
+use crate::amd64;
+use crate::flow::{self, Known};
+use crate::machine::Machine;
 
-use crate::elf::Segment;
+/// A run of instructions, with nothing else between them.
+#[derive(Clone, Copy, Debug)]
+pub struct Part<'a> {
+    /// First address.
+    pub address: u64,
+    /// What is there.
+    pub bytes: &'a [u8],
+}
+
+impl<'a> Part<'a> {
+    /// True when an address lies in it.
+    #[must_use]
+    pub fn contains(&self, address: u64) -> bool {
+        (self.address..self.end()).contains(&address)
+    }
+
+    fn end(&self) -> u64 {
+        self.address + self.bytes.len() as u64
+    }
+
+    /// What lies between two addresses.
+    #[must_use]
+    pub fn between(&self, from: u64, to: u64) -> Option<&'a [u8]> {
+        let start = usize::try_from(from.checked_sub(self.address)?).ok()?;
+        let end = usize::try_from(to.checked_sub(self.address)?).ok()?;
+        self.bytes.get(start..end)
+    }
+
+    /// The words of four octets with their addresses, from one of them on.
+    pub fn words_from(&self, from: u64) -> impl Iterator<Item = (u64, u32)> + use<'a> {
+        let rest = self.between(from, self.end()).unwrap_or_default();
+        let words = rest
+            .chunks_exact(4)
+            .filter_map(|word| Some(u32::from_le_bytes(*word.first_chunk()?)));
+        (from..).step_by(4).zip(words)
+    }
+
+    /// All of them.
+    pub fn words(&self) -> impl Iterator<Item = (u64, u32)> + use<'a> {
+        self.words_from(self.address)
+    }
+}
 
 /// A function, or a part of one that the compiler put elsewhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,32 +86,24 @@ pub struct Code {
 }
 
 impl Code {
-    /// Reads the instructions of `bytes`, the content of `segment`. The functions begin at `starts`.
+    /// Reads the instructions of `parts`. The functions begin at `starts`.
     ///
     /// # Errors
     /// When something between the first function and the end is not an instruction.
-    pub fn read(segment: Segment, bytes: &[u8], starts: &BTreeSet<u64>) -> Result<Self, String> {
-        let starts: Vec<u64> = starts
+    pub(crate) fn read(
+        machine: Machine,
+        parts: &[Part<'_>],
+        starts: &BTreeSet<u64>,
+        known: &Known<'_>,
+    ) -> Result<Self, String> {
+        let functions: Vec<_> = parts
             .iter()
-            .copied()
-            .filter(|s| segment.contains(*s))
+            .flat_map(|part| functions(part, starts))
             .collect();
-        let ends = starts.iter().skip(1).copied();
-        let ends = ends.chain([segment.address + segment.file_size]);
-        let functions = starts.iter().copied().zip(ends);
-        let functions: Vec<_> = functions
-            .map(|(start, end)| Function { start, end })
-            .collect();
-        let references = functions
-            .iter()
-            .map(|function| {
-                let from = usize::try_from(function.start - segment.address).ok()?;
-                let to = usize::try_from(function.end - segment.address).ok()?;
-                Some((*function, bytes.get(from..to)?))
-            })
-            .map(|part| part.ok_or_else(|| "a function outside the code".to_owned()))
-            .map(|part| part.and_then(|(function, bytes)| references(function, bytes)))
-            .collect::<Result<Vec<_>, _>>()?;
+        let references = match machine {
+            Machine::Amd64 => amd64::references(parts, &functions),
+            Machine::Arm64 => flow::references(parts, &functions, known),
+        }?;
         Ok(Self {
             functions,
             references,
@@ -109,37 +144,12 @@ impl Code {
     }
 }
 
-/// What the instructions of one function refer to outside of it.
-fn references(function: Function, bytes: &[u8]) -> Result<Vec<Reference>, String> {
-    let mut decoder = Decoder::with_ip(64, bytes, function.start, DecoderOptions::NONE);
-    let mut instruction = Instruction::default();
-    let mut list = Vec::new();
-    while decoder.can_decode() {
-        decoder.decode_out(&mut instruction);
-        if instruction.is_invalid() {
-            // Behind the last function of a section the linker fills with zeros, which may end in half an instruction.
-            let rest = (instruction.ip() - function.start) as usize;
-            let mut rest = bytes.get(rest..).unwrap_or_default().iter();
-            if rest.all(|&octet| octet == 0) {
-                break;
-            }
-            return Err(format!(
-                "the code at {:#x} is not understood",
-                instruction.ip()
-            ));
-        }
-        let at = instruction.ip();
-        let mut add = |target: u64, usage| {
-            if target < function.start || target >= function.end {
-                list.push(Reference { at, target, usage });
-            }
-        };
-        if instruction.op_count() > 0 && instruction.op0_kind() == OpKind::NearBranch64 {
-            add(instruction.near_branch64(), Use::Flow);
-        }
-        if instruction.is_ip_rel_memory_operand() {
-            add(instruction.ip_rel_memory_address(), Use::Address);
-        }
-    }
-    Ok(list)
+/// The functions in a part: each goes on to the next.
+fn functions(part: &Part<'_>, starts: &BTreeSet<u64>) -> Vec<Function> {
+    let inside: Vec<u64> = starts.range(part.address..part.end()).copied().collect();
+    let ends = inside.iter().skip(1).copied().chain([part.end()]);
+    let functions = inside.iter().copied().zip(ends);
+    functions
+        .map(|(start, end)| Function { start, end })
+        .collect()
 }

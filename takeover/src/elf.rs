@@ -3,6 +3,9 @@
 
 use std::collections::BTreeSet;
 
+use crate::code::Part;
+use crate::machine::Machine;
+
 /// What keeps a file from being read.
 pub type Malformed = &'static str;
 
@@ -10,6 +13,7 @@ const PT_LOAD: u32 = 1;
 const PT_DYNAMIC: u32 = 2;
 const PT_INTERP: u32 = 3;
 const PT_GNU_EH_FRAME: u32 = 0x6474_e550;
+const PT_GNU_PROPERTY: u32 = 0x6474_e553;
 const PF_X: u32 = 1;
 const PF_W: u32 = 2;
 const ET_EXEC: u16 = 2;
@@ -41,10 +45,22 @@ struct Kinds {
 }
 
 const X86_64: u16 = 62;
+const AARCH64: u16 = 183;
 const X86_64_KINDS: Kinds = Kinds {
     relative: 8,
     absolute: [1, 6, 7],
 };
+const AARCH64_KINDS: Kinds = Kinds {
+    relative: 1027,
+    absolute: [257, 1025, 1026],
+};
+
+/// Octets of a section's description.
+const SECTION: u64 = 64;
+/// A section with instructions.
+const SHF_EXECINSTR: u64 = 4;
+/// Properties of the processor, of which bit 0 says that indirect jumps end at marks.
+const FEATURES_OF_AARCH64: u64 = 0xc000_0000;
 
 /// Function, as the type of a symbol.
 pub const FUNCTION: u8 = 2;
@@ -120,7 +136,11 @@ pub struct Image<'a> {
     segments: Vec<Segment>,
     dynamic: Vec<(u64, u64)>,
     frames: Option<u64>,
+    /// Notes about the whole file.
+    properties: Option<Segment>,
     kinds: &'static Kinds,
+    /// Its processor.
+    pub machine: Machine,
     /// It names a loader: a program, not a library, and not a static one.
     pub has_loader: bool,
     /// It can be loaded anywhere.
@@ -152,9 +172,11 @@ impl<'a> Image<'a> {
         if bytes.get(..6) != Some(b"\x7fELF\x02\x01") {
             return Err("not a 64-bit little-endian ELF file");
         }
-        if half(18)? != u64::from(X86_64) {
-            return Err("a processor that is not supported");
-        }
+        let (machine, kinds) = match half(18)? as u16 {
+            X86_64 => (Machine::Amd64, &X86_64_KINDS),
+            AARCH64 => (Machine::Arm64, &AARCH64_KINDS),
+            _ => return Err("a processor that is not supported"),
+        };
         let kind = half(16)?;
         if kind != u64::from(ET_DYN) && kind != u64::from(ET_EXEC) {
             return Err("neither a program nor a library");
@@ -165,7 +187,9 @@ impl<'a> Image<'a> {
             segments: Vec::new(),
             dynamic: Vec::new(),
             frames: None,
-            kinds: &X86_64_KINDS,
+            properties: None,
+            kinds,
+            machine,
             has_loader: false,
             is_relocatable: kind == u64::from(ET_DYN),
         };
@@ -184,6 +208,7 @@ impl<'a> Image<'a> {
                 PT_LOAD => image.segments.push(segment),
                 PT_DYNAMIC => dynamic = Some(segment),
                 PT_INTERP => image.has_loader = true,
+                PT_GNU_PROPERTY => image.properties = Some(segment),
                 PT_GNU_EH_FRAME => image.frames = Some(segment.address),
                 _ => {}
             }
@@ -247,6 +272,68 @@ impl<'a> Image<'a> {
             return Err("code that the loader changes");
         }
         Ok(code)
+    }
+
+    /// The instructions of the part with the code. On arm64 constants share that part: there it is what the file calls
+    /// sections of instructions.
+    ///
+    /// # Errors
+    /// When the file does not say where they are.
+    pub fn instructions(&self) -> Result<Vec<Part<'a>>, Malformed> {
+        const NONE: Malformed = "the code cannot be read";
+        let code = self.code()?;
+        let part = |address, size| {
+            let bytes = self.at(address, size).filter(|bytes| !bytes.is_empty());
+            bytes.map(|bytes| Part { address, bytes })
+        };
+        if self.machine == Machine::Amd64 {
+            return Ok(vec![part(code.address, code.file_size).ok_or(NONE)?]);
+        }
+        let word = |at, octets| number(self.bytes, at, octets).ok_or(NONE);
+        let (table, size, count) = (word(40, 8)?, word(58, 2)?, word(60, 2)?);
+        let mut parts = Vec::new();
+        for index in 0..count {
+            let at = table
+                .checked_add(index * size)
+                .filter(|_| size == SECTION)
+                .ok_or(NONE)?;
+            let (flags, address, size) = (word(at + 8, 8)?, word(at + 16, 8)?, word(at + 32, 8)?);
+            if flags & SHF_EXECINSTR != 0 {
+                parts.push(
+                    part(address, size)
+                        .filter(|_| code.contains(address))
+                        .ok_or(NONE)?,
+                );
+            }
+        }
+        parts.sort_by_key(|part| part.address);
+        if parts.is_empty() {
+            return Err("the file does not say where its instructions are");
+        }
+        Ok(parts)
+    }
+
+    /// True when the loader has calls through pointers end where code is marked for it, if the processor can.
+    #[must_use]
+    pub fn is_guarded(&self) -> bool {
+        /// Behind the head of the note and its name, `GNU`.
+        const FIRST: u64 = 16;
+        let Some(notes) = self.properties.filter(|_| self.machine == Machine::Arm64) else {
+            return false;
+        };
+        let mut at = notes.address + FIRST;
+        while let (Some(kind), Some(size)) = (self.half_word(at), self.half_word(at + 4)) {
+            if at >= notes.address + notes.file_size {
+                break;
+            }
+            if kind == FEATURES_OF_AARCH64 {
+                return self
+                    .half_word(at + 8)
+                    .is_some_and(|features| features & 1 == 1);
+            }
+            at += 8 + size.next_multiple_of(8);
+        }
+        false
     }
 
     /// The text that a symbol's variable holds, without what follows its first NUL.

@@ -7,27 +7,34 @@ use std::path::Path;
 
 /// The variable that has the loader load this file.
 const PRELOAD: &str = "LD_PRELOAD";
-/// `off` has Kamailio left alone; `trap` is for tests, see [`crate::jumps::write`].
+/// `off` has Kamailio left alone. The others are for tests, with blanks between: `trap`, see [`crate::jumps::write`], and
+/// `emulated`, see [`crate::process::threads_of_the_program`].
 const SWITCH: &str = "KAMAILIO_DNS_TAKEOVER";
 
 /// What the operator asks for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Wish {
-    /// As usual.
-    Takeover,
-    /// Nothing at all.
-    Nothing,
-    /// As usual, and replaced code ends the process when it runs.
-    Traps,
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Wish {
+    /// Nothing is to be changed.
+    pub nothing: bool,
+    /// Replaced code ends the process when it runs.
+    pub traps: bool,
+    /// The processor is a program's, which has threads of its own in this process.
+    pub emulated: bool,
 }
 
 /// What the environment asks for.
 #[must_use]
 pub(crate) fn wish() -> Wish {
-    match std::env::var_os(SWITCH) {
-        Some(value) if value == "off" => Wish::Nothing,
-        Some(value) if value == "trap" => Wish::Traps,
-        _ => Wish::Takeover,
+    let text = std::env::var(SWITCH).unwrap_or_default();
+    read(&text)
+}
+
+fn read(text: &str) -> Wish {
+    let has = |word| text.split(' ').any(|found| found == word);
+    Wish {
+        nothing: has("off"),
+        traps: has("trap"),
+        emulated: has("emulated"),
     }
 }
 
@@ -58,6 +65,15 @@ pub(crate) fn clean(own: &Path) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn wishes_are_words() {
+        assert_eq!(read(""), Wish::default());
+        let both = read("trap emulated");
+        assert!(both.traps && both.emulated && !both.nothing);
+        assert!(read("off").nothing);
+        assert_eq!(read("official"), Wish::default());
+    }
 
     #[test]
     fn other_preloads_are_kept() {

@@ -7,12 +7,17 @@
 //! host fit, [`pages`] prepares the changed code beside the original. Only then one system call puts it into place.
 //! Else one line says why, and Kamailio runs on its own code.
 
+mod amd64;
+mod arm64;
 pub mod code;
+mod coherence;
 pub mod elf;
 mod environment;
+mod flow;
 pub mod jumps;
 pub mod layout;
 mod library;
+pub mod machine;
 pub mod names;
 pub mod pages;
 pub mod plan;

@@ -121,6 +121,25 @@ pub static SHARED_VARIABLES: [&str; 4] = [
     "dns_func",
 ];
 
+/// Variables of a core that has no atomic instructions of its machine.
+pub static ATOMIC_LOCKS: [&str; 2] = ["_atomic_lock_set", "_atomic_lock"];
+
+/// Functions of the C library that do not come back.
+pub static ENDLESS: [&str; 12] = [
+    "__assert_fail",
+    "__chk_fail",
+    "__fortify_fail",
+    "__libc_start_main",
+    "__longjmp_chk",
+    "__stack_chk_fail",
+    "_exit",
+    "abort",
+    "exit",
+    "longjmp",
+    "pthread_exit",
+    "siglongjmp",
+];
+
 /// Flags in `ver_flags` without which the functions are others.
 pub static NEEDED_FLAGS: [&str; 3] = ["USE_DNS_CACHE", "USE_DNS_FAILOVER", "USE_NAPTR"];
 

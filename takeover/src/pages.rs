@@ -13,11 +13,40 @@ use std::io::{self, Write as _};
 use std::ops::Range;
 use std::os::fd::{AsRawFd as _, FromRawFd as _};
 
-/// Octets of a page.
-pub const PAGE: usize = 4096;
+use crate::coherence;
 
 const READ_WRITE: i32 = libc::PROT_READ | libc::PROT_WRITE;
-const READ_RUN: i32 = libc::PROT_READ | libc::PROT_EXEC;
+/// For code that is run.
+pub const READ_RUN: i32 = libc::PROT_READ | libc::PROT_EXEC;
+/// What is compared, and left as it is when it need not be written.
+const BLOCK: usize = 4096;
+
+/// Octets of a page.
+#[must_use]
+pub fn page() -> usize {
+    // SAFETY: asks for a number.
+    let size = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
+    usize::try_from(size)
+        .ok()
+        .filter(|size| size.is_power_of_two())
+        .unwrap_or(BLOCK)
+}
+
+/// How code is run that was run with [`READ_RUN`]: where calls through pointers had to end at marks, they still have to.
+#[must_use]
+pub fn rights(is_guarded: bool) -> i32 {
+    /// `PROT_BTI` and `HWCAP2_BTI` of Linux on arm64.
+    const MARKS_ONLY: i32 = 0x10;
+    const CAN_MARKS: u64 = 1 << 17;
+    // SAFETY: asks for a number.
+    let can = cfg!(target_arch = "aarch64")
+        && unsafe { libc::getauxval(libc::AT_HWCAP2) } & CAN_MARKS != 0;
+    if is_guarded && can {
+        READ_RUN | MARKS_ONLY
+    } else {
+        READ_RUN
+    }
+}
 
 /// Memory that can be run and that nobody uses yet; given back unless it is moved or kept.
 #[derive(Debug)]
@@ -89,12 +118,29 @@ impl Copy {
     }
 
     /// Memory with `content`, at an address of choice that is free, or anywhere (0). With `source` it is a private
-    /// mapping of that file, from there on, if it can be.
+    /// mapping of that file, from there on, if it can be. `rights` are those it is to have.
     ///
     /// # Errors
     /// When the system lets none be run, or the address is taken.
-    pub fn new(at: usize, content: &[u8], source: Option<(&File, usize)>) -> io::Result<Self> {
-        let first = Self::written(at, content, source);
+    pub fn new(
+        at: usize,
+        content: &[u8],
+        source: Option<(&File, usize)>,
+        rights: i32,
+    ) -> io::Result<Self> {
+        let copy = Self::readable(at, content, source, rights)?;
+        // SAFETY: memory of our own, of that length, that can be read.
+        unsafe { coherence::publish(copy.address, copy.length) };
+        Ok(copy)
+    }
+
+    fn readable(
+        at: usize,
+        content: &[u8],
+        source: Option<(&File, usize)>,
+        rights: i32,
+    ) -> io::Result<Self> {
+        let first = Self::written(at, content, source, rights);
         let Err(error) = first else {
             return first;
         };
@@ -102,11 +148,16 @@ impl Copy {
             return Err(error);
         }
         let file = memory_file(content)?;
-        map(at, content.len(), READ_RUN, 0, file.as_raw_fd(), 0)
+        map(at, content.len(), rights, 0, file.as_raw_fd(), 0)
     }
 
     /// Memory that is written first and then made executable.
-    fn written(at: usize, content: &[u8], source: Option<(&File, usize)>) -> io::Result<Self> {
+    fn written(
+        at: usize,
+        content: &[u8],
+        source: Option<(&File, usize)>,
+        rights: i32,
+    ) -> io::Result<Self> {
         let kind = if source.is_some() {
             0
         } else {
@@ -118,13 +169,13 @@ impl Copy {
         let memory =
             unsafe { std::slice::from_raw_parts_mut(copy.address as *mut u8, content.len()) };
         // Pages that are as in the file stay shared with it.
-        for (page, wanted) in memory.chunks_mut(PAGE).zip(content.chunks(PAGE)) {
+        for (page, wanted) in memory.chunks_mut(BLOCK).zip(content.chunks(BLOCK)) {
             if page != wanted {
                 page.copy_from_slice(wanted);
             }
         }
         // SAFETY: memory of our own.
-        if unsafe { libc::mprotect(copy.address as *mut c_void, copy.length, READ_RUN) } != 0 {
+        if unsafe { libc::mprotect(copy.address as *mut c_void, copy.length, rights) } != 0 {
             return Err(io::Error::last_os_error());
         }
         Ok(copy)
@@ -151,43 +202,57 @@ impl Copy {
         if found == libc::MAP_FAILED {
             return Err(io::Error::last_os_error());
         }
+        // SAFETY: what was moved is there, with its length, and can be read.
+        unsafe { coherence::publish(at, self.length) };
         self.length = 0;
         Ok(())
     }
 }
 
-/// Addresses for one page that a jump of 32 bits reaches from all of `code`: the nearest gap below, then above.
+/// Addresses for `length` octets, of whole pages, that a jump reaches from all of `code`: the nearest gap below, then above.
 #[must_use]
-pub fn near(mapped: &[Range<usize>], code: &Range<usize>) -> Vec<usize> {
-    const REACH: usize = (1 << 31) - PAGE;
+pub fn near(
+    mapped: &[Range<usize>],
+    code: &Range<usize>,
+    reach: usize,
+    length: usize,
+) -> Vec<usize> {
     /// Below this the system lets nobody map anything.
     const LOWEST: usize = 1 << 16;
-    let is_near = |page: &usize| {
-        let (low, high) = (code.start.min(*page), code.end.max(*page + PAGE));
-        high - low < REACH && *page >= LOWEST
-    };
+    let lowest = code.end.saturating_sub(reach).max(LOWEST);
+    let highest = code.start.saturating_add(reach);
     let mut gaps = Vec::new();
     let mut end = 0;
     for range in mapped {
-        if range.start >= end + 2 * PAGE {
+        if range.start >= end + 2 * length {
             gaps.push(end..range.start);
         }
         end = end.max(range.end);
     }
     let below = gaps.iter().rev().filter(|gap| gap.end <= code.start);
-    let below = below.map(|gap| gap.end - PAGE);
-    // The heap grows upwards from behind the program: the far end of a gap is where it comes last.
+    let below = below
+        .map(|gap| gap.end - length)
+        .filter(|place| *place >= lowest);
+    // The heap grows upwards from behind the program: the far end of what can be reached is where it comes last.
     let above = gaps.iter().filter(|gap| gap.start >= code.end);
-    let above = above.map(|gap| gap.end - PAGE);
-    below.chain(above).filter(is_near).take(16).collect()
+    let above = above.filter_map(|gap| {
+        gap.end
+            .min(highest)
+            .checked_sub(length)
+            .filter(|place| *place >= gap.start + length)
+    });
+    below.chain(above).take(16).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const PAGE: usize = 4096;
+
     #[test]
     fn a_page_is_near_or_there_is_none() {
+        let near = |mapped: &[Range<usize>], code: &Range<usize>| near(mapped, code, 1 << 31, PAGE);
         let code = 0x5000_0000_0000..0x5000_0010_0000;
         let around = [0x4fff_0000_0000..0x4fff_ffff_0000, code.clone()];
         assert_eq!(near(&around, &code), [0x5000_0000_0000 - PAGE]);
@@ -203,7 +268,37 @@ mod tests {
             0x5000_4000_0000..0x5000_4000_1000,
             0x5fff_0000_0000..0x6000_0000_0000,
         ];
-        assert_eq!(near(&above, &code), [0x5000_4000_0000 - PAGE]);
+        assert_eq!(
+            near(&above, &code),
+            [0x5000_4000_0000 - PAGE, 0x5000_8000_0000 - PAGE]
+        );
+    }
+
+    #[test]
+    fn a_short_reach_is_kept() {
+        let code = 0x5000_0000_0000..0x5000_0010_0000;
+        let mapped = [
+            0x4fff_0000_0000..0x4fff_f000_0000,
+            code.clone(),
+            0x5000_0100_0000..0x5000_0200_0000,
+        ];
+        let reach = 1 << 27;
+        let places = near(&mapped[1..], &code, reach, PAGE);
+        assert_eq!(places, [0x5000_0000_0000 - PAGE, 0x5000_0100_0000 - PAGE]);
+        // Every octet of the code reaches every octet of the place.
+        for place in near(&mapped, &code, reach, 16 * PAGE) {
+            assert!(place + 16 * PAGE - code.start <= reach || place < code.start);
+            assert!(
+                place > code.start || code.end - place <= reach,
+                "{place:#x}"
+            );
+        }
+        // The gap below ends too far away.
+        let far = [
+            0x4000_0000_0000..0x4fff_0000_0000,
+            0x4fff_f700_0000..code.start,
+        ];
+        assert!(near(&far, &code, reach, PAGE).is_empty());
     }
 
     #[test]
@@ -215,21 +310,21 @@ mod tests {
             memory.to_vec()
         };
         let content = vec![0xc3; PAGE];
-        let copy = Copy::new(0, &content, None).unwrap();
+        let copy = Copy::new(0, &content, None, READ_RUN).unwrap();
         assert_eq!(read(&copy), content);
         let file = memory_file(&[0x90; 2 * PAGE]).unwrap();
-        let copy = Copy::new(0, &content, Some((&file, PAGE))).unwrap();
+        let copy = Copy::new(0, &content, Some((&file, PAGE)), READ_RUN).unwrap();
         assert_eq!(read(&copy), content);
         // Nothing that is mapped is ever replaced by one.
-        assert!(Copy::new(copy.address(), &content, None).is_err());
+        assert!(Copy::new(copy.address(), &content, None, READ_RUN).is_err());
         assert_eq!(read(&copy), content);
     }
 
     #[test]
     fn a_copy_takes_a_place() {
-        let old = Copy::new(0, &[0x90; 2 * PAGE], None).unwrap();
+        let old = Copy::new(0, &[0x90; 2 * PAGE], None, READ_RUN).unwrap();
         let at = old.address() + PAGE;
-        let new = Copy::new(0, &[0xc3; PAGE], None).unwrap();
+        let new = Copy::new(0, &[0xc3; PAGE], None, READ_RUN).unwrap();
         // SAFETY: the place is mapped and nobody runs it.
         unsafe { new.take_place(at) }.unwrap();
         // SAFETY: mapped.

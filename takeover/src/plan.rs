@@ -11,20 +11,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::code::{Code, Function, Reference, Use};
+use crate::arm64::is_atomic_helper;
+use crate::code::{Code, Function, Part, Reference, Use};
 use crate::elf::{FUNCTION, Image, Relocation, Segment, Symbol};
+use crate::flow::Known;
+use crate::machine::{LANDING, Machine};
 use crate::names::{
-    FAMILIES, FOREIGN_FLAGS, FUNCTIONS, Family, NEEDED_FLAGS, SHARED_VARIABLES, family, is_due,
+    ATOMIC_LOCKS, ENDLESS, FAMILIES, FOREIGN_FLAGS, FUNCTIONS, Family, NEEDED_FLAGS,
+    SHARED_VARIABLES, family, is_due,
 };
 
 /// Why a Kamailio is left alone: the end of a line for the log.
 pub type Refusal = String;
-
-/// The mark of a place that may be jumped to from anywhere, with which a function begins or not.
-pub const LANDING: [u8; 4] = [0xf3, 0x0f, 0x1e, 0xfa];
-
-/// Octets of the jump that is written.
-pub const JUMP: u64 = 5;
 
 /// The function whose private variables are tried out.
 const RESOLVE: &str = "dns_sip_resolve";
@@ -56,6 +54,10 @@ pub struct Plan {
     pub private_variables: Vec<u64>,
     /// The part of the file with the code.
     pub code: Segment,
+    /// Its processor.
+    pub machine: Machine,
+    /// The loader has calls through pointers end at marks only.
+    pub is_guarded: bool,
 }
 
 impl Plan {
@@ -98,9 +100,10 @@ pub fn plan(image: &Image<'_>) -> Result<Plan, Refusal> {
         .collect();
     let (version, flags) = identity(image, &names)?;
     let family = family(version).ok_or_else(|| unknown_version(version))?;
+    check_atomics(&names)?;
     let found = functions(&names, family, &flags)?;
     let code = image.code()?;
-    let whole = Whole::read(image, code, &symbols, &found)?;
+    let whole = Whole::read(image, &symbols, &found)?;
     whole.check_ways_in()?;
     whole.check_inlined(&names)?;
     let entries = found
@@ -114,7 +117,18 @@ pub fn plan(image: &Image<'_>) -> Result<Plan, Refusal> {
         private_variables: whole.variables_of(RESOLVE),
         entries,
         code,
+        machine: image.machine,
+        is_guarded: image.is_guarded(),
     })
+}
+
+/// Refuses where references are counted under locks that the library does not take (COMPAT.md).
+fn check_atomics(names: &Names<'_>) -> Result<(), Refusal> {
+    let is_lock = |name: &&str| names.contains_key(name);
+    if ATOMIC_LOCKS.iter().any(is_lock) {
+        return Err("on this machine it counts references under locks of its own, which 6.1 and later do not on arm64".to_owned());
+    }
+    Ok(())
 }
 
 fn unknown_version(version: &str) -> Refusal {
@@ -176,10 +190,13 @@ fn functions<'a>(
 }
 
 fn entry(image: &Image<'_>, name: &'static str, symbol: &Symbol<'_>) -> Result<Entry, Refusal> {
-    let start = image.at(symbol.address, LANDING.len() as u64);
-    let lands = start == Some(&LANDING);
-    let jump = symbol.address + if lands { LANDING.len() as u64 } else { 0 };
-    if symbol.address + symbol.size < jump + JUMP {
+    let machine = image.machine;
+    let mark = LANDING as u64;
+    let lands = image
+        .at(symbol.address, mark)
+        .is_some_and(|start| machine.lands(start));
+    let jump = symbol.address + if lands { mark } else { 0 };
+    if symbol.address + symbol.size < jump + machine.jump_size() {
         return Err(format!(
             "{name}() has {} octets, too few for a jump",
             symbol.size
@@ -208,7 +225,6 @@ struct Whole<'a> {
 impl<'a> Whole<'a> {
     fn read(
         image: &Image<'a>,
-        segment: Segment,
         symbols: &[Symbol<'_>],
         found: &[(&'static str, Symbol<'_>)],
     ) -> Result<Self, Refusal> {
@@ -217,9 +233,17 @@ impl<'a> Whole<'a> {
             .filter(|symbol| symbol.is_defined && symbol.kind == FUNCTION)
             .collect();
         let mut starts = image.function_starts()?;
-        starts.extend(named.iter().map(|symbol| symbol.address));
-        let bytes = image.at(segment.address, segment.file_size);
-        let code = Code::read(segment, bytes.ok_or("the code cannot be read")?, &starts)?;
+        let callable: BTreeSet<u64> = named.iter().map(|symbol| symbol.address).collect();
+        starts.extend(&callable);
+        let parts = image.instructions()?;
+        // The linker's own code is in no table of functions.
+        starts.extend(parts.iter().map(|part| part.address));
+        let relocations = image.relocations()?;
+        let known = Known {
+            named: &callable,
+            endless: &endless(&relocations),
+        };
+        let code = Code::read(image.machine, &parts, &starts, &known)?;
         let number = |address| {
             code.function_at(address)
                 .ok_or("a function outside the code")
@@ -230,9 +254,11 @@ impl<'a> Whole<'a> {
         for (name, symbol) in found {
             replaced.insert(number(symbol.address)?, *name);
         }
-        let relocations = image.relocations()?;
-        let stubs = stubs(image, &code, &relocations);
-        let foreign = named.union(&stubs).copied().collect();
+        let mut foreign = stubs(image, &code, &relocations);
+        foreign.extend(&named);
+        if image.machine == Machine::Arm64 {
+            foreign.extend(helpers(&parts, &code));
+        }
         let private = private(&code, &replaced, &foreign);
         let mut whole = Self {
             code,
@@ -372,6 +398,27 @@ fn stubs(image: &Image<'_>, code: &Code, relocations: &[Relocation<'_>]) -> BTre
         !references.is_empty() && references.iter().all(is_import)
     };
     (0..code.len()).filter(is_stub).collect()
+}
+
+/// Where the loader puts the addresses of imported functions that do not come back.
+fn endless(relocations: &[Relocation<'_>]) -> BTreeSet<u64> {
+    let is_endless = |name: &str| ENDLESS.contains(&name);
+    let of_them = relocations
+        .iter()
+        .filter(|r| r.symbol.is_some_and(|s| is_endless(s.name)));
+    of_them.map(|relocation| relocation.place).collect()
+}
+
+/// The compiler's functions for atomic operations, which all files share.
+fn helpers(parts: &[Part<'_>], code: &Code) -> Vec<usize> {
+    let words = |number: &usize| {
+        let function = code.function(*number)?;
+        let part = parts.iter().find(|part| part.contains(function.start))?;
+        let words = part.words_from(function.start).map(|(_, word)| word);
+        Some(words.take(5).collect::<Vec<_>>())
+    };
+    let is_helper = |number: &usize| words(number).is_some_and(|words| is_atomic_helper(&words));
+    (0..code.len()).filter(is_helper).collect()
 }
 
 /// Functions that are not foreign and that the replaced ones refer to, those that these refer to, and so on.

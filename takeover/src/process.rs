@@ -135,6 +135,17 @@ pub fn threads() -> usize {
     std::fs::read_dir("/proc/self/task").map_or(0, Iterator::count)
 }
 
+/// The same as the C library counts: without those of an emulator, which run nothing of the program.
+#[must_use]
+pub fn threads_of_the_program() -> usize {
+    let Some(place) = symbol(c"__libc_single_threaded") else {
+        return 0;
+    };
+    // SAFETY: the C library's variable of that name, a char.
+    let is_single = unsafe { place.cast::<u8>().read() } != 0;
+    if is_single { 1 } else { 2 }
+}
+
 /// A symbol of the main program and of what was loaded with it.
 #[must_use]
 pub fn symbol(name: &CStr) -> Option<*mut c_void> {

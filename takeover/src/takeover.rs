@@ -12,8 +12,9 @@ use crate::environment::{self, Wish};
 use crate::jumps;
 use crate::layout;
 use crate::library::{Library, belongs_to};
+use crate::machine::Machine;
 use crate::names::SHARED_VARIABLES;
-use crate::pages::{Copy, near};
+use crate::pages::{Copy, READ_RUN, near, page, rights};
 use crate::plan::{Plan, Refusal, plan};
 use crate::probe;
 use crate::process::{self, Program, mappings, symbol};
@@ -43,21 +44,31 @@ fn in_kamailio(inside: *mut std::ffi::c_void) {
         return report::refuse("the loader does not say where this file is");
     };
     environment::clean(&own);
-    let outcome = match environment::wish() {
-        Wish::Nothing => Err("it is switched off by KAMAILIO_DNS_TAKEOVER".to_owned()),
-        wish => take_over(&own, inside, wish == Wish::Traps),
+    let wish = environment::wish();
+    let outcome = if wish.nothing {
+        Err("it is switched off by KAMAILIO_DNS_TAKEOVER".to_owned())
+    } else {
+        take_over(&own, inside, wish)
     };
     if let Err(why) = outcome {
         report::refuse(&why);
     }
 }
 
-fn take_over(own: &Path, inside: *mut std::ffi::c_void, trap: bool) -> Result<(), Refusal> {
-    if process::threads() != 1 {
+fn take_over(own: &Path, inside: *mut std::ffi::c_void, wish: Wish) -> Result<(), Refusal> {
+    let threads = if wish.emulated {
+        process::threads_of_the_program()
+    } else {
+        process::threads()
+    };
+    if threads != 1 {
         return Err("there is more than one thread, or /proc is not there".to_owned());
     }
     let program = process::program(inside)?;
     let image = Image::parse(&program.bytes)?;
+    if image.machine != Machine::OWN {
+        return Err("its file is one for another processor".to_owned());
+    }
     let plan = plan(&image)?;
     if !program.is_unchanged(plan.code) {
         return Err("the code in memory is not that of the executable's file".to_owned());
@@ -65,7 +76,7 @@ fn take_over(own: &Path, inside: *mut std::ffi::c_void, trap: bool) -> Result<()
     check_hooks(&plan, &program)?;
     let handle = probe::learn(&plan, &program)?;
     let library = Library::open(own)?;
-    let prepared = match prepare(&plan, &program, &library, handle, trap) {
+    let prepared = match prepare(&plan, &program, &library, handle, wish.traps) {
         Ok(prepared) => prepared,
         Err(why) => {
             library.close();
@@ -126,17 +137,18 @@ fn prepare(
             handle.numbers + 8
         ));
     }
-    let changed = jumps::changed(plan).ok_or("nothing to replace")?;
+    let changed = jumps::changed(plan, page()).ok_or("nothing to replace")?;
     let offset = plan.code.offset + (changed.start - plan.code.address);
     let length = (changed.end - changed.start) as usize;
     let place = program.address(changed.start);
     let from = offset as usize;
     let code = program.bytes.get(from..from + length);
     let mut code = code.ok_or("the executable's file is cut off")?.to_vec();
-    let table = near_table(&targets, &(place..place + length))?;
-    jumps::write(plan, &mut code, place, table.address(), trap)
+    let table = near_table(plan.machine, &targets, &(place..place + length))?;
+    jumps::write(plan, &mut code, changed.start, place, table.address(), trap)
         .ok_or("a function is out of reach of its jump")?;
-    let code = Copy::new(0, &code, Some((&program.file, from))).map_err(|e| not_allowed(&e))?;
+    let source = Some((&program.file, from));
+    let code = Copy::new(0, &code, source, rights(plan.is_guarded)).map_err(|e| not_allowed(&e))?;
     Ok(Prepared {
         table,
         code,
@@ -154,14 +166,14 @@ fn not_allowed(error: &io::Error) -> Refusal {
 }
 
 /// The table of jumps, where jumps from the code reach it.
-fn near_table(targets: &[usize], code: &Range<usize>) -> Result<Copy, Refusal> {
+fn near_table(machine: Machine, targets: &[usize], code: &Range<usize>) -> Result<Copy, Refusal> {
     const NONE: &str = "no free page near the executable";
-    let content = jumps::table(targets);
+    let content = jumps::table(machine, targets, page());
     let maps = std::fs::read_to_string("/proc/self/maps").map_err(|error| error.to_string())?;
     let mapped: Vec<_> = mappings(&maps).into_iter().map(|m| m.range).collect();
     let mut why = NONE.to_owned();
-    for page in near(&mapped, code) {
-        match Copy::new(page, &content, None) {
+    for place in near(&mapped, code, machine.reach(), content.len()) {
+        match Copy::new(place, &content, None, READ_RUN) {
             Ok(table) => return Ok(table),
             Err(error) if error.kind() == io::ErrorKind::AddrInUse => {}
             Err(error) if error.raw_os_error() == Some(libc::EEXIST) => {}

@@ -91,6 +91,9 @@ class Build:
     preload: str = ""
     loader: tuple = ()
 
+    def is_emulated(self):
+        return any(os.path.basename(word).startswith("qemu-") for word in self.loader)
+
 
 class RpcFault(Exception):
     """The server refused; `code` and the text are its own."""
@@ -123,7 +126,7 @@ class Kamailio:
         self.folder = folder
         self.memory = more.get("memory", 64)
         self.wrapper = list(more.get("wrapper", ()))
-        self.start_seconds = more.get("start_seconds", 30)
+        self.start_seconds = more.get("start_seconds", 30) * (10 if build.is_emulated() else 1)
         self.stop_seconds = more.get("stop_seconds", 60)
         self.environment = dict(os.environ, **more.get("environment", {}))
         if build.libs:
@@ -173,8 +176,8 @@ class Kamailio:
                 waits = file.read().split()[0]
         except OSError:
             return True
-        # The main process has nothing left to start when it is in pause().
-        return waits == "34" if platform.machine() == "x86_64" else True
+        # The main process has nothing left to start when it is in pause(). An emulator has calls of its own for that.
+        return waits == "34" if platform.machine() == "x86_64" and not self.build.is_emulated() else True
 
     def log(self):
         with open(self.log_path, errors="replace") as file:

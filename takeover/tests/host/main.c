@@ -26,6 +26,9 @@ const char ver_version[] = VERSION;
 char default_core_cfg[232];
 void *core_cfg = default_core_cfg;
 int log_stderr;
+#ifdef ATOMIC_LOCK
+int _atomic_lock;
+#endif
 unsigned int get_ticks_raw(void)
 {
 	return 1;
@@ -57,11 +60,22 @@ static void *wait(void *nothing)
 	return nothing;
 }
 
+/* How far a jump goes, and some more. */
+#ifdef __aarch64__
+#define AROUND ((uintptr_t)1 << 26)
+#else
+#define AROUND ((uintptr_t)1 << 30)
+#endif
+
 static void fill(uintptr_t low, uintptr_t high)
 {
-	if(mmap((void *)low, high - low, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0)
-			!= MAP_FAILED)
+	void *found = mmap((void *)low, high - low, PROT_NONE,
+			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
+	if(found == (void *)low)
 		return;
+	/* Emulators take the address for a wish. */
+	if(found != MAP_FAILED)
+		munmap(found, high - low);
 	uintptr_t middle = (low + (high - low) / 2) & ~(uintptr_t)4095;
 	if(high - low > 4096) {
 		fill(low, middle);
@@ -72,11 +86,15 @@ static void fill(uintptr_t low, uintptr_t high)
 static void early(void)
 {
 #ifdef CHANGED
-	uintptr_t page = (uintptr_t)dns_strerror & ~(uintptr_t)4095;
-	mprotect((void *)page, 4096, PROT_READ | PROT_WRITE);
-	__asm__ volatile("" ::: "memory");
-	*((volatile unsigned char *)dns_strerror + 3) ^= 0;
-	*((volatile unsigned char *)dns_strerror) = 0x90;
+#ifdef __aarch64__
+	/* Another constant for a function that is not called. */
+	volatile unsigned char *octet = (unsigned char *)wait;
+#else
+	volatile unsigned char *octet = (unsigned char *)dns_strerror;
+#endif
+	uintptr_t page = (uintptr_t)octet & ~(uintptr_t)4095;
+	mprotect((void *)page, 4096, PROT_READ | PROT_WRITE | PROT_EXEC);
+	*octet = 0x90;
 	mprotect((void *)page, 4096, PROT_READ | PROT_EXEC);
 #endif
 #ifdef THREAD
@@ -84,9 +102,9 @@ static void early(void)
 	pthread_create(&thread, 0, wait, 0);
 #endif
 #ifdef FULL
-	uintptr_t here = (uintptr_t)early & ~(((uintptr_t)1 << 30) - 1);
-	for(uintptr_t gap = here - ((uintptr_t)3 << 30); gap < here + ((uintptr_t)4 << 30); gap += (uintptr_t)1 << 30)
-		fill(gap, gap + ((uintptr_t)1 << 30));
+	uintptr_t here = (uintptr_t)early & ~(AROUND - 1);
+	for(uintptr_t gap = here - 3 * AROUND; gap < here + 4 * AROUND; gap += AROUND)
+		fill(gap, gap + AROUND);
 #endif
 #ifdef DENY
 	/* 1: what was written may not be run, as with MemoryDenyWriteExecute. 2: and no file in memory. */
