@@ -14,23 +14,10 @@ clean_up() {
 	rm -rf "$scratch"
 }
 trap clean_up EXIT
-passed=0
-failed=0
 log=$scratch/log
 : >"$log"
+. ci/checks.sh
 unset MAKEFLAGS MFLAGS MAKELEVEL MAKEOVERRIDES
-
-check() { # what, command...
-	what=$1
-	shift
-	if "$@" >"$log" 2>&1; then
-		passed=$((passed + 1))
-	else
-		failed=$((failed + 1))
-		echo "FAILED: $what"
-		tail -n 15 "$log" | sed 's/^/    /'
-	fi
-}
 
 # blocks FILE LANGUAGE: the lines of the file's code blocks in that language ("" for those without one)
 blocks() {
@@ -46,16 +33,13 @@ make_here() {
 inode() {
 	stat -c %i "$1"
 }
-same() {
-	[ "$1" = "$2" ]
-}
 
 check "make" make_here
 library=$build/libkamailio_dns.so
 file=$(readlink -f "$library")
 before=$(inode "$file")
 check "make again" make_here
-check "a library that did not change stays" same "$before" "$(inode "$file")"
+check "a library that did not change stays" is "$before" "$(inode "$file")"
 
 # A program that has the library mapped, and calls it after it was replaced.
 cat >"$scratch/user.c" <<'END'
@@ -151,7 +135,7 @@ check "no ldconfig with DESTDIR" for_the_loader 0 /somewhere
 check "it was not called with DESTDIR" test ! -e "$scratch/ldconfig_was_called"
 rm -f "$scratch/bin/ldconfig" "$scratch/bin/id"
 check "make install again" install_here install
-check "an installed library that did not change stays" same "$before" "$(inode "$installed")"
+check "an installed library that did not change stays" is "$before" "$(inode "$installed")"
 echo other >>"$installed"
 use "$installed"
 check "make install over another one" install_here install
@@ -258,5 +242,4 @@ else
 	check "pkg-config is missing" false
 fi
 
-echo "$passed passed, $failed failed"
-[ "$failed" -eq 0 ]
+checks_end

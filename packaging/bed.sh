@@ -3,8 +3,7 @@
 # folder.
 #
 #   open_bed ROOT          a layer over ROOT, in memory: $dir. $space is a folder of the test beside it
-#   check WHAT command...  counts
-#   end_bed                prints "N passed, N failed, N skipped"
+#   check, checks_end      of ci/checks.sh
 #   apt, installed, later_debian, offer, withdraw   packages in $dir
 #   start_on_library, start_on_own   a start and what has to be seen of it, a call among it
 
@@ -13,9 +12,7 @@ root=$(dirname "$here")
 . "$here/unit.sh"
 . "$here/calls.sh"
 . "$here/version.sh"
-passed=0
-failed=0
-skipped=0
+. "$root/ci/checks.sh"
 
 open_bed() {
 	mount --make-rprivate /
@@ -25,24 +22,6 @@ open_bed() {
 	mount -t tmpfs -o size=2g tmpfs "$space" || exit 1
 	open_layer "$1" "$space" || exit 1
 	log=$space/log
-}
-end_bed() {
-	echo "$passed passed, $failed failed, $skipped skipped"
-}
-
-check() { # what, command...
-	what=$1
-	shift
-	if "$@" >"$log" 2>&1; then
-		passed=$((passed + 1))
-	else
-		failed=$((failed + 1))
-		echo "FAILED: $what"
-		tail -n 15 "$log" | sed 's/^/    /'
-	fi
-}
-fails() {
-	! "$@"
 }
 
 # --- packages

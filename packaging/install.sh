@@ -60,8 +60,7 @@ if command -v systemd-analyze >/dev/null 2>&1; then
 	check "systemd-analyze sees a wrong line" fails verify
 	rm -r "$own"
 else
-	skipped=$((skipped + 1))
-	echo "skipped: the unit was not verified: systemd-analyze is missing (package systemd)"
+	skip "the unit was not verified: systemd-analyze is missing (package systemd)"
 fi
 with_preload() { # title
 	check "$1: start" begin
@@ -226,12 +225,11 @@ if [ -x "$build/kamailio-$suite" ] && (cd "$root" && sh ci/is_built.sh "$build" 
 	check "by hand: make uninstall" make_here uninstall
 	start_on_own "by hand: back"
 else
-	skipped=$((skipped + 1))
-	echo "skipped: putting it in place by hand: make kamailio SUITE=$suite was not made"
+	skip "putting it in place by hand: make kamailio SUITE=$suite was not made"
 fi
 
 check "all four packages" apt install '/tmp/deb/*.deb'
 check "siptargets" inside siptargets --version
 check "and they go" apt purge kamailio-dns kamailio-dns-tools libkamailio-dns-dev libkamailio-dns0
 
-end_bed
+checks_end

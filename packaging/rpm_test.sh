@@ -1,7 +1,7 @@
 #!/bin/sh
-# rpm_test.sh TARBALL RPMS - what can be checked on Debian of the packages of RPM in the folder RPMS, and of APKBUILD. They
-# are not installed: there is no system of theirs here. TWICE=no leaves out the second build in another folder.
-# The last line is "N passed, N failed, N skipped".
+# rpm_test.sh TARBALL RPMS - what can be checked on Debian of the packages of RPM in the folder RPMS, and of APKBUILD. Those
+# of RPM are installed over a Debian with Debian's Kamailio: there is no system of theirs here. TWICE=no leaves out the second
+# build in another folder. The last line is "N passed, N failed", with what was skipped.
 set -u
 
 tarball=$1
@@ -10,39 +10,22 @@ here=$(cd "$(dirname "$0")" && pwd) || exit 1
 root=$(dirname "$here")
 scratch=$(mktemp -d "${TMPDIR:-/tmp}/kamailio-dns.XXXXXX") || exit 1
 trap 'rm -rf "$scratch"' EXIT
-passed=0
-failed=0
-skipped=0
+log=$scratch/log
+. "$root/ci/checks.sh"
 
-check() { # what, command...
-	what=$1
-	shift
-	if "$@" >"$scratch/log" 2>&1; then
-		passed=$((passed + 1))
-	else
-		failed=$((failed + 1))
-		echo "FAILED: $what"
-		tail -n 15 "$scratch/log" | sed 's/^/    /'
-	fi
-}
-same() { # expected, found
-	echo "expected $1, found $2"
-	[ "$1" = "$2" ]
-}
 version=$(sed -n 's/^version = "\(.*\)"/\1/p' "$root/Cargo.toml" | head -n 1)
 
 # --- RPM
 
 spec=$here/kamailio-dns.spec
 check "the spec can be read" rpmspec -P "$spec"
-check "it has the library's version" same "$version" "$(rpmspec -q --srpm --qf '%{VERSION}' "$spec")"
+check "it has the library's version" is "$version" "$(rpmspec -q --srpm --qf '%{VERSION}' "$spec")"
 if command -v rpmlint >/dev/null 2>&1; then
 	# Names of packages with libraries are a rule of Mandriva's. The address of the sources is not known yet.
 	rpmlint "$spec" | grep ': [EW]: ' | grep -v -e mklibname -e no-buildroot-tag -e invalid-url >"$scratch/rpmlint"
 	check "rpmlint" test ! -s "$scratch/rpmlint"
 else
-	skipped=$((skipped + 1))
-	echo "skipped: rpmlint is missing (package rpmlint)"
+	skip "rpmlint is missing (package rpmlint)"
 fi
 mkdir "$scratch/all"
 for package in kamailio-dns kamailio-dns-libs kamailio-dns-devel kamailio-dns-tools; do
@@ -77,8 +60,7 @@ named_folder() {
 }
 check "no folder of this machine is named" test -z "$(named_folder)"
 if [ "${TWICE:-yes}" = no ]; then
-	skipped=$((skipped + 1))
-	echo "skipped: the same packages from another folder: TWICE=no"
+	skip "the same packages from another folder: TWICE=no"
 else
 	check "built in another folder" env PLACE="$scratch/some/other/place" sh "$here/rpm.sh" "$tarball" "$scratch/again"
 	for file in "$rpms"/*.rpm; do
@@ -95,7 +77,7 @@ apk() { # function: as abuild calls it
 		SOURCE_DATE_EPOCH="${SOURCE_DATE_EPOCH:?}" \
 		sh -euc '. "$1"; cd "$builddir"; "$2"' sh "$here/APKBUILD" "$1"
 }
-check "it has the library's version" same "$version" "$(sh -c '. "$1"; echo "$pkgver"' sh "$here/APKBUILD")"
+check "it has the library's version" is "$version" "$(sh -c '. "$1"; echo "$pkgver"' sh "$here/APKBUILD")"
 mkdir "$scratch/apk"
 check "its sources" tar -C "$scratch/apk" -xf "$tarball"
 for function in build check package; do
@@ -106,5 +88,17 @@ for name in lib/libkamailio_dns.so.0 include/kamailio-dns/kamailio_dns.h bin/sip
 done
 check "the takeover is not in it" test ! -e "$scratch/apk/pkg/usr/lib/kamailio-dns"
 
-echo "$passed passed, $failed failed, $skipped skipped"
-[ "$failed" -eq 0 ]
+# --- installed over a Debian with Kamailio
+
+if [ "$(id -u)" -ne 0 ] || ! unshare --mount --net true 2>/dev/null; then
+	skip "installation: it needs root, and mounts of its own"
+elif ! command -v sipp >/dev/null; then
+	skip "installation: its calls need sipp (package sip-tester)"
+elif folder=$(sh "$here/root.sh" bookworm 2>"$scratch/root"); then
+	unshare --mount --pid --fork --kill-child --mount-proc sh "$here/rpm_install.sh" "$folder" "$rpms" >"$scratch/install" 2>&1
+	tally_up "$scratch/install"
+else
+	skip "installation: $(tail -n 1 "$scratch/root")"
+fi
+
+checks_end

@@ -12,28 +12,8 @@ root=$(dirname "$here")
 debs=$(cd "${BUILD:-$root/build}/deb" && pwd) || exit 1
 scratch=$(mktemp -d "${TMPDIR:-/tmp}/kamailio-dns.XXXXXX") || exit 1
 trap 'rm -rf "$scratch"' EXIT
-passed=0
-failed=0
-skipped=0
-
-check() { # what, command...
-	what=$1
-	shift
-	if "$@" >"$scratch/log" 2>&1; then
-		passed=$((passed + 1))
-	else
-		failed=$((failed + 1))
-		echo "FAILED: $what"
-		tail -n 15 "$scratch/log" | sed 's/^/    /'
-	fi
-}
-skip() {
-	skipped=$((skipped + 1))
-	echo "skipped: $1"
-}
-fails() {
-	! "$@"
-}
+log=$scratch/log
+. "$root/ci/checks.sh"
 
 # --- what is in them
 
@@ -95,10 +75,6 @@ written() { # LD_PRELOAD before: the line that is written
 	KAMAILIO_DNS_RUN=$scratch/run sh -c 'LD_PRELOAD=$1; set -- write; . "$0"' "$scratch/preload" "$1" &&
 		sed -n 's/^LD_PRELOAD=//p' "$scratch/run/environment"
 }
-is() {
-	echo "expected $1, found $2"
-	[ "$1" = "$2" ]
-}
 check "no other preload" is "$takeover" "$(written '')"
 check "one that is there already stays" is "$takeover:/usr/lib/other.so" "$(written /usr/lib/other.so)"
 check "several stay in their order" is "$takeover:a.so:b.so" "$(written 'a.so b.so')"
@@ -135,12 +111,7 @@ fi
 install_into() { # folder with a Debian
 	echo "--- installed into $(sed -n 's/^PRETTY_NAME="\(.*\)"/\1/p' "$1/etc/os-release")"
 	unshare --mount --pid --fork --kill-child --mount-proc sh "$here/install.sh" "$1" "$debs" >"$scratch/install" 2>&1
-	cat "$scratch/install"
-	# No closing line: it did not get to its end.
-	line=$(grep -E '^[0-9]+ passed, [0-9]+ failed, [0-9]+ skipped$' "$scratch/install" || echo 0 passed, 1 failed, 0 skipped)
-	passed=$((passed + $(echo "$line" | cut -d ' ' -f 1)))
-	failed=$((failed + $(echo "$line" | cut -d ' ' -f 3)))
-	skipped=$((skipped + $(echo "$line" | cut -d ' ' -f 5)))
+	tally_up "$scratch/install"
 }
 
 if [ "$(id -u)" -ne 0 ] || ! unshare --mount --net true 2>/dev/null; then
@@ -161,5 +132,4 @@ else
 	done
 fi
 
-echo "$passed passed, $failed failed$([ "$skipped" = 0 ] || echo ", $skipped skipped")"
-[ "$failed" -eq 0 ]
+checks_end
