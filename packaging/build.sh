@@ -14,7 +14,7 @@ command -v dpkg-shlibdeps >/dev/null 2>&1 || {
 	exit 1
 }
 [ "$(dpkg --print-architecture)" = amd64 ] || {
-	echo "make deb: the takeover is for amd64 only" >&2
+	echo "make deb: packages are made for amd64 only" >&2
 	exit 1
 }
 CFLAGS=$(DEB_BUILD_MAINT_OPTIONS=hardening=+all dpkg-buildflags --get CFLAGS | sed 's/-ff[a-z]*-prefix-map=[^ ]*//')
