@@ -19,7 +19,9 @@ packaged() {
 	loader=
 	if [ "${2:-}" = arm64 ]; then
 		libs=
-		loader="qemu-aarch64 $shared/ld-linux-aarch64.so.1 --library-path $shared:$shared/kamailio"
+		# Bookworm's C library is outside usr.
+		found=$(find "$folder" -name 'ld-linux-aarch64.so.1' -path '*-linux-gnu/*' | head -n 1)
+		loader="qemu-aarch64 $found --library-path $shared:$shared/kamailio:$(dirname "$found")"
 	elif [ "$1" != bookworm ]; then
 		libs=
 		# Rust's and Kamailio's needs beside those of the release: what this machine has.
