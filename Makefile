@@ -233,7 +233,7 @@ e2e-takeover: try-setup lib takeover
 # Needs what `make platforms` does.
 .PHONY: takeover-arm64
 ARM64 := CARGO_BUILD_TARGET=aarch64-unknown-linux-gnu BUILD=$(BUILD)/aarch64
-ARM64_MATCH ?= flow: NAPTR, SRV, A|flow: first target
+ARM64_MATCH ?= flow: NAPTR, SRV, A|flow: first target refuses
 takeover-arm64: export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER ?= aarch64-linux-gnu-gcc
 takeover-arm64: try-setup
 	$(Q)$(MAKE) --no-print-directory $(ARM64) lib takeover

@@ -47,7 +47,7 @@ END
 check "as it was packed" packages -V --nodeps $names
 owner() {
 	is "kamailio-dns-libs-$(sed -n 's/^version = "\(.*\)"/\1/p' "$root/Cargo.toml" | head -n 1)-1.x86_64" \
-		"$(packages -qf "$dir/usr/lib64/libkamailio_dns.so.0")"
+		"$(packages -qf /usr/lib64/libkamailio_dns.so.0)"
 }
 check "the library has its owner" owner
 start_on_library "installed"
