@@ -104,7 +104,7 @@ begin kamailio-dns
 move /usr/share/man/man7 /usr/share/man/man8 /usr/sbin/kamailio-dns-check /usr/libexec/kamailio-dns \
 	/usr/lib/systemd/system/kamailio.service.d
 strip --strip-unneeded --remove-section=.comment "$folder/usr/sbin/kamailio-dns-check"
-for document in drop-in takeover observability caching resolver tuning troubleshooting security; do
+for document in drop-in takeover observability caching resolver tuning troubleshooting security targets memory where; do
 	install -D -m 644 "$root/docs/$document.md" "$docs/$document.md"
 done
 # What these pages refer to.
