@@ -1,6 +1,8 @@
-/* Odd moments: a thread that is cancelled in a lookup, a refresher on both sides of a fork. */
+/* Odd moments: a thread that is cancelled in a lookup, a refresher on both sides of a fork, and what other
+ * threads are in at that moment. */
 
 #define _GNU_SOURCE 1
+#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sys/wait.h>
@@ -97,6 +99,9 @@ static void a_cancelled_thread_ends_after_its_lookup(void)
 	CHECK_INT(poll(&asked, 1, 0), 0);
 }
 
+/* An emulator has threads of its own, and ends when a process with threads forks. */
+#ifndef EMULATED
+
 static int threads(void)
 {
 	FILE *file = fopen("/proc/self/status", "r");
@@ -142,6 +147,65 @@ static void a_refresher_on_both_sides_of_a_fork(void)
 	dns_refresh_stop();
 }
 
+static volatile int enough;
+
+/* Is in the library's locks as often as can be. */
+static void *starts_and_stops(void *unused)
+{
+	(void)unused;
+	while(!enough) {
+		dns_refresh_start();
+		dns_refresh_stop();
+	}
+	return NULL;
+}
+
+/* An error, which is a line of the log. */
+static int log_a_line(void)
+{
+	return dns_option_set("dns_cache_mem", "4000000");
+}
+
+static void *logs(void *unused)
+{
+	(void)unused;
+	while(!enough)
+		log_a_line();
+	return NULL;
+}
+
+/* Other threads start and stop the refresher and write lines when a process is forked; it does the same at once. */
+static void what_other_threads_are_in_at_a_fork(void)
+{
+	pthread_t others[2];
+	int result = 0;
+	int before = dup(2), nowhere = open("/dev/null", O_WRONLY);
+	CHECK(before > 2 && nowhere > 2);
+	dup2(nowhere, 2);
+	CHECK_INT(pthread_create(&others[0], NULL, starts_and_stops, NULL), 0);
+	CHECK_INT(pthread_create(&others[1], NULL, logs, NULL), 0);
+	for(int i = 0; i < 300 && result == 0; i++) {
+		pid_t child = fork();
+		if(child == 0) {
+			alarm(60);
+			int failed = log_a_line() != -4;
+			failed |= dns_refresh_start() != 0;
+			dns_refresh_stop();
+			_exit(failed);
+		}
+		CHECK_INT(waitpid(child, &result, 0), child);
+		CHECK_INT(result, 0);
+	}
+	enough = 1;
+	for(int i = 0; i < 2; i++)
+		CHECK_INT(pthread_join(others[i], NULL), 0);
+	dup2(before, 2);
+	close(before);
+	close(nowhere);
+}
+
+#endif
+
 int main(void)
 {
 	alarm(300);
@@ -150,6 +214,9 @@ int main(void)
 	if(init_dns_cache() < 0)
 		return 2;
 	a_cancelled_thread_ends_after_its_lookup();
+#ifndef EMULATED
 	a_refresher_on_both_sides_of_a_fork();
+	what_other_threads_are_in_at_a_fork();
+#endif
 	return checks_result();
 }

@@ -4,7 +4,6 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::ffi::c_int;
-use std::mem::ManuallyDrop;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -16,6 +15,7 @@ use super::guard::guard;
 use super::resolve::current_flags;
 use crate::cache::{Cache, due};
 use crate::host::log::Level;
+use crate::host::own_lock::OwnLock;
 use crate::host::{clock, clock::TICKS_PER_S, follow, fork, thread};
 use crate::lookup::refresh::{Job, Refresher, SILENCE, Worker};
 use crate::lookup::snapshot::Saver;
@@ -211,15 +211,11 @@ fn ask_what_is_ordered(desk: &Mutex<Desk>) {
 
 /// A thread of a standalone program.
 struct Running {
-    /// Never dropped by itself: in a child of the process that has the thread that would detach a thread that is
-    /// not there, or one that has its place since.
-    thread: ManuallyDrop<JoinHandle<()>>,
+    thread: JoinHandle<()>,
     stop: Arc<AtomicBool>,
-    /// The process that has it.
-    generation: u32,
 }
 
-static RUNNING: Mutex<Option<Running>> = Mutex::new(None);
+static RUNNING: OwnLock<Option<Running>> = OwnLock::new();
 
 /// Refreshes what is due: names in use whose data expires soon, or has expired and is served stale.
 ///
@@ -265,8 +261,7 @@ pub unsafe extern "C" fn dns_refresh_run() -> c_int {
 pub unsafe extern "C" fn dns_refresh_start() -> c_int {
     guard!(-1, {
         let mut running = RUNNING.lock();
-        let generation = fork::generation();
-        if running.as_ref().is_some_and(|r| r.generation == generation) {
+        if running.is_some() {
             return 0;
         }
         if Cache::instance().is_none() {
@@ -290,11 +285,7 @@ pub unsafe extern "C" fn dns_refresh_start() -> c_int {
         };
         // From here on nobody asks for expired names but the thread.
         due::refresher_works(SILENCE);
-        *running = Some(Running {
-            thread: ManuallyDrop::new(thread),
-            stop,
-            generation,
-        });
+        *running = Some(Running { thread, stop });
         0
     })
 }
@@ -309,13 +300,9 @@ pub unsafe extern "C" fn dns_refresh_stop() {
         let Some(running) = RUNNING.lock().take() else {
             return;
         };
-        if running.generation != fork::generation() {
-            // The parent's.
-            return;
-        }
         running.stop.store(true, Ordering::Release);
         running.thread.thread().unpark();
-        if ManuallyDrop::into_inner(running.thread).join().is_err() {
+        if running.thread.join().is_err() {
             crate::log!(Level::Bug, "the thread that refreshes DNS data panicked");
         }
     })

@@ -7,7 +7,6 @@
 
 use std::ffi::{CString, c_char, c_int, c_void};
 use std::fmt;
-use std::io::Write as _;
 use std::ptr::null_mut;
 use std::sync::atomic::{AtomicPtr, Ordering};
 
@@ -130,8 +129,9 @@ pub fn write(level: Level, source: Source, args: fmt::Arguments<'_>) {
     }
     let (process, name) = (std::process::id(), level.name());
     let line = format!("kamailio-dns[{process}] {name}: {text}\n");
-    // A failed write to stderr has nowhere to be reported.
-    let _ = std::io::stderr().write_all(line.as_bytes());
+    // Not std's stderr, which has a lock: a child would wait for a thread of its parent that was just writing.
+    // SAFETY: reads the line. A failed write to stderr has nowhere to be reported.
+    unsafe { libc::write(libc::STDERR_FILENO, line.as_ptr().cast(), line.len()) };
 }
 
 /// The text without what could end the line or turn a terminal round, whatever it was put together from.

@@ -6,13 +6,12 @@ use std::ffi::{c_char, c_int, c_uint};
 use std::mem::ManuallyDrop;
 use std::sync::Arc;
 
-use parking_lot::Mutex;
-
 use super::super::guard::guard;
 use super::super::{init, ptr};
 use super::types::{kdns, kdns_error};
 use crate::cache::Cache;
 use crate::client::{Context, Setting};
+use crate::host::own_lock::OwnLock;
 use crate::host::{hooks, kamailio};
 
 /// Opens a context. Sets up what is missing of the library, but not inside Kamailio, which does that itself.
@@ -48,7 +47,7 @@ fn open() -> Result<Arc<Context>, kdns_error> {
 
 /// Sets up the library where nobody has.
 fn set_up() -> Result<(), kdns_error> {
-    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    static ONE_AT_A_TIME: OwnLock<()> = OwnLock::new();
     if Cache::instance().is_some() {
         return Ok(());
     }
