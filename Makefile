@@ -281,10 +281,11 @@ test: try-setup lib
 	$(Q)CARGO="$(CARGO)" CARGOFLAGS="$(CARGOFLAGS)" FEATURES="$(FEATURES)" BUILD=$(BUILD) \
 		CC="$(CC)" CXX="$(CXX)" sh ci/test.sh
 
-# A short form of the tests for aarch64, in an emulator: what is missing for that is counted as skipped.
+# What depends on the machine or the libc, for PLATFORMS: what is missing for that is counted as skipped.
+PLATFORMS ?= aarch64 musl
 .PHONY: platforms
 platforms: ready
-	$(Q)CARGO="$(CARGO)" CARGOFLAGS="$(CARGOFLAGS)" sh ci/platforms.sh
+	$(Q)CARGO="$(CARGO)" CARGOFLAGS="$(CARGOFLAGS)" BUILD=$(BUILD) sh ci/platforms.sh $(PLATFORMS)
 
 check-c: lib
 	$(Q)BUILD=$(BUILD) CC="$(CC)" CXX="$(CXX)" sh c_tests/run.sh
@@ -456,7 +457,7 @@ help:
 	@echo 'soak       the cache under everything at once for SECONDS=600; writes docs/soak.md'
 	@echo 'forwarders SIP zones through unbound, dnsmasq, BIND and four more, run as ordinary processes'
 	@echo 'cluster    two proxies and two unbound that share a Valkey, one of each killed; SUITE="bookworm trixie"'
-	@echo 'platforms  a short form of the Rust tests for aarch64, under qemu-user'
+	@echo 'platforms  all C tests and a short form of the Rust tests for aarch64, under qemu-user, and for musl; PLATFORMS=musl'
 	@echo 'check-c    the C tests; valgrind, asan: the same under those; asan-rust: the Rust code under AddressSanitizer, too'
 	@echo 'twin       ours and the C original side by side, see c_tests/twin/README.md'
 	@echo 'e2e        calls through real Kamailio; SUITE="bookworm trixie"'

@@ -172,7 +172,8 @@ static void naptr_order(void)
 
 	CHECK_INT(naptr_get_sip_proto(&udp), PROTO_UDP);
 	CHECK_INT(naptr_get_sip_proto(&tcp4), PROTO_TCP);
-	CHECK(naptr_get_sip_proto(&enumservice) < 0);
+	/* 255 where char has no sign */
+	CHECK_INT((signed char)naptr_get_sip_proto(&enumservice), -1);
 	CHECK_INT(naptr_choose(&chosen, &chosen_proto, &tcp5, PROTO_TCP), 1);
 	CHECK_INT(naptr_choose(&chosen, &chosen_proto, &tcp4, PROTO_TCP), 1);
 	CHECK_INT(naptr_choose(&chosen, &chosen_proto, &tcp5, PROTO_TCP), 0);

@@ -17,7 +17,7 @@ has_header() { # file below /usr/include
 #   bookworm, trixie   what the Kamailio of that release needs besides
 #   calls      end-to-end and twin tests: callers and callees, nameserver, network namespaces
 #   man        the check of the man pages
-#   platforms  tests for another machine, in an emulator
+#   aarch64    tests for that machine, in an emulator   musl  tests with that libc
 #   lint       scripts, Python, spelling
 packages_table() {
 	cat <<-END
@@ -51,9 +51,11 @@ packages_table() {
 		calls    ip iproute2
 		calls    python3 python3
 		man      man man-db
-		platforms aarch64-linux-gnu-gcc gcc-aarch64-linux-gnu
-		platforms /usr/aarch64-linux-gnu/include/stdio.h libc6-dev-arm64-cross
-		platforms qemu-aarch64 qemu-user
+		aarch64  aarch64-linux-gnu-gcc gcc-aarch64-linux-gnu
+		aarch64  aarch64-linux-gnu-g++ g++-aarch64-linux-gnu
+		aarch64  /usr/aarch64-linux-gnu/include/stdio.h libc6-dev-arm64-cross
+		aarch64  qemu-aarch64 qemu-user
+		musl     musl-gcc musl-tools
 		lint     shellcheck shellcheck
 		lint     codespell codespell
 		lint     pip3 python3-pip

@@ -1,10 +1,15 @@
 #!/bin/sh
-# platforms.sh - a short form of the Rust tests on a machine other than this one: aarch64 with the GNU libc, under
-# qemu-user.
+# platforms.sh [aarch64] [musl] - what depends on the machine or the libc, on others than those here; both without an
+# argument. Rust tests of layouts, atomics, shared memory, selection and the C interface, and all C tests.
 #
-# Rust's library for the target, a C compiler and qemu-user have to be there; a target for which something is missing is
-# counted as skipped, and said to be. Under qemu-user no test runs that kills the owner of a lock, for
+#   aarch64   with the GNU libc, under qemu-user
+#   musl      x86-64, natively; the library is linked dynamically
+#
+# Rust's library for the target, a C compiler and, for aarch64, qemu-user have to be there; a target for which something
+# is missing is counted as skipped, and said to be. Under qemu-user no test runs that kills the owner of a lock, for
 # robust locks are not passed on there. The last line says how many passed, failed and were skipped.
+#
+#   BUILD    the libraries go into BUILD/platforms (build)
 set -u
 
 root=$(cd "$(dirname "$0")/.." && pwd) || exit 1
@@ -15,6 +20,7 @@ failed=0
 skipped=0
 log=$(mktemp "${TMPDIR:-/tmp}/kamailio-dns.XXXXXX") || exit 1
 trap 'rm -f "$log"' EXIT
+build=${BUILD:-build}/platforms
 
 skip() { # target, what is missing
 	skipped=$((skipped + 1))
@@ -44,6 +50,33 @@ tests() {
 	echo "$target, cargo test $*: $ok passed, $bad failed"
 }
 
+# number WORD: the number before it in the last line of the log
+number() {
+	tail -n 1 "$log" | sed -n "s/.*\\(^\\|[^0-9]\\)\\([0-9][0-9]*\\) $1.*/\\2/p"
+}
+
+# c_tests TARGET variable=value...: the library as it is released, but for what only makes it smaller and faster and takes
+# long; then the C tests with these variables
+c_tests() {
+	target=$1
+	shift
+	if ! CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 \
+		make --no-print-directory lib CARGO_BUILD_TARGET="$target" BUILD="$build/$target" >"$log" 2>&1; then
+		failed=$((failed + 1))
+		tail -n 20 "$log"
+		echo "$target, make lib: 0 passed, 1 failed"
+		return
+	fi
+	env BUILD="$build/$target" "$@" sh c_tests/run.sh >"$log" 2>&1
+	grep -v ' passed, ' "$log" | sed "s/^/$target, C tests: /"
+	bad=$(number failed)
+	# No closing line: it did not get to its end.
+	passed=$((passed + $(number passed || true) + 0))
+	failed=$((failed + ${bad:-1}))
+	skipped=$((skipped + $(number skipped || true) + 0))
+	echo "$target, C tests: $(tail -n 1 "$log")"
+}
+
 # What depends on the machine: layouts, atomics, shared memory, the C interface. What makes thousands of entries would
 # take minutes in an emulator.
 short_form() { # target
@@ -53,19 +86,60 @@ short_form() { # target
 
 aarch64() {
 	target=aarch64-unknown-linux-gnu
+	emulator=
 	if ! has_std $target; then
 		skip $target "no Rust library for it (rustup target add $target)"
-	elif [ "$(uname -m)" != aarch64 ] && [ -n "$(missing_packages platforms)" ]; then
-		skip $target "packages are missing: $(missing_packages platforms)"
-	else
+		return
+	elif [ "$(uname -m)" != aarch64 ]; then
+		lacks $target aarch64 && return
 		export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc
-		[ "$(uname -m)" = aarch64 ] ||
-			export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER="qemu-aarch64 -L /usr/aarch64-linux-gnu"
+		emulator="qemu-aarch64 -L /usr/aarch64-linux-gnu"
+		export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER="$emulator"
+		set -- CC=aarch64-linux-gnu-gcc CXX=aarch64-linux-gnu-g++
+	fi
+	short_form $target
+	c_tests "$target" EMULATOR="$emulator" "$@"
+}
+
+# Debian has a compiler for musl and no library of GCC's for it: the one that is here needs the GNU libc. What it is needed
+# for, going back through the stack when something panics, Rust brings for programs that are linked statically.
+unwinder_of_rust() { # target
+	mkdir -p "$build/unwinder" || return
+	echo "INPUT($(rustc --print target-libdir --target "$1")/self-contained/libunwind.a)" >"$build/unwinder/libgcc_s.so"
+}
+
+musl() {
+	target=x86_64-unknown-linux-musl
+	if [ "$(uname -m)" != x86_64 ]; then
+		skip $target "this machine is another"
+	elif ! has_std $target; then
+		skip $target "no Rust library for it (rustup target add $target)"
+	elif ! lacks $target musl; then
+		unwinder_of_rust $target || return
+		unwinder=$(cd "$build/unwinder" && pwd)
+		export CARGO_TARGET_X86_64_UNKNOWN_LINUX_MUSL_LINKER=musl-gcc
+		export CARGO_TARGET_X86_64_UNKNOWN_LINUX_MUSL_RUSTFLAGS="-C target-feature=-crt-static -L native=$unwinder"
 		short_form $target
+		c_tests "$target" CC=musl-gcc FOREIGN=yes LDFLAGS="-L$unwinder"
 	fi
 }
 
-aarch64
+# lacks TARGET WHAT: true, and skips TARGET, when packages for WHAT are missing
+lacks() {
+	missing=$(missing_packages "$2")
+	[ -n "$missing" ] && skip "$1" "packages are missing: $missing"
+}
+
+[ $# -gt 0 ] || set -- aarch64 musl
+for platform; do
+	case $platform in
+	aarch64 | musl) $platform ;;
+	*)
+		echo "platforms: there is no $platform" >&2
+		exit 2
+		;;
+	esac
+done
 more=
 [ "$skipped" -eq 0 ] || more=", $skipped skipped"
 echo "platforms: $passed passed, $failed failed$more"
