@@ -1,4 +1,4 @@
-//! Sets the SONAME and generates the C header into OUT_DIR; the source tree is never written to.
+//! Sets the SONAME and flags of the linker, and generates the C header into OUT_DIR; the source tree is never written to.
 //!
 //! `include/kamailio_dns.h` is a committed copy: `make header` refreshes it, tests/header.rs fails
 //! when the two differ.
@@ -15,6 +15,8 @@ fn main() {
     println!("cargo::rerun-if-changed=src/ffi");
     println!("cargo::rerun-if-changed=src/host/hooks.rs");
     println!("cargo::rustc-cdylib-link-arg=-Wl,-soname,{SONAME}");
+    // Threads, the handler of forks and destructors of threads need the code when a program has let go of it.
+    println!("cargo::rustc-cdylib-link-arg=-Wl,-z,nodelete");
     if let Err(error) = generate_header() {
         println!("cargo::error=the C header could not be generated: {error}");
     }

@@ -169,6 +169,14 @@ if [ -n "${SANITIZE:-}" ]; then
 	check "the sanitizer is in" grep -q '__asan_init' "$out/symbols"
 fi
 
+# Taken in while the program runs, and let go of.
+if has USE_DNS_CACHE && [ -z "${SANITIZE:-}${VALGRIND:-}" ]; then
+	# shellcheck disable=SC2086
+	check "unload, build" $CC -std=c99 -D_GNU_SOURCE $warnings -o "$out/unload" "$here/unload.c" -ldl
+	# shellcheck disable=SC2086
+	check "unload" $run "$out/unload" "$BUILD/libkamailio_dns.so"
+fi
+
 # The static archive, linked whole, serves a module that is loaded later. There is none beside a library that was built under
 # a sanitizer.
 if [ ! -f "$BUILD/libkamailio_dns.a" ]; then
