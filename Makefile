@@ -264,6 +264,17 @@ loom: ready
 	RUSTFLAGS="--cfg loom" CARGO_TARGET_DIR=target/loom \
 		$(CARGO) test $(CARGOFLAGS) --manifest-path ci/loom/Cargo.toml --release --lib
 
+# The same models under Miri, each with SEEDS seeds from FIRST on; MODELS is a part of their names. Needs rustup's nightly
+# toolchain with miri and rust-src; not part of CI.
+.PHONY: miri mutants
+miri:
+	$(Q)SEEDS="$(SEEDS)" FIRST="$(FIRST)" MODELS="$(MODELS)" CARGOFLAGS="$(CARGOFLAGS)" sh ci/miri.sh
+
+# Changes the code in one place after the other, and lists those that no test notices: FILES. Needs cargo-mutants, and
+# hours; not part of CI.
+mutants:
+	$(Q)sh ci/mutants.sh $(FILES)
+
 # Cache and shared memory under ThreadSanitizer, threads in place of processes. The option is not a stable one of
 # the compiler, and the standard library is not instrumented (ci/tsan.supp); not part of CI.
 tsan:
@@ -453,6 +464,7 @@ help:
 	@echo 'dist       the sources with all crates, to be built offline'
 	@echo 'test       all tests, Rust, C and Kamailio; SETUP=no installs nothing and runs what can be run'
 	@echo 'loom       the lock-free protocol in a model, and every seeded mistake caught'
+	@echo 'miri       the models of loom under Miri; SEEDS=64, FIRST=0, MODELS=loom_; mutants: what no test notices, FILES'
 	@echo 'tsan       cache and shared memory under ThreadSanitizer'
 	@echo 'soak       the cache under everything at once for SECONDS=600; writes docs/soak.md'
 	@echo 'forwarders SIP zones through unbound, dnsmasq, BIND and four more, run as ordinary processes'

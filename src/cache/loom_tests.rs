@@ -1,13 +1,11 @@
-//! Model checks of the cache: `make loom`.
+//! Model checks of the cache: `make loom`; and `make miri`, which draws a few interleavings of each.
 //!
 //! What runs is the cache as it is, in a region of the model's memory: see [`crate::host::sync`]. Processes are threads.
 //! Each model has a writer, or two, and a reader that takes no lock, and says what the reader may see.
 //!
-//! [`Mutation`](mutation::Mutation) lists the mistakes that these models catch; the last test makes each of them.
+//! [`Mutation`](crate::shm::mutation::Mutation) lists the mistakes that these models catch; `loom_mistakes.rs` makes each of them.
 
 use std::cell::OnceCell;
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
 
 use super::peek::Peek;
 use super::presence::Presence;
@@ -15,16 +13,13 @@ use super::set::{Set, a};
 use super::table::{Bucket, PLACES};
 use super::tables::{TableWord, Tables, find_block_in, link_into};
 use super::{Cache, HostCopy, Seen, Setting};
-use crate::host::sync::model::{Joined, know, model, model_within, place, spawn};
+use crate::host::sync::model::{Cell, Joined, know, model, model_within, place, spawn, yield_now};
 use crate::rr::{PlainIp, RecordType};
 use crate::shm::kill_point::{KillPoint, in_model};
-use crate::shm::mutation::{self, Mutation};
 use crate::shm::refword::{self, Released};
 use crate::shm::sync::{AtomicU32, AtomicU64, Ordering};
 
 const NOW: u32 = 500;
-/// A mistake may make a model run for ever.
-const WATCHDOG: Duration = Duration::from_secs(300);
 /// `dns_cache_mem`, octets: a table of few buckets.
 const LIMIT: usize = 64 << 10;
 /// Names that are as long as each other: an entry of one takes the block that was the other's.
@@ -33,6 +28,10 @@ const TWO: &str = "two";
 
 /// An empty cache, the same in each interleaving.
 pub(super) fn fresh() -> &'static Cache {
+    if cfg!(miri) {
+        // There is one interleaving, and nobody makes memory zero afterwards.
+        return Cache::for_tests(LIMIT, true).unwrap();
+    }
     thread_local! {
         static CACHE: OnceCell<&'static Cache> = const { OnceCell::new() };
     }
@@ -74,7 +73,7 @@ fn reuse(cache: &Cache) {
 }
 
 pub(super) fn write(
-    body: impl FnOnce(&'static Cache) + 'static,
+    body: impl FnOnce(&'static Cache) + Send + 'static,
     cache: &'static Cache,
 ) -> Joined<()> {
     spawn(move || body(cache))
@@ -137,7 +136,7 @@ fn held(cache: &Cache) -> Option<u8> {
     assert_eq!(entry.name(), ONE.as_bytes(), "another entry is held");
     let last = || last_of(entry.usable_ipv4(0, NOW).unwrap());
     let seen = last();
-    loom::thread::yield_now();
+    yield_now();
     assert_eq!(last(), seen, "the entry changed under a holder");
     assert_eq!(
         entry.name(),
@@ -273,7 +272,7 @@ fn loom_what_is_held_by_its_number_does_not_change() {
         let writer = write(reuse, cache);
         if let Some(entry) = cache.by_number(number) {
             let seen = entry.name().to_vec();
-            loom::thread::yield_now();
+            yield_now();
             assert_eq!(entry.name(), seen, "the entry changed under a holder");
         }
         writer.join();
@@ -521,7 +520,7 @@ fn loom_long_what_changes_while_tables_change_does_so_in_both() {
 /// What holders read without atomics, and who uses the block next writes: no two are at it at a time.
 #[test]
 fn loom_the_next_owner_comes_after_the_last_holder() {
-    struct Content(loom::cell::UnsafeCell<u32>);
+    struct Content(Cell<u32>);
     // SAFETY: loom tells when two are at it.
     unsafe impl Sync for Content {}
     // SAFETY: as above.
@@ -530,7 +529,7 @@ fn loom_the_next_owner_comes_after_the_last_holder() {
     model(|| {
         let word: &AtomicU32 = place();
         refword::publish(word, true, 0);
-        let content = std::sync::Arc::new(Content(loom::cell::UnsafeCell::new(1)));
+        let content = std::sync::Arc::new(Content(Cell::new(1)));
         let of_writer = content.clone();
         let writer = spawn(move || {
             refword::unlink(word);
@@ -544,7 +543,7 @@ fn loom_the_next_owner_comes_after_the_last_holder() {
             // SAFETY: as above.
             let read = || content.0.with(|value| unsafe { *value });
             let seen = read();
-            loom::thread::yield_now();
+            yield_now();
             assert_eq!(read(), seen);
             refword::release(word);
         }
@@ -555,7 +554,7 @@ fn loom_the_next_owner_comes_after_the_last_holder() {
 /// The same of a block that is set aside.
 #[test]
 fn loom_who_takes_what_is_set_aside_comes_after_its_last_holder() {
-    struct Content(loom::cell::UnsafeCell<u32>);
+    struct Content(Cell<u32>);
     // SAFETY: loom tells when two are at it.
     unsafe impl Sync for Content {}
     // SAFETY: as above.
@@ -564,7 +563,7 @@ fn loom_who_takes_what_is_set_aside_comes_after_its_last_holder() {
     model(|| {
         let word: &AtomicU32 = place();
         word.store(refword::SET_ASIDE, Ordering::Relaxed);
-        let content = std::sync::Arc::new(Content(loom::cell::UnsafeCell::new(1)));
+        let content = std::sync::Arc::new(Content(Cell::new(1)));
         let of_other = content.clone();
         let take = move |content: &Content, value: u32| {
             if refword::take_reserved(word) {
@@ -844,102 +843,5 @@ fn loom_long_what_went_past_a_full_bucket_is_found_during_a_repair() {
             assert!(is_found(cache, name));
             assert_eq!(cache.repairs(), 1);
         });
-    }
-}
-
-/// Makes every mistake of the list, each in a process of its own in which all the models run until one notices.
-#[test]
-fn loom_every_mutation_is_caught() {
-    if std::env::var_os(mutation::VARIABLE).is_some() {
-        return;
-    }
-    let left = std::sync::Mutex::new(mutation::ALL.iter());
-    let missed = std::sync::Mutex::new(Vec::new());
-    let work = || {
-        loop {
-            let next = left.lock().unwrap().next();
-            let Some(&mistake) = next else { break };
-            let begun = Instant::now();
-            let is_caught = is_caught(mistake);
-            println!(
-                "{mistake:?}: {is_caught}, {} ms",
-                begun.elapsed().as_millis()
-            );
-            if !is_caught {
-                missed.lock().unwrap().push(mistake);
-            }
-        }
-    };
-    std::thread::scope(|scope| {
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        for _ in 0..cores {
-            scope.spawn(work);
-        }
-    });
-    let missed = missed.into_inner().unwrap();
-    assert!(missed.is_empty(), "not caught: {missed:?}");
-}
-
-/// Where the models are that may notice.
-fn models_of(mistake: Mutation) -> &'static str {
-    use Mutation as M;
-    match mistake {
-        M::SeatOverwritten
-        | M::EndKeepsTurn
-        | M::EndUnchecked
-        | M::EndFirst
-        | M::WaitersUnchecked
-        | M::ResultOfAnyTurn
-        | M::ParkedUnchecked => "loom_claims",
-        M::PlaceStays | M::TieGivesUp | M::LapsedCounts => "loom_crowd",
-        M::TextRelaxed
-        | M::TextReadRelaxed
-        | M::NoTextFence
-        | M::NoClaimFence
-        | M::TextUnchecked
-        | M::PlaceUnchecked
-        | M::PlaceTakenRelaxed
-        | M::PlaceFreedRelaxed => "loom_text",
-        M::ReplaceVersionFirst | M::MissUnchecked => "loom_long_a_replaced",
-        M::RepairKeepsVersion => "loom_long_a_death_in_a_repair",
-        M::LinkInOneTable | M::UnlinkInOneTable | M::ReplaceInOneTable => "loom_long_what_changes",
-        M::RecountFromZero | M::TagOverCount => "loom_long_what_went",
-        _ => "loom_tests",
-    }
-}
-
-/// Those that take long come after the others.
-fn is_caught(mistake: Mutation) -> bool {
-    let models = models_of(mistake);
-    if models.starts_with("loom_long") {
-        return notice(mistake, &[models]);
-    }
-    notice(mistake, &[models, "--skip", "loom_long"]) || notice(mistake, &["loom_long"])
-}
-
-fn notice(mistake: Mutation, models: &[&str]) -> bool {
-    let mut run = Command::new(std::env::current_exe().unwrap())
-        .args(models)
-        .args([
-            "--skip",
-            "loom_every_mutation_is_caught",
-            "--test-threads=1",
-        ])
-        .env(mutation::VARIABLE, format!("{mistake:?}"))
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let start = Instant::now();
-    loop {
-        if let Some(status) = run.try_wait().unwrap() {
-            return !status.success();
-        }
-        if start.elapsed() > WATCHDOG {
-            run.kill().unwrap();
-            run.wait().unwrap();
-            return false;
-        }
-        std::thread::sleep(Duration::from_millis(5));
     }
 }

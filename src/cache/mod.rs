@@ -22,6 +22,8 @@ mod layout;
 mod limit_tests;
 mod link;
 #[cfg(all(test, loom))]
+mod loom_mistakes;
+#[cfg(all(test, any(loom, miri)))]
 mod loom_tests;
 mod naptr;
 mod order;
@@ -442,7 +444,7 @@ impl Cache {
         let header: &'static Header = region.slice(0, 1).first()?;
         let mut key = [0; 4];
         key.fill_with(random::secure_u64);
-        if cfg!(loom) {
+        if cfg!(any(loom, miri)) {
             // A model is the same each time.
             key = [3, 5, 7, 11];
         }

@@ -236,6 +236,18 @@ mod tests {
         }
     }
 
+    /// It has the name's hash, and says nothing of the name as it is written.
+    #[test]
+    fn an_entry_that_does_not_speak_for_a_relative_name_is_none() {
+        let cache = Cache::for_tests(1 << 20, false).unwrap();
+        cache.put_in_force(Some(0x1234));
+        put_records(cache, b"a.b", &[(1, 60)], false);
+        let absolute = cache.hashed(b"a.b");
+        assert_eq!(cache.peek_ipv4(&absolute, NOW), only([192, 0, 2, 1]));
+        let relative = cache.as_written(b"a.b", false);
+        assert_eq!(cache.peek_ipv4(&relative, NOW), Peek::Miss);
+    }
+
     #[test]
     fn a_look_counts_as_a_use() {
         let cache = Cache::for_tests(1 << 20, false).unwrap();

@@ -1,9 +1,10 @@
 //! Notices forks, so that per-process state is not shared with the parent by accident.
-#![allow(unsafe_code, reason = "registers a handler with pthread_atfork")]
 
 use std::ffi::c_void;
 use std::mem::ManuallyDrop;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
+
+use super::sync::system;
 
 static GENERATION: AtomicU32 = AtomicU32::new(1);
 static REGISTERED: AtomicBool = AtomicBool::new(false);
@@ -91,14 +92,13 @@ pub(super) fn watch() {
     }
     // Nobody waits here: a child would wait for ever for a thread of its parent that was just doing this. Two
     // threads may both register, then a fork counts twice.
-    // SAFETY: the handler is a plain function that stays valid for the life of the process (the library is
-    // never unloaded) and only does atomic operations.
-    let rc = unsafe { libc::pthread_atfork(None, None, Some(after_fork_in_child)) };
+    let rc = system::at_fork(after_fork_in_child);
     debug_assert_eq!(rc, 0);
     REGISTERED.store(true, Ordering::Relaxed);
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, not(any(loom, miri))))]
+#[allow(unsafe_code, reason = "fork")]
 mod tests {
     use super::*;
 

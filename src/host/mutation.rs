@@ -1,6 +1,6 @@
 //! Seeded mistakes: the model checks must catch each of them.
 //!
-//! A mistake is compiled in under `cfg(loom)` alone and is active in a process whose environment names
+//! A mistake is compiled in for models alone (`cfg(loom)`, `cfg(miri)`) and is active in a process whose environment names
 //! it. The list of what the models catch is this enum; `loom_every_mutation_is_caught` goes through it.
 //!
 //! Not in the list, for they cannot matter:
@@ -21,14 +21,14 @@
 //! * The orders of the words in which questions are claimed and of those that wait: all are SeqCst, and loom does not tell
 //!   that from acquire and release well enough to show what less would do.
 
-#[cfg(not(loom))]
+#[cfg(not(any(loom, miri)))]
 use super::sync::Ordering;
 
 macro_rules! mistakes {
     ($($(#[$about:meta])+ $name:ident,)+) => {
         /// A mistake that somebody could make in the lock-free protocol.
         #[cfg_attr(
-            not(loom),
+            not(any(loom, miri)),
             allow(dead_code, reason = "some are made in the models only")
         )]
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,7 +37,7 @@ macro_rules! mistakes {
         }
 
         /// Every mistake.
-        #[cfg(loom)]
+        #[cfg(any(loom, miri))]
         pub(crate) const ALL: &[Mutation] = &[$(Mutation::$name,)+];
     };
 }
@@ -162,14 +162,14 @@ mistakes! {
 }
 
 /// True when the mistake is to be made.
-#[cfg(not(loom))]
+#[cfg(not(any(loom, miri)))]
 #[inline(always)]
 pub(crate) const fn seeded(_mutation: Mutation) -> bool {
     false
 }
 
 /// The ordering, or, when the mistake is to be made, none.
-#[cfg(not(loom))]
+#[cfg(not(any(loom, miri)))]
 #[inline(always)]
 pub(crate) const fn ordering(_mutation: Mutation, right: Ordering) -> Ordering {
     right
@@ -177,10 +177,10 @@ pub(crate) const fn ordering(_mutation: Mutation, right: Ordering) -> Ordering {
 
 #[cfg(loom)]
 pub(crate) use active::VARIABLE;
-#[cfg(loom)]
+#[cfg(any(loom, miri))]
 pub(crate) use active::{ordering, seeded};
 
-#[cfg(loom)]
+#[cfg(any(loom, miri))]
 mod active {
     use std::sync::OnceLock;
 

@@ -113,7 +113,7 @@ fn stat_field(pid: libc::pid_t, index: usize) -> Option<String> {
     Some(field.to_owned())
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(miri)))]
 mod tests {
     use super::*;
 

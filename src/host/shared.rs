@@ -4,11 +4,13 @@
 //! A block is mapped at its first use, so that use has to come before fork: `resolv_init()` and
 //! `init_dns_cache()` touch every block ([`Shared::get`]). A block that is first used in a child serves that
 //! child and its children alone, which is correct, only less useful.
-#![allow(unsafe_code, reason = "mmap")]
+#![allow(unsafe_code, reason = "what lies in shared memory")]
 
 use std::sync::atomic::{AtomicU32, AtomicU64};
 
 use once_cell::sync::OnceCell;
+
+use super::sync::system;
 
 /// Types that may lie in such a block.
 ///
@@ -70,28 +72,17 @@ impl<T: Zeroed + 'static> Shared<T> {
 
 /// Maps zeroed memory for one `T`; memory of this process alone when the kernel refuses.
 pub(crate) fn map<T: Zeroed>() -> &'static T {
-    // SAFETY: an anonymous mapping at an address of the kernel's choice touches no existing memory.
-    let address = unsafe {
-        libc::mmap(
-            std::ptr::null_mut(),
-            size_of::<T>().max(1),
-            libc::PROT_READ | libc::PROT_WRITE,
-            libc::MAP_SHARED | libc::MAP_ANONYMOUS,
-            -1,
-            0,
-        )
-    };
-    if address == libc::MAP_FAILED {
+    let Some(address) = system::map(size_of::<T>().max(1), false) else {
         // SAFETY: all-zero is a valid T (contract of Zeroed).
         let block: T = unsafe { std::mem::zeroed() };
         return Box::leak(Box::new(block));
-    }
+    };
     // SAFETY: the mapping is page-aligned, zeroed, large enough, writable, and never unmapped; T is
     // valid when zeroed and changes only through atomics.
-    unsafe { &*address.cast::<T>() }
+    unsafe { address.cast::<T>().as_ref() }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(miri)))]
 mod tests {
     use std::sync::atomic::Ordering;
 

@@ -1,11 +1,18 @@
-//! The atomics in use: the real ones, or those of a model that tries all interleavings (`sync_model.rs`). This is all that
-//! stands between the functions that run and a model: there they are the same functions.
+//! The atomics in use: the real ones, or those of a model that tries all interleavings (`sync_model.rs`); and the memory
+//! of the system, or memory of this process where processes are threads, as in a model and under Miri. This is all that
+//! stands between the functions that run and these: there they are the same functions.
+
+#[cfg_attr(any(loom, miri), path = "sync/threads.rs")]
+pub(crate) mod system;
 
 #[cfg(not(loom))]
 pub(crate) use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering, fence};
 
 #[cfg(loom)]
 #[path = "sync_model.rs"]
+pub(crate) mod model;
+#[cfg(all(test, miri))]
+#[path = "sync/seeds.rs"]
 pub(crate) mod model;
 #[cfg(loom)]
 pub(crate) use model::{AtomicU8, AtomicU32, AtomicU64, Ordering, fence};

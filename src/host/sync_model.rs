@@ -17,7 +17,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::atomic::AtomicUsize;
 
+pub(crate) use loom::cell::UnsafeCell as Cell;
 pub(crate) use loom::sync::atomic::Ordering;
+pub(crate) use loom::thread::yield_now;
 use loom::thread::{self, JoinHandle, ThreadId};
 
 thread_local! {

@@ -1,9 +1,11 @@
 //! Threads inside a program that is not ours.
-#![allow(unsafe_code, reason = "pthread_sigmask, pthread_setcancelstate")]
+#![allow(unsafe_code, reason = "pthread_sigmask")]
 
 use std::ffi::c_int;
 use std::io;
 use std::thread::{Builder, JoinHandle};
+
+use super::sync::system;
 
 /// Starts a thread that gets no signals: they are for the program's own threads.
 ///
@@ -46,24 +48,16 @@ pub(crate) struct Uncancelled {
 /// asked for happens at the next cancellation point of its own.
 #[must_use]
 pub(crate) fn uncancelled() -> Uncancelled {
-    let mut before = CANCEL_ENABLE;
-    // SAFETY: writes the state that was in force into our variable; cannot fail with this state.
-    unsafe { pthread_setcancelstate(CANCEL_DISABLE, &raw mut before) };
-    Uncancelled { before }
+    Uncancelled {
+        before: system::set_cancel_state(CANCEL_DISABLE),
+    }
 }
 
 impl Drop for Uncancelled {
     fn drop(&mut self) {
-        let mut ours = CANCEL_DISABLE;
-        // SAFETY: a state that the call above gave.
-        unsafe { pthread_setcancelstate(self.before, &raw mut ours) };
+        system::set_cancel_state(self.before);
     }
 }
 
-// As in glibc and musl; the crate libc does not have them.
-const CANCEL_ENABLE: c_int = 0;
+// As in glibc and musl; the crate libc does not have it.
 const CANCEL_DISABLE: c_int = 1;
-
-unsafe extern "C" {
-    fn pthread_setcancelstate(state: c_int, before: *mut c_int) -> c_int;
-}

@@ -153,7 +153,7 @@ fn read_literal(text: &[u8]) -> Option<IpAddr> {
     }
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, not(any(loom, miri))))]
 mod tests {
     use proptest::prelude::*;
 

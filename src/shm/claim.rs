@@ -508,7 +508,7 @@ impl<'a> Sitting<'a> {
     }
 }
 
-#[cfg(all(test, loom))]
+#[cfg(all(test, any(loom, miri)))]
 #[path = "loom_claims.rs"]
 mod loom_claims;
 

@@ -244,7 +244,7 @@ impl Sums {
     }
 }
 
-#[cfg(all(test, loom))]
+#[cfg(all(test, any(loom, miri)))]
 #[path = "loom_crowd.rs"]
 mod loom_crowd;
 

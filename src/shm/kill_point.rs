@@ -96,7 +96,7 @@ impl KillPoint {
     }
 
     /// Every point of those who change the cache.
-    #[cfg(any(feature = "fault_injection", loom))]
+    #[cfg(any(feature = "fault_injection", loom, miri))]
     #[must_use]
     pub fn all() -> [Self; 28] {
         [
@@ -133,15 +133,15 @@ impl KillPoint {
 }
 
 /// Says that the point was reached.
-#[cfg(not(any(feature = "fault_injection", loom)))]
+#[cfg(not(any(feature = "fault_injection", loom, miri)))]
 #[inline(always)]
 pub(crate) fn reached(_point: KillPoint) {}
 
-#[cfg(loom)]
+#[cfg(any(loom, miri))]
 pub(crate) use in_model::reached;
 
 /// Who is killed in a model unwinds, without any of the steps that are left.
-#[cfg(loom)]
+#[cfg(any(loom, miri))]
 pub(crate) mod in_model {
     use std::cell::Cell;
 
@@ -164,7 +164,7 @@ pub(crate) mod in_model {
     }
 }
 
-#[cfg(all(feature = "fault_injection", not(loom)))]
+#[cfg(all(feature = "fault_injection", not(any(loom, miri))))]
 pub(crate) use armed::reached;
 #[cfg(feature = "fault_injection")]
 pub use armed::{arm, arm_to_stop, passed};

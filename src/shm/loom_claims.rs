@@ -97,7 +97,7 @@ fn seat(pid: u32) -> Seat {
     }
 }
 
-fn spawn(world: &Arc<World>, body: impl FnOnce(&World) + 'static) -> Joined<()> {
+fn spawn(world: &Arc<World>, body: impl FnOnce(&World) + Send + 'static) -> Joined<()> {
     let world = world.clone();
     super::super::sync::model::spawn(move || body(&world))
 }

@@ -10,7 +10,7 @@
 
 use std::ptr::NonNull;
 
-use super::sync::{AtomicU32, Ordering};
+use super::sync::{AtomicU32, AtomicU64, Ordering, system};
 
 /// Size of a page as this code uses it.
 pub(crate) const PAGE_BYTES: usize = 4096;
@@ -43,20 +43,21 @@ impl Region {
     pub(crate) fn reserve(size: usize) -> Option<Self> {
         let size = size.next_multiple_of(PAGE_BYTES);
         let mut region = Self {
-            base: map(size)?,
+            base: system::map(size, true)?,
             size,
-            gives_back: IS_SHARED,
+            gives_back: true,
         };
-        region.gives_back = region.gives_back && region.is_word_of_the_system_good();
+        region.gives_back = region.is_word_of_the_system_good();
         Some(region)
     }
 
-    /// Gives the first page back with something on it, and looks.
+    /// Gives the first page back with something on it, and looks. A word of the size of that which stands there later:
+    /// of words of two sizes in one place it is not defined what is seen.
     fn is_word_of_the_system_good(&self) -> bool {
-        let Some(word) = self.slice::<AtomicU32>(0, 1).first() else {
+        let Some(word) = self.slice::<AtomicU64>(0, 1).first() else {
             return true;
         };
-        word.store(u32::MAX, Ordering::Relaxed);
+        word.store(u64::MAX, Ordering::Relaxed);
         let is_done = self.discard(0, PAGE_BYTES);
         // Whether it was done or refused, the page is empty from here on.
         word.swap(0, Ordering::Relaxed) == 0 || !is_done
@@ -107,44 +108,10 @@ impl Region {
             return false;
         }
         let start = self.address(offset);
-        #[cfg(loom)]
-        return super::sync::model::empty(start.as_ptr() as usize, bytes);
-        #[cfg(not(loom))]
         // SAFETY: the range lies inside our own mapping; the caller has made sure that nobody uses
         // what lies there (late readers see zeros, which mean "free").
-        unsafe {
-            libc::madvise(start.as_ptr().cast(), bytes, libc::MADV_REMOVE) == 0
-        }
+        unsafe { system::give_back(start, bytes) }
     }
-}
-
-/// Under Miri processes are threads, and nothing is given back.
-const IS_SHARED: bool = cfg!(not(miri));
-
-#[cfg(not(any(loom, miri)))]
-fn map(size: usize) -> Option<NonNull<u8>> {
-    // SAFETY: an anonymous mapping at an address of the kernel's choice touches nothing.
-    let address = unsafe {
-        libc::mmap(
-            std::ptr::null_mut(),
-            size,
-            libc::PROT_READ | libc::PROT_WRITE,
-            libc::MAP_SHARED | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE,
-            -1,
-            0,
-        )
-    };
-    if address == libc::MAP_FAILED {
-        return None;
-    }
-    NonNull::new(address.cast())
-}
-
-#[cfg(any(loom, miri))]
-fn map(size: usize) -> Option<NonNull<u8>> {
-    let layout = std::alloc::Layout::from_size_align(size, PAGE_BYTES).ok()?;
-    // SAFETY: whole pages, and more than none.
-    NonNull::new(unsafe { std::alloc::alloc_zeroed(layout) })
 }
 
 macro_rules! shm_safe {
@@ -153,7 +120,7 @@ macro_rules! shm_safe {
         unsafe impl ShmSafe for $type {}
     )*};
 }
-shm_safe!(AtomicU32, super::sync::AtomicU64, super::sync::AtomicU8);
+shm_safe!(AtomicU32, AtomicU64, super::sync::AtomicU8);
 
 #[cfg(all(test, not(loom)))]
 mod tests {

@@ -1,6 +1,7 @@
-//! The lock-free protocol by itself: the cache, and what it needs, as they are. See `src/host/sync_model.rs`.
-#![cfg(loom)]
-#![allow(dead_code, unused_imports, reason = "who uses the rest is not here")]
+//! The lock-free protocol by itself: the cache, and what it needs, as they are, for loom and for Miri. See
+//! `src/host/sync.rs`.
+#![cfg(any(loom, miri))]
+#![allow(dead_code, unused_imports, unused_macros, reason = "who uses the rest is not here")]
 
 #[path = "../../../src/host/mod.rs"]
 pub mod host;

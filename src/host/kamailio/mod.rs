@@ -23,6 +23,7 @@ use once_cell::sync::OnceCell;
 use core_options::Offsets;
 
 use super::options::Opt;
+use super::sync::system;
 
 pub(crate) use came_in::takeover;
 pub(crate) use counters::{increment_counter, set_counter_ids};
@@ -55,8 +56,7 @@ static TICKS: AtomicPtr<c_void> = AtomicPtr::new(std::ptr::null_mut());
 
 /// Address of a symbol of the program or of one of its libraries; NULL when there is none.
 pub(crate) fn find(name: &CStr) -> *mut c_void {
-    // SAFETY: dlsym only reads the NUL-terminated name.
-    unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) }
+    system::symbol(name)
 }
 
 /// Address of a symbol of the host; `None` when this version lacks it, and outside Kamailio.

@@ -142,7 +142,7 @@ impl SharedText {
     }
 }
 
-#[cfg(all(test, loom))]
+#[cfg(all(test, any(loom, miri)))]
 #[path = "loom_text.rs"]
 mod loom_text;
 
@@ -180,6 +180,7 @@ mod tests {
 
     /// Two processes write as fast as they can; the reader sees whole values only, and both.
     #[test]
+    #[cfg_attr(miri, ignore = "processes")]
     #[allow(unsafe_code, reason = "fork and kill")]
     fn values_of_several_processes_are_never_mixed() {
         let text = map::<SharedText>();

@@ -1,0 +1,87 @@
+#!/bin/sh
+# miri.sh - the models of `make loom` under Miri, an interpreter that knows what Rust leaves undefined: the functions that
+# run, with threads in place of processes, in many interleavings and with stale values, each drawn from a seed. Then some
+# mistakes are made, each of which has to be noticed: what cannot fail shows nothing.
+#
+# Needs rustup's nightly toolchain with miri and rust-src; without them it is skipped, says so, and ends well. The last
+# line says how many passed and failed, or that it was skipped.
+#
+#   SEEDS       seeds for each model (64); FIRST: the first of them (0)
+#   MODELS      a part of the names of the models (loom_)
+#   TOOLCHAIN   another name of the toolchain (nightly)
+set -u
+
+root=$(cd "$(dirname "$0")/.." && pwd) || exit 1
+cd "$root" || exit 1
+toolchain=${TOOLCHAIN:-nightly}
+seeds=${SEEDS:-64}
+first=${FIRST:-0}
+models=${MODELS:-loom_}
+passed=0
+failed=0
+
+skip() { # what is missing
+	echo "miri: skipped, nothing was tried: $1"
+	exit 0
+}
+
+command -v rustup >/dev/null 2>&1 || skip "there is no rustup, and no toolchain of its with miri"
+rustup component list --toolchain "$toolchain" --installed 2>/dev/null | grep -q '^miri' ||
+	skip "rustup toolchain install $toolchain --component miri --component rust-src"
+rustup component list --toolchain "$toolchain" --installed 2>/dev/null | grep -q '^rust-src' ||
+	skip "rustup component add rust-src --toolchain $toolchain"
+log=$(mktemp "${TMPDIR:-/tmp}/kamailio-dns.XXXXXX") || exit 1
+trap 'rm -f "$log"' EXIT
+export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-target}/miri"
+# Nothing of the system is needed, nor is it asked. Memory that processes share is never freed. What references may alias
+# is not followed: each reference to a table of thousands of words would take seconds. Threads change often, for models are
+# short.
+flags="-Zmiri-isolation-error=hide -Zmiri-ignore-leaks -Zmiri-disable-stacked-borrows -Zmiri-preemption-rate=0.1 -Zmiri-env-forward=LOOM_MUTATION"
+
+# under_miri FLAGS MODEL...: runs the models of these names
+under_miri() {
+	MIRIFLAGS="$flags $1"
+	export MIRIFLAGS
+	shift
+	# shellcheck disable=SC2086
+	cargo "+$toolchain" miri test ${CARGOFLAGS:---locked} --manifest-path ci/loom/Cargo.toml --lib -- "$@" \
+		--test-threads=1 >"$log" 2>&1
+}
+
+# Where the sysroot cannot be made, or the models do not build, nothing can be said of them.
+under_miri "" --list || {
+	tail -n 20 "$log"
+	echo "miri: 0 passed, 1 failed"
+	exit 1
+}
+
+under_miri "-Zmiri-many-seeds=$first..$((first + seeds))" "$models" || {
+	failed=1
+	grep -E -A 20 '^error|panicked|FAILED' "$log" | head -n 60
+	grep -E 'seed' "$log" | head -n 5
+}
+# Seeds are tried beside each other, and write between each other's words.
+passed=$(grep -ao '[0-9]* passed; 0 failed' "$log" | awk '{ n += $1 } END { print n + 0 }')
+[ "$passed" -gt 0 ] || failed=1
+echo "models of the name $models, seeds from $first on, $seeds of them: $passed passed, $failed failed"
+
+# notices MISTAKE MODEL: that model fails with the mistake, for one of the seeds
+notices() {
+	if LOOM_MUTATION=$1 under_miri "-Zmiri-many-seeds=$first..$((first + seeds))" "$2"; then
+		failed=$((failed + 1))
+		echo "$1: no seed shows it"
+	else
+		passed=$((passed + 1))
+	fi
+}
+
+if [ "$models" = loom_ ]; then
+	notices NoSecondLook loom_a_look_at_an_address_is_of_the_name
+	notices ReuseRelaxed loom_the_next_owner
+	notices AcquireRelaxed loom_the_next_owner
+	notices TextUnchecked loom_a_text_is_read_whole
+	notices SeatOverwritten loom_two_ask_at_most
+	notices ParkedUnchecked loom_
+fi
+echo "miri: $passed passed, $failed failed"
+[ "$failed" -eq 0 ]
