@@ -117,7 +117,8 @@ def protocol_options():
 
 def broken_answers():
     """Servers that fail or answer nonsense, and whether they are asked again."""
-    again = ["asked @", "{0}", "asked @", "seconds 2", "{0}", "asked @"]
+    # What was waited for in vain, for 2 s, is remembered for as long.
+    again = ["asked @", "{0}", "asked @", "seconds 4", "{0}", "asked @"]
     address = ("servfail", "refused", "cut", "badadd", "badrec", "empty", "wrongowner", "wrongclass", "txt0",
                "many", "toomany", "loop", "lost", "farcname", "drop")
     for variant, command in itertools.product(address, ("ip @ 0", "host @", "sip @ 5080 0 0")):
