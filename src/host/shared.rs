@@ -82,7 +82,7 @@ pub(crate) fn map<T: Zeroed>() -> &'static T {
     unsafe { address.cast::<T>().as_ref() }
 }
 
-#[cfg(all(test, not(miri)))]
+#[cfg(all(test, not(any(loom, miri))))]
 mod tests {
     use std::sync::atomic::Ordering;
 

@@ -117,7 +117,12 @@ fn follow_answer(asked: &Asked<'_>, outcome: &Outcome) {
 /// Remembers that the question was not answered, for a moment (RFC 9520). Never as absence.
 pub(super) fn remember_failure(cache: &Cache, asked: &Asked<'_>, failure: Failure) -> LookupError {
     metrics::count(Metric::Unanswered);
-    let ttl = backoff::failed(asked.key, asked.waited_s, clock::now_ticks());
+    let waited_s = match failure {
+        Failure::Timeout => asked.waited_s,
+        // A server said so: nobody waited for it in vain.
+        _ => 0,
+    };
+    let ttl = backoff::failed(asked.key, waited_s, clock::now_ticks());
     failing::failed(cache, asked.name);
     let draft = Draft {
         name: asked.name,

@@ -30,10 +30,12 @@ option_table! {
         "lines of the log show no names: ENUM names are telephone numbers");
     FailureTtl: number("dns_failure_ttl", (1, 0, 300), "s",
         "how long an unanswered query is not repeated at first (RFC 9520), 0 = repeat at once")
-        .says("an unanswered query is not repeated for this long (RFC 9520)");
+        .says("an unanswered query is not repeated for this long, one that stayed silent for as long as calls waited for \
+              it where that is more (RFC 9520); 0 = repeated at once");
     FailureMaxTtl: number("dns_failure_max_ttl", (30, 0, 300), "s",
         "dns_failure_ttl doubles with each failure in a row up to this")
-        .says("`dns_failure_ttl` doubles with each failure in a row, up to this");
+        .says("`dns_failure_ttl` doubles with each failure in a row; this is the longest time for which a query is not \
+              repeated");
     StaleTtl: number("dns_stale_ttl", (3600, 0, 604_800), "s",
         "how long after its expiry an entry may be served while it cannot be refreshed (RFC 8767), 0 = never")
         .says("for this long after its expiry a record may be served while it cannot be, or is being, fetched anew \
