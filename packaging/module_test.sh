@@ -11,8 +11,7 @@ modules=$(cd "${2:?}" && pwd) || exit 1
 shift 2
 here=$(cd "$(dirname "$0")" && pwd) || exit 1
 . "$here/layer.sh"
-passed=0
-failed=0
+. "$here/../ci/checks.sh"
 
 if [ "${INSIDE:-}" != yes ]; then
 	. "$here/../kamailio/tally.sh"
@@ -30,21 +29,6 @@ fi
 
 suite=$1
 log=$LAYER/log
-check() { # what, command...
-	what=$1
-	shift
-	if "$@" >"$log" 2>&1; then
-		passed=$((passed + 1))
-	else
-		failed=$((failed + 1))
-		echo "FAILED: $what"
-		tail -n 15 "$log" | sed 's/^/    /'
-	fi
-}
-fails() {
-	! "$@"
-}
-
 open_layer "$PACKAGE_ROOT" "$LAYER" || exit 1
 mkdir -p "$dir/debs/other"
 cp "$debs"/libkamailio-dns0_*.deb "$debs"/kamailio-dns_*.deb "$modules/$suite"/*.deb "$dir/debs/"
@@ -107,5 +91,4 @@ for other in "$modules"/*/*.deb; do
 	cp "$other" "$dir/debs/other/module.deb"
 	check "$(basename "$other") is for another" fails inside apt-get -s install /debs/other/module.deb
 done
-echo "$passed passed, $failed failed"
-[ "$failed" -eq 0 ]
+checks_end
