@@ -101,6 +101,8 @@ if has USE_DNS_CACHE; then
 	esac
 	has USE_DNS_FAILOVER && programs="$programs failover"
 fi
+# Each fork takes long there.
+[ -z "${VALGRIND:-}" ] || export FORKS=30
 for program in $programs; do
 	# shellcheck disable=SC2086
 	check "$program, build" $compile -o "$out/$program" "$here/$program.c" \
