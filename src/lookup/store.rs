@@ -42,7 +42,7 @@ pub(super) struct Asked<'a> {
     pub(super) flags: u32,
     /// The answer takes the place of live data, too: it was asked for that purpose.
     pub(super) renews: bool,
-    /// How long callers waited for a question that stayed silent, s; 0 = nobody did. It is remembered for that long at
+    /// How long callers waited for a question that stayed silent, whole seconds. It is remembered for that long at
     /// least: the next call must not wait for all that time again.
     pub(super) waited_s: u32,
 }

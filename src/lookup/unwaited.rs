@@ -142,7 +142,7 @@ impl Unwaited {
 
 /// The answer, if it came so long ago.
 fn aged(mut answer: Answer, lay_ms: u64) -> Answer {
-    let lay_s = resolver::whole_seconds(lay_ms);
+    let lay_s = u32::try_from(lay_ms.div_ceil(1000)).unwrap_or(u32::MAX);
     for record in answer.answers.iter_mut().chain(&mut answer.additional) {
         record.ttl = record.ttl.saturating_sub(lay_s);
     }

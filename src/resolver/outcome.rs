@@ -69,7 +69,7 @@ impl Timed {
         }
     }
 
-    /// For how long the question stayed silent, s, what has begun being whole; 0 = it did not.
+    /// For how many whole seconds the question stayed silent.
     #[must_use]
     pub(crate) fn silent_s(&self) -> u32 {
         match self.outcome {
@@ -79,9 +79,9 @@ impl Timed {
     }
 }
 
-/// A time in s, what has begun being whole.
+/// The whole seconds of a time: a question whose time-out is a second was waited for one, and not two.
 pub(crate) fn whole_seconds(ms: u64) -> u32 {
-    u32::try_from(ms.div_ceil(1000)).unwrap_or(u32::MAX)
+    u32::try_from(ms / 1000).unwrap_or(u32::MAX)
 }
 
 pub(super) fn no_data(qname: Name) -> Answer {
