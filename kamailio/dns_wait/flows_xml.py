@@ -48,57 +48,29 @@ def asks(method, final):
     return _end("asks", _request(method, attributes=' retrans="250"'), answer)
 
 
-RINGS = HEAD.format(name="rings") + """<recv request="INVITE"/>
-<send><![CDATA[
+def _reply(status, more="", cseq="[last_CSeq:]"):
+    return f"""<send><![CDATA[
 
-SIP/2.0 180 Ringing
+SIP/2.0 {status}
 [last_Via:]
 [last_From:]
 [last_To:];tag=[pid]t[call_number]
 [last_Call-ID:]
-[last_CSeq:]
-Contact: <sip:callee@[local_ip]:[local_port]>
-Content-Length: 0
+{cseq}
+{more}Content-Length: 0
 
 ]]></send>
-<recv request="CANCEL"/>
-<send><![CDATA[
-
-SIP/2.0 200 OK
-[last_Via:]
-[last_From:]
-[last_To:];tag=[pid]t[call_number]
-[last_Call-ID:]
-[last_CSeq:]
-Content-Length: 0
-
-]]></send>
-<send><![CDATA[
-
-SIP/2.0 487 Request Terminated
-[last_Via:]
-[last_From:]
-[last_To:];tag=[pid]t[call_number]
-[last_Call-ID:]
-CSeq: 1 INVITE
-Content-Length: 0
-
-]]></send>
-<recv request="ACK"/>
-</scenario>
 """
 
-ANSWERS_OPTIONS = HEAD.format(name="answers") + """<recv request="OPTIONS"/>
-<send><![CDATA[
 
-SIP/2.0 200 OK
-[last_Via:]
-[last_From:]
-[last_To:];tag=[pid]t[call_number]
-[last_Call-ID:]
-[last_CSeq:]
-Content-Length: 0
+RINGS = _end(
+    "rings",
+    '<recv request="INVITE"/>\n',
+    _reply("180 Ringing", "Contact: <sip:callee@[local_ip]:[local_port]>\n"),
+    '<recv request="CANCEL"/>\n',
+    _reply("200 OK"),
+    _reply("487 Request Terminated", cseq="CSeq: 1 INVITE"),
+    '<recv request="ACK"/>\n',
+)
 
-]]></send>
-</scenario>
-"""
+ANSWERS_OPTIONS = _end("answers", '<recv request="OPTIONS"/>\n', _reply("200 OK"))

@@ -4,7 +4,7 @@ import glob
 import os
 import re
 
-from bed import sip
+from bed import memcheck, sip
 from bed.wait import wait_for
 from module import FR_TIMER, ROUTES, counts, module_lines, wait_until_counted
 
@@ -42,15 +42,11 @@ def _wrapper(folder):
 
 def _reports(folder):
     """Reports of memcheck by their stacks, each once; how many processes it has summed up."""
-    reports, finished = {}, 0
-    for path in sorted(glob.glob(os.path.join(folder, "valgrind.*"))):
-        with open(path, errors="replace") as file:
-            text = re.sub(r"(?m)^==\d+== ?", "", file.read())
-        finished += "ERROR SUMMARY" in text
-        for paragraph in text.split("\n\n"):
-            if re.search(r"^ +at 0x", paragraph, re.M):
-                # The stack's functions: the same report of another build has other lines and addresses.
-                reports.setdefault(tuple(re.findall(r"(?:at|by) 0x[0-9A-F]+: (\S+)", paragraph)), paragraph)
+    found, finished = memcheck.reports(folder)
+    reports = {}
+    for _, paragraph in found:
+        # The stack's functions: the same report of another build has other lines and addresses.
+        reports.setdefault(tuple(re.findall(r"(?:at|by) 0x[0-9A-F]+: (\S+)", paragraph)), paragraph)
     return reports, finished
 
 

@@ -21,7 +21,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(HERE), "e2e"))
 sys.path.insert(0, HERE)
 
 import churn
-from bed import sipp
+from bed import memcheck, sipp
 from bed.kamailio import Build
 from bed.wait import wait_for
 from scenario import CALLER, Scenario
@@ -155,16 +155,11 @@ def calm(args, scenario, kamailio, operators, at_start):
 
 def valgrind_reports(scenario, folder):
     """Errors that memcheck found in any process, each once: children report what they inherited, too."""
-    reports, finished = {}, 0
-    for path in sorted(glob.glob(os.path.join(folder, "valgrind.*"))):
-        with open(path, errors="replace") as file:
-            text = re.sub(r"(?m)^==\d+== ?", "", file.read())
-        finished += "ERROR SUMMARY" in text
-        # A report is a paragraph with a stack.
-        for paragraph in text.split("\n\n"):
-            if re.search(r"^ +at 0x", paragraph, re.M):
-                key = re.sub(r"0x[0-9A-F]+|record \d+ of \d+|\d+ bytes in \d+ blocks", "", paragraph)
-                reports.setdefault(key, f"{os.path.basename(path)}: {paragraph}")
+    found, finished = memcheck.reports(folder)
+    reports = {}
+    for path, paragraph in found:
+        key = re.sub(r"0x[0-9A-F]+|record \d+ of \d+|\d+ bytes in \d+ blocks", "", paragraph)
+        reports.setdefault(key, f"{path}: {paragraph}")
     for report in reports.values():
         print(report[:3000] + "\n")
     scenario.check("reports of memcheck", len(reports), 0)

@@ -24,8 +24,7 @@ pub(super) enum Known {
 impl Known {
     /// True for a failure that is remembered.
     pub(super) fn is_failure(&self) -> bool {
-        let kind = |entry: &EntryRef| entry.negative();
-        matches!(self, Self::Entry(entry) if kind(entry).is_some_and(NegativeKind::is_failure))
+        matches!(self, Self::Entry(entry) if entry.negative().is_some_and(NegativeKind::is_failure))
     }
 }
 
