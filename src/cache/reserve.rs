@@ -93,6 +93,15 @@ impl Cache {
         self.limit() / 16 >= PAGES * PAGE_BYTES
     }
 
+    /// Octets of pages that the blocks take which are set aside.
+    pub(super) fn reserve_octets(&self) -> usize {
+        if self.has_room_for_reserve() {
+            PAGES * PAGE_BYTES
+        } else {
+            0
+        }
+    }
+
     /// The blocks that are set aside.
     pub(super) fn reserved(&self) -> impl Iterator<Item = BlockId> {
         let numbers = self.header.reserve.iter();
@@ -253,6 +262,38 @@ mod tests {
         assert!(small + PAGES * PAGE_BYTES <= full, "{small} of {full}");
         cache.write().grow_reserve();
         assert_eq!(cache.reserved().count(), BLOCKS);
+    }
+
+    #[test]
+    fn names_have_as_much_room_beside_it() {
+        let cache = cache();
+        let rdata = RData::A(Ipv4Addr::LOCALHOST);
+        let records = [DraftRecord {
+            ttl: 60,
+            rdata: &rdata,
+        }];
+        for number in 0..16_000 {
+            let name = format!("name{number:05}.reserve.test");
+            let draft = Draft {
+                name: name.as_bytes(),
+                rtype: RecordType::A,
+                data: DraftData::Records(&records),
+                permanent: false,
+                negative_ttl: 0,
+            };
+            let _ = cache.insert(&draft, Conflict::Replace, NOW);
+        }
+        let held = cache.entries().count();
+        let size = cache.entries().next().map(|entry| {
+            let block = cache.pages.block_at(entry.as_raw() as usize).unwrap();
+            cache.pages.block_size(block)
+        });
+        let filled = held.div_ceil(PAGE_BYTES / size.unwrap()) * PAGE_BYTES;
+        let room = cache.limit() - cache.limit() / 16 - cache.fixed_bytes();
+        // The page that is filled last, and what is free for other sizes.
+        let rest = PAGES / 2 * PAGE_BYTES;
+        assert!(filled + rest > room, "{filled} of {room}");
+        assert!(cache.usage().used <= cache.limit());
     }
 
     #[cfg(feature = "fault_injection")]

@@ -313,8 +313,9 @@ impl Cache {
     /// Octets of pages that linked entries may fill.
     pub(super) fn linked_budget(&self) -> usize {
         let limit = self.limit();
-        // A sixteenth is left for entries that only their holders know.
-        (limit - limit / 16).saturating_sub(self.fixed_bytes())
+        // A sixteenth is left for entries that only their holders know; the blocks that are set aside lie in it.
+        let linked = limit - limit / 16 + self.reserve_octets();
+        linked.saturating_sub(self.fixed_bytes())
     }
 
     /// Sets the table up for a memory limit; before other processes exist.
