@@ -88,7 +88,7 @@ pub use delete::{Deleted, delete_below, delete_name};
 #[cfg(feature = "use_dns_cache")]
 pub use edit::*;
 #[cfg(feature = "use_dns_cache")]
-pub use fetch::{Others, say_when_fresh_again};
+pub use fetch::Others;
 #[cfg(all(feature = "use_dns_cache", feature = "testing"))]
 pub use flight::UnderWay;
 #[cfg(feature = "use_dns_cache")]
@@ -101,7 +101,7 @@ pub use service::sip_transport;
 #[cfg(feature = "use_dns_cache")]
 pub use source::Source;
 #[cfg(feature = "use_dns_cache")]
-pub use stale::{is_stale, reported_ttl};
+pub use stale::{is_stale, reported_ttl, say_when_fresh_again};
 #[cfg(feature = "use_dns_cache")]
 pub use ttl::set_local_ttl;
 

@@ -5,10 +5,16 @@
 
 use crate::cache::{Cache, EntryRef, HashedName, ListId, NegativeKind, RecordView};
 use crate::host::clock::{self, TICKS_PER_S};
+use crate::host::follow::follow;
+use crate::host::log::{self, Level};
+use crate::host::metrics::{self, Metric};
+use crate::host::news::{self, Subject};
 use crate::host::options::{self, ExtraOpt};
+use crate::host::stats::{self, Stat};
 use crate::rr::{MAX_CNAME_HOPS, MAX_TTL_S, RecordType};
 
 use super::relative;
+use super::source::Source;
 use super::walk::Aim;
 
 /// How long somebody waits for new data while there is old, ms (RFC 8767 section 5).
@@ -150,5 +156,38 @@ pub fn reported_ttl(entry: &EntryRef, expire: u32, now: u32) -> i32 {
         REPORTED_TTL_S
     } else {
         clock::seconds_until(expire, now).max(0)
+    }
+}
+
+/// Gives stale data to the caller.
+pub(super) fn serve(stale: Stale) -> (EntryRef, Source) {
+    stats::count(Stat::Hit);
+    metrics::count(Metric::Stale);
+    let expired = &stale.expired;
+    follow!(
+        expired.name(),
+        "type {}: expired records are served",
+        expired.rtype().0
+    );
+    if !stale.is_recent
+        && let Some(others) = news::may_say_begins(Subject::Stale)
+    {
+        crate::log!(
+            Level::Notice,
+            "records that have expired are served, for they could not be fetched anew: {} ({others} more since the last such line)",
+            log::name(stale.expired.name())
+        );
+    }
+    crate::cache_dbg!("stale data for {}", log::name(stale.expired.name()));
+    (stale.entry, Source::Cache)
+}
+
+/// Says so when expired records were served and are not any more; now and then, by who refreshes.
+pub fn say_when_fresh_again() {
+    if let Some((seconds, others)) = news::is_over(Subject::Stale) {
+        crate::log!(
+            Level::Notice,
+            "no expired records are served any more, for half a minute there were none; it began {seconds} s ago ({others} more since the last such line)"
+        );
     }
 }

@@ -1,0 +1,205 @@
+//! One lookup: the cache, another process's query, a query of its own.
+//!
+//! This file goes from the cache to an entry, and follows aliases. `asking` gets the answer to one question, `query` sends
+//! it, with the `companions` that it takes along. `search_list` looks at the names that a relative one may stand for,
+//! `renewal` at what has expired. `times` says how long all of that may take.
+
+mod asking;
+mod companions;
+mod query;
+mod renewal;
+mod search_list;
+mod times;
+
+use crate::cache::{Cache, EntryRef, HashedName, NegativeKind, Presence, Vacancy};
+use crate::error::LookupError;
+use crate::host::counters::{self, Counter};
+use crate::host::metrics::{self, Metric};
+use crate::rr::{MAX_CNAME_HOPS, RecordType};
+
+use super::flight::{self, Attempt, Terms};
+use super::known::{Known, count_hit, known, tell_cached, usable};
+use super::source::Source;
+use super::store::Next;
+use super::{open, stale};
+use times::Times;
+
+/// Lists names that are worth asking for together with one that has to be asked for.
+pub type Others<'a> = dyn Fn() -> Vec<Vec<u8>> + 'a;
+
+/// One lookup.
+pub(super) struct Lookup<'a> {
+    cache: &'static Cache,
+    qtype: RecordType,
+    flags: u32,
+    /// CNAMEs that may still be followed, in the cache and in answers together.
+    hops: usize,
+    /// A query was sent.
+    asked: bool,
+    /// A candidate of a walk could not be asked for, whatever was served instead.
+    met_failure: bool,
+    /// The question under way counts among those that a call may ask: the first candidate of a walk does.
+    counts: bool,
+    /// It is about the addresses of what the caller named: nothing else can be done when it fails.
+    is_last_resort: bool,
+    times: Times,
+    /// How the question under way is asked, if nobody else does.
+    terms: Option<Terms>,
+    /// Names to ask for along with the first.
+    others: Option<&'a Others<'a>>,
+    /// Longest life of what is asked for, s.
+    longest_life_s: u32,
+    /// The cache had nothing on the name that is asked for when it was looked at last.
+    is_unknown: bool,
+    /// Where it had nothing on the caller's name before that was asked for.
+    vacancy: Option<Vacancy<'static>>,
+}
+
+impl<'a> Lookup<'a> {
+    pub(super) fn new(
+        cache: &'static Cache,
+        qtype: RecordType,
+        flags: u32,
+        others: Option<&'a Others<'a>>,
+    ) -> Self {
+        Self {
+            cache,
+            qtype,
+            flags,
+            hops: MAX_CNAME_HOPS,
+            asked: false,
+            met_failure: false,
+            counts: true,
+            is_last_resort: false,
+            times: Times::default(),
+            terms: None,
+            others,
+            longest_life_s: u32::MAX,
+            is_unknown: false,
+            vacancy: None,
+        }
+    }
+
+    /// Says that the question is about the addresses of what the caller named, see [`Self::is_last_resort`].
+    pub(super) fn with_last_resort(mut self) -> Self {
+        self.is_last_resort = matches!(self.qtype, RecordType::A | RecordType::AAAA);
+        self
+    }
+
+    /// The entry, and where it came from.
+    pub(super) fn run(
+        mut self,
+        name: &HashedName<'_>,
+        absolute: bool,
+    ) -> Result<(EntryRef, Source), LookupError> {
+        if let Presence::Nothing(vacancy) = self.cache.presence(name, self.qtype) {
+            return self.run_unknown(name, absolute, vacancy);
+        }
+        let mut hops = self.hops;
+        let mut found = known(self.cache, name.name(), self.qtype, &mut hops);
+        if found.is_failure() && open::look_at_unwaited() {
+            hops = self.hops;
+            found = known(self.cache, name.name(), self.qtype, &mut hops);
+        }
+        let target = match found {
+            Known::Entry(entry) => {
+                if entry.negative().is_some_and(NegativeKind::is_failure)
+                    && let Some(stale) = stale::find(self.cache, name.name(), self.qtype, self.hops)
+                {
+                    return Ok(stale::serve(stale));
+                }
+                count_hit(entry.negative());
+                tell_cached(name.name(), self.qtype, &entry);
+                return usable(entry).map(|entry| (entry, Source::Cache));
+            }
+            Known::TooLong => return Err(LookupError::CnameChain),
+            Known::Miss(target) => target,
+        };
+        self.hops = hops;
+        // What a CNAME points to is absolute, however the caller wrote the name.
+        let target = target
+            .as_ref()
+            .map(|target| self.cache.hashed(target.as_bytes()));
+        let (name, absolute) = target
+            .as_ref()
+            .map_or((name, absolute), |name| (name, true));
+        if let Some(stale) = stale::find(self.cache, name.name(), self.qtype, self.hops) {
+            let key = flight::key_of(self.cache, name, self.qtype);
+            return self.renew(stale, key, |lookup, attempt| {
+                lookup.fetch(name, absolute, attempt)
+            });
+        }
+        self.run_unknown(name, absolute, None)
+    }
+
+    /// As [`Self::run`], for a name that the cache has nothing of use on.
+    pub(super) fn run_unknown(
+        mut self,
+        name: &HashedName<'_>,
+        absolute: bool,
+        vacancy: Option<Vacancy<'static>>,
+    ) -> Result<(EntryRef, Source), LookupError> {
+        self.vacancy = vacancy;
+        let result = self.fetch(name, absolute, None);
+        self.conclude(result)
+    }
+
+    /// Counts what came of asking, and says where it came from.
+    fn conclude(
+        &self,
+        result: Result<EntryRef, LookupError>,
+    ) -> Result<(EntryRef, Source), LookupError> {
+        // One that is left open was counted then, and will be looked up again.
+        if !matches!(result, Err(LookupError::Open)) {
+            metrics::count(Metric::Miss);
+        }
+        if self.asked && result.is_err() {
+            counters::increment(Counter::FailedRequest);
+        }
+        result.map(|entry| (entry, self.source()))
+    }
+
+    fn source(&self) -> Source {
+        if self.asked {
+            Source::Network
+        } else {
+            Source::Cache
+        }
+    }
+
+    /// Asks, and follows the aliases that come back, until there is an entry.
+    fn fetch(
+        &mut self,
+        name: &HashedName<'_>,
+        absolute: bool,
+        attempt: Option<Attempt>,
+    ) -> Result<EntryRef, LookupError> {
+        let next = self.ask(name, absolute, attempt);
+        // It is about this name alone.
+        self.vacancy = None;
+        self.follow(next?)
+    }
+
+    /// Follows the aliases that come back until there is an entry.
+    fn follow(&mut self, mut next: Next) -> Result<EntryRef, LookupError> {
+        loop {
+            let target = match next {
+                Next::Entry(entry) => return usable(entry),
+                Next::Ask(target) => target,
+            };
+            next = match known(self.cache, target.as_bytes(), self.qtype, &mut self.hops) {
+                Known::Entry(entry) => return usable(entry),
+                Known::TooLong => return Err(LookupError::CnameChain),
+                Known::Miss(further) => {
+                    let target = further.unwrap_or(target);
+                    self.ask(&self.cache.hashed(target.as_bytes()), true, None)?
+                }
+            };
+        }
+    }
+
+    /// True when the question under way may be left open.
+    fn may_leave(&self) -> bool {
+        self.times.patience_ms.is_none() && open::may_leave()
+    }
+}
