@@ -2,7 +2,7 @@
 
 use super::{Transport, protocols};
 #[cfg(feature = "use_dns_cache")]
-use crate::cache::NaptrFields;
+use crate::cache::{EntryRef, NaptrFields, RecordView};
 use crate::host::options::{self, ExtraOpt, Opt};
 use crate::lookup::sip_transport;
 
@@ -52,6 +52,22 @@ pub(crate) type Rank = u64;
 
 /// What decides on a record: flags, services, regexp, order, preference.
 pub(crate) type NaptrRow<'a> = (&'a [u8], &'a [u8], &'a [u8], u16, u16);
+
+/// What decides on each record of a NAPTR entry.
+#[cfg(feature = "use_dns_cache")]
+pub(crate) fn rows_of(entry: &EntryRef) -> impl Iterator<Item = NaptrRow<'_>> {
+    entry.records().map(|record| match record {
+        RecordView::Naptr {
+            order,
+            preference,
+            flags,
+            services,
+            regexp,
+            ..
+        } => (flags, services, regexp, order, preference),
+        _ => (&b""[..], &b""[..], &b""[..], 0, 0),
+    })
+}
 
 /// The rank of a record that leads to a transport: by preference of the transport, then by order and preference of the
 /// record; or by the record's order first.

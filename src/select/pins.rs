@@ -22,8 +22,7 @@ use crate::rr::{RecordType, parse_literal};
 
 use super::Transport;
 use super::flags::TRY_NAPTR;
-use super::handle::rows_of;
-use super::naptr::Candidates;
+use super::naptr::{Candidates, rows_of};
 use super::protocols::{self, TransportList};
 use super::sip_uri::{self, Destination, UriError};
 

@@ -14,8 +14,8 @@ use crate::host::{clock, random};
 use crate::lookup::{self, deadline, family_order, turns};
 use crate::rr::RecordType;
 
-use super::handle::{self, LookedUp, Watch, address_at_step, rows_of, turn, usable_seed};
-use super::naptr::{Candidate, Candidates};
+use super::handle::{self, LookedUp, Watch, address_at_step, turn, usable_seed};
+use super::naptr::{Candidate, Candidates, rows_of};
 use super::security::Downgrade;
 use super::sip_uri::Destination;
 use super::tree::{Event, Named, SrvRecord, Verdict};

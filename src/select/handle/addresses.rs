@@ -7,7 +7,8 @@
 
 use std::net::IpAddr;
 
-use super::{Search, address_at_step, record_at_step};
+use super::Search;
+use super::order::{address_at_step, record_at_step};
 use crate::cache::{EntryRef, RecordView};
 use crate::host::clock;
 use crate::lookup::{self, Peeked, Source, family_allowed, family_order};

@@ -6,34 +6,32 @@
 //! then the addresses of the name itself.
 
 mod addresses;
+mod candidate;
+mod order;
 mod place;
 pub mod quick;
 mod reasons;
 
 use std::net::IpAddr;
 
-use crate::cache::{Cache, EntryRef, RecordView, SrvPlace};
+use crate::cache::{Cache, EntryRef, RecordView};
 use crate::error::LookupError;
-use crate::host::metrics::{self, Metric};
-use crate::host::{clock, random, transaction};
+use crate::host::clock;
 use crate::lookup::open::Passes;
-use crate::lookup::{self, Others, Source, turns};
-use crate::rr::{MAX_RRSET_RECORDS, RecordType};
+use crate::lookup::{self, Others, Source};
+use crate::rr::RecordType;
 
-use super::naptr::{Candidate, Candidates, NaptrRow};
+use super::naptr::{Candidate, NaptrRow, rows_of};
 use super::security::Nothing;
 use super::tree::{
     self, Event, FoundBy, Named, NaptrSet, Records, SrvRecord, SrvSet, Target, Wanted,
 };
-use super::{Cursor, Position, Reason, SelectError, Transport, flags, srv};
+use super::{Cursor, Position, Reason, SelectError, Transport, flags};
 use addresses::Hold;
+use order::start;
+pub(super) use order::{address_at_step, record_at_step};
 pub use place::{turn, usable_seed};
 use reasons::Sources;
-
-const TRANSPORT_MASK: u8 = 7;
-const CANDIDATE_SHIFT: u8 = 3;
-/// In [`Position::proto`] beside the hash of a NAPTR owner: TLS, and NAPTR records were asked for it alone.
-const SIPS_ALONE: u8 = Transport::Other as u8;
 
 /// What came of a lookup.
 pub(super) type LookedUp = Result<(EntryRef, Source), LookupError>;
@@ -321,14 +319,6 @@ impl<'a> Search<'a> {
         next.ok_or(SelectError::EndOfList)
     }
 
-    fn next_candidate(&mut self, name: &[u8], srv: &EntryRef) -> Option<Target> {
-        let entry = self.naptr_origin(name, srv)?;
-        let source = Source::Cache;
-        let next = usize::from(self.cursor.proto >> CANDIDATE_SHIFT) + 1;
-        let only = self.cursor.naptr_transport();
-        tree::next_candidate(self, Held { entry, source }, next, only)
-    }
-
     fn target(&self, address: IpAddr) -> Target {
         Target {
             address,
@@ -355,36 +345,6 @@ impl<'a> Search<'a> {
             watch.learns(name, rtype, named, &found);
         }
         found.map_err(Nothing::from)
-    }
-
-    /// The NAPTR entry through which the current SRV records were found.
-    ///
-    /// Most handles have no place for it; the hash of the owner's name leads back to it, whatever name the caller
-    /// passes meanwhile (B14). What the cache does not have any more is asked for again.
-    fn naptr_origin(&mut self, name: &[u8], srv: &EntryRef) -> Option<EntryRef> {
-        let hash = self.cursor.naptr_hash();
-        if hash == 0 {
-            return None;
-        }
-        if let Some(entry) = self.naptr.take() {
-            return Some(entry);
-        }
-        let cache = Cache::instance()?;
-        let position = usize::from(self.cursor.proto >> CANDIDATE_SHIFT);
-        let only = self.cursor.naptr_transport();
-        let accept = |entry: &EntryRef| {
-            entry.negative().is_none() && Candidates::new(rows_of(entry), only).len() > position
-        };
-        cache
-            .acquire_by_hash(hash, RecordType::NAPTR, &accept)
-            .or_else(|| {
-                let Some(owner) = naptr_owner(cache, hash, name, srv) else {
-                    metrics::count(Metric::NaptrLost);
-                    return None;
-                };
-                let found = lookup::absolute_entry(&owner, RecordType::NAPTR, self.flags);
-                found.ok().map(|(entry, _)| entry)
-            })
     }
 }
 
@@ -459,11 +419,8 @@ impl Records for Search<'_> {
         (position, candidate): (usize, Candidate),
         only: Option<Transport>,
     ) {
-        let transport = match only {
-            Some(_) => SIPS_ALONE,
-            None => candidate.transport as u8,
-        };
-        self.cursor.proto = transport | (position as u8) << CANDIDATE_SHIFT;
+        self.cursor
+            .set_candidate(position, candidate.transport, only.is_some());
         let hash = Cache::instance().map_or(0, |cache| cache.name_hash(set.entry.name()));
         self.cursor.tried = u64::from(self.cursor.start()) | u64::from(hash) << 32;
         self.sources.naptr = set.source;
@@ -477,51 +434,6 @@ impl Records for Search<'_> {
     }
 }
 
-impl Position {
-    /// Number of the transport in use.
-    #[inline]
-    pub(super) fn transport(&self) -> u8 {
-        match self.proto & TRANSPORT_MASK {
-            SIPS_ALONE => self.transport_of_sips(),
-            number => number,
-        }
-    }
-
-    #[cold]
-    fn transport_of_sips(&self) -> u8 {
-        self.naptr_transport()
-            .map_or(SIPS_ALONE, |transport| transport as u8)
-    }
-
-    /// The transport that NAPTR records were asked for alone, if it is so.
-    #[inline]
-    fn naptr_transport(&self) -> Option<Transport> {
-        let alone = self.proto & TRANSPORT_MASK == SIPS_ALONE && self.naptr_hash() != 0;
-        alone.then_some(Transport::Tls)
-    }
-}
-
-/// The name that has the NAPTR records of a call: the one that is asked for if it has the hash, the one to which the
-/// SRV records in use lead back, or one above theirs.
-fn naptr_owner(cache: &Cache, hash: u32, name: &[u8], srv: &EntryRef) -> Option<Vec<u8>> {
-    let asked = name.strip_suffix(b".").unwrap_or(name);
-    if cache.has_hash(asked, hash) {
-        return Some(asked.to_vec());
-    }
-    if let Some(owner) = srv.owner().filter(|owner| cache.has_hash(owner, hash)) {
-        return Some(owner.to_vec());
-    }
-    let srv_name = srv.name();
-    let dots = srv_name
-        .iter()
-        .enumerate()
-        .filter(|(_, octet)| **octet == b'.');
-    let mut above = dots.filter_map(|(dot, _)| srv_name.get(dot + 1..));
-    above
-        .find(|name| cache.has_hash(name, hash))
-        .map(<[u8]>::to_vec)
-}
-
 /// Writes a target to the caller's variables; its address is the result.
 #[inline]
 fn given(target: Target, port: Option<&mut u16>, proto: Option<&mut u8>) -> IpAddr {
@@ -532,109 +444,4 @@ fn given(target: Target, port: Option<&mut u16>, proto: Option<&mut u8>) -> IpAd
         *proto = target.transport as u8;
     }
     target.address
-}
-
-/// The seed of a search that begins; 0 = SRV records in stored order. One that the caller set stays (RFC
-/// 3263 section 4.4), otherwise each call draws one.
-#[inline]
-fn seed(cursor: &Position, request_flags: u32) -> u32 {
-    match cursor.seed() {
-        _ if request_flags & flags::SRV_RR_LB == 0 => 0,
-        0 => usable_seed(transaction::current().unwrap_or_else(|| random::quick_u32().max(1))),
-        set => set,
-    }
-}
-
-/// What stands in the place of the seed of a search that begins: a seed, or with `dns_rotate` a number where there is
-/// none.
-fn start(cursor: &Position, name: &[u8], request_flags: u32) -> u32 {
-    match (seed(cursor, request_flags), cursor.start()) {
-        (0, _) if request_flags & flags::ROTATE == 0 => 0,
-        (0, 0) => turn(turns::take(name)),
-        (0, set) => turn(set),
-        (seed, _) => seed,
-    }
-}
-
-/// What decides on each record of a NAPTR entry.
-pub(super) fn rows_of(entry: &EntryRef) -> impl Iterator<Item = NaptrRow<'_>> {
-    entry.records().map(|record| match record {
-        RecordView::Naptr {
-            order,
-            preference,
-            flags,
-            services,
-            regexp,
-            ..
-        } => (flags, services, regexp, order, preference),
-        _ => (&b""[..], &b""[..], &b""[..], 0, 0),
-    })
-}
-
-/// Position of the SRV record that is used as number `step`.
-#[inline]
-pub(super) fn record_at_step(entry: &EntryRef, step: usize, seed: u32) -> Option<usize> {
-    match (seed, entry.record_count()) {
-        (_, count) if step >= count => None,
-        (0, _) | (_, 1) => Some(step),
-        (_, count) => drawn_of(entry, count, step, seed).map(|drawn| drawn.index.into()),
-    }
-}
-
-/// As [`record_at_step`], the place of the record.
-#[inline]
-fn place_at_step(entry: &EntryRef, step: usize, seed: u32) -> Option<SrvPlace> {
-    match (seed, entry.record_count()) {
-        (_, count) if step >= count => None,
-        (0, _) | (_, 1) => entry.srv_place(step),
-        (_, count) => drawn_of(entry, count, step, seed).map(|drawn| drawn.place),
-    }
-}
-
-/// A record that was drawn, by its position and its place.
-#[derive(Clone, Copy)]
-struct Drawn {
-    index: u8,
-    place: SrvPlace,
-}
-
-/// The record of a set of `count` that is used as number `step`.
-#[inline]
-fn drawn_of(entry: &EntryRef, count: usize, step: usize, seed: u32) -> Option<Drawn> {
-    match count {
-        // Most sets are small, and clearing the room for a large one would cost more than the draw.
-        ..=SMALL_SET => drawn::<SMALL_SET>(entry, step, seed),
-        _ => drawn::<MAX_RRSET_RECORDS>(entry, step, seed),
-    }
-}
-
-/// Records of a set that is drawn from in little room.
-const SMALL_SET: usize = 8;
-
-/// As [`drawn_of`], for a set of at most `ROOM` records.
-#[inline(never)]
-fn drawn<const ROOM: usize>(entry: &EntryRef, step: usize, seed: u32) -> Option<Drawn> {
-    let mut ranked = [(0, 0); ROOM];
-    let mut places = [SrvPlace::first(); ROOM];
-    let count = entry.rank_srv(&mut ranked, &mut places);
-    let drawn = srv::nth(ranked.get_mut(..count)?, step, seed)?;
-    // The draw is one in the order of the set, wherever the latest answer began.
-    let index = entry.srv_in_order(*places.get(drawn)?);
-    let place = *places.get(usize::from(index))?;
-    Some(Drawn { index, place })
-}
-
-/// Position of the address that is used as number `step`, see [`Position::start`]. What is no 0 stands for the same
-/// address wherever the latest answer began.
-#[inline(never)]
-pub(super) fn address_at_step(entry: &EntryRef, step: usize, start: u32) -> Option<usize> {
-    match (start, entry.record_count()) {
-        (_, count) if step >= count => None,
-        (0, _) | (_, 1) => Some(step),
-        (_, count) => {
-            let drawn = || srv::first_address(count, start, entry.rtype().0);
-            let first = place::number_of(start).unwrap_or_else(drawn);
-            Some(entry.turned(first, step))
-        }
-    }
 }

@@ -5,8 +5,8 @@
 //! not as usual is left to it, with nothing changed and nothing counted.
 
 use super::addresses::{AFTER_FIRST_FAMILY, AFTER_LAST_FAMILY, given_mark};
+use super::order::{self, address_at_step, place_at_step};
 use super::place::Progress;
-use super::{address_at_step, place_at_step};
 use crate::cache::{EntryRef, HashedName, RecordView};
 use crate::host::clock;
 use crate::lookup::{self, family_order};
@@ -73,7 +73,7 @@ fn try_first(
     {
         return None;
     }
-    let seed = super::seed(cursor, request_flags);
+    let seed = order::seed(cursor, request_flags);
     match (port?, proto?) {
         (0, _) if lookup::needs_no_dns(name) => None,
         (0, proto) => match naptr::asked(proto, request_flags & flags::TRY_NAPTR != 0) {

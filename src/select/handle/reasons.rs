@@ -3,11 +3,13 @@
 use std::net::IpAddr;
 
 use super::super::{AddressReason, NaptrReason, Reason, SrvReason};
-use super::{CANDIDATE_SHIFT, Candidates, Search, record_at_step, rows_of};
+use super::Search;
+use super::order::record_at_step;
 use crate::cache::{Cache, EntryRef, RecordView};
 use crate::host::clock;
 use crate::lookup::{self, Source};
 use crate::rr::RecordType;
+use crate::select::naptr::{Candidates, rows_of};
 
 /// Where the records of a step came from.
 #[derive(Clone, Copy, Debug)]
@@ -39,7 +41,7 @@ impl Search<'_> {
 
     fn naptr_reason(&self) -> Option<NaptrReason> {
         let hash = self.cursor.naptr_hash();
-        let position = usize::from(self.cursor.proto >> CANDIDATE_SHIFT);
+        let position = self.cursor.candidate();
         let entry = self.naptr.clone().or_else(|| {
             let accept = |entry: &EntryRef| entry.negative().is_none();
             let cache = Cache::instance().filter(|_| hash != 0)?;
