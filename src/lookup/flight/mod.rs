@@ -18,20 +18,26 @@
 //! that is not remembered) stands in the slot as long as somebody waits: an error as its number, an
 //! entry as its number with a reference parked for it.
 
-use std::cell::Cell;
-use std::collections::HashSet;
-use std::marker::PhantomData;
+mod claim;
+mod terms;
+mod verdict;
 
-use crate::cache::claim::{Left, Neighbour, Open, SEATS, Seat, Seen, Sitting, Slot, Use};
-use crate::cache::{Cache, EntryRef, HashedName, due};
-use crate::error::{Failure, LookupError};
+use std::collections::HashSet;
+
+use crate::cache::claim::{Open, SEATS, Seen, Slot, Use};
+use crate::cache::{Cache, HashedName};
 use crate::host::metrics::{self, Metric};
 use crate::host::shared::Shared;
-use crate::host::{clock, futex, process};
+use crate::host::{clock, futex};
 use crate::resolver;
 use crate::rr::RecordType;
 
 use super::crowd::{self, InCrowd};
+pub(super) use claim::{Claim, Right, beside_elder};
+use claim::{is_asking, is_held_here};
+pub(super) use terms::Terms;
+pub(super) use verdict::Verdict;
+use verdict::{unpark, verdict_in};
 
 /// Questions fall on slots by their key: many more slots than there are workers.
 const SLOTS: usize = 4096;
@@ -39,17 +45,8 @@ const SLOTS: usize = 4096;
 const CHECK_MS: u64 = 50;
 /// How often the time before the next caller asks is doubled.
 const MOST_DOUBLINGS: u32 = 3;
-/// Time after the end of its query in which an asker stores what came of it, ms.
-const GRACE_MS: u64 = 250;
 
 static TABLE: Shared<[Slot; SLOTS]> = Shared::new();
-
-thread_local! {
-    /// Claims that this thread holds. Who holds one never waits, so no two can wait for each other.
-    static HELD: Cell<u32> = const { Cell::new(0) };
-    /// Where this thread sits while it sends its query.
-    static ASKS: Cell<Option<Neighbour<'static>>> = const { Cell::new(None) };
-}
 
 /// The key of a question for an absolute name.
 pub(super) fn key_of(cache: &Cache, name: &HashedName<'_>, qtype: RecordType) -> u64 {
@@ -64,81 +61,6 @@ pub(super) fn key_of_walk(cache: &Cache, name: &HashedName<'_>, link: RecordType
 /// Maps the table; before fork.
 pub(super) fn prepare() {
     TABLE.get();
-}
-
-/// How somebody wants to ask a question.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Terms {
-    /// The time, ms of [`resolver::now_ms`].
-    pub(super) now_ms: u64,
-    /// When the query ends at the utmost.
-    end_ms: u64,
-    /// What the query takes at the utmost, ms.
-    longest_ms: u64,
-    pid: u32,
-    /// Who asks it: a caller, who waits for the answer, or the refresher.
-    is_background: bool,
-    /// Not while another asks it.
-    pub(super) alone: bool,
-}
-
-impl Terms {
-    /// Of a caller whose query takes no longer than that, and is over at `end_ms`.
-    pub(super) fn new(now_ms: u64, longest_ms: Option<u64>, end_ms: Option<u64>) -> Self {
-        let longest_ms = match (longest_ms, end_ms) {
-            (Some(ms), _) => ms,
-            (None, Some(_)) => u64::MAX,
-            (None, None) => longest_of_one_ms(now_ms),
-        };
-        Self {
-            now_ms,
-            end_ms: end_ms.unwrap_or(u64::MAX),
-            longest_ms,
-            pid: process::pid(),
-            is_background: false,
-            alone: false,
-        }
-    }
-
-    /// Of a caller that asks unless another does.
-    pub(super) fn alone(self) -> Self {
-        Self {
-            alone: true,
-            ..self
-        }
-    }
-
-    /// Of the refresher, which never is the second.
-    pub(super) fn of_background(longest_ms: u64) -> Self {
-        Self {
-            is_background: true,
-            ..Self::new(resolver::now_ms(), Some(longest_ms), None).alone()
-        }
-    }
-
-    fn seat(self) -> Seat {
-        let left_ms = self.longest_ms.min(self.end_ms.saturating_sub(self.now_ms));
-        Seat {
-            pid: self.pid,
-            begun_ms: self.now_ms as u32,
-            time_ms: u32::try_from(left_ms.saturating_add(GRACE_MS)).unwrap_or(u32::MAX),
-            is_background: self.is_background,
-        }
-    }
-}
-
-/// What the query for one name takes at the utmost where no deadline ends it, ms; as it was within the last second.
-fn longest_of_one_ms(now_ms: u64) -> u64 {
-    thread_local! {
-        static KNOWN: Cell<(u64, u64)> = const { Cell::new((0, 0)) };
-    }
-    let (until_ms, longest_ms) = KNOWN.get();
-    if now_ms < until_ms {
-        return longest_ms;
-    }
-    let longest_ms = resolver::longest_ms();
-    KNOWN.set((now_ms + 1000, longest_ms));
-    longest_ms
 }
 
 /// A question, as others see that it is being asked.
@@ -169,15 +91,6 @@ pub(super) enum Waited {
     TimedOut,
     /// Too many wait, and this one is to give up.
     GivenUp,
-}
-
-/// What became of a question, where the cache does not tell.
-#[derive(Debug)]
-pub(super) enum Verdict {
-    /// This entry, which the cache did not keep.
-    Entry(EntryRef),
-    /// This error.
-    Error(LookupError),
 }
 
 fn slot_of(key: u64) -> Option<&'static Slot> {
@@ -221,12 +134,6 @@ fn make_way(other: Open<'static>, key: u64, now_ms: u64) -> Option<Open<'static>
     let opened = other.make_way(key)?;
     futex::wake_all(&opened.slot().news);
     Some(opened)
-}
-
-/// True when somebody sits there and goes on.
-fn is_asking(seen: &Seen, now_ms: u64) -> bool {
-    seen.by
-        .is_some_and(|seat| !seat.is_over(now_ms as u32) && process::goes_on(seat.pid))
 }
 
 /// Whether another may ask a question as well.
@@ -315,7 +222,7 @@ impl Flight {
         terms: Terms,
         crowd: Option<&InCrowd>,
     ) -> Waited {
-        if HELD.get() > 0 {
+        if is_held_here() {
             return Waited::Over(None);
         }
         let wait = || self.wait_counted(cache, left_ms, terms, crowd);
@@ -337,17 +244,14 @@ impl Flight {
         loop {
             let seen = news.load(std::sync::atomic::Ordering::SeqCst);
             if !self.0.is_open() {
-                return Waited::Over(self.verdict(cache));
+                return Waited::Over(verdict_in(self.0, cache));
             }
             let waited_ms = clock::monotonic_ms().saturating_sub(began_ms);
             let left_ms = left_ms.saturating_sub(waited_ms);
             if left_ms == 0 {
                 return Waited::TimedOut;
             }
-            let terms = Terms {
-                now_ms: came_ms.saturating_add(waited_ms),
-                ..terms
-            };
+            let terms = terms.at(came_ms.saturating_add(waited_ms));
             let pause_ms = match self.chance(waited_ms, terms) {
                 // With less there is hardly a question to put.
                 _ if left_ms <= CHECK_MS => left_ms,
@@ -366,20 +270,6 @@ impl Flight {
             let pause_ms = pause_ms.min(left_ms).min(look_ms);
             futex::wait(news, seen, pause_ms.clamp(1, CHECK_MS));
         }
-    }
-
-    /// What the asker left for those who wait.
-    fn verdict(self, cache: &Cache) -> Option<Verdict> {
-        self.0.take_hold(|left| match what(left)? {
-            What::Error(error) => Some(Verdict::Error(error)),
-            What::Number(number) => cache.by_number(number).map(Verdict::Entry),
-        })
-    }
-}
-
-fn unpark(cache: &Cache, left: Left) {
-    if let Some(What::Number(number)) = what(left) {
-        cache.unpark(number);
     }
 }
 
@@ -421,98 +311,6 @@ pub fn under_way() -> UnderWay {
     sum
 }
 
-/// The right, and the duty, to ask a question.
-///
-/// Dropped without [`Self::finish`], those who wait find nothing, and one of them asks when the query that was sent had
-/// its time.
-#[derive(Debug)]
-pub(super) struct Claim {
-    /// `None` once it is given back.
-    right: Option<Right>,
-    /// The count of claims is the thread's.
-    of_this_thread: PhantomData<*const ()>,
-}
-
-impl Claim {
-    fn new(sitting: Sitting<'static>) -> Self {
-        HELD.set(HELD.get() + 1);
-        Self {
-            right: Some(Right {
-                sitting: Some(sitting),
-            }),
-            of_this_thread: PhantomData,
-        }
-    }
-
-    fn give_back(&mut self) -> Option<Right> {
-        let right = self.right.take()?;
-        HELD.set(HELD.get().saturating_sub(1));
-        Some(right)
-    }
-
-    /// Ends the question, see [`Right::finish`].
-    pub(super) fn finish(mut self, cache: &Cache, verdict: Option<Verdict>) {
-        if let Some(right) = self.give_back() {
-            right.finish(cache, verdict);
-        }
-    }
-
-    /// The right of one who waits for nobody, in whatever thread.
-    pub(super) fn into_right(mut self) -> Option<Right> {
-        self.give_back()
-    }
-
-    fn neighbour(&self) -> Option<Neighbour<'static>> {
-        let sitting = self.right.as_ref()?.sitting.as_ref()?;
-        Some(sitting.neighbour())
-    }
-}
-
-impl Drop for Claim {
-    fn drop(&mut self) {
-        drop(self.give_back());
-    }
-}
-
-/// What a [`Claim`] is, apart from the thread: who has one never waits for others, so nobody waits for that.
-#[derive(Debug)]
-pub(super) struct Right {
-    /// `None` once it is given back.
-    sitting: Option<Sitting<'static>>,
-}
-
-impl Right {
-    /// Ends the question; `verdict` is for those who wait, where the cache does not tell. That a late one has failed says
-    /// nothing of those who ask since.
-    pub(super) fn finish(mut self, cache: &Cache, verdict: Option<Verdict>) {
-        let is_failure = matches!(&verdict, Some(Verdict::Error(LookupError::Failed(_))));
-        let is_void = |sitting: &Sitting<'_>| is_failure && !sitting.is_seated();
-        if self.sitting.as_ref().is_some_and(is_void) {
-            return;
-        }
-        let Some(sitting) = self.sitting.take() else {
-            return;
-        };
-        let slot = sitting.open().slot();
-        let number = || verdict.map_or(0, |verdict| number_of(cache, verdict));
-        if sitting.finish(number, |left| unpark(cache, left)) {
-            futex::wake_all(&slot.news);
-        }
-    }
-}
-
-impl Drop for Right {
-    fn drop(&mut self) {
-        let Some(sitting) = self.sitting.take() else {
-            return;
-        };
-        let slot = sitting.open().slot();
-        if sitting.stand_up() {
-            futex::wake_all(&slot.news);
-        }
-    }
-}
-
 /// Somebody who waits for another's question without being held up.
 #[derive(Debug)]
 pub(super) struct Bystander {
@@ -536,7 +334,7 @@ impl Bystander {
     pub(super) fn look(&self, cache: &Cache, terms: Terms) -> Option<Waited> {
         let flight = self.flight;
         if !flight.0.is_open() {
-            return Some(Waited::Over(flight.verdict(cache)));
+            return Some(Waited::Over(verdict_in(flight.0, cache)));
         }
         let waited_ms = terms.now_ms.saturating_sub(self.came_ms);
         match flight.chance(waited_ms, terms) {
@@ -556,77 +354,5 @@ impl Drop for Bystander {
                 unpark(cache, left);
             }
         });
-    }
-}
-
-/// Has `work`, which sends the query of a claim, leave it to the one that asked before to send its packet again for the
-/// most part, as long as that one lives: a server that keeps silent gets little more than the packets of one.
-pub(super) fn beside_elder<R>(claim: Option<&Claim>, work: impl FnOnce() -> R) -> R {
-    let Some(neighbour) = claim.and_then(Claim::neighbour) else {
-        return work();
-    };
-    if neighbour.elder().is_none() {
-        return work();
-    }
-    let before = ASKS.replace(Some(neighbour));
-    let result = resolver::while_resends_wait(has_active_elder, work);
-    ASKS.set(before);
-    result
-}
-
-/// The refresher counts as long as it shows signs of life: without them nobody stores what it hears.
-fn has_active_elder() -> bool {
-    let elder = ASKS.get().and_then(|neighbour| neighbour.elder());
-    elder.is_some_and(|elder| {
-        let is_background = elder.by.is_some_and(|seat| seat.is_background);
-        let is_stored = || !is_background || due::is_refresher_alive(clock::now_ticks());
-        is_asking(&elder, resolver::now_ms()) && is_stored()
-    })
-}
-
-/// What a number in a slot says.
-enum What {
-    /// An entry, for which a reference is parked.
-    Number(u32),
-    Error(LookupError),
-}
-
-/// Numbers from here on are errors; no cache has so many blocks.
-const ERRORS: u32 = 0xffff_ff00;
-
-/// Errors that are handed on, in the order of their numbers.
-const HANDED_ON: [LookupError; 11] = [
-    LookupError::NxDomain,
-    LookupError::NoData,
-    LookupError::CnameChain,
-    LookupError::OutOfMemory,
-    LookupError::Failed(Failure::Timeout),
-    LookupError::Failed(Failure::ServFail),
-    LookupError::Failed(Failure::Refused),
-    LookupError::Failed(Failure::Malformed),
-    LookupError::Failed(Failure::Network),
-    LookupError::Failed(Failure::NoServers),
-    LookupError::Failed(Failure::Hook),
-];
-
-/// A verdict as a number; 0 = it cannot be told.
-fn number_of(cache: &Cache, verdict: Verdict) -> u32 {
-    match verdict {
-        Verdict::Entry(entry) => cache.park(entry),
-        Verdict::Error(error) => HANDED_ON
-            .iter()
-            .position(|known| *known == error)
-            .map_or(0, |index| ERRORS | index as u32),
-    }
-}
-
-fn what(left: Left) -> Option<What> {
-    match left.number() {
-        0 => None,
-        number @ ERRORS.. => {
-            let error = HANDED_ON.get((number & !ERRORS) as usize)?;
-            Some(What::Error(*error))
-        }
-        number => Some(What::Number(number)),
     }
 }
