@@ -8,7 +8,7 @@
 //! all, but asked without for that zone. A server that never sends an OPT record loses nothing by it: EDNS does
 //! nothing for its answers.
 
-use super::wire::Octets;
+use super::wire_name::Octets;
 use crate::host::random;
 
 /// What the option `dns_edns` says.
@@ -69,7 +69,7 @@ mod tests {
     use super::*;
 
     fn zone(name: &str) -> u64 {
-        let mut question = super::super::wire::name_of_text(name.as_bytes()).unwrap();
+        let mut question = super::super::wire_name::name_of_text(name.as_bytes()).unwrap();
         question.extend_from_slice(&[0, 1, 0, 1]);
         zone_of(&question)
     }

@@ -9,7 +9,7 @@ use std::ffi::{CString, c_char, c_int, c_uchar};
 use super::message::{CLASS_IN, Head};
 use super::reply::{Asked, Manners, Verdict, judge};
 use super::search::is_expansion;
-use super::wire;
+use super::wire_name::name_of_text;
 use super::{Answer, Negative, Outcome, Question, Timed, config, servers};
 use crate::error::Failure;
 use crate::host::log::Level;
@@ -38,7 +38,7 @@ pub(super) fn query(search: Search, question: &Question<'_>, deadline_ms: Option
         took_ms: 0,
         server: None,
     };
-    let usable = is_host_name(question.qname) && wire::name_of_text(question.qname).is_some();
+    let usable = is_host_name(question.qname) && name_of_text(question.qname).is_some();
     let (Some(qname), Ok(c_name)) = (
         Name::from_text(question.qname).filter(|_| usable),
         CString::new(question.qname),

@@ -38,6 +38,7 @@ mod spelling;
 pub mod stored;
 mod transport;
 mod wire;
+mod wire_name;
 
 pub use background::{Background, Done};
 pub use config::Settings;

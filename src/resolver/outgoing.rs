@@ -1,7 +1,7 @@
 //! What goes out for a question: its name, and the question section.
 
 use super::message::CLASS_IN;
-use super::wire::{self, Octets};
+use super::wire_name::{Octets, name_of_host_name};
 use crate::rr::{Name, RecordType};
 
 /// A question as it is asked.
@@ -17,7 +17,7 @@ impl Query {
     /// `None` if the name may not be asked for.
     #[inline]
     pub(super) fn new(qname: &[u8], qtype: RecordType) -> Option<Self> {
-        let mut question = wire::name_of_host_name(qname)?;
+        let mut question = name_of_host_name(qname)?;
         let ([t0, t1], [c0, c1]) = (qtype.0.to_be_bytes(), CLASS_IN.to_be_bytes());
         question.extend_from_slice(&[t0, t1, c0, c1]);
         let name = Name::from_host_name(qname)?;

@@ -2,7 +2,7 @@
 
 use smallvec::{SmallVec, smallvec};
 
-use super::wire;
+use super::wire_name::{name_of_host_name, name_of_plain_text};
 use crate::rr::{Name, eq_ignore_case};
 
 /// What decides on the candidates.
@@ -22,7 +22,7 @@ pub(super) struct SearchRules<'a> {
 /// then with each domain, one with fewer with each domain and then as it is.
 pub(super) fn candidates(qname: &[u8], rules: SearchRules<'_>) -> Option<SmallVec<[Name; 1]>> {
     let as_is = Name::from_host_name(qname)?;
-    wire::name_of_host_name(qname)?;
+    name_of_host_name(qname)?;
     if qname.ends_with(b".") || rules.domains.is_empty() {
         return Some(smallvec![as_is]);
     }
@@ -52,7 +52,7 @@ pub(super) fn candidates(qname: &[u8], rules: SearchRules<'_>) -> Option<SmallVe
 
 /// A name with a domain appended; `None` for one that gets too long with it, which cannot exist.
 fn expanded(text: &[u8]) -> Option<Name> {
-    wire::name_of_plain_text(text)?;
+    name_of_plain_text(text)?;
     Name::from_text(text)
 }
 

@@ -1,6 +1,6 @@
 //! Random letter case in questions: bits that only the server asked can know (0x20).
 
-use super::wire::Octets;
+use super::wire_name::Octets;
 use crate::host::random;
 
 /// The question section with the case of each letter of the name drawn at random.

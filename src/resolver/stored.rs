@@ -2,7 +2,7 @@
 
 use super::Question;
 use super::message::{CLASS_IN, HEADER_OCTETS, Head};
-use super::wire::name_of_text;
+use super::wire_name::name_of_text;
 use crate::rr::{Name, RData, Record, RecordType, eq_ignore_case};
 
 /// QR.

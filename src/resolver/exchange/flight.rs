@@ -4,7 +4,7 @@ use super::super::cookie::Cookie;
 use super::super::edns::Trouble;
 use super::super::servers::Server;
 use super::super::transport::{Handle, Protocol};
-use super::super::wire::Octets;
+use super::super::wire_name::Octets;
 
 /// A query that was sent and not given up.
 #[derive(Debug)]
