@@ -195,7 +195,7 @@ fn unsafe_code_is_only_where_memory_is_shared_or_foreign() {
         if code.contains("allow(unsafe_code") {
             let layer = layer(&file);
             // Swapped-in resolver functions are C; std lacks some calls for sockets.
-            let calls_c = ["hook", "sockets", "transport"]
+            let calls_c = ["hook", "sockets"]
                 .iter()
                 .any(|name| file.ends_with(format!("resolver/{name}.rs")));
             assert!(

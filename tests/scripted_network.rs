@@ -270,8 +270,8 @@ fn no_other_transport_stands_in_for_the_network() {
         .collect();
     found.sort();
     let expected = [
+        "src/resolver/few.rs",
         "src/resolver/many.rs",
-        "src/resolver/transport.rs",
         "tests/support/net/memory.rs",
     ];
     assert_eq!(found, expected, "see docs/testing.md");

@@ -28,7 +28,6 @@ pub(crate) mod news;
 pub mod options;
 #[cfg(feature = "use_dns_cache")]
 pub(crate) mod own_lock;
-#[cfg(feature = "use_dns_cache")]
 pub(crate) mod poll;
 #[cfg(feature = "use_dns_cache")]
 pub(crate) mod pool;

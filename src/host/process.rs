@@ -1,10 +1,10 @@
 //! Which process something in shared memory belongs to, and whether it still lives.
-#![allow(unsafe_code, reason = "getpid, pidfd_open, poll, kill")]
+#![allow(unsafe_code, reason = "getpid, pidfd_open, kill")]
 
 use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
-use super::{fork, thread};
+use super::{fork, poll, thread};
 
 /// This process: its pid above, when it was started (in the kernel's units, cut to 32 bits) below, so
 /// that a pid that is used again is another process. Never 0.
@@ -83,13 +83,7 @@ fn has_ended(pid: libc::pid_t) -> bool {
     }
     // SAFETY: the descriptor was just made and nothing else knows it.
     let fd = unsafe { OwnedFd::from_raw_fd(fd) };
-    let mut interest = libc::pollfd {
-        fd: fd.as_raw_fd(),
-        events: libc::POLLIN,
-        revents: 0,
-    };
-    // SAFETY: one valid pollfd; does not wait.
-    unsafe { libc::poll(&raw mut interest, 1, 0) > 0 }
+    poll::wait_for_input(fd.as_raw_fd(), 0)
 }
 
 fn is_no_process() -> bool {

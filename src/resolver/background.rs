@@ -16,10 +16,11 @@ use mio::Waker;
 
 use super::config::Settings;
 use super::exchange::Exchange;
+use super::few::FewSockets;
 use super::many::ManySockets;
 use super::session::{End, Session};
 use super::trace::Silence;
-use super::transport::{Age, Event, Handle, SystemTransport, Transport};
+use super::transport::{Age, Event, Handle, Transport};
 use super::{Outcome, Question, Timed, prepare};
 use crate::host::limits;
 
@@ -144,7 +145,7 @@ impl Background {
     pub fn new() -> Self {
         let transport: Box<dyn Transport> = match ManySockets::new() {
             Ok(sockets) => Box::new(sockets),
-            Err(_) => Box::new(SystemTransport::default()),
+            Err(_) => Box::new(FewSockets::default()),
         };
         Self::over(transport)
     }

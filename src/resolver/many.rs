@@ -1,4 +1,4 @@
-//! Many queries at a time: as [`super::transport`], with the sockets waited for by the kernel's event queue.
+//! The real network, for many queries at a time: as [`super::few`], with the sockets waited for by the kernel's event queue.
 //!
 //! `poll()` looks at every socket for each message, which is cheapest for the two or three of one lookup. Here there may
 //! be thousands, and only those on which something happened are looked at. Sockets are not used again: what is kept for
@@ -14,8 +14,9 @@ use std::time::Duration;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token, Waker};
 
+use super::channel::{Channel, is_ours};
 use super::datagrams::Datagrams;
-use super::transport::{Channel, Event, Handle, MAX_MESSAGE_OCTETS, Protocol, Transport, is_ours};
+use super::transport::{Event, Handle, MAX_MESSAGE_OCTETS, Protocol, Transport};
 use crate::host::clock;
 
 /// Sockets looked at for one call of the kernel.

@@ -10,11 +10,13 @@
 #[macro_use]
 mod trace;
 pub(crate) mod background;
+mod channel;
 pub mod config;
 mod cookie;
 mod datagrams;
 mod edns;
 mod exchange;
+mod few;
 #[cfg(feature = "testing")]
 mod for_tests;
 mod health;

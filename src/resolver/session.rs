@@ -8,10 +8,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::Timed;
 use super::exchange::Exchange;
+use super::few::FewSockets;
 use super::probe::{Probes, Purpose};
 use super::reply;
 use super::servers::Server;
-use super::transport::{Age, Event, Handle, Protocol, SystemTransport, Transport};
+use super::transport::{Age, Event, Handle, Protocol, Transport};
 use super::wire::Octets;
 use crate::error::Failure;
 use crate::host::metrics::{self, Metric};
@@ -153,7 +154,7 @@ pub(super) fn with_current<R>(work: impl FnOnce(&mut Session) -> R) -> R {
         let fork_generation = fork::generation();
         let mut session = match kept {
             Some(session) if session.fork_generation == fork_generation => session,
-            _ => Box::new(Session::new(Box::new(SystemTransport::default()))),
+            _ => Box::new(Session::new(Box::new(FewSockets::default()))),
         };
         let result = work(&mut session);
         place.replace(Some(session));
