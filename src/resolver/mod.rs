@@ -10,6 +10,7 @@
 #[macro_use]
 mod trace;
 pub(crate) mod background;
+mod caller;
 mod channel;
 pub mod config;
 mod cookie;
@@ -22,6 +23,7 @@ mod for_tests;
 mod health;
 mod hook;
 pub mod hosts;
+mod late;
 mod many;
 mod message;
 mod outcome;
@@ -43,6 +45,7 @@ mod wire;
 mod wire_name;
 
 pub use background::{Background, Done};
+pub use caller::{while_patient, while_resends_wait};
 pub use config::Settings;
 #[cfg(feature = "testing")]
 pub use for_tests::{Decoded, decode_for_tests, query_all, with_transport};
@@ -51,6 +54,7 @@ pub(crate) use outcome::whole_seconds;
 pub use outcome::{Answer, Negative, Outcome, Question, Timed};
 #[cfg(feature = "testing")]
 pub use resend::hold_resends;
+pub use session::now_ms;
 pub(crate) use session::{Ticket, WaitedForOpen};
 #[cfg(feature = "testing")]
 pub use transport::{Event, Handle, Protocol, Transport};
@@ -310,28 +314,6 @@ pub(crate) fn end_open(ticket: Ticket) {
 #[must_use]
 pub(crate) fn while_ms() -> u64 {
     Settings::current().while_ms()
-}
-
-/// Runs `work`, whose waits for nameservers end when `look` has had enough of them: it gives the time to the next look, ms,
-/// or `None`. Questions that have no answer by then fail with [`Failure::GivenUp`]; nothing is concluded from that.
-///
-/// A search function of a module's cannot be interrupted.
-pub fn while_patient<R>(look: fn() -> Option<u64>, work: impl FnOnce() -> R) -> R {
-    session::while_patient(look, work)
-}
-
-/// Runs `work`, which sends packets again a fourth as often as long as `wait` says so: another process does, for the same
-/// question.
-pub fn while_resends_wait<R>(wait: fn() -> bool, work: impl FnOnce() -> R) -> R {
-    session::while_resends_wait(wait, work)
-}
-
-/// The time on the clock that deadlines are in, ms: [`clock::monotonic_ms`], but for tests.
-///
-/// [`clock::monotonic_ms`]: crate::host::clock::monotonic_ms
-#[must_use]
-pub fn now_ms() -> u64 {
-    session::now_ms()
 }
 
 /// What a server is given before its times were measured, ms.

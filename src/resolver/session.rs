@@ -3,46 +3,24 @@
 //! A process asks only while somebody calls it, so it cannot wait for a server that may be coming back.
 //! It leaves the query open instead, and looks for the reply when it is called again.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::Timed;
+use super::caller::Patience;
 use super::exchange::Exchange;
 use super::few::FewSockets;
+use super::late::{Late, LateQueries};
 use super::probe::{Probes, Purpose};
-use super::reply;
 use super::servers::Server;
 use super::transport::{Age, Event, Handle, Protocol, Transport};
-use super::wire::Octets;
 use crate::error::Failure;
-use crate::host::metrics::{self, Metric};
 use crate::host::{clock, fork};
 
 /// Questions under way at a time; more would only make packets get lost.
 const MAX_PARALLEL: usize = 32;
-/// Queries that are left open; beyond, the oldest is given up.
-const MAX_LATE: usize = 8;
 /// Time for the questions that were asked along with one that is answered, at least, ms.
 const MIN_LINGER_MS: u64 = 50;
-/// Time before a caller first looks whether it is to give up, ms: most answers are there before.
-const FIRST_LOOK_MS: u64 = 20;
-/// Messages that do not fit an open query before it is given up.
-const MAX_STRAYS: u32 = 16;
-
-/// A query whose reply nobody waits for any more: it will tell that the server is up.
-#[derive(Debug)]
-pub(super) struct Late {
-    pub(super) handle: Handle,
-    pub(super) server: Server,
-    pub(super) id: u16,
-    /// Question section.
-    pub(super) question: Octets,
-    pub(super) strays: u32,
-    /// When it was sent, ms.
-    pub(super) sent_ms: u64,
-    /// When to give up, ms.
-    pub(super) until_ms: u64,
-}
 
 /// A question that is left open: nobody waits for it, and it goes on whenever somebody waits for another.
 struct Open {
@@ -59,7 +37,7 @@ pub(super) struct Session {
     pub(super) transport: Box<dyn Transport>,
     /// Room for a query that is being written.
     pub(super) query: Vec<u8>,
-    late: Vec<Late>,
+    late: LateQueries,
     open: Vec<Open>,
     probes: Probes,
     /// What is read now may have lain there for long.
@@ -72,7 +50,7 @@ pub(super) struct Session {
 pub(super) enum End {
     /// As it should.
     Reached,
-    /// The caller has no more patience: see [`while_patient`].
+    /// The caller has no more patience: see [`super::while_patient`].
     GivenUp,
 }
 
@@ -93,53 +71,20 @@ pub(crate) enum WaitedForOpen {
     Answered,
     /// There is none.
     Nothing,
-    /// The caller has no more patience: see [`while_patient`].
+    /// The caller has no more patience: see [`super::while_patient`].
     GivenUp,
 }
 
 /// A ticket stands for one question, whichever session of the process has it.
 static LAST_TICKET: AtomicU64 = AtomicU64::new(0);
 
-/// See [`super::while_patient`].
-type Look = fn() -> Option<u64>;
-
 thread_local! {
-    static PATIENCE: Cell<Option<Look>> = const { Cell::new(None) };
-    static RESENDS_WAIT: Cell<Option<fn() -> bool>> = const { Cell::new(None) };
     static SESSION: RefCell<Option<Box<Session>>> = const { RefCell::new(None) };
 }
 
-/// The patience of who waits.
-struct Patience {
-    look: Option<Look>,
-    /// When to look next, ms.
-    until_ms: Option<u64>,
-}
-
-impl Patience {
-    fn of_caller() -> Self {
-        Self {
-            look: PATIENCE.get(),
-            until_ms: None,
-        }
-    }
-
-    /// Until when to wait before looking again, ms; `None` = no longer.
-    fn until_ms(&mut self, now_ms: u64) -> Option<u64> {
-        let Some(look) = self.look else {
-            return Some(u64::MAX);
-        };
-        let first_ms = now_ms.saturating_add(FIRST_LOOK_MS);
-        let until_ms = self.until_ms.get_or_insert(first_ms);
-        if now_ms >= *until_ms {
-            *until_ms = now_ms.saturating_add(look()?);
-        }
-        Some(*until_ms)
-    }
-}
-
-/// The time on the clock of this thread's session, ms.
-pub(super) fn now_ms() -> u64 {
+/// The time on the clock that deadlines are in, ms: [`clock::monotonic_ms`], but for tests.
+#[must_use]
+pub fn now_ms() -> u64 {
     SESSION.with_borrow(|session| match session {
         Some(session) => session.transport.now_ms(),
         // A session that is in use, or still to be made.
@@ -162,44 +107,6 @@ pub(super) fn with_current<R>(work: impl FnOnce(&mut Session) -> R) -> R {
     })
 }
 
-/// Sets a place of this thread's for as long as it lives.
-struct Meanwhile<T: Copy + 'static> {
-    place: &'static std::thread::LocalKey<Cell<T>>,
-    before: T,
-}
-
-impl<T: Copy> Meanwhile<T> {
-    fn set(place: &'static std::thread::LocalKey<Cell<T>>, value: T) -> Self {
-        Self {
-            place,
-            before: place.replace(value),
-        }
-    }
-}
-
-impl<T: Copy> Drop for Meanwhile<T> {
-    fn drop(&mut self) {
-        self.place.set(self.before);
-    }
-}
-
-/// Calls `work`; see [`super::while_patient`].
-pub(super) fn while_patient<R>(look: Look, work: impl FnOnce() -> R) -> R {
-    let _before = Meanwhile::set(&PATIENCE, Some(look));
-    work()
-}
-
-/// Calls `work`; see [`super::while_resends_wait`].
-pub(super) fn while_resends_wait<R>(wait: fn() -> bool, work: impl FnOnce() -> R) -> R {
-    let _before = Meanwhile::set(&RESENDS_WAIT, Some(wait));
-    work()
-}
-
-/// True while another sends the packets of this thread's question again.
-pub(super) fn resends_wait() -> bool {
-    RESENDS_WAIT.get().is_some_and(|wait| wait())
-}
-
 /// Calls `work` with all queries of this thread going through `transport`.
 #[cfg(feature = "testing")]
 pub(super) fn with_transport<R>(transport: Box<dyn Transport>, work: impl FnOnce() -> R) -> R {
@@ -209,8 +116,9 @@ pub(super) fn with_transport<R>(transport: Box<dyn Transport>, work: impl FnOnce
         for mut open in std::mem::take(&mut session.open) {
             open.exchange.give_up(&mut session);
         }
-        session.close_late(|_| true);
-        session.probes.close(session.transport.as_mut());
+        let transport = session.transport.as_mut();
+        session.late.close(|_| true, transport);
+        session.probes.close(transport);
     }
     result
 }
@@ -243,7 +151,7 @@ impl Session {
         Self {
             transport,
             query: Vec::new(),
-            late: Vec::new(),
+            late: LateQueries::default(),
             open: Vec::new(),
             probes: Probes::default(),
             has_lain: false,
@@ -253,10 +161,7 @@ impl Session {
 
     /// Leaves a query open.
     pub(super) fn keep(&mut self, late: Late) {
-        if self.late.len() >= MAX_LATE {
-            self.transport.close(self.late.remove(0).handle);
-        }
-        self.late.push(late);
+        self.late.keep(late, self.transport.as_mut());
     }
 
     /// Asks whether a server lives. The caller has claimed that.
@@ -499,7 +404,8 @@ impl Session {
 
     /// Gives up the queries to servers that are down whose time is over.
     pub(super) fn close_overdue(&mut self, now_ms: u64) {
-        self.close_late(|late| late.until_ms <= now_ms);
+        let is_over = |late: &Late| late.until_ms <= now_ms;
+        self.late.close(is_over, self.transport.as_mut());
     }
 
     /// When [`settle_probes`](Self::settle_probes) is to be called at the latest, ms.
@@ -522,42 +428,12 @@ impl Session {
         }
     }
 
-    fn close_late(&mut self, which: impl Fn(&Late) -> bool) {
-        self.late.retain(|late| {
-            let ends = which(late);
-            if ends {
-                self.transport.close(late.handle);
-            }
-            !ends
-        });
-    }
-
     /// What came for a query that nobody waits for any more, or for a probe.
     pub(super) fn on_late_event(&mut self, handle: Handle, event: Event, age: Age) {
         let transport = self.transport.as_mut();
         if self.probes.on_event(handle, (&event, age), transport) {
             return;
         }
-        let Some(late) = self.late.iter_mut().find(|late| late.handle == handle) else {
-            return;
-        };
-        let ends = match event {
-            Event::Failed => true,
-            Event::Message(message) => {
-                let fits = reply::is_reply(&message, late.id, &late.question);
-                if fits {
-                    let now_ms = self.transport.now_ms();
-                    let since_ms = age.since_ms(late.sent_ms, now_ms);
-                    late.server.note_reply_since(since_ms, now_ms);
-                } else {
-                    metrics::count(Metric::Discarded);
-                    late.strays += 1;
-                }
-                fits || late.strays >= MAX_STRAYS
-            }
-        };
-        if ends {
-            self.close_late(|late| late.handle == handle);
-        }
+        self.late.on_event(handle, (event, age), transport);
     }
 }

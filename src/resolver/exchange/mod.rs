@@ -26,10 +26,11 @@ mod silence;
 use smallvec::SmallVec;
 
 use super::config::{Held, MAX_SERVERS};
+use super::late::Late;
 use super::outgoing::Query;
 use super::resend::Schedule;
 use super::servers::Server;
-use super::session::{End, Late, Session};
+use super::session::{End, Session};
 use super::transport::{Handle, Protocol};
 use super::{Answer, Outcome, Timed};
 use crate::error::Failure;

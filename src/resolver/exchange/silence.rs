@@ -1,11 +1,12 @@
 //! What is done while the server that is waited for keeps silent: the query is sent again, and the server is asked
 //! whether it lives.
 
+use super::super::caller;
 use super::super::edns::Trouble;
 use super::super::message::encode_odd_query;
 use super::super::resend::{self, Schedule};
 use super::super::servers::Server;
-use super::super::session::{self, Session};
+use super::super::session::Session;
 use super::super::transport::{Handle, Protocol};
 use super::flight::{Flight, Way};
 use super::{Exchange, Pace};
@@ -48,7 +49,7 @@ impl Exchange<'_> {
         } else {
             anew.then_some((newest.edns, newest.plain_for))
         };
-        if session::resends_wait() && self.resends.leave(now_ms) {
+        if caller::resends_wait() && self.resends.leave(now_ms) {
             return;
         }
         // One that is down is tried, and no more than that; unless those that are up have said that they cannot help.
