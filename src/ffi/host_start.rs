@@ -13,7 +13,7 @@ use crate::host::kamailio::{self, symbol as find};
 
 /// Maps the blocks of memory that processes forked later are to share.
 pub(crate) fn map_shared_state() {
-    crate::resolver::servers::prepare();
+    crate::resolver::prepare();
     #[cfg(feature = "use_dns_cache")]
     crate::host::news::prepare();
     crate::host::metrics::prepare();

@@ -14,14 +14,15 @@ use std::os::fd::RawFd;
 
 use mio::Waker;
 
-use super::config::Settings;
+use super::ask::exchange_for;
 use super::exchange::Exchange;
 use super::few::FewSockets;
 use super::many::ManySockets;
 use super::session::{End, Session};
+use super::settings::{FIRST_USUAL_MS, Settings};
 use super::trace::Silence;
 use super::transport::{Age, Event, Handle, Transport};
-use super::{Outcome, Question, Timed, prepare};
+use super::{Outcome, Question, Timed};
 use crate::host::limits;
 
 /// Least and greatest number of young questions.
@@ -103,7 +104,7 @@ impl Default for Pace {
         Self {
             window: FIRST_WINDOW,
             young: 0,
-            usual_ms: super::FIRST_USUAL_MS,
+            usual_ms: FIRST_USUAL_MS,
             round_ends_ms: 0,
             in_time: 0,
             late: 0,
@@ -200,7 +201,7 @@ impl Background {
         let now_ms = self.session.transport.now_ms();
         self.pace.usual_ms = settings.usual_ms();
         let until_ms = now_ms.saturating_add(limit_ms);
-        let exchange = match prepare(settings.clone(), question, Some(until_ms), true) {
+        let exchange = match exchange_for(settings.clone(), question, Some(until_ms), true) {
             Ok(exchange) => exchange,
             Err(outcome) => {
                 let timed = Timed::unasked(outcome);

@@ -1,11 +1,10 @@
-//! What the resolver goes by: resolv.conf, the environment, the options.
+//! What the resolver goes by is read here: resolv.conf, the environment, the options.
 //!
 //! The files are looked at once a second (one `stat` each) and read again when they changed, whatever
 //! the options say. Options go over what the file says and are compared at every lookup, so none of
 //! them needs a reload. State belongs to one thread of one process.
 
 use std::cell::RefCell;
-use std::ffi::CStr;
 use std::net::SocketAddr;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
@@ -19,13 +18,12 @@ use super::resolv_conf::ResolvConf;
 #[cfg(feature = "testing")]
 pub use super::resolv_conf::parse_for_tests;
 use super::servers::{self, Server};
+use super::settings::{MAX_SERVERS, Settings, Values};
 use crate::host::log::Level;
 use crate::host::options::{self, ExtraOpt, Opt};
 use crate::host::{StrOpt, clock, fork, hooks, random};
 
 const DEFAULT_PATH: &str = "/etc/resolv.conf";
-/// Servers used of `dns_nameservers`, and so at most in all.
-pub(super) const MAX_SERVERS: usize = 16;
 /// How long a file is taken to be unchanged, ms.
 const LOOK_INTERVAL_MS: u64 = 1000;
 /// Upper limits that glibc puts on values of the file; the options may go above.
@@ -34,81 +32,6 @@ const MAX_ATTEMPTS: u32 = 5;
 const MAX_NDOTS: u32 = 15;
 /// No sum of waiting times overflows below this, in s.
 const MAX_RETR_TIME_S: u32 = 86_400;
-
-/// What one lookup goes by: whom to ask, how long, which names. A copy, good for any thread.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    pub(super) values: Arc<Values>,
-    /// Number of the server that goes first, with `options rotate`.
-    first: usize,
-}
-
-/// Settings for as long as a question is under way: those of a caller who waits for it, or its own.
-#[derive(Debug)]
-pub(super) enum Held<'s> {
-    Lent(&'s Settings),
-    Owned(Settings),
-}
-
-impl std::ops::Deref for Held<'_> {
-    type Target = Settings;
-
-    fn deref(&self) -> &Settings {
-        match self {
-            Self::Lent(settings) => settings,
-            Self::Owned(settings) => settings,
-        }
-    }
-}
-
-impl<'s> From<&'s Settings> for Held<'s> {
-    fn from(settings: &'s Settings) -> Self {
-        Self::Lent(settings)
-    }
-}
-
-impl From<Settings> for Held<'_> {
-    fn from(settings: Settings) -> Self {
-        Self::Owned(settings)
-    }
-}
-
-/// The part of the settings that stays the same from lookup to lookup.
-#[derive(Debug)]
-pub(super) struct Values {
-    /// A module swapped the search function: queries must go through it.
-    swapped: bool,
-    /// Servers in the order of the configuration, at most [`MAX_SERVERS`]; may be none.
-    servers: Vec<Server>,
-    rotate: bool,
-    /// Domains to append, without trailing dot; an empty one is the root.
-    pub(super) search: Vec<Vec<u8>>,
-    search_digest: Option<u64>,
-    /// Dots that make a name be tried as it is first.
-    pub(super) ndots: u32,
-    /// How long one server is waited for, ms; at least 1.
-    pub(super) timeout_ms: u64,
-    /// How often each server is asked; at least 1.
-    pub(super) attempts: u32,
-    /// How often a server that is down is tried, ms.
-    pub(super) retry_ms: u64,
-    /// Always use TCP.
-    pub(super) use_vc: bool,
-    /// Set AD in queries.
-    pub(super) trust_ad: bool,
-    /// Never ask for a single label as it is.
-    pub(super) no_tld_query: bool,
-    /// Answer AAAA questions with NODATA without asking.
-    pub(super) no_aaaa: bool,
-    /// Which queries have an OPT record.
-    pub(super) edns: edns::Policy,
-    /// Send DNS cookies.
-    pub(super) cookies: bool,
-    /// Ask with random letter case.
-    pub(super) random_case: bool,
-    /// The hosts file.
-    pub(super) hosts: Option<Arc<Hosts>>,
-}
 
 impl Settings {
     /// The settings of now: those of the options, resolv.conf and the environment.
@@ -120,78 +43,6 @@ impl Settings {
         STATE.with_borrow_mut(State::settings)
     }
 
-    /// The digest of the search list, see [`super::search_digest`].
-    pub(super) fn search_digest(&self) -> Option<u64> {
-        self.values.search_digest
-    }
-
-    /// What is in force, in words.
-    #[must_use]
-    pub fn summary(&self) -> String {
-        let listed = |items: Vec<String>| match items.is_empty() {
-            true => "none".to_owned(),
-            false => items.join(" "),
-        };
-        format!(
-            "nameservers {}, search {}, timeout {} s, attempts {}",
-            listed(self.server_texts()),
-            listed(self.search_texts()),
-            self.values.timeout_ms / 1000,
-            self.values.attempts
-        )
-    }
-
-    /// The servers in the order of the configuration, as text.
-    #[must_use]
-    pub fn server_texts(&self) -> Vec<String> {
-        let servers = self.values.servers.iter();
-        servers.map(|server| server.address.to_string()).collect()
-    }
-
-    /// The domains of the search list, escaped; the root is empty.
-    #[must_use]
-    pub fn search_texts(&self) -> Vec<String> {
-        let domains = self.values.search.iter();
-        domains
-            .map(|domain| domain.escape_ascii().to_string())
-            .collect()
-    }
-
-    /// The place of a server in the order of the configuration, from 0 on.
-    #[must_use]
-    pub fn place_of(&self, address: SocketAddr) -> Option<usize> {
-        let mut servers = self.values.servers.iter();
-        servers.position(|server| server.address == address)
-    }
-
-    /// For the server at a place in the order of the configuration: whether it is up, and its smoothed round trip time
-    /// in µs (0 = never measured). `None` where there is no server.
-    #[must_use]
-    pub fn server_state(&self, place: usize) -> Option<(bool, u32)> {
-        self.values.servers.get(place).map(Server::state)
-    }
-
-    /// The same for all servers in force.
-    pub fn server_states(&self) -> impl Iterator<Item = (bool, u32)> + '_ {
-        self.values.servers.iter().map(Server::state)
-    }
-
-    /// Numbers and switches, each with the name that it has in resolv.conf; the timeout in s.
-    #[must_use]
-    pub fn numbers(&self) -> [(&'static CStr, u64); 8] {
-        let values = &self.values;
-        [
-            (c"ndots", values.ndots.into()),
-            (c"timeout", values.timeout_ms / 1000),
-            (c"attempts", values.attempts.into()),
-            (c"rotate", values.rotate.into()),
-            (c"use_vc", values.use_vc.into()),
-            (c"trust_ad", values.trust_ad.into()),
-            (c"no_tld_query", values.no_tld_query.into()),
-            (c"no_aaaa", values.no_aaaa.into()),
-        ]
-    }
-
     /// The file that is read as resolv.conf, and whether it could be read.
     #[must_use]
     pub fn file() -> (PathBuf, bool) {
@@ -201,24 +52,6 @@ impl Settings {
             let is_read = state.file.as_ref().is_some_and(|file| file.stamp.is_some());
             (path.unwrap_or_else(|| DEFAULT_PATH.into()), is_read)
         })
-    }
-
-    /// True when a module has swapped the search function (`load_dnsfunc()`): only threads of the
-    /// host may ask then, with [`query`](super::query).
-    #[must_use]
-    pub fn is_swapped(&self) -> bool {
-        self.values.swapped
-    }
-
-    /// Number of servers.
-    pub(super) fn server_count(&self) -> usize {
-        self.values.servers.len()
-    }
-
-    /// The server with this place in the order in which they are asked.
-    pub(super) fn server(&self, place: usize) -> Option<&Server> {
-        let count = self.values.servers.len().max(1);
-        self.values.servers.get((place + self.first) % count)
     }
 }
 
@@ -290,14 +123,23 @@ static LOOKS: AtomicU32 = AtomicU32::new(0);
 /// The options name a hosts file.
 static USES_HOSTS: AtomicBool = AtomicBool::new(false);
 
-/// True when there is a hosts file, as far as any thread of this process has seen.
+/// True when there is a hosts file (`dns_hosts_file`), as far as this process has seen the option.
 #[inline]
-pub(super) fn uses_hosts_file() -> bool {
+#[must_use]
+pub fn uses_hosts_file() -> bool {
     USES_HOSTS.load(Ordering::Relaxed)
 }
 
-/// Takes changed text options into account.
-pub(super) fn sync() {
+/// True when the hosts file has the name, whatever its addresses.
+#[must_use]
+pub fn is_in_hosts_file(name: &[u8]) -> bool {
+    let settings = Settings::current();
+    let hosts = settings.values.hosts.as_ref();
+    hosts.is_some_and(|hosts| hosts.has(name))
+}
+
+/// Takes a changed `dns_hosts_file` into account.
+pub fn sync_hosts_file() {
     STATE.with_borrow_mut(State::refresh_options);
 }
 
@@ -320,13 +162,16 @@ pub(super) fn with_search_list<R>(look: impl FnOnce(&[Vec<u8>]) -> R) -> R {
     })
 }
 
-/// The digest of the search list in force; `None` = there is none, relative names are asked as they are.
-pub(super) fn search_digest() -> Option<u64> {
+/// The digest of the search list in force, the same in all processes; `None` = there is none, relative names are asked
+/// as they are. Never 0 or 1.
+#[must_use]
+pub fn search_digest() -> Option<u64> {
     search_digest_within(LOOK_INTERVAL_MS)
 }
 
 /// As [`search_digest`], by files that were looked at no longer ago than that.
-pub(super) fn search_digest_within(ms: u64) -> Option<u64> {
+#[must_use]
+pub fn search_digest_within(ms: u64) -> Option<u64> {
     if !options::on(Opt::UseSearchList) {
         return None;
     }

@@ -1,9 +1,10 @@
 //! What tests need of the resolver that the library does not.
 
-use super::config::Settings;
+use super::ask::exchange_for;
 use super::outcome::{Outcome, Question, Timed};
+use super::settings::Settings;
 use super::transport::Transport;
-use super::{message, prepare, session};
+use super::{message, session};
 use crate::rr::{Record, RecordType};
 
 /// Runs `work` with all queries of this thread going through `transport`.
@@ -18,7 +19,7 @@ pub fn query_all(questions: &[Question<'_>], deadline_ms: Option<u64>) -> Vec<Ou
     let mut exchanges = Vec::new();
     let mut known = Vec::new();
     for question in questions {
-        match prepare(&settings, question, deadline_ms, true) {
+        match exchange_for(&settings, question, deadline_ms, true) {
             Ok(exchange) => {
                 exchanges.push(exchange);
                 known.push(None);

@@ -9,6 +9,7 @@ use std::ffi::{CString, c_char, c_int, c_uchar};
 use super::message::{CLASS_IN, Head};
 use super::reply::{Asked, Manners, Verdict, judge};
 use super::search::is_expansion;
+use super::search_list::is_search_suffix;
 use super::wire_name::name_of_text;
 use super::{Answer, Negative, Outcome, Question, Timed, config, servers};
 use crate::error::Failure;
@@ -117,7 +118,7 @@ fn may_stand_for(name: &Name, written: &[u8], qname: &Name) -> bool {
         return false;
     }
     is_expansion(name.as_bytes(), qname.as_bytes(), |suffix| {
-        !options::on(Opt::SearchFullMatch) || super::is_search_suffix(suffix)
+        !options::on(Opt::SearchFullMatch) || is_search_suffix(suffix)
     })
 }
 
@@ -139,8 +140,11 @@ fn from_h_errno(error: c_int, qname: Name) -> Outcome {
     })
 }
 
-/// Calls the swapped init function, if there is one, and forgets what was read of resolv.conf, libc's resolver, too.
-pub(super) fn reload() {
+/// Forgets the configuration read so far (`dns_reinit`), libc's resolver, too; the next query reads it again. In all
+/// processes servers that are down are tried in their turn again.
+///
+/// Calls the swapped init function, if a module has put one into `dns_func`.
+pub fn reload() {
     config::forget();
     servers::forget();
     if let Some(init) = hooks::swapped_init() {

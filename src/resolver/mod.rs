@@ -1,14 +1,15 @@
 //! The stub resolver: asks nameservers, decodes answers. Sees neither cache nor shared memory, so no
 //! lock can be held over the network.
 //!
-//! [`config`] says whom to ask and how, `search` which names, `exchange` runs a question through
-//! servers and attempts over a [`transport::Transport`], `reply` judges what comes back, `message`, `wire` and
-//! `rdata` read it, `edns` says which queries have an OPT record, `resend` when one is sent again. `session` runs
-//! exchanges side by side. `hook` replaces all of that when a module has swapped the search function. Processes share what they know of the [`servers`], nothing else: `health` says whether one lives,
-//! `probe` asks it that.
+//! `ask` is where questions come in. What they go by are [`Settings`], which [`config`] reads. `search` says which names are
+//! asked. `exchange` runs a question through servers and attempts over a [`transport::Transport`], `session` runs exchanges
+//! side by side. `reply` judges what comes back; `message`, `wire` and `rdata` read it. `edns` says which queries have an
+//! OPT record, `resend` when one is sent again. `hook` replaces all of that when a module has swapped the search function.
+//! Processes share what they know of the [`servers`], nothing else: `health` says whether one lives, `probe` asks it that.
 
 #[macro_use]
 mod trace;
+mod ask;
 pub(crate) mod background;
 mod caller;
 mod channel;
@@ -35,8 +36,10 @@ mod reply;
 mod resend;
 mod resolv_conf;
 mod search;
+mod search_list;
 pub mod servers;
 mod session;
+mod settings;
 mod sockets;
 mod spelling;
 pub mod stored;
@@ -44,300 +47,43 @@ mod transport;
 mod wire;
 mod wire_name;
 
+pub(crate) use ask::{
+    Part, begin_open, end_open, look_at_open, query_along, query_for_a_while, take_answered,
+    wait_for_open,
+};
+pub use ask::{note_slow_query, query};
 pub use background::{Background, Done};
 pub use caller::{while_patient, while_resends_wait};
-pub use config::Settings;
+pub use config::{
+    is_in_hosts_file, search_digest, search_digest_within, sync_hosts_file, uses_hosts_file,
+};
 #[cfg(feature = "testing")]
 pub use for_tests::{Decoded, decode_for_tests, query_all, with_transport};
 pub use health::ProbeHabit;
+pub use hook::reload;
 pub(crate) use outcome::whole_seconds;
 pub use outcome::{Answer, Negative, Outcome, Question, Timed};
 #[cfg(feature = "testing")]
 pub use resend::hold_resends;
+pub use search_list::{SearchList, is_search_suffix};
 pub use session::now_ms;
 pub(crate) use session::{Ticket, WaitedForOpen};
+pub use settings::Settings;
 #[cfg(feature = "testing")]
 pub use transport::{Event, Handle, Protocol, Transport};
 
-use crate::error::Failure;
-use crate::host::counters::{self, Counter};
 use crate::host::hooks;
-use crate::host::log::{self, slow_query_level};
-use crate::host::options::{self, Opt};
-use crate::host::thread;
-use crate::rr::{Name, RecordType, eq_ignore_case};
-use config::Held;
-use exchange::Exchange;
-use outcome::no_data;
-use outgoing::Query;
-use session::End;
-use smallvec::SmallVec;
 
-/// Asks one question.
-///
-/// Blocks for at most timeout * attempts * servers. Timeout and attempts are `dns_retr_time` and `dns_retr_no`, or else
-/// those of resolv.conf. `deadline_ms`, a time of [`clock::monotonic_ms`], can only shorten that; a
-/// question that it ends has [`Failure::Timeout`].
-///
-/// [`clock::monotonic_ms`]: crate::host::clock::monotonic_ms
-#[must_use]
-pub fn query(question: &Question<'_>, deadline_ms: Option<u64>) -> Outcome {
-    ask_with(question, deadline_ms, true)
-}
-
-/// As [`query`], with the additional section or without.
-fn ask_with(question: &Question<'_>, deadline_ms: Option<u64>, additional: bool) -> Outcome {
-    let _whole = thread::uncancelled();
-    let settings = Settings::current();
-    let swapped = settings.is_swapped().then(hooks::swapped_search).flatten();
-    let timed = match swapped {
-        Some(search) => from_hosts(&settings, question).map_or_else(
-            || hook::query(search, question, deadline_ms),
-            Timed::unasked,
-        ),
-        None => ask_one(&settings, question, deadline_ms, additional),
-    };
-    note_slow_query(question, timed.took_ms);
-    timed.outcome
-}
-
-/// Asks a question and, at the same time, others whose answers may come in useful: for the other address
-/// family, for another transport.
-///
-/// When the first question turns out to have records, the others get no more time than it took (but
-/// 50 ms), and none at all through a swapped search function: a server that keeps silent about
-/// what nobody needs must not hold up what somebody does. Those are given up, and nothing was learnt from
-/// it. Otherwise each has the whole time that [`query`] would give it; but the additional section may be left
-/// out of answers to questions of types for which `additional` says that it is of no use.
-#[must_use]
-pub(crate) fn query_along(
-    question: &Question<'_>,
-    others: &[Question<'_>],
-    deadline_ms: Option<u64>,
-    additional: fn(RecordType) -> bool,
-) -> (Part, Vec<Part>) {
-    let with = |question: &Question<'_>| additional(question.qtype);
-    if others.is_empty() {
-        let outcome = ask_with(question, deadline_ms, with(question));
-        return (Part::Done(outcome), Vec::new());
-    }
-    let _whole = thread::uncancelled();
-    let has_records =
-        |outcome: &Outcome| matches!(outcome, Outcome::Answer(answer) if answer.negative.is_none());
-    if hooks::swapped_search().is_some() {
-        let first = query(question, deadline_ms);
-        let wanted = !has_records(&first);
-        let ask = |other| match wanted {
-            true => Part::Done(query(other, deadline_ms)),
-            false => Part::GivenUp,
-        };
-        let others = others.iter().map(ask).collect();
-        return (Part::Done(first), others);
-    }
-    let settings = Settings::current();
-    let mut exchange = match prepare(&settings, question, deadline_ms, with(question)) {
-        Ok(exchange) => vec![exchange],
-        Err(known) => {
-            let others = others.iter().map(|_| Part::GivenUp).collect();
-            return (Part::Done(known), others);
-        }
-    };
-    let mut known = Vec::with_capacity(others.len());
-    for other in others {
-        match prepare(&settings, other, deadline_ms, with(other)) {
-            Ok(other) => {
-                exchange.push(other);
-                known.push(None);
-            }
-            Err(outcome) => known.push(Some(outcome)),
-        }
-    }
-    let end = session::with_current(|session| session.run_for_first(&mut exchange));
-    let mut timed = exchange.into_iter().map(Exchange::into_outcome);
-    let mut next = |question: &Question<'_>| {
-        let timed = timed.next().flatten()?;
-        note_slow_query(question, timed.took_ms);
-        Some(timed.outcome)
-    };
-    let part = |outcome: Option<Outcome>| outcome.map_or(Part::GivenUp, Part::Done);
-    let first = Part::Done(next(question).unwrap_or(Outcome::Failed(end.failure())));
-    let others = others
-        .iter()
-        .zip(known)
-        .map(|(other, known)| part(known.or_else(|| next(other))))
-        .collect();
-    (first, others)
-}
-
-/// What became of one of several questions.
-#[derive(Debug)]
-pub(crate) enum Part {
-    /// It has come to its end.
-    Done(Outcome),
-    /// It was left open: nobody waits for it, and it goes on whenever this thread waits for another.
-    Open(Ticket),
-    /// Nobody needed it, and nothing was learnt.
-    GivenUp,
-}
-
-/// As [`query_along`], but questions that stay without result for twice the time that answers usually take are left
-/// open: so a lost packet still was sent again, and answered. So are all where one that was left open before
-/// has a result.
-#[must_use]
-pub(crate) fn query_for_a_while(
-    question: &Question<'_>,
-    others: &[Question<'_>],
-    deadline_ms: Option<u64>,
-    additional: fn(RecordType) -> bool,
-) -> (Part, Vec<Part>) {
-    if hooks::swapped_search().is_some() {
-        return query_along(question, others, deadline_ms, additional);
-    }
-    let _whole = thread::uncancelled();
-    let settings = Settings::current();
-    if others.is_empty() {
-        let part = ask_one_for_a_while(&settings, question, deadline_ms, additional);
-        return (part, Vec::new());
-    }
-    let mut exchanges = Vec::with_capacity(1 + others.len());
-    let mut known = Vec::with_capacity(others.len());
-    for question in std::iter::once(question).chain(others) {
-        let with = additional(question.qtype);
-        match prepare(settings.clone(), question, deadline_ms, with) {
-            Ok(exchange) => {
-                exchanges.push(exchange);
-                known.push(None);
-            }
-            Err(outcome) if known.is_empty() => {
-                let others = others.iter().map(|_| Part::GivenUp).collect();
-                return (Part::Done(outcome), others);
-            }
-            Err(outcome) => known.push(Some(outcome)),
-        }
-    }
-    session::with_current(|session| {
-        let end = session.run_for_a_while(&mut exchanges, settings.while_ms());
-        let found = exchanges.first().and_then(Exchange::found_records_after_ms);
-        let is_needed = found.is_none() && end == End::Reached;
-        let mut exchanges = exchanges.into_iter();
-        let questions = std::iter::once(question).chain(others);
-        let mut parts = known
-            .into_iter()
-            .zip(questions)
-            .map(|(known, question)| match known {
-                Some(outcome) => Part::Done(outcome),
-                None => exchanges.next().map_or(Part::GivenUp, |exchange| {
-                    part_of(exchange, question, is_needed, session)
-                }),
-            });
-        let first = match parts.next() {
-            None | Some(Part::GivenUp) => Part::Done(Outcome::Failed(end.failure())),
-            Some(first) => first,
-        };
-        (first, parts.collect())
-    })
-}
-
-/// As [`query_for_a_while`], alone.
-fn ask_one_for_a_while(
-    settings: &Settings,
-    question: &Question<'_>,
-    deadline_ms: Option<u64>,
-    additional: fn(RecordType) -> bool,
-) -> Part {
-    let with = additional(question.qtype);
-    let mut exchange = match prepare(settings.clone(), question, deadline_ms, with) {
-        Ok(exchange) => exchange,
-        Err(known) => return Part::Done(known),
-    };
-    session::with_current(|session| {
-        let exchanges = std::slice::from_mut(&mut exchange);
-        match session.run_for_a_while(exchanges, settings.while_ms()) {
-            End::GivenUp => Part::Done(Outcome::Failed(Failure::GivenUp)),
-            End::Reached => part_of(exchange, question, true, session),
-        }
-    })
-}
-
-fn part_of(
-    mut exchange: Exchange<'static>,
-    question: &Question<'_>,
-    is_needed: bool,
-    session: &mut session::Session,
-) -> Part {
-    if exchange.is_done() {
-        let timed = exchange.take_result(End::Reached);
-        note_slow_query(question, timed.took_ms);
-        Part::Done(timed.outcome)
-    } else if is_needed {
-        Part::Open(session.leave_open(exchange))
-    } else {
-        Part::GivenUp
-    }
-}
-
-/// Takes the questions of this thread that were left open and have come to their end.
-#[must_use]
-pub(crate) fn take_answered() -> Vec<(Ticket, Timed)> {
-    session::with_current(session::Session::take_answered)
-}
-
-/// Begins a question that is left open at once; it ends at that time, ms. `None` = there is nothing to wait for.
-#[must_use]
-pub(crate) fn begin_open(question: &Question<'_>, deadline_ms: u64) -> Option<Ticket> {
-    let _whole = thread::uncancelled();
-    let exchange = prepare(Settings::current(), question, Some(deadline_ms), true).ok()?;
-    Some(session::with_current(|session| {
-        session.begin_open(exchange)
-    }))
-}
-
-/// Has the questions of this thread that were left open see what has come, without waiting.
-pub(crate) fn look_at_open() {
-    let _whole = thread::uncancelled();
-    session::with_current(session::Session::look_at_open_now);
-}
-
-/// Waits until a question that was left open comes to its end.
-#[must_use]
-pub(crate) fn wait_for_open() -> WaitedForOpen {
-    let _whole = thread::uncancelled();
-    session::with_current(session::Session::wait_for_open)
-}
-
-/// Ends a question that was left open: nothing was learnt.
-pub(crate) fn end_open(ticket: Ticket) {
-    session::with_current(|session| session.end_open(ticket));
+/// Maps the memory of the servers and reads the configuration; before fork.
+pub(crate) fn prepare() {
+    servers::prepare();
+    config::prepare();
 }
 
 /// How long a question is waited for before it is left open, ms.
 #[must_use]
 pub(crate) fn while_ms() -> u64 {
     Settings::current().while_ms()
-}
-
-/// What a server is given before its times were measured, ms.
-const FIRST_USUAL_MS: u64 = 300;
-/// Least and greatest time that counts as usual, ms: a server that knows an answer takes less than one that has to ask.
-const USUAL_MS: std::ops::RangeInclusive<u64> = 200..=1800;
-
-impl Settings {
-    /// How long answers of the server that is asked first usually take at the utmost, ms.
-    fn usual_ms(&self) -> u64 {
-        let mut servers = (0..self.server_count()).filter_map(|place| self.server(place));
-        let first_up = servers.clone().find(|server| server.is_up());
-        let usual_us = first_up
-            .or_else(|| servers.next())
-            .and_then(|s| s.usual_us());
-        usual_us.map_or(FIRST_USUAL_MS, |us| {
-            (us / 1000).clamp(*USUAL_MS.start(), *USUAL_MS.end())
-        })
-    }
-
-    /// How long a question is waited for before it is left open, ms.
-    fn while_ms(&self) -> u64 {
-        self.usual_ms().saturating_mul(2)
-    }
 }
 
 /// How long answers usually take, ms: who wants one that others are asking for waits as long.
@@ -350,170 +96,11 @@ pub fn usual_ms() -> u64 {
 #[must_use]
 pub fn is_any_server_up() -> bool {
     let settings = Settings::current();
-    let mut servers = (0..settings.server_count()).filter_map(|place| settings.server(place));
-    hooks::swapped_search().is_some() || servers.any(|server| server.is_up())
+    hooks::swapped_search().is_some() || settings.is_any_server_up()
 }
 
 /// The longest that [`query`] may block for a question without a deadline, ms.
 #[must_use]
 pub fn longest_ms() -> u64 {
-    let settings = Settings::current();
-    settings
-        .values
-        .timeout_ms
-        .saturating_mul(u64::from(settings.values.attempts))
-        .saturating_mul((settings.server_count() as u64).max(1))
-}
-
-/// Logs and counts a query that took longer than `dns_slow_query_ms`.
-pub fn note_slow_query(question: &Question<'_>, took_ms: u64) {
-    let limit_ms = match u64::try_from(options::int(Opt::SlowQueryMs)) {
-        Ok(limit_ms) if limit_ms > 0 => limit_ms,
-        _ => return,
-    };
-    if took_ms > limit_ms {
-        counters::increment(Counter::SlowRequest);
-        crate::log!(
-            slow_query_level(),
-            "slow DNS query: type {} name {} took {took_ms} ms",
-            question.qtype.0,
-            log::name(question.qname)
-        );
-    }
-}
-
-/// Forgets the configuration read so far (`dns_reinit`); the next query reads it again. In all
-/// processes servers that are down are tried in their turn again.
-///
-/// Calls the swapped init function, if a module has put one into `dns_func`.
-pub fn reload() {
-    hook::reload();
-}
-
-/// True when `suffix` is one of the search domains in use, all of them counted
-/// (`match_search_list()`; the libc shows only six). Case and a trailing dot do not matter.
-#[must_use]
-pub fn is_search_suffix(suffix: &[u8]) -> bool {
-    let suffix = suffix.strip_suffix(b".").unwrap_or(suffix);
-    config::with_search_list(|domains| domains.iter().any(|domain| eq_ignore_case(domain, suffix)))
-}
-
-/// The digest of the search list in force, the same in all processes; `None` = there is none, relative names are asked
-/// as they are. Never 0 or 1.
-#[must_use]
-pub fn search_digest() -> Option<u64> {
-    config::search_digest()
-}
-
-/// As [`search_digest`], by files that were looked at no longer ago than that.
-#[must_use]
-pub fn search_digest_within(ms: u64) -> Option<u64> {
-    config::search_digest_within(ms)
-}
-
-/// A search list: which absolute names a relative one may stand for.
-#[derive(Debug)]
-pub struct SearchList(Settings);
-
-impl SearchList {
-    /// The list in force; `None` = there is none.
-    #[must_use]
-    pub fn current() -> Option<Self> {
-        let settings = Settings::current();
-        settings.search_digest().is_some().then_some(Self(settings))
-    }
-
-    /// As [`search_digest`].
-    #[must_use]
-    pub fn digest(&self) -> Option<u64> {
-        self.0.search_digest()
-    }
-
-    /// The names to look at for a relative one, in order, each absolute and without final dot; `None` if the name
-    /// may not be asked for. A name of the hosts file stands for itself.
-    #[must_use]
-    pub fn candidates(&self, name: &[u8]) -> Option<SmallVec<[Name; 1]>> {
-        let values = &self.0.values;
-        let is_host = values.hosts.as_ref().is_some_and(|hosts| hosts.has(name));
-        let rules = search::SearchRules {
-            domains: if is_host { &[] } else { &values.search },
-            ndots: values.ndots,
-            no_tld_query: values.no_tld_query,
-        };
-        search::candidates(name, rules)
-    }
-}
-
-/// True when there is a hosts file (`dns_hosts_file`), as far as this process has seen the option.
-#[must_use]
-#[inline]
-pub fn uses_hosts_file() -> bool {
-    config::uses_hosts_file()
-}
-
-/// True when the hosts file has the name, whatever its addresses.
-#[must_use]
-pub fn is_in_hosts_file(name: &[u8]) -> bool {
-    let settings = Settings::current();
-    let hosts = settings.values.hosts.as_ref();
-    hosts.is_some_and(|hosts| hosts.has(name))
-}
-
-/// Takes a changed `dns_hosts_file` into account.
-pub fn sync_hosts_file() {
-    config::sync();
-}
-
-/// The answer of the hosts file, if there is one and it has the name.
-fn from_hosts(settings: &Settings, question: &Question<'_>) -> Option<Outcome> {
-    let hosts = settings.values.hosts.as_ref()?;
-    let answer = hosts.answer(question.qname, question.qtype)?;
-    Some(Outcome::Answer(answer))
-}
-
-/// What is known of a question without asking, or else an exchange to run.
-fn prepare<'s>(
-    settings: impl Into<Held<'s>>,
-    question: &Question<'_>,
-    deadline_ms: Option<u64>,
-    additional: bool,
-) -> Result<Exchange<'s>, Outcome> {
-    let settings = settings.into();
-    if let Some(outcome) = from_hosts(&settings, question) {
-        return Err(outcome);
-    }
-    let values = &settings.values;
-    let Some(query) = Query::new(question.qname, question.qtype) else {
-        trace!("not a name to ask for");
-        return Err(Outcome::BadName);
-    };
-    if settings.is_swapped() {
-        return Err(Outcome::Failed(Failure::Hook));
-    }
-    if values.no_aaaa && question.qtype == RecordType::AAAA {
-        return Err(Outcome::Answer(no_data(query.name)));
-    }
-    Ok(Exchange::new(
-        settings,
-        query,
-        question.qtype,
-        deadline_ms,
-        additional,
-    ))
-}
-
-fn ask_one(
-    settings: &Settings,
-    question: &Question<'_>,
-    deadline_ms: Option<u64>,
-    additional: bool,
-) -> Timed {
-    // An exchange is too large to be moved from place to place.
-    match &mut prepare(settings, question, deadline_ms, additional) {
-        Ok(exchange) => {
-            let end = session::with_current(|session| session.run(std::slice::from_mut(exchange)));
-            exchange.take_result(end)
-        }
-        Err(known) => Timed::unasked(std::mem::replace(known, Outcome::BadName)),
-    }
+    Settings::current().longest_ms()
 }

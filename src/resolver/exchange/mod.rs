@@ -25,12 +25,12 @@ mod silence;
 
 use smallvec::SmallVec;
 
-use super::config::{Held, MAX_SERVERS};
 use super::late::Late;
 use super::outgoing::Query;
 use super::resend::Schedule;
 use super::servers::Server;
 use super::session::{End, Session};
+use super::settings::{Held, MAX_SERVERS};
 use super::transport::{Handle, Protocol};
 use super::{Answer, Outcome, Timed};
 use crate::error::Failure;

@@ -72,12 +72,11 @@ static SERVERS: Shared<[Slot; SLOTS]> = Shared::new();
 /// Until when a question goes on though no server is up, ms: the one that found it out; see [`claim_finding`].
 static FINDER: Shared<[AtomicU64; 1]> = Shared::new();
 
-/// Maps the memory and reads the configuration; before fork.
-pub(crate) fn prepare() {
+/// Maps the memory; before fork.
+pub(super) fn prepare() {
     SERVERS.get();
     FINDER.get();
     query_times::prepare();
-    super::config::prepare();
 }
 
 /// One server, to be asked.

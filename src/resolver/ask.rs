@@ -1,0 +1,322 @@
+//! Asks questions: one, one along with others, or as one that is left open when nobody wants to wait any more.
+//!
+//! What is known without asking is known here; the rest [`super::exchange`] does, and a [`session`] runs it.
+
+use super::exchange::Exchange;
+use super::hook;
+use super::outcome::{Outcome, Question, Timed, no_data};
+use super::outgoing::Query;
+use super::session::{self, End, Ticket, WaitedForOpen};
+use super::settings::{Held, Settings};
+use crate::error::Failure;
+use crate::host::counters::{self, Counter};
+use crate::host::log::{self, slow_query_level};
+use crate::host::options::{self, Opt};
+use crate::host::{hooks, thread};
+use crate::rr::RecordType;
+
+/// Asks one question.
+///
+/// Blocks for at most timeout * attempts * servers. Timeout and attempts are `dns_retr_time` and `dns_retr_no`, or else
+/// those of resolv.conf. `deadline_ms`, a time of [`super::now_ms`], can only shorten that; a
+/// question that it ends has [`Failure::Timeout`].
+#[must_use]
+pub fn query(question: &Question<'_>, deadline_ms: Option<u64>) -> Outcome {
+    ask_with(question, deadline_ms, true)
+}
+
+/// As [`query`], with the additional section or without.
+fn ask_with(question: &Question<'_>, deadline_ms: Option<u64>, additional: bool) -> Outcome {
+    let _whole = thread::uncancelled();
+    let settings = Settings::current();
+    let swapped = settings.is_swapped().then(hooks::swapped_search).flatten();
+    let timed = match swapped {
+        Some(search) => from_hosts(&settings, question).map_or_else(
+            || hook::query(search, question, deadline_ms),
+            Timed::unasked,
+        ),
+        None => ask_one(&settings, question, deadline_ms, additional),
+    };
+    note_slow_query(question, timed.took_ms);
+    timed.outcome
+}
+
+/// Asks a question and, at the same time, others whose answers may come in useful: for the other address
+/// family, for another transport.
+///
+/// When the first question turns out to have records, the others get no more time than it took (but
+/// 50 ms), and none at all through a swapped search function: a server that keeps silent about
+/// what nobody needs must not hold up what somebody does. Those are given up, and nothing was learnt from
+/// it. Otherwise each has the whole time that [`query`] would give it; but the additional section may be left
+/// out of answers to questions of types for which `additional` says that it is of no use.
+#[must_use]
+pub(crate) fn query_along(
+    question: &Question<'_>,
+    others: &[Question<'_>],
+    deadline_ms: Option<u64>,
+    additional: fn(RecordType) -> bool,
+) -> (Part, Vec<Part>) {
+    let with = |question: &Question<'_>| additional(question.qtype);
+    if others.is_empty() {
+        let outcome = ask_with(question, deadline_ms, with(question));
+        return (Part::Done(outcome), Vec::new());
+    }
+    let _whole = thread::uncancelled();
+    let has_records =
+        |outcome: &Outcome| matches!(outcome, Outcome::Answer(answer) if answer.negative.is_none());
+    if hooks::swapped_search().is_some() {
+        let first = query(question, deadline_ms);
+        let wanted = !has_records(&first);
+        let ask = |other| match wanted {
+            true => Part::Done(query(other, deadline_ms)),
+            false => Part::GivenUp,
+        };
+        let others = others.iter().map(ask).collect();
+        return (Part::Done(first), others);
+    }
+    let settings = Settings::current();
+    let mut exchange = match exchange_for(&settings, question, deadline_ms, with(question)) {
+        Ok(exchange) => vec![exchange],
+        Err(known) => {
+            let others = others.iter().map(|_| Part::GivenUp).collect();
+            return (Part::Done(known), others);
+        }
+    };
+    let mut known = Vec::with_capacity(others.len());
+    for other in others {
+        match exchange_for(&settings, other, deadline_ms, with(other)) {
+            Ok(other) => {
+                exchange.push(other);
+                known.push(None);
+            }
+            Err(outcome) => known.push(Some(outcome)),
+        }
+    }
+    let end = session::with_current(|session| session.run_for_first(&mut exchange));
+    let mut timed = exchange.into_iter().map(Exchange::into_outcome);
+    let mut next = |question: &Question<'_>| {
+        let timed = timed.next().flatten()?;
+        note_slow_query(question, timed.took_ms);
+        Some(timed.outcome)
+    };
+    let part = |outcome: Option<Outcome>| outcome.map_or(Part::GivenUp, Part::Done);
+    let first = Part::Done(next(question).unwrap_or(Outcome::Failed(end.failure())));
+    let others = others
+        .iter()
+        .zip(known)
+        .map(|(other, known)| part(known.or_else(|| next(other))))
+        .collect();
+    (first, others)
+}
+
+/// What became of one of several questions.
+#[derive(Debug)]
+pub(crate) enum Part {
+    /// It has come to its end.
+    Done(Outcome),
+    /// It was left open: nobody waits for it, and it goes on whenever this thread waits for another.
+    Open(Ticket),
+    /// Nobody needed it, and nothing was learnt.
+    GivenUp,
+}
+
+/// As [`query_along`], but questions that stay without result for twice the time that answers usually take are left
+/// open: so a lost packet still was sent again, and answered. So are all where one that was left open before
+/// has a result.
+#[must_use]
+pub(crate) fn query_for_a_while(
+    question: &Question<'_>,
+    others: &[Question<'_>],
+    deadline_ms: Option<u64>,
+    additional: fn(RecordType) -> bool,
+) -> (Part, Vec<Part>) {
+    if hooks::swapped_search().is_some() {
+        return query_along(question, others, deadline_ms, additional);
+    }
+    let _whole = thread::uncancelled();
+    let settings = Settings::current();
+    if others.is_empty() {
+        let part = ask_one_for_a_while(&settings, question, deadline_ms, additional);
+        return (part, Vec::new());
+    }
+    let mut exchanges = Vec::with_capacity(1 + others.len());
+    let mut known = Vec::with_capacity(others.len());
+    for question in std::iter::once(question).chain(others) {
+        let with = additional(question.qtype);
+        match exchange_for(settings.clone(), question, deadline_ms, with) {
+            Ok(exchange) => {
+                exchanges.push(exchange);
+                known.push(None);
+            }
+            Err(outcome) if known.is_empty() => {
+                let others = others.iter().map(|_| Part::GivenUp).collect();
+                return (Part::Done(outcome), others);
+            }
+            Err(outcome) => known.push(Some(outcome)),
+        }
+    }
+    session::with_current(|session| {
+        let end = session.run_for_a_while(&mut exchanges, settings.while_ms());
+        let found = exchanges.first().and_then(Exchange::found_records_after_ms);
+        let is_needed = found.is_none() && end == End::Reached;
+        let mut exchanges = exchanges.into_iter();
+        let questions = std::iter::once(question).chain(others);
+        let mut parts = known
+            .into_iter()
+            .zip(questions)
+            .map(|(known, question)| match known {
+                Some(outcome) => Part::Done(outcome),
+                None => exchanges.next().map_or(Part::GivenUp, |exchange| {
+                    part_of(exchange, question, is_needed, session)
+                }),
+            });
+        let first = match parts.next() {
+            None | Some(Part::GivenUp) => Part::Done(Outcome::Failed(end.failure())),
+            Some(first) => first,
+        };
+        (first, parts.collect())
+    })
+}
+
+/// As [`query_for_a_while`], alone.
+fn ask_one_for_a_while(
+    settings: &Settings,
+    question: &Question<'_>,
+    deadline_ms: Option<u64>,
+    additional: fn(RecordType) -> bool,
+) -> Part {
+    let with = additional(question.qtype);
+    let mut exchange = match exchange_for(settings.clone(), question, deadline_ms, with) {
+        Ok(exchange) => exchange,
+        Err(known) => return Part::Done(known),
+    };
+    session::with_current(|session| {
+        let exchanges = std::slice::from_mut(&mut exchange);
+        match session.run_for_a_while(exchanges, settings.while_ms()) {
+            End::GivenUp => Part::Done(Outcome::Failed(Failure::GivenUp)),
+            End::Reached => part_of(exchange, question, true, session),
+        }
+    })
+}
+
+fn part_of(
+    mut exchange: Exchange<'static>,
+    question: &Question<'_>,
+    is_needed: bool,
+    session: &mut session::Session,
+) -> Part {
+    if exchange.is_done() {
+        let timed = exchange.take_result(End::Reached);
+        note_slow_query(question, timed.took_ms);
+        Part::Done(timed.outcome)
+    } else if is_needed {
+        Part::Open(session.leave_open(exchange))
+    } else {
+        Part::GivenUp
+    }
+}
+
+fn ask_one(
+    settings: &Settings,
+    question: &Question<'_>,
+    deadline_ms: Option<u64>,
+    additional: bool,
+) -> Timed {
+    // An exchange is too large to be moved from place to place.
+    match &mut exchange_for(settings, question, deadline_ms, additional) {
+        Ok(exchange) => {
+            let end = session::with_current(|session| session.run(std::slice::from_mut(exchange)));
+            exchange.take_result(end)
+        }
+        Err(known) => Timed::unasked(std::mem::replace(known, Outcome::BadName)),
+    }
+}
+
+/// What is known of a question without asking, or else an exchange to run.
+pub(super) fn exchange_for<'s>(
+    settings: impl Into<Held<'s>>,
+    question: &Question<'_>,
+    deadline_ms: Option<u64>,
+    additional: bool,
+) -> Result<Exchange<'s>, Outcome> {
+    let settings = settings.into();
+    if let Some(outcome) = from_hosts(&settings, question) {
+        return Err(outcome);
+    }
+    let values = &settings.values;
+    let Some(query) = Query::new(question.qname, question.qtype) else {
+        trace!("not a name to ask for");
+        return Err(Outcome::BadName);
+    };
+    if settings.is_swapped() {
+        return Err(Outcome::Failed(Failure::Hook));
+    }
+    if values.no_aaaa && question.qtype == RecordType::AAAA {
+        return Err(Outcome::Answer(no_data(query.name)));
+    }
+    Ok(Exchange::new(
+        settings,
+        query,
+        question.qtype,
+        deadline_ms,
+        additional,
+    ))
+}
+
+/// The answer of the hosts file, if there is one and it has the name.
+fn from_hosts(settings: &Settings, question: &Question<'_>) -> Option<Outcome> {
+    let hosts = settings.values.hosts.as_ref()?;
+    let answer = hosts.answer(question.qname, question.qtype)?;
+    Some(Outcome::Answer(answer))
+}
+
+/// Takes the questions of this thread that were left open and have come to their end.
+#[must_use]
+pub(crate) fn take_answered() -> Vec<(Ticket, Timed)> {
+    session::with_current(session::Session::take_answered)
+}
+
+/// Begins a question that is left open at once; it ends at that time, ms. `None` = there is nothing to wait for.
+#[must_use]
+pub(crate) fn begin_open(question: &Question<'_>, deadline_ms: u64) -> Option<Ticket> {
+    let _whole = thread::uncancelled();
+    let exchange = exchange_for(Settings::current(), question, Some(deadline_ms), true).ok()?;
+    Some(session::with_current(|session| {
+        session.begin_open(exchange)
+    }))
+}
+
+/// Has the questions of this thread that were left open see what has come, without waiting.
+pub(crate) fn look_at_open() {
+    let _whole = thread::uncancelled();
+    session::with_current(session::Session::look_at_open_now);
+}
+
+/// Waits until a question that was left open comes to its end.
+#[must_use]
+pub(crate) fn wait_for_open() -> WaitedForOpen {
+    let _whole = thread::uncancelled();
+    session::with_current(session::Session::wait_for_open)
+}
+
+/// Ends a question that was left open: nothing was learnt.
+pub(crate) fn end_open(ticket: Ticket) {
+    session::with_current(|session| session.end_open(ticket));
+}
+
+/// Logs and counts a query that took longer than `dns_slow_query_ms`.
+pub fn note_slow_query(question: &Question<'_>, took_ms: u64) {
+    let limit_ms = match u64::try_from(options::int(Opt::SlowQueryMs)) {
+        Ok(limit_ms) if limit_ms > 0 => limit_ms,
+        _ => return,
+    };
+    if took_ms > limit_ms {
+        counters::increment(Counter::SlowRequest);
+        crate::log!(
+            slow_query_level(),
+            "slow DNS query: type {} name {} took {took_ms} ms",
+            question.qtype.0,
+            log::name(question.qname)
+        );
+    }
+}
