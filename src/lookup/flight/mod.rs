@@ -58,6 +58,19 @@ pub(super) fn key_of_walk(cache: &Cache, name: &HashedName<'_>, link: RecordType
     cache.question_key(name, link, false)
 }
 
+/// The key of what a lookup finds: that of the question for an absolute name.
+pub(super) fn key_of_lookup(
+    cache: &Cache,
+    name: &HashedName<'_>,
+    absolute: bool,
+    qtype: RecordType,
+) -> u64 {
+    match absolute || cache.list_in_force().is_none() {
+        true => key_of(cache, name, qtype),
+        false => key_of_walk(cache, name, qtype),
+    }
+}
+
 /// Maps the table; before fork.
 pub(super) fn prepare() {
     TABLE.get();
