@@ -191,7 +191,7 @@ mod tests {
                 };
                 cache.with_best_naptr(&qname, NOW, rank, |preference, name| {
                     let hash = cache.name_hash(name.name());
-                    let is_below = owners::is_below(name.name(), owner.as_bytes());
+                    let is_below = crate::rr::is_below(name.name(), owner.as_bytes());
                     assert_eq!(name.hash() == hash, is_below);
                     assert_eq!(NameHash::is_of_copy(name.hash()), !is_below);
                     (preference, name.name().to_vec())

@@ -13,7 +13,7 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::host::shared::{Shared, shared_struct};
-use crate::rr::{RecordType, eq_ignore_case};
+use crate::rr::{RecordType, eq_ignore_case, is_below};
 use crate::shm::pages::BlockId;
 use crate::shm::region::PAGE_BYTES;
 
@@ -43,13 +43,6 @@ pub(crate) fn prepare() {
 /// The number of the SRV name with this hash.
 fn number(hash: u32) -> Option<&'static AtomicU32> {
     CHANGES.get().numbers.get((hash >> 2) as usize % NUMBERS)
-}
-
-/// True when a name ends in the labels of another and has more of them: then it leads there.
-pub(super) fn is_below(name: &[u8], owner: &[u8]) -> bool {
-    let head = name.len().checked_sub(owner.len());
-    let parts = head.and_then(|length| name.split_at_checked(length));
-    parts.is_some_and(|(head, tail)| head.ends_with(b".") && eq_ignore_case(tail, owner))
 }
 
 /// The hash of the copies of an SRV entry, given its own, that lead back to an owner with that hash.

@@ -10,6 +10,7 @@ mod rdata;
 pub use literal::*;
 #[cfg(feature = "use_dns_cache")]
 pub(crate) use name::has_nul;
+pub(crate) use name::is_below;
 pub use name::{Name, eq_ignore_case, is_host_name, is_subdomain};
 pub use pattern::matches;
 pub use plain_ip::PlainIp;

@@ -148,6 +148,14 @@ pub fn is_subdomain(name: &[u8], zone: &[u8]) -> bool {
         }
 }
 
+/// True when a name ends in the labels of another and has more of them: whoever cuts labels off comes there. Unlike
+/// [`is_subdomain`] it takes each dot for one between labels, escaped or not.
+pub(crate) fn is_below(name: &[u8], owner: &[u8]) -> bool {
+    let head = name.len().checked_sub(owner.len());
+    let parts = head.and_then(|length| name.split_at_checked(length));
+    parts.is_some_and(|(head, tail)| head.ends_with(b".") && eq_ignore_case(tail, owner))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
