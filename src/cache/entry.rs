@@ -1,13 +1,12 @@
-//! Counted references to entries, and safe views of what they hold.
+//! Counted references to entries, and what an entry says of itself. Its records are in [`super::records`].
 #![allow(unsafe_code, reason = "reads entries through C pointers")]
 
 use std::ffi::c_void;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::ptr::NonNull;
 
 use crate::host::clock;
 use crate::host::log::Level;
-use crate::rr::{Form, Name, Naptr, RData, RecordType, Srv};
+use crate::rr::RecordType;
 use crate::shm::refword;
 use crate::shm::sync::{AtomicU32, Ordering};
 
@@ -32,97 +31,6 @@ impl NegativeKind {
     #[inline(always)]
     pub fn is_failure(self) -> bool {
         matches!(self, Self::Failure | Self::Silence)
-    }
-}
-
-/// One record of an entry; borrowed from the entry, valid as long as the reference is held.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RecordView<'a> {
-    /// IPv4 address.
-    A(Ipv4Addr),
-    /// IPv6 address.
-    Aaaa(Ipv6Addr),
-    /// Canonical name.
-    Cname(&'a [u8]),
-    /// Service location.
-    Srv {
-        /// Lower first.
-        priority: u16,
-        /// Share of load.
-        weight: u16,
-        /// Port of the target.
-        port: u16,
-        /// Target, empty for the root.
-        target: &'a [u8],
-    },
-    /// Naming authority pointer.
-    Naptr {
-        /// Lower first.
-        order: u16,
-        /// Lower first within one order.
-        preference: u16,
-        /// E.g. `s`.
-        flags: &'a [u8],
-        /// E.g. `SIP+D2U`.
-        services: &'a [u8],
-        /// Substitution expression.
-        regexp: &'a [u8],
-        /// Next name.
-        replacement: &'a [u8],
-    },
-    /// Text; the first string only is borrowed here, see [`EntryRef::texts`].
-    Txt(&'a [u8]),
-    /// Infrastructure ENUM.
-    Ebl {
-        /// Position of the separator.
-        position: u8,
-        /// Separator.
-        separator: &'a [u8],
-        /// Apex.
-        apex: &'a [u8],
-    },
-    /// Pointer.
-    Ptr(&'a [u8]),
-}
-
-impl RecordView<'_> {
-    /// The record as a value of its own; `None` for a type of which there are only views.
-    #[must_use]
-    pub(crate) fn rdata(self) -> Option<RData> {
-        // The root is empty there.
-        let name = |text: &[u8]| Name::from_text(if text.is_empty() { b"." } else { text });
-        Some(match self {
-            Self::A(address) => RData::A(address),
-            Self::Aaaa(address) => RData::Aaaa(address),
-            Self::Cname(target) => RData::Cname(name(target)?),
-            Self::Srv {
-                priority,
-                weight,
-                port,
-                target,
-            } => RData::Srv(Srv {
-                priority,
-                weight,
-                port,
-                target: name(target)?,
-            }),
-            Self::Naptr {
-                order,
-                preference,
-                flags,
-                services,
-                regexp,
-                replacement,
-            } => RData::Naptr(Naptr {
-                order,
-                preference,
-                flags: flags.into(),
-                services: services.into(),
-                regexp: regexp.into(),
-                replacement: name(replacement)?,
-            }),
-            _ => return None,
-        })
     }
 }
 
@@ -204,8 +112,9 @@ impl EntryRef {
         unsafe { std::slice::from_raw_parts(start.as_ptr(), length) }
     }
 
+    /// Type, flags and length of the name, each by itself.
     #[inline]
-    fn identity(&self) -> (u16, u8, u8) {
+    pub(super) fn identity(&self) -> (u16, u8, u8) {
         layout::split_identity(self.identity_word().load(Ordering::Relaxed))
     }
 
@@ -276,231 +185,9 @@ impl EntryRef {
         usize::from(of_use) + usize::from(left_out)
     }
 
-    /// Offset of the `struct dns_rr` of a record.
-    pub(super) fn node(&self, index: usize) -> Option<usize> {
-        if index >= self.record_count() {
-            return None;
-        }
-        let mut offset = 0;
-        let base = self.raw.as_ptr() as u64;
-        match self.rtype() {
-            RecordType::A if index > 0 => {
-                return Some(self.address_node(4, index));
-            }
-            RecordType::AAAA if index > 0 => {
-                return Some(self.address_node(16, index));
-            }
-            _ => {}
-        }
-        for _ in 0..index {
-            offset = (self.at::<u64>(offset) - base) as usize;
-        }
-        Some(offset)
-    }
-
-    /// As [`Self::node`], up to [`Self::listed_count`].
-    fn any_node(&self, index: usize) -> Option<usize> {
-        self.node(index).or_else(|| self.node_behind(index))
-    }
-
-    /// As [`Self::node`], for SRV records that no list leads to.
-    #[cold]
-    fn node_behind(&self, index: usize) -> Option<usize> {
-        if self.rtype() != RecordType::SRV || index >= self.listed_count() {
-            return None;
-        }
-        let mut node = 0;
-        for _ in 0..index {
-            let data = self.data_of(node);
-            let target_len = self.at::<u8>(data + layout::SRV_TARGET);
-            node = layout::node_behind_srv(data, usize::from(target_len));
-        }
-        Some(node)
-    }
-
-    /// Offset of the `struct dns_rr` that follows the one at an offset.
-    #[inline]
-    pub(super) fn next_node(&self, node: usize) -> Option<usize> {
-        let base = self.raw.as_ptr() as u64;
-        self.at::<u64>(node)
-            .checked_sub(base)
-            .map(|offset| offset as usize)
-    }
-
-    fn address_node(&self, size: usize, index: usize) -> usize {
-        let name_len = usize::from(self.identity().2);
-        layout::address_data(name_len, size, index) - layout::RR_BYTES
-    }
-
-    /// Offset of the data of the record whose `struct dns_rr` is at an offset.
-    #[inline]
-    pub(super) fn data_of(&self, node: usize) -> usize {
-        (self.at::<u64>(node + 8) - self.raw.as_ptr() as u64) as usize
-    }
-
-    /// A record by its position, from 0 to [`Self::listed_count`].
-    #[must_use]
-    pub fn record(&self, index: usize) -> Option<RecordView<'_>> {
-        self.record_at(self.any_node(index)?)
-    }
-
-    /// The record whose `struct dns_rr` is at an offset.
-    fn record_at(&self, node: usize) -> Option<RecordView<'_>> {
-        let data = self.data_of(node);
-        let rtype = self.rtype();
-        // A link of a search list is an alias.
-        let form = rtype.form().or(rtype.is_link().then_some(Form::Alias))?;
-        Some(match form {
-            Form::Ipv4 => RecordView::A(Ipv4Addr::from(self.at::<[u8; 4]>(data))),
-            Form::Ipv6 => RecordView::Aaaa(Ipv6Addr::from(self.at::<[u8; 16]>(data))),
-            Form::Alias => RecordView::Cname(self.counted(data)),
-            Form::Name => RecordView::Ptr(self.counted(data)),
-            Form::Srv => RecordView::Srv {
-                priority: self.at(data),
-                weight: self.at(data + 2),
-                port: self.at(data + 4),
-                target: self.counted(data + 6),
-            },
-            Form::Naptr => RecordView::Naptr {
-                order: self.at(data + 32),
-                preference: self.at(data + 34),
-                flags: self.string(data, data + 36),
-                services: self.string(data + 8, data + 37),
-                regexp: self.string(data + 16, data + 38),
-                replacement: self.string(data + 24, data + 39),
-            },
-            Form::Texts => RecordView::Txt(self.texts_at(data).next().unwrap_or(&[])),
-            Form::Ebl => RecordView::Ebl {
-                position: self.at(data + 18),
-                separator: self.string(data, data + 16),
-                apex: self.string(data + 8, data + 17),
-            },
-        })
-    }
-
-    /// The records that can be used, in stored order; one pass, where [`Self::record`] walks to each from the start.
-    pub fn records(&self) -> impl Iterator<Item = RecordView<'_>> + '_ {
-        let mut node = (self.record_count() > 0).then_some(0);
-        std::iter::from_fn(move || {
-            let current = node?;
-            node = self.next_node(current);
-            self.record_at(current)
-        })
-    }
-
     /// A length octet with the text behind it.
     pub(super) fn counted(&self, offset: usize) -> &[u8] {
         self.octets(offset + 1, usize::from(self.at::<u8>(offset)))
-    }
-
-    /// The text that a pointer inside the entry refers to, its length in an octet elsewhere.
-    fn string(&self, pointer: usize, length: usize) -> &[u8] {
-        let offset = (self.at::<u64>(pointer) - self.raw.as_ptr() as u64) as usize;
-        self.octets(offset, usize::from(self.at::<u8>(length)))
-    }
-
-    /// Tick at which a record expires.
-    #[must_use]
-    pub fn record_expire(&self, index: usize) -> Option<u32> {
-        Some(self.at(self.any_node(index)? + layout::RR_EXPIRE))
-    }
-
-    /// True when a record of a held entry may be used: it is not expired, or the whole entry is, for then
-    /// the holder goes on with the set that it began with (also one of TTL 0, which nobody else sees).
-    #[must_use]
-    pub fn is_usable(&self, index: usize, now: u32) -> bool {
-        self.is_permanent()
-            || self.is_expired(now)
-            || self
-                .record_expire(index)
-                .is_some_and(|expire| !clock::is_past(expire, now))
-    }
-
-    /// The address of a usable A or AAAA record.
-    #[must_use]
-    pub fn usable_address(&self, index: usize, now: u32) -> Option<IpAddr> {
-        if !self.is_usable(index, now) {
-            return None;
-        }
-        match self.record(index)? {
-            RecordView::A(address) => Some(IpAddr::V4(address)),
-            RecordView::Aaaa(address) => Some(IpAddr::V6(address)),
-            _ => None,
-        }
-    }
-
-    /// Offset of the `struct dns_rr` of a usable record of a type.
-    #[inline]
-    fn usable_node(&self, rtype: RecordType, index: usize, now: u32) -> Option<usize> {
-        if self.rtype() != rtype {
-            return None;
-        }
-        let node = self.node(index)?;
-        let live = !clock::is_past(self.at(node + layout::RR_EXPIRE), now);
-        (live || self.is_usable(index, now)).then_some(node)
-    }
-
-    /// The address of a usable A record, four octets in network order; `None` for other types, too.
-    #[must_use]
-    #[inline]
-    pub fn usable_ipv4(&self, index: usize, now: u32) -> Option<u32> {
-        let node = self.usable_node(RecordType::A, index, now)?;
-        Some(self.at(self.data_of(node)))
-    }
-
-    /// The position of the smallest address: where the set begins if the beginning of the latest answer does not
-    /// count. 0 for other types.
-    #[must_use]
-    pub fn least_address(&self) -> usize {
-        let size = match self.rtype() {
-            RecordType::A => 4,
-            RecordType::AAAA => 16,
-            _ => return 0,
-        };
-        let octets = |index: usize| {
-            let node = self.node(index).unwrap_or(0);
-            self.octets(self.data_of(node), size)
-        };
-        // A circle: from the first record on addresses grow, and behind the greatest come those below the first.
-        let (mut low, mut high) = (0, self.record_count());
-        while low < high {
-            let middle = low + (high - low) / 2;
-            if octets(middle) < octets(0) {
-                high = middle;
-            } else {
-                low = middle + 1;
-            }
-        }
-        if low < self.record_count() { low } else { 0 }
-    }
-
-    /// The addresses of all usable records.
-    pub fn usable_addresses(&self, now: u32) -> impl Iterator<Item = IpAddr> + '_ {
-        (0..self.record_count()).filter_map(move |index| self.usable_address(index, now))
-    }
-
-    /// The position of the address that is used as number `step` by who begins `by` addresses behind the smallest,
-    /// wherever the latest answer began.
-    #[must_use]
-    pub fn turned(&self, by: usize, step: usize) -> usize {
-        (self.least_address() + by + step) % self.record_count().max(1)
-    }
-
-    /// All strings of a TXT record; empty for other types.
-    #[must_use]
-    pub fn texts(&self, index: usize) -> Vec<&[u8]> {
-        let Some(node) = self
-            .node(index)
-            .filter(|_| self.rtype().form() == Some(Form::Texts))
-        else {
-            return Vec::new();
-        };
-        self.texts_at(self.data_of(node)).collect()
-    }
-
-    fn texts_at(&self, data: usize) -> impl Iterator<Item = &[u8]> {
-        let count = usize::from(self.at::<u16>(data));
-        (0..count).map(move |i| self.string(data + 8 + 16 * i, data + 16 + 16 * i))
     }
 
     /// References held by others than the cache, plus one while linked (as RPC shows it).
