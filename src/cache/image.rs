@@ -5,10 +5,10 @@ use crate::rr::{MAX_TTL_S, RData, RecordType, is_below};
 
 use super::hash::{ABSOLUTE, hash_name};
 use super::layout::{
-    COUNTS, EXPIRE, FLAG_NEGATIVE, FLAG_PERMANENT, HASH, IDENTITY, LAST_USED, MARKS, NAME, RR_BYTES,
-    RR_EXPIRE, RR_LINK, RR_LST, RR_RDATA, SRV_PORT, SRV_TARGET, SRV_TEXT, TOTAL_SIZE, encode_kind,
-    encode_life, first_data, fresh_stamp, identity, node_behind_srv, octets_behind, split_counts,
-    split_identity, srv_order_octet,
+    COUNTS, EXPIRE, FLAG_NEGATIVE, FLAG_PERMANENT, HASH, IDENTITY, LAST_USED, MARKS, NAME,
+    RR_BYTES, RR_EXPIRE, RR_LINK, RR_LST, RR_RDATA, SRV_PORT, SRV_TARGET, SRV_TEXT, TOTAL_SIZE,
+    encode_kind, encode_life, first_data, fresh_stamp, identity, node_behind_srv, octets_behind,
+    split_counts, split_identity, srv_order_octet,
 };
 use super::order::Order;
 use super::{Draft, DraftData, DraftRecord};
@@ -120,10 +120,7 @@ impl<'b> Image<'b> {
             let (node, data) = record_places(end, index, record.rdata);
             let ttl = record.ttl.min(MAX_TTL_S);
             image.put_u64(node + RR_RDATA, image.pointer(data));
-            image.put_u32(
-                node + RR_EXPIRE,
-                after_seconds(stamp.now, ttl),
-            );
+            image.put_u32(node + RR_EXPIRE, after_seconds(stamp.now, ttl));
             if let Some(name) = next_name(record.rdata) {
                 let hash = hash_name(name, stamp.key).high;
                 image.put_u32(node + RR_LINK, with_direction(hash, draft, name));

@@ -7,6 +7,7 @@ use std::net::Ipv4Addr;
 use super::set::{self, Set};
 use super::*;
 use crate::host::clock::after_seconds;
+use crate::rr::{RData, RecordType};
 
 const NOW: u32 = u32::MAX - 100;
 

@@ -13,10 +13,13 @@ mod admission;
 mod audit;
 mod collect;
 mod copy;
+mod draft;
 pub mod due;
 mod entry;
 mod evict;
+mod fill;
 mod hash;
+mod image;
 mod layout;
 #[cfg(all(test, not(loom)))]
 mod limit_tests;
@@ -29,6 +32,7 @@ mod naptr;
 mod order;
 pub(crate) mod owners;
 mod peek;
+mod policy;
 mod presence;
 mod read;
 mod records;
@@ -58,11 +62,10 @@ use std::sync::atomic::AtomicPtr;
 use once_cell::sync::OnceCell;
 use parking_lot::RwLock;
 
-use crate::host::clock::TICKS_PER_S;
 use crate::host::log::Level;
 use crate::host::options::{self, ExtraOpt, Opt};
 use crate::host::random;
-use crate::rr::{PlainIp, RData, RecordType};
+use crate::rr::PlainIp;
 use crate::shm::lock::RawShmMutex;
 use crate::shm::pages::{CLASSES, MAX_BLOCK, PageControl, Pages};
 use crate::shm::region::{PAGE_BYTES, Region, ShmSafe};
@@ -73,77 +76,22 @@ pub(crate) use crate::shm::{claim, crowd};
 #[cfg(feature = "fault_injection")]
 pub use audit::Audit;
 pub use copy::HostCopy;
+pub use draft::{Conflict, Draft, DraftData, DraftRecord, InsertError};
 pub use entry::{EntryRef, NegativeKind};
 use hash::NameHash;
 pub use naptr::NaptrFields;
 pub use peek::Peek;
+#[cfg(feature = "testing")]
+use policy::FixedPolicy;
+use policy::Policy;
+#[cfg(feature = "testing")]
+pub use policy::Setting;
 pub use presence::{Presence, Vacancy};
 pub use records::RecordView;
 pub use scope::{HashedName, LOOK_MS, ListId, Mark, Place, watch_list};
 pub use srv::SrvPlace;
 use table::{Bucket, Table};
 use tables::{TableWord, Tables};
-
-/// What is needed to make an entry.
-#[derive(Clone, Copy, Debug)]
-pub struct Draft<'a> {
-    /// Owner name without trailing dot, 1 to 255 octets.
-    pub name: &'a [u8],
-    /// Type of all the records; for a negative entry the type that is absent.
-    pub rtype: RecordType,
-    /// The records, or what is known about their absence.
-    pub data: DraftData<'a>,
-    /// Never expires, is never evicted (`DNS_FLAG_PERMANENT`).
-    pub permanent: bool,
-    /// Life of a negative entry, s; for records each has its own.
-    pub negative_ttl: u32,
-}
-
-/// Content of a [`Draft`].
-#[derive(Clone, Copy, Debug)]
-pub enum DraftData<'a> {
-    /// At least one, in the order of arrival. Identical ones are kept once, at most
-    /// [`crate::rr::MAX_RRSET_RECORDS`], and no more than fit into 64 KiB: the first in the order of
-    /// [`crate::rr::order`]. The arrival only says where those begin between which nothing else decides.
-    Records(&'a [DraftRecord<'a>]),
-    /// No records.
-    Negative(NegativeKind),
-}
-
-/// One record of a [`Draft`].
-#[derive(Clone, Copy, Debug)]
-pub struct DraftRecord<'a> {
-    /// Seconds to live after all clamping, at most [`crate::rr::MAX_TTL_S`].
-    pub ttl: u32,
-    /// The data; its kind must fit the draft's type.
-    pub rdata: &'a RData,
-}
-
-/// What happens to a live entry that already stands under the draft's name and type.
-///
-/// A permanent entry is only replaced by a permanent draft; records replace a negative entry; an
-/// expired entry is always replaced. A remembered failure never replaces a live entry, nor data that may be
-/// served stale.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Conflict {
-    /// The draft replaces it.
-    Replace,
-    /// It stays and is returned in the draft's place.
-    KeepOld,
-    /// The one that expires later stays.
-    KeepLonger,
-}
-
-/// Why an entry could not be made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum InsertError {
-    /// The memory limit is reached and nothing may be evicted.
-    Full,
-    /// The draft's name is empty or too long, or its records do not fit its type or a block.
-    BadDraft,
-    /// The writer lock cannot be had: its holder does not go on.
-    Busy,
-}
 
 /// What a look at a name and type finds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -234,44 +182,8 @@ const BYTES_PER_PLACE: usize = 80;
 /// Below this nothing is gained by asking for less memory.
 const LEAST_LIMIT: usize = 64 << 10;
 const MIN_BUCKETS: usize = 16;
-/// Longest `dns_stale_ttl`, s: with [`crate::rr::MAX_TTL_S`] it stays far from the wrap of the clock.
-const MAX_STALE_S: u32 = 604_800;
 /// Entries that only calls in progress hold may use this much even when `dns_cache_mem` is smaller.
 const PRIVATE_FLOOR: usize = 4 << 20;
-
-/// What the options say, for tests and benches.
-#[cfg(feature = "testing")]
-#[repr(C)]
-struct FixedPolicy {
-    limit: AtomicU64,
-    del_nonexp: AtomicU32,
-    negative_share: AtomicU32,
-    stale_ticks: AtomicU32,
-}
-
-/// One setting of a cache made by [`Cache::for_tests`].
-#[cfg(feature = "testing")]
-#[derive(Clone, Copy, Debug)]
-pub enum Setting {
-    /// `dns_cache_mem`, octets.
-    Limit(usize),
-    /// `dns_cache_del_nonexp`.
-    DelNonexp(bool),
-    /// `dns_cache_negative_share`, percent.
-    NegativeShare(u32),
-    /// `dns_stale_ttl`, s.
-    StaleTtl(u32),
-}
-
-/// Where the limits come from.
-#[derive(Clone, Copy, Debug)]
-enum Policy {
-    /// The options, live.
-    Options,
-    /// The control block's own, for tests and benches; the limit at start in octets.
-    #[cfg(feature = "testing")]
-    Fixed(usize),
-}
 
 /// The cache of this process tree. Made before fork, used by all.
 pub struct Cache {
@@ -375,21 +287,6 @@ impl Cache {
         Ok(cache)
     }
 
-    /// Changes a setting of a cache made by [`Self::for_tests`], in all processes.
-    #[cfg(feature = "testing")]
-    pub fn set_for_tests(&self, setting: Setting) {
-        let fixed = &self.header.fixed;
-        let relaxed = Ordering::Relaxed;
-        match setting {
-            Setting::Limit(octets) => fixed.limit.store(octets as u64, relaxed),
-            Setting::DelNonexp(on) => fixed.del_nonexp.store(on.into(), relaxed),
-            Setting::NegativeShare(percent) => fixed.negative_share.store(percent, relaxed),
-            Setting::StaleTtl(seconds) => {
-                fixed.stale_ticks.store(seconds * TICKS_PER_S, relaxed);
-            }
-        }
-    }
-
     fn create(policy: Policy) -> Result<&'static Self, InitError> {
         let wanted = match policy {
             Policy::Options => {
@@ -469,43 +366,6 @@ impl Cache {
             policy,
             ceiling,
         })
-    }
-
-    /// `dns_cache_mem`, octets, as far as there is room.
-    fn limit(&self) -> usize {
-        let wanted = match self.policy {
-            Policy::Options => options::raw(Opt::CacheMem) as usize,
-            #[cfg(feature = "testing")]
-            Policy::Fixed(_) => self.header.fixed.limit.load(Ordering::Relaxed) as usize,
-        };
-        wanted.min(self.ceiling)
-    }
-
-    /// `dns_cache_del_nonexp`.
-    fn may_evict_live(&self) -> bool {
-        match self.policy {
-            Policy::Options => options::on(Opt::DelNonexp),
-            #[cfg(feature = "testing")]
-            Policy::Fixed(_) => self.header.fixed.del_nonexp.load(Ordering::Relaxed) != 0,
-        }
-    }
-
-    /// `dns_cache_negative_share`, percent.
-    fn negative_share(&self) -> u32 {
-        match self.policy {
-            Policy::Options => options::extra(ExtraOpt::NegativeShare),
-            #[cfg(feature = "testing")]
-            Policy::Fixed(_) => self.header.fixed.negative_share.load(Ordering::Relaxed),
-        }
-    }
-
-    /// `dns_stale_ttl` in ticks: how long after its expiry an entry is still of use.
-    fn stale_ticks(&self) -> u32 {
-        match self.policy {
-            Policy::Options => options::extra(ExtraOpt::StaleTtl).min(MAX_STALE_S) * TICKS_PER_S,
-            #[cfg(feature = "testing")]
-            Policy::Fixed(_) => self.header.fixed.stale_ticks.load(Ordering::Relaxed),
-        }
     }
 
     /// Octets in use besides pages: control block and table.

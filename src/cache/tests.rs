@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use super::set::Set;
 use super::*;
 use crate::host::clock::after_seconds;
-use crate::rr::{Form, Name, Naptr, Srv};
+use crate::rr::{Form, Name, Naptr, RData, RecordType, Srv};
 
 const NOW: u32 = u32::MAX - 100;
 
