@@ -8,7 +8,7 @@
 use std::net::IpAddr;
 
 use super::Search;
-use super::order::{address_at_step, record_at_step};
+use super::order::address_at_step;
 use crate::cache::{EntryRef, RecordView};
 use crate::host::clock;
 use crate::lookup::{self, Peeked, Source, family_allowed, family_order};
@@ -208,10 +208,9 @@ impl Search<'_> {
             LAST_FAMILY => second.unwrap_or(first),
             _ => return None,
         };
+        let (_, index) = self.cursor.srv_in_use()?;
         let entry = self.cursor.srv.take()?;
-        let step = usize::from(self.cursor.srv_no).saturating_sub(1);
-        let index = record_at_step(&entry, step, self.cursor.seed());
-        let found = match index.and_then(|index| entry.record(index)) {
+        let found = match entry.record(index) {
             Some(RecordView::Srv { target, .. }) => self
                 .take_addresses(target, family, Named::ByRecord, Hold::Sets)
                 .ok(),

@@ -28,8 +28,8 @@ use super::tree::{
 };
 use super::{Cursor, Position, Reason, SelectError, Transport, flags};
 use addresses::Hold;
-use order::start;
-pub(super) use order::{address_at_step, record_at_step};
+pub(super) use order::address_at_step;
+use order::{record_at_step, start};
 pub use place::{turn, usable_seed};
 use reasons::Sources;
 

@@ -31,11 +31,20 @@ pub(super) fn start(cursor: &Position, name: &[u8], request_flags: u32) -> u32 {
 
 /// Position of the SRV record that is used as number `step`.
 #[inline]
-pub(in super::super) fn record_at_step(entry: &EntryRef, step: usize, seed: u32) -> Option<usize> {
+pub(super) fn record_at_step(entry: &EntryRef, step: usize, seed: u32) -> Option<usize> {
     match (seed, entry.record_count()) {
         (_, count) if step >= count => None,
         (0, _) | (_, 1) => Some(step),
         (_, count) => drawn_of(entry, count, step, seed).map(|drawn| drawn.index.into()),
+    }
+}
+
+impl Position {
+    /// The SRV entry in use, and the position of the record in use.
+    pub(in super::super) fn srv_in_use(&self) -> Option<(&EntryRef, usize)> {
+        let entry = self.srv.as_ref()?;
+        let step = usize::from(self.srv_no).saturating_sub(1);
+        Some((entry, record_at_step(entry, step, self.seed())?))
     }
 }
 

@@ -4,7 +4,6 @@ use std::net::IpAddr;
 
 use super::super::{AddressReason, NaptrReason, Reason, SrvReason};
 use super::Search;
-use super::order::record_at_step;
 use crate::cache::{Cache, EntryRef, RecordView};
 use crate::host::clock;
 use crate::lookup::{self, Source};
@@ -70,9 +69,7 @@ impl Search<'_> {
     }
 
     fn srv_reason(&self) -> Option<SrvReason> {
-        let entry = self.cursor.srv.as_ref()?;
-        let step = usize::from(self.cursor.srv_no).saturating_sub(1);
-        let index = record_at_step(entry, step, self.cursor.seed())?;
+        let (entry, index) = self.cursor.srv_in_use()?;
         match entry.record(index)? {
             RecordView::Srv {
                 priority,

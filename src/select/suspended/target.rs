@@ -6,7 +6,6 @@ use crate::cache::{EntryRef, RecordView};
 use crate::host::clock;
 use crate::lookup::{self, is_stale};
 
-use super::super::handle::record_at_step;
 use super::super::sip_uri::Destination;
 use super::super::{Cursor, Transport};
 
@@ -69,19 +68,16 @@ pub(super) fn target_of(
     let host = to.host.strip_suffix(b".").unwrap_or(&to.host);
     let transport = Transport::from_number(transport).unwrap_or(Transport::Udp);
     let mut target = Target::new(SocketAddr::new(address, port), transport, host.to_vec());
-    if let Some(srv) = &cursor.srv {
-        let step = usize::from(cursor.srv_no).saturating_sub(1);
-        let index = record_at_step(srv, step, cursor.seed());
-        if let Some(RecordView::Srv {
+    if let Some((srv, index)) = cursor.srv_in_use()
+        && let Some(RecordView::Srv {
             priority,
             weight,
             target: host,
             ..
-        }) = index.and_then(|index| srv.record(index))
-        {
-            (target.priority, target.weight) = (priority, weight);
-            target.host = host.to_vec();
-        }
+        }) = srv.record(index)
+    {
+        (target.priority, target.weight) = (priority, weight);
+        target.host = host.to_vec();
     }
     let entries = [&cursor.naptr, &cursor.srv, &cursor.a];
     for entry in entries.into_iter().flatten() {
