@@ -6,7 +6,7 @@
 
 use std::ffi::{CString, c_char, c_int, c_uchar};
 
-use super::message::{CLASS_IN, Head};
+use super::message::Head;
 use super::reply::{Asked, Manners, Verdict, judge};
 use super::search::is_expansion;
 use super::search_list::is_search_suffix;
@@ -16,7 +16,7 @@ use crate::error::Failure;
 use crate::host::log::Level;
 use crate::host::options::{self, Opt};
 use crate::host::{clock, hooks, libc_state};
-use crate::rr::{Name, is_host_name};
+use crate::rr::{CLASS_IN, Name, is_host_name};
 
 /// Room for an answer: the largest DNS message.
 const ANSWER_OCTETS: usize = 65_536;

@@ -5,14 +5,12 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 
 use super::{Answer, Negative, regular_file};
-use crate::rr::{MAX_NAME_OCTETS, Name, RData, Record, RecordType, is_host_name};
+use crate::rr::{CLASS_IN, MAX_NAME_OCTETS, Name, RData, Record, RecordType, is_host_name};
 
 /// Octets read of a file; more are left out, with a line in the log.
 const MAX_FILE_OCTETS: u64 = 16 << 20;
 /// How long an answer may be cached, s: a change of the file is seen after that at the latest.
 const TTL_S: u32 = 5;
-/// Class IN.
-const CLASS_IN: u16 = 1;
 
 /// The addresses of one name, in the order of the file.
 #[derive(Debug, Default)]

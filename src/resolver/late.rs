@@ -1,6 +1,6 @@
 //! Queries to servers that are down, left open: a reply that comes late tells that the server is up.
 
-use super::reply;
+use super::reply::{MAX_STRAYS, is_reply};
 use super::servers::Server;
 use super::transport::{Age, Event, Handle, Transport};
 use super::wire_name::Octets;
@@ -8,8 +8,6 @@ use crate::host::metrics::{self, Metric};
 
 /// Queries that are left open; beyond, the oldest is given up.
 const MAX_LATE: usize = 8;
-/// Messages that do not fit an open query before it is given up.
-const MAX_STRAYS: u32 = 16;
 
 /// A query whose reply nobody waits for any more: it will tell that the server is up.
 #[derive(Debug)]
@@ -69,7 +67,7 @@ impl LateQueries {
         let ends = match event {
             Event::Failed => true,
             Event::Message(message) => {
-                let fits = reply::is_reply(&message, late.id, &late.question);
+                let fits = is_reply(&message, late.id, &late.question);
                 if fits {
                     let now_ms = transport.now_ms();
                     let since_ms = age.since_ms(late.sent_ms, now_ms);

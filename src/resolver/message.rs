@@ -14,10 +14,8 @@ use super::cookie::{self, Cookie};
 use super::rdata;
 use super::wire::{Budget, Reader, write_label};
 use crate::host::metrics::{self, Metric};
-use crate::rr::{Name, Record, RecordType};
+use crate::rr::{CLASS_IN, Name, Record, RecordType};
 
-/// Class IN.
-pub(super) const CLASS_IN: u16 = 1;
 /// Octets of a message's header.
 pub(super) const HEADER_OCTETS: usize = 12;
 /// UDP payload offered with EDNS: fits one packet nearly everywhere (DNS flag day 2020).

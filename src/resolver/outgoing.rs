@@ -1,8 +1,7 @@
 //! What goes out for a question: its name, and the question section.
 
-use super::message::CLASS_IN;
 use super::wire_name::{Octets, name_of_host_name};
-use crate::rr::{Name, RecordType};
+use crate::rr::{CLASS_IN, Name, RecordType};
 
 /// A question as it is asked.
 #[derive(Clone, Debug)]

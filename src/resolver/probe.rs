@@ -17,8 +17,6 @@ const QUESTION: &[u8] = b"\x09localhost\x00\x00\x01\x00\x01";
 const LIFE_MS: u64 = 5000;
 /// Probes that one thread has open; beyond, the oldest is given up.
 const MAX_OPEN: usize = 16;
-/// Messages that do not fit before a probe is given up.
-const MAX_STRAYS: u32 = 16;
 
 /// What a probe is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -169,7 +167,7 @@ impl Probes {
                     metrics::count(Metric::Discarded);
                     probe.strays += 1;
                 }
-                fits || probe.strays >= MAX_STRAYS
+                fits || probe.strays >= reply::MAX_STRAYS
             }
         };
         if ends {

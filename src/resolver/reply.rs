@@ -2,10 +2,12 @@
 
 use super::cookie::Cookie;
 use super::edns::Trouble;
-use super::message::{Body, CLASS_IN, HEADER_OCTETS, Head};
+use super::message::{Body, HEADER_OCTETS, Head};
 use super::{Answer, Negative};
 use crate::error::Failure;
-use crate::rr::{MAX_CNAME_HOPS, Name, RData, Record, RecordType, eq_ignore_case, is_subdomain};
+use crate::rr::{
+    CLASS_IN, MAX_CNAME_HOPS, Name, RData, Record, RecordType, eq_ignore_case, is_subdomain,
+};
 
 const FORMERR: u16 = 1;
 const SERVFAIL: u16 = 2;
@@ -14,6 +16,8 @@ const NOTIMP: u16 = 4;
 const REFUSED: u16 = 5;
 const BADVERS: u16 = 16;
 const BADCOOKIE: u16 = 23;
+/// Messages that do not fit a query before somebody is taken to be guessing, and no more of them is read.
+pub(super) const MAX_STRAYS: u32 = 16;
 /// QTYPE `*` (RFC 1035 section 3.2.3).
 const ANY: RecordType = RecordType(255);
 

@@ -1,9 +1,9 @@
 //! Record sets as messages, for who stores them outside the cache: what is read back goes through the checks of a reply.
 
 use super::Question;
-use super::message::{CLASS_IN, HEADER_OCTETS, Head};
+use super::message::{HEADER_OCTETS, Head};
 use super::wire_name::name_of_text;
-use crate::rr::{Name, RData, Record, RecordType, eq_ignore_case};
+use crate::rr::{CLASS_IN, Name, RData, Record, RecordType, eq_ignore_case};
 
 /// QR.
 const RESPONSE: u16 = 0x8000;

@@ -8,10 +8,9 @@ mod plain_ip;
 mod rdata;
 
 pub use literal::*;
-#[cfg(feature = "use_dns_cache")]
-pub(crate) use name::has_nul;
-pub(crate) use name::is_below;
 pub use name::{Name, eq_ignore_case, is_host_name, is_subdomain};
+#[cfg(feature = "use_dns_cache")]
+pub(crate) use name::{has_nul, is_below};
 pub use pattern::matches;
 pub use plain_ip::PlainIp;
 pub use rdata::{Form, Naptr, RData, Record, RecordType, Srv};
@@ -21,6 +20,9 @@ pub const MAX_NAME_OCTETS: usize = 255;
 
 /// CNAME hops followed for one lookup, over packets and cache together.
 pub const MAX_CNAME_HOPS: usize = 11;
+
+/// Class IN: that of all records that are asked for.
+pub(crate) const CLASS_IN: u16 = 1;
 
 /// Records kept of one `RRset`: the handle counts in one octet, so more could never be reached.
 pub const MAX_RRSET_RECORDS: usize = 250;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::cache::{Cache, EntryRef};
 use crate::error::LookupError;
 use crate::host::{clock, fork};
-use crate::rr::{MAX_CNAME_HOPS, Name, RData, Record, RecordType};
+use crate::rr::{CLASS_IN, MAX_CNAME_HOPS, Name, RData, Record, RecordType};
 
 use super::super::flight;
 use super::super::known::usable;
@@ -20,9 +20,6 @@ use super::mode::{MODE, Mode};
 thread_local! {
     static IN_USE: RefCell<Vec<Arc<Answers>>> = const { RefCell::new(Vec::new()) };
 }
-
-/// Class of all records that are asked for.
-const CLASS_IN: u16 = 1;
 
 /// What a search has found; nothing in a child of the process that found it.
 pub struct Answers(fork::Own<HashMap<u64, Result<Next, LookupError>>>);

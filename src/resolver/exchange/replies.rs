@@ -2,7 +2,7 @@
 
 use super::super::Outcome;
 use super::super::edns::{self, Policy, Trouble};
-use super::super::reply::{Asked, EdnsQuery, Manners, Verdict, judge};
+use super::super::reply::{Asked, EdnsQuery, MAX_STRAYS, Manners, Verdict, judge};
 use super::super::servers::{Ability, Server};
 use super::super::session::Session;
 use super::super::transport::{Event, Handle, Protocol};
@@ -10,9 +10,6 @@ use super::Exchange;
 use super::flight::{Doubt, Flight, Way};
 use crate::error::Failure;
 use crate::host::metrics::{self, Metric};
-
-/// Messages that do not fit the query before somebody is taken to be guessing, and TCP is used.
-const MAX_STRAYS: u32 = 16;
 
 impl Exchange<'_> {
     pub(in super::super) fn on_event(
@@ -92,6 +89,7 @@ impl Exchange<'_> {
             Verdict::Ignore(reason) => {
                 metrics::count(Metric::Discarded);
                 flight.strays += 1;
+                // Who guesses cannot do so over TCP.
                 let guessing = flight.strays >= MAX_STRAYS && protocol == Protocol::Udp;
                 trace!("message for {} ignored: {reason}", self.query.name);
                 if guessing {
