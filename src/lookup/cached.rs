@@ -9,12 +9,13 @@ use crate::cache::{
 use crate::error::{Failure, LookupError};
 use crate::host::clock;
 use crate::host::stats::{self, Stat};
-use crate::rr::{MAX_NAME_OCTETS, PlainIp, RecordType, may_be_literal, parse_literal};
+use crate::rr::{PlainIp, RecordType, may_be_literal, parse_literal};
 
 use super::fetch::{Lookup, Others};
 use super::known::{count_hit, error_of, tell_cached};
 use super::request::{
-    IPV4_ONLY, ROTATE, TRACED, family_allowed, family_order, is_plain, split_absolute, takes_either,
+    IPV4_ONLY, ROTATE, TRACED, check_name, family_allowed, family_order, is_plain, split_absolute,
+    takes_either,
 };
 use super::source::Source;
 use super::{relative, suspended, turns};
@@ -84,12 +85,7 @@ fn find(
     flags: u32,
     others: Option<&Others<'_>>,
 ) -> Result<(EntryRef, Source), LookupError> {
-    if name.is_empty() {
-        return Err(LookupError::BadName);
-    }
-    if name.len() > MAX_NAME_OCTETS {
-        return Err(LookupError::NameTooLong);
-    }
+    check_name(name)?;
     let cache = Cache::instance().ok_or(LookupError::NoCache)?;
     stats::count(Stat::Request);
     // What is asked most: records that are in the cache under this very name.
@@ -180,12 +176,7 @@ pub fn first_plain_address(host: &[u8], flags: u32) -> Result<PlainIp, LookupErr
     }
     let cache = Cache::instance().ok_or(LookupError::NoCache)?;
     let (name, absolute) = split_absolute(host);
-    if name.is_empty() {
-        return Err(LookupError::BadName);
-    }
-    if name.len() > MAX_NAME_OCTETS {
-        return Err(LookupError::NameTooLong);
-    }
+    check_name(name)?;
     let (first, second) = family_order(flags);
     // For each family anew: the first look may learn of another search list.
     let qname = || {

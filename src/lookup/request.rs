@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 use std::net::IpAddr;
 
-use crate::rr::RecordType;
+use crate::error::LookupError;
+use crate::rr::{MAX_NAME_OCTETS, RecordType, strip_root};
 
 /// Only A (`DNS_IPV4_ONLY`).
 pub const IPV4_ONLY: u32 = 1;
@@ -66,16 +67,16 @@ pub fn family_allowed(address: IpAddr, flags: u32) -> bool {
 /// The name without its trailing dot, if it has one that is not escaped, and whether it had one.
 #[must_use]
 pub(crate) fn split_absolute(name: &[u8]) -> (&[u8], bool) {
-    match name {
-        [head @ .., b'.'] => {
-            let backslashes = head.iter().rev().take_while(|&&o| o == b'\\').count();
-            if backslashes.is_multiple_of(2) {
-                (head, true)
-            } else {
-                (name, false)
-            }
-        }
-        _ => (name, false),
+    let text = strip_root(name);
+    (text, text.len() < name.len())
+}
+
+/// Refuses a name, without trailing dot, that cannot be asked for.
+pub(super) fn check_name(name: &[u8]) -> Result<(), LookupError> {
+    match name.len() {
+        0 => Err(LookupError::BadName),
+        1..=MAX_NAME_OCTETS => Ok(()),
+        _ => Err(LookupError::NameTooLong),
     }
 }
 

@@ -15,7 +15,7 @@ use super::answer::{self, Trust, is_data};
 #[cfg(feature = "use_dns_cache")]
 use super::crowd;
 use super::findings::{Findings, together};
-use super::request::{question_text, split_absolute};
+use super::request::{check_name, question_text, split_absolute};
 use super::{deadline, watchdog};
 
 /// Asks one question and gives the records, in the order in which `get_record()` lists them.
@@ -35,12 +35,7 @@ pub fn record_list(
     with_additional: bool,
 ) -> Result<Vec<Record>, LookupError> {
     let (name, absolute) = split_absolute(qname);
-    if name.is_empty() {
-        return Err(LookupError::BadName);
-    }
-    if name.len() > MAX_NAME_OCTETS {
-        return Err(LookupError::NameTooLong);
-    }
+    check_name(name)?;
     if !watchdog::servers_up() {
         return Err(LookupError::Failed(Failure::NoServers));
     }

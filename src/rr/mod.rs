@@ -8,6 +8,7 @@ mod plain_ip;
 mod rdata;
 
 pub use literal::*;
+pub(crate) use name::strip_root;
 pub use name::{Name, eq_ignore_case, is_host_name, is_subdomain};
 #[cfg(feature = "use_dns_cache")]
 pub(crate) use name::{has_nul, is_below};

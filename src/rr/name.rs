@@ -100,7 +100,7 @@ pub(crate) fn has_nul(text: &[u8]) -> bool {
 }
 
 /// Drops one trailing dot unless it is escaped.
-fn strip_root(text: &[u8]) -> &[u8] {
+pub(crate) fn strip_root(text: &[u8]) -> &[u8] {
     match text {
         [head @ .., b'.'] if trailing_backslashes(head).is_multiple_of(2) => head,
         _ => text,
