@@ -56,9 +56,8 @@ pub(crate) fn query_along(
     deadline_ms: Option<u64>,
     additional: fn(RecordType) -> bool,
 ) -> (Part, Vec<Part>) {
-    let with = |question: &Question<'_>| additional(question.qtype);
     if others.is_empty() {
-        let outcome = ask_with(question, deadline_ms, with(question));
+        let outcome = ask_with(question, deadline_ms, additional(question.qtype));
         return (Part::Done(outcome), Vec::new());
     }
     let _whole = thread::uncancelled();
@@ -75,25 +74,13 @@ pub(crate) fn query_along(
         return (Part::Done(first), others);
     }
     let settings = Settings::current();
-    let mut exchange = match exchange_for(&settings, question, deadline_ms, with(question)) {
-        Ok(exchange) => vec![exchange],
-        Err(known) => {
-            let others = others.iter().map(|_| Part::GivenUp).collect();
-            return (Part::Done(known), others);
-        }
+    let prepared = exchanges_for(&settings, question, others, deadline_ms, additional);
+    let (mut exchanges, known) = match prepared {
+        Ok(prepared) => prepared,
+        Err(known) => return (Part::Done(known), given_up(others)),
     };
-    let mut known = Vec::with_capacity(others.len());
-    for other in others {
-        match exchange_for(&settings, other, deadline_ms, with(other)) {
-            Ok(other) => {
-                exchange.push(other);
-                known.push(None);
-            }
-            Err(outcome) => known.push(Some(outcome)),
-        }
-    }
-    let end = session::with_current(|session| session.run_for_first(&mut exchange));
-    let mut timed = exchange.into_iter().map(Exchange::into_outcome);
+    let end = session::with_current(|session| session.run_for_first(&mut exchanges));
+    let mut timed = exchanges.into_iter().map(Exchange::into_outcome);
     let mut next = |question: &Question<'_>| {
         let timed = timed.next().flatten()?;
         note_slow_query(question, timed.took_ms);
@@ -139,42 +126,30 @@ pub(crate) fn query_for_a_while(
         let part = ask_one_for_a_while(&settings, question, deadline_ms, additional);
         return (part, Vec::new());
     }
-    let mut exchanges = Vec::with_capacity(1 + others.len());
-    let mut known = Vec::with_capacity(others.len());
-    for question in std::iter::once(question).chain(others) {
-        let with = additional(question.qtype);
-        match exchange_for(settings.clone(), question, deadline_ms, with) {
-            Ok(exchange) => {
-                exchanges.push(exchange);
-                known.push(None);
-            }
-            Err(outcome) if known.is_empty() => {
-                let others = others.iter().map(|_| Part::GivenUp).collect();
-                return (Part::Done(outcome), others);
-            }
-            Err(outcome) => known.push(Some(outcome)),
-        }
-    }
+    let prepared = exchanges_for(settings.clone(), question, others, deadline_ms, additional);
+    let (mut exchanges, known) = match prepared {
+        Ok(prepared) => prepared,
+        Err(known) => return (Part::Done(known), given_up(others)),
+    };
     session::with_current(|session| {
         let end = session.run_for_a_while(&mut exchanges, settings.while_ms());
         let found = exchanges.first().and_then(Exchange::found_records_after_ms);
         let is_needed = found.is_none() && end == End::Reached;
         let mut exchanges = exchanges.into_iter();
-        let questions = std::iter::once(question).chain(others);
-        let mut parts = known
-            .into_iter()
-            .zip(questions)
-            .map(|(known, question)| match known {
-                Some(outcome) => Part::Done(outcome),
-                None => exchanges.next().map_or(Part::GivenUp, |exchange| {
-                    part_of(exchange, question, is_needed, session)
-                }),
-            });
-        let first = match parts.next() {
-            None | Some(Part::GivenUp) => Part::Done(Outcome::Failed(end.failure())),
-            Some(first) => first,
+        let mut next = |question: &Question<'_>| match exchanges.next() {
+            Some(exchange) => part_of(exchange, question, is_needed, session),
+            None => Part::GivenUp,
         };
-        (first, parts.collect())
+        let first = match next(question) {
+            Part::GivenUp => Part::Done(Outcome::Failed(end.failure())),
+            first => first,
+        };
+        let others = others
+            .iter()
+            .zip(known)
+            .map(|(other, known)| known.map_or_else(|| next(other), Part::Done))
+            .collect();
+        (first, others)
     })
 }
 
@@ -261,6 +236,39 @@ pub(super) fn exchange_for<'s>(
         deadline_ms,
         additional,
     ))
+}
+
+/// As [`exchange_for`], for a question and others: the exchanges to run, that of the question first, and for each of the
+/// others what is known without asking. An error is what is known of the question.
+fn exchanges_for<'s>(
+    settings: impl Into<Held<'s>> + Clone,
+    question: &Question<'_>,
+    others: &[Question<'_>],
+    deadline_ms: Option<u64>,
+    additional: fn(RecordType) -> bool,
+) -> Result<(Vec<Exchange<'s>>, Vec<Option<Outcome>>), Outcome> {
+    let prepare = |question: &Question<'_>| {
+        let with = additional(question.qtype);
+        exchange_for(settings.clone(), question, deadline_ms, with)
+    };
+    let mut exchanges = Vec::with_capacity(1 + others.len());
+    exchanges.push(prepare(question)?);
+    let mut known = Vec::with_capacity(others.len());
+    for other in others {
+        known.push(match prepare(other) {
+            Ok(exchange) => {
+                exchanges.push(exchange);
+                None
+            }
+            Err(outcome) => Some(outcome),
+        });
+    }
+    Ok((exchanges, known))
+}
+
+/// What becomes of others where the first question needed none.
+fn given_up(others: &[Question<'_>]) -> Vec<Part> {
+    others.iter().map(|_| Part::GivenUp).collect()
 }
 
 /// The answer of the hosts file, if there is one and it has the name.
