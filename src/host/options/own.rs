@@ -30,16 +30,15 @@ option_table! {
         "lines of the log show no names: ENUM names are telephone numbers");
     FailureTtl: number("dns_failure_ttl", (1, 0, 300), "s",
         "how long an unanswered query is not repeated at first (RFC 9520), 0 = repeat at once")
-        .says("an unanswered query is not repeated for this long, one that stayed silent for as long as calls waited for \
-              it where that is more (RFC 9520); 0 = repeated at once");
+        .says("an unanswered query is not repeated for this long, after silence for as long as calls waited where that \
+              is more (RFC 9520); 0 = repeated at once");
     FailureMaxTtl: number("dns_failure_max_ttl", (30, 0, 300), "s",
         "dns_failure_ttl doubles with each failure in a row up to this")
         .says("`dns_failure_ttl` doubles with each failure in a row; this is the longest time for which a query is not \
               repeated");
     StaleTtl: number("dns_stale_ttl", (3600, 0, 604_800), "s",
         "how long after its expiry an entry may be served while it cannot be refreshed (RFC 8767), 0 = never")
-        .says("for this long after its expiry a record may be served while it cannot be, or is being, fetched anew \
-              (RFC 8767); 0 = never");
+        .says("for this long after its expiry a record may be served until it is fetched anew (RFC 8767); 0 = never");
     StaleRecent: number("dns_stale_recent", (2, 0, 604_800), "s",
         "how long after its expiry an entry is served at once while it is refreshed")
         .says("for this long after its expiry a record is served at once while it is fetched; later only when \
@@ -67,8 +66,7 @@ option_table! {
               longest wait ends with a temporary failure and goes on in the background; 0 or 100 = all may wait");
     NegativeShare: number("dns_cache_negative_share", (50, 1, 100), "%",
         "part of dns_cache_mem that negative entries may fill")
-        .says("of `dns_cache_mem` that negative results may fill; the rest is for records, however many made-up \
-              names are asked for");
+        .says("of `dns_cache_mem` that negative results may fill, however many made-up names are asked for");
     FallbackOnFailure: switch("dns_fallback_on_failure", false,
         "an unanswered NAPTR or SRV query counts as no such record: dns_downgrade = always")
         .says("yes: another spelling of `dns_downgrade=always`");
@@ -77,14 +75,13 @@ option_table! {
         .says("yes: NAPTR records (SIPS+D2T alone) are asked for TLS without a port, too");
     Rotate: switch("dns_rotate", false,
         "of several addresses calls use each in turn first, as rotate in resolv.conf does with servers")
-        .says("yes: calls for a name begin in turn with each of its addresses, in all processes together, as \
-              `rotate` in resolv.conf does with servers; with `dns_srv_lb` each call draws where it begins in any \
-              case");
+        .says("yes: calls for a name begin in turn with each of its addresses, in all processes together; with \
+              `dns_srv_lb` each call draws where it begins in any case");
     TransactionSeed: switch("dns_transaction_seed", false,
         "in Kamailio Call-ID and CSeq say what dns_srv_lb and dns_rotate give a request (RFC 3263 section 4.4); read at start")
-        .says("inside Kamailio, read at start. yes: what `dns_srv_lb` draws for a request and where `dns_rotate` \
-              begins follow from its Call-ID and CSeq number, so a stateless proxy sends retransmissions to the \
-              same server (RFC 3263 section 4.4); needs pv.so");
+        .says("yes: what `dns_srv_lb` draws for a request and where `dns_rotate` begins follow from its Call-ID and \
+              CSeq number, so a stateless proxy sends retransmissions to the same server (RFC 3263 section 4.4); \
+              inside Kamailio alone, read at start, needs pv.so");
     LogLevel: int("dns_log_level", (0, -5, 3), "",
         "highest level that is logged, outside Kamailio")
         .says("highest level logged outside Kamailio: -1 errors, 0 warnings, 3 debug")
@@ -117,8 +114,8 @@ option_table! {
               it changes");
     Edns: words("dns_edns", &["auto", "yes", "no"],
         "OPT record in queries (RFC 6891): auto = not to servers that it does not suit, yes, no")
-        .says("OPT record in queries (RFC 6891): `auto` leaves it out for servers that it does not suit, `yes` \
-              never, `no` always");
+        .says("OPT record in queries (RFC 6891): `auto` sends it, but not to servers that it does not suit, `yes` \
+              always sends it, `no` never");
     Downgrade: words("dns_downgrade", &["on_absence", "never", "always"],
         "from a secure transport to a clear one: never, on_absence, always")
         .says("from TLS to a transport without encryption: `never` once the domain offers TLS, `on_absence` where \
