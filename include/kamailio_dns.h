@@ -12,7 +12,7 @@
  * Text. A `str` is a pointer and a length, not ended by NUL; a length that is not positive or above 65535 is an error. A
  * `char *` ends with NUL. Text is used during the call only.
  *
- * Errors. What is negative is an error, for dns_strerror(); functions that give a pointer give NULL. Out-parameters are
+ * Errors. A negative number is an error, for dns_strerror(); functions that give a pointer give NULL. Out-parameters are
  * written on success only.
  *
  * Ownership. A `struct hostent *` or `struct ip_addr *` points into memory of the calling thread that is used again after
@@ -21,10 +21,10 @@
  * read-only: a caller may only add to `refcnt`, once for each reference that it hands on.
  *
  * When. Everything may be called before init_dns_cache(), after destroy_dns_cache(), and with the cache switched off:
- * lookups go past the cache then. Options, `dns_func` and what starts the library belong to start-up, before fork and
- * before threads; all else may be called from several threads.
+ * lookups go past the cache then. Options, `dns_func`, load_dnsfunc(), resolv_init() and init_dns_cache() belong to
+ * start-up, before fork and before threads; all else may be called from several threads.
  *
- * What is said of a function as a demand has to hold for its arguments, beside what is said here.
+ * Demands. The demands of a function have to hold for its arguments, beside these conventions.
  */
 
 #ifndef KAMAILIO_DNS_H
@@ -283,7 +283,7 @@ struct naptr_rdata {
 };
 
 /*
- What there is to know about an option.
+ An option: name, kind, default, limits, unit, and one sentence.
  */
 struct dns_option_info {
   /*
@@ -1321,9 +1321,9 @@ int dns_refresh_run(void);
 /*
  Starts a thread that does what `dns_refresh_run()` does, ten times a second, in this process.
 
- To be called after the last fork, in one process of those that share the cache; a second call changes
- nothing. A child that is forked later has copies of its sockets until it executes another program. Not for use inside Kamailio, whose slow timer refreshes. Returns 0, or -1 when there is no
- cache or no thread can be started.
+ To be called after the last fork, in one process of those that share the cache; a second call changes nothing. A
+ child that is forked later has copies of its sockets until it executes another program. Not for use inside Kamailio,
+ whose slow timer refreshes. Returns 0, or -1 when there is no cache or no thread can be started.
  */
 int dns_refresh_start(void);
 #endif
@@ -1420,7 +1420,7 @@ void dns_log_to(dns_log_line line,
 unsigned int dns_metric_count(void);
 
 /*
- What the counter at a position counts, in a few words; static, NULL where there is none.
+ Says in a few words what the counter at a position counts; static, NULL where there is none.
  */
 const char *dns_metric_help(unsigned int index);
 

@@ -8,8 +8,8 @@
  * Names. Functions, types and constants begin with kdns_ and KDNS_. Nothing of kamailio_dns.h is needed.
  *
  * Errors. A function that can fail returns an int: 0 or more is success, less is one of enum kdns_error, which
- * kdns_error_text() puts into words. Nothing is written to out-parameters then. What became of a request is told
- * apart the same way by kdns_status(); kdns_failure() says more: which question it was, and which server said it.
+ * kdns_error_text() puts into words. Nothing is written to out-parameters then. kdns_status() gives the outcome of a
+ * request by the same numbers; kdns_failure() adds which question it was, and which server said it.
  *
  * Ownership. What a function gives as struct kdns *, struct kdns_request * or struct kdns_watch * is given back with
  * kdns_close(), kdns_release() and kdns_unwatch(), each once, in any order: a request and a watch whose context was
@@ -26,9 +26,8 @@
  * that calls it meanwhile comes back at once.
  *
  * Fork. A context belongs to the process that opened it. In a child every function returns KDNS_E_FORKED, or NULL, and
- * does no harm; the child may give back what it has copies of, which frees its own memory and closes its own copies of
- * descriptors, and leaves the parent alone. The cache is shared if it was made before the fork: by kdns_open(), or by
- * init_dns_cache().
+ * does no harm. The child may give back its copies, which frees its own memory and closes its own descriptors, and
+ * leaves the parent alone. The cache is shared if it was made before the fork: by kdns_open(), or by init_dns_cache().
  *
  * Order. There is none to keep: kdns_open() sets up what is missing (but not inside Kamailio, which does it itself).
  * Options of the library, dns_option_set(), may be set before and after.
@@ -44,7 +43,7 @@
 #include <sys/socket.h>
 
 /*
- Of kdns_terms: nothing is asked. What is missing is KDNS_E_NOT_CACHED, what has expired is served.
+ Of kdns_terms: nothing is asked. Missing records give KDNS_E_NOT_CACHED, expired ones are served.
  */
 #define KDNS_CACHE_ONLY 1
 
@@ -99,12 +98,12 @@
 #define KDNS_ASKED 4
 
 /*
- kdns_report_failed() was told of it, so it stands behind those that were not.
+ kdns_report_failed() was told of the target, so it stands behind the others.
  */
 #define KDNS_REPORTED 8
 
 /*
- What functions return, 0 and less, and what became of a request.
+ The results of functions, 0 and less, and the outcomes of a request.
  */
 enum kdns_error {
   /*
@@ -112,7 +111,7 @@ enum kdns_error {
    */
   KDNS_OK = 0,
   /*
-   Of kdns_status(): it has not ended.
+   Of kdns_status(): the request has not ended.
    */
   KDNS_UNDER_WAY = 1,
   /*
@@ -164,7 +163,7 @@ enum kdns_error {
    */
   KDNS_E_CANCELLED = -12,
   /*
-   Its context was closed.
+   The context of the request was closed.
    */
   KDNS_E_CLOSED = -13,
   /*
@@ -188,7 +187,7 @@ enum kdns_error {
    */
   KDNS_E_BAD_ARGUMENT = -18,
   /*
-   It belongs to the parent process.
+   The context or request belongs to the parent process.
    */
   KDNS_E_FORKED = -19,
   /*
@@ -204,11 +203,11 @@ enum kdns_error {
    */
   KDNS_E_SYSTEM = -22,
   /*
-   A module has put a search function of its own into dns_func: it can only be waited for.
+   A module has put a search function of its own into dns_func; such a function can only be waited for.
    */
   KDNS_E_SWAPPED = -23,
   /*
-   Nobody is there who would ask: neither a context nor a refresher.
+   Nobody would ask: there is neither a context nor a refresher.
    */
   KDNS_E_NO_REFRESHER = -24,
   /*
@@ -218,7 +217,7 @@ enum kdns_error {
 };
 
 /*
- What can be set for a context.
+ A setting of a context.
  */
 enum kdns_option {
   /*
@@ -240,23 +239,23 @@ enum kdns_option {
 };
 
 /*
- What is said of an address.
+ The answer about an address.
  */
 enum kdns_answer {
   /*
-   It is none of the targets, and all are known by records that are fresh.
+   The address is none of the targets, and all are known by records that are fresh.
    */
   KDNS_NO = 0,
   /*
-   It is a target by records that are fresh.
+   The address is a target by records that are fresh.
    */
   KDNS_YES = 1,
   /*
-   It is a target by records that have expired.
+   The address is a target by records that have expired.
    */
   KDNS_STALE_YES = 2,
   /*
-   That is not known yet. What is missing is being asked for, if there is a context or a refresher.
+   The answer is not known yet. The missing records are being asked for, if there is a context or a refresher.
    */
   KDNS_NOT_KNOWN_YET = 3,
 };
@@ -277,7 +276,8 @@ struct kdns_request;
 struct kdns_watch;
 
 /*
- How something is resolved; what is 0 is as the options of the library say. NULL stands for one that is all 0.
+ How something is resolved. A member that is 0 is as the options of the library say. NULL stands for terms that are
+ all 0.
  */
 struct kdns_terms {
   /*
@@ -289,11 +289,11 @@ struct kdns_terms {
    */
   unsigned int flags;
   /*
-   Time for all of it; 0: as kdns_set() says, or else dns_resolve_deadline.
+   Time for the whole request; 0: as kdns_set() says, or else dns_resolve_deadline.
    */
   unsigned int deadline_ms;
   /*
-   Of the draw among SRV records: equal seeds give equal orders. 0: it is drawn.
+   Seed of the draw among SRV records: equal seeds give equal orders. 0: a seed is drawn.
    */
   unsigned int seed;
   /*
@@ -315,7 +315,7 @@ struct kdns_failure {
    */
   unsigned short type;
   /*
-   Its name. Ends with NUL.
+   Name of that question. Ends with NUL.
    */
   char name[256];
   /*
@@ -323,7 +323,7 @@ struct kdns_failure {
    */
   struct sockaddr_storage server;
   /*
-   Octets of it that count; 0: nobody said so.
+   Octets of `server` that count; 0: no nameserver said so.
    */
   unsigned int server_length;
 };
@@ -337,7 +337,7 @@ struct kdns_target {
    */
   struct sockaddr_storage to;
   /*
-   Octets of it that count.
+   Octets of `to` that count.
    */
   unsigned int to_length;
   /*
@@ -397,9 +397,10 @@ struct kdns_record {
 };
 
 /*
- Is told what changed: targets that came, and targets that went. The first call has all that there are. Called out of
- kdns_process(), or of kdns_resolve() and kdns_query(), without the context's lock; it may call everything. The arrays
- are the library's, for the call; their elements are of the size that kdns_watch() was given.
+ Gets the changes: targets that came, and targets that went. The first call has all targets that there are. The
+ library calls the function out of kdns_process(), or of kdns_resolve() and kdns_query(), without the context's lock;
+ the function may call everything. The arrays are valid during the call; their elements are of the size that
+ kdns_watch() was given.
  */
 typedef void (*kdns_changed)(void *user,
                              const struct kdns_target *added,
@@ -460,7 +461,7 @@ int kdns_query(struct kdns *context,
                struct kdns_request **request);
 
 /*
- As kdns_resolve(), without waiting: kdns_process() goes on with it.
+ As kdns_resolve(), without waiting: kdns_process() goes on with the request.
  */
 int kdns_start(struct kdns *context,
                const char *uri,
@@ -469,7 +470,7 @@ int kdns_start(struct kdns *context,
                struct kdns_request **request);
 
 /*
- As kdns_query(), without waiting: kdns_process() goes on with it.
+ As kdns_query(), without waiting: kdns_process() goes on with the request.
  */
 int kdns_start_query(struct kdns *context,
                      const char *name,
@@ -484,14 +485,14 @@ int kdns_start_query(struct kdns *context,
 int kdns_fd(struct kdns *context);
 
 /*
- In how many ms kdns_process() is to be called at the latest, whatever the descriptor says; -1: no need. To be asked
- before each wait. Errors are less.
+ The time until kdns_process() is to be called at the latest, ms, whatever the descriptor says; -1: no need. Ask
+ before each wait. Errors are below -1.
  */
 int kdns_timeout(struct kdns *context);
 
 /*
- Does what can be done without waiting, for about KDNS_STEP_US; gives the number of requests that have ended and were
- not fetched yet. Tells what changed of watched names.
+ Goes on with all requests, without waiting, for about KDNS_STEP_US, and calls the functions of watches whose names
+ have changed. Gives the number of requests that have ended and were not fetched yet.
  */
 int kdns_process(struct kdns *context);
 
@@ -506,7 +507,7 @@ struct kdns_request *kdns_finished(struct kdns *context);
 int kdns_cancel(struct kdns_request *request);
 
 /* ------------------------------------------------------------------------
-   What came of a request */
+   The result of a request */
 
 /*
  KDNS_OK: there are targets, or records. KDNS_UNDER_WAY: it has not ended. Else why there is nothing.
@@ -514,12 +515,12 @@ int kdns_cancel(struct kdns_request *request);
 int kdns_status(const struct kdns_request *request);
 
 /*
- Why there is nothing: which question it was, and which server said so.
+ Tells why there is nothing: the question that counts, and the server that said so.
  */
 int kdns_failure(const struct kdns_request *request, struct kdns_failure *failure, size_t size);
 
 /*
- What the terms of the request had; NULL in a child.
+ The `user` of the terms of the request; NULL in a child.
  */
 void *kdns_user(const struct kdns_request *request);
 
@@ -540,13 +541,13 @@ int kdns_record(const struct kdns_request *request,
                 size_t size);
 
 /*
- Has all lookups of this thread, those of kamailio_dns.h, too, find what a request found, where the cache has nothing:
- until it is called again; NULL: nothing any more. The request may be released meanwhile.
+ From now on all lookups of this thread, those of kamailio_dns.h, too, find what the request found where the cache
+ has nothing. A further call replaces the request; NULL ends it. The request may be released meanwhile.
  */
 int kdns_use(const struct kdns_request *request);
 
 /*
- As kdns_use(), beside what is in use already: for who goes on after several requests.
+ As kdns_use(), beside the requests that are in use already: for a thread that goes on after several requests.
  */
 int kdns_use_also(const struct kdns_request *request);
 
@@ -563,7 +564,7 @@ int kdns_report_failed(const struct kdns_request *request,
 void kdns_release(struct kdns_request *request);
 
 /* ------------------------------------------------------------------------
-   What the cache alone says */
+   Answers of the cache alone */
 
 /*
  1: all that a request to a URI needs is in the cache, or is known to be missing; 0: not. Nothing is asked.
@@ -585,7 +586,7 @@ int kdns_prefetch(struct kdns *context,
  families; a port or transport that is not 0 counts, too. enum kdns_answer, or an error. marks, which may be NULL, gets
  KDNS_EDITED where an operator put in what leads there, and KDNS_STALE.
 
- The URI comes from the operator and never from a message, and this does not replace authentication.
+ The URI comes from the operator and never from a message. The function does not replace authentication.
  */
 int kdns_is_target(struct kdns *context,
                    const char *uri,
@@ -600,8 +601,8 @@ int kdns_is_target(struct kdns *context,
    Names whose targets are watched */
 
 /*
- Watches the targets of a URI, by any of its records as kdns_is_target() counts them, and keeps them fresh, as long as
- kdns_process() is called. What fails, or has expired, is no change. `size` is sizeof(struct kdns_target).
+ Watches the targets of a URI, by any of its records as kdns_is_target() counts them, and keeps them fresh, as long
+ as kdns_process() is called. A failure, or an expired record, is no change. `size` is sizeof(struct kdns_target).
  */
 int kdns_watch(struct kdns *context,
                const char *uri,

@@ -29,7 +29,7 @@ const ARRIVALS_IN_A_ROW: usize = 64;
 /// How often a thread that waits looks again while another works with the engine, ms.
 const BUSY_MS: u64 = 10;
 
-/// What can be set for a context.
+/// A setting of a context.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Setting {
     /// Requests that may be under way.
@@ -60,7 +60,7 @@ pub struct Context {
     desk: Mutex<Desk>,
 }
 
-/// What threads share. The lock is held for moments: nothing is sent, stored or said under it.
+/// The part that threads share. The lock is held for moments: nothing is sent, stored or said under it.
 #[derive(Debug)]
 struct Desk {
     /// `None` while a thread works with it.
@@ -225,7 +225,7 @@ impl Context {
         let _told = self.waker.wake();
     }
 
-    /// What becomes readable when [`Self::process`] has something to do.
+    /// The descriptor that becomes readable when [`Self::process`] has something to do.
     #[must_use]
     pub fn descriptor(&self) -> RawFd {
         self.descriptor
@@ -336,7 +336,7 @@ impl Context {
             if request.outcome().is_some() {
                 return;
             }
-            // What others are to fetch is not ours to wait for.
+            // Questions that others are to fetch are not waited for.
             let ms = self.timeout_ms().unwrap_or(BUSY_MS).clamp(1, BUSY_MS);
             poll::wait_for_input(self.descriptor, ms);
         }
@@ -435,7 +435,7 @@ pub fn ready(destination: Destination, flags: u32) -> bool {
     }
 }
 
-/// What the cache says of an address: is it a target?
+/// The cache's answer to the question whether an address is a target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Membership {
     /// By records that are fresh, or that have expired; `None` = by none.

@@ -20,7 +20,7 @@ struct Work {
     running: HashMap<u64, Running>,
     /// When searches go on whatever is answered, ms.
     timers: BTreeSet<(u64, u64)>,
-    /// Those that go on in their turn.
+    /// Requests that go on in their turn.
     ready: VecDeque<u64>,
     ended: Vec<(u64, Ended)>,
 }

@@ -12,7 +12,7 @@ use crate::select::suspended::{Culprit, Ended, Lack, Target};
 /// Why a request gave nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trouble {
-    /// What the search says.
+    /// The search found nothing, for this reason.
     Lack(Lack),
     /// Its owner ended it.
     Cancelled,
@@ -25,17 +25,17 @@ pub enum Trouble {
 pub struct Found {
     /// Of which type.
     pub rtype: RecordType,
-    /// What it says.
+    /// The record's data.
     pub rdata: RData,
     /// s.
     pub ttl_s: u32,
-    /// It has expired.
+    /// The record has expired.
     pub is_stale: bool,
     /// An operator put it in.
     pub is_edited: bool,
 }
 
-/// What became of a request.
+/// The outcome of a request.
 #[derive(Debug)]
 pub struct Outcome {
     /// Set where there is nothing.
@@ -145,7 +145,7 @@ impl Request {
         self.generation == fork::generation()
     }
 
-    /// What became of it; `None` = it is under way.
+    /// The request's outcome; `None` = the request is under way.
     #[must_use]
     pub fn outcome(&self) -> Option<&Outcome> {
         self.outcome.get()
@@ -173,5 +173,5 @@ impl Request {
     }
 }
 
-/// Who is to be told apart by where it is.
+/// Address and transport, by which targets are told apart.
 pub(super) type Place = (SocketAddr, crate::select::Transport);

@@ -35,7 +35,7 @@ impl std::fmt::Debug for Watch {
     }
 }
 
-/// What changed.
+/// The changes of one watch.
 #[derive(Debug)]
 pub struct Changes {
     /// Whom to tell.
@@ -128,7 +128,7 @@ impl Watched {
     }
 }
 
-/// Those of the one list that the other has not.
+/// Targets of the one list that the other list lacks.
 fn missing(of: &[Target], other: &[Target]) -> Vec<Target> {
     let is_in = |target: &&Target| {
         let mut other = other.iter();

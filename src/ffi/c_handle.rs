@@ -114,8 +114,8 @@ pub(crate) static WHOLE: Layout = Layout {
 };
 
 impl Whole {
-    /// What is worked on instead of a handle that has its position in two pieces. The references are here until
-    /// it is put back; what is left in the handle is not looked at.
+    /// Stands for a handle that has its position in two pieces. The references are here until the position is put back;
+    /// nobody looks at the handle meanwhile.
     ///
     /// # Safety
     /// As for [`with_position`]; the handle is not used meanwhile.

@@ -52,8 +52,8 @@ pub unsafe extern "C" fn dns_get_he(name: *mut _str, flags: c_int) -> *mut libc:
     })
 }
 
-/// What takes the place of an address that could not be had through the cache: one from the system when
-/// there is no cache, else the error code.
+/// The substitute for an address that could not be had through the cache: an address from the system when there is no
+/// cache, else the error code.
 #[inline(never)]
 fn address_instead(name: &[u8], error: LookupError) -> Result<IpAddr, c_int> {
     if Cache::instance().is_some() {

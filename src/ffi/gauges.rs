@@ -44,7 +44,7 @@ enum Source {
 }
 
 impl Number {
-    /// What it is now.
+    /// The value now.
     #[must_use]
     pub fn value(self) -> u64 {
         match self.source {

@@ -25,14 +25,14 @@ macro_rules! guard {
 }
 pub(crate) use guard;
 
-/// What a panic carried.
+/// The value that a panic carried.
 type Payload = Box<dyn std::any::Any + Send>;
 
 /// The result of `body`, or what it panicked with. Costs nothing as long as it does not panic.
 #[inline]
 pub(crate) fn run<T>(body: impl FnOnce() -> T) -> Result<T, Payload> {
-    // What a panic may leave behind is only state of this call: entries are immutable, cursors and
-    // lists are owned by the body and dropped by the unwinding.
+    // A panic leaves only state of this call behind: entries are immutable, and the unwinding drops cursors and lists,
+    // which the body owns.
     catch_unwind(AssertUnwindSafe(body))
 }
 

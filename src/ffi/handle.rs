@@ -24,7 +24,7 @@ pub(crate) unsafe fn adopt(entry: *mut dns_hash_entry) -> Option<EntryRef> {
     unsafe { EntryRef::from_raw(entry.cast::<c_void>()) }
 }
 
-/// What `work` makes of the position of a handle; `None` without a handle, or when its layout is unknown.
+/// Runs `work` on the position of a handle; `None` without a handle, or when its layout is unknown.
 ///
 /// # Safety
 /// `h` is NULL or an initialised handle, the caller's alone.

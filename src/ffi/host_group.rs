@@ -201,7 +201,7 @@ fn refusal(option: &Descriptor, error: OptionError) -> String {
     }
 }
 
-/// What to do with errors that are found in kamailio.cfg.
+/// The treatment of errors that are found in kamailio.cfg.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Report {
     /// Log them.
@@ -375,7 +375,7 @@ fn lay_out() -> (Vec<u64>, usize, Places) {
     (block, size, places)
 }
 
-/// What the framework was given, so that it is seen to be in use.
+/// The addresses that the framework was given, so that they are seen to be in use.
 static DECLARED: OnceLock<(usize, usize)> = OnceLock::new();
 
 /// Declares the group. True outside Kamailio, and when it is declared; the framework keeps what it is given

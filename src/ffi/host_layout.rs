@@ -18,17 +18,17 @@ use crate::select::cursor::{LAYOUTS, Layout};
 /// Why the library cannot work in this program: a line for the log.
 pub(crate) type Refusal = String;
 
-/// What is known of the structures of the program around us.
+/// The structures of the program around us, as far as they are known.
 #[derive(Debug)]
 pub(crate) enum Learnt {
     /// Its handles have this layout; all else is as expected.
     #[cfg(feature = "use_dns_cache")]
     Handles(&'static Layout),
-    /// It has no handles; all else is as expected.
+    /// The program has no handles; all else is as expected.
     NoHandles,
 }
 
-/// What [`learn`] found, once for the process.
+/// The result of [`learn`], once for the process.
 pub(crate) fn learnt() -> &'static Result<Learnt, Refusal> {
     static LEARNT: OnceCell<Result<Learnt, Refusal>> = OnceCell::new();
     LEARNT.get_or_init(learn)

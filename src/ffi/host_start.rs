@@ -1,5 +1,5 @@
-//! What start-up has to arrange with a Kamailio host: defaults of its option block, the timer that
-//! collects garbage, the counters. Outside Kamailio none of it exists and nothing is done.
+//! Start-up in a Kamailio host: defaults of its option block, the timer that collects garbage, the counters. Outside
+//! Kamailio none of these exists, and nothing is done.
 #![allow(
     unsafe_code,
     reason = "writes variables and calls functions of the host"

@@ -1,4 +1,4 @@
-//! Which layout `struct dns_srv_handle` has in this process.
+//! The layout of `struct dns_srv_handle` in this process.
 //!
 //! Callers keep the struct in their own memory, so the library has to use what they were built with; how that is
 //! learnt, `host_layout` says. In a program whose structures are unknown, all functions of handles do nothing, and
@@ -99,7 +99,7 @@ pub fn set_layout(layout: &'static Layout) {
     let place = |layout: &'static Layout| std::ptr::from_ref(layout).cast_mut();
     CHOSEN.store(place(layout), Ordering::Relaxed);
     WORKING.store(place(working), Ordering::Relaxed);
-    // Who sees the function must see what it works on.
+    // A thread that sees the function must see the layout that the function works on.
     RESOLVE.store(resolve as *mut c_void, Ordering::Release);
 }
 

@@ -31,7 +31,7 @@ pub unsafe extern "C" fn dns_metric_name(index: c_uint) -> *const c_char {
     })
 }
 
-/// What the counter at a position counts, in a few words; static, NULL where there is none.
+/// Says in a few words what the counter at a position counts; static, NULL where there is none.
 ///
 /// # Safety
 /// Always safe to call.

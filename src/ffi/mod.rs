@@ -1,7 +1,7 @@
 //! The C surface. Nothing else in the crate uses it.
 //!
 //! # Safety
-//! What every exported function takes for granted, and what it does not:
+//! Every exported function takes this for granted, and no more:
 //!
 //! * **NULL.** Every pointer may be NULL. A missing input gives the function's error value, a missing
 //!   out-parameter is not written.

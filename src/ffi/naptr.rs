@@ -24,7 +24,7 @@ fn transport(proto: c_char) -> Option<Transport> {
     u8::try_from(proto).ok().and_then(Transport::from_number)
 }
 
-/// What decides on a C record.
+/// The fields of a C record by which it is chosen.
 ///
 /// # Safety
 /// `n` is NULL or a record as `get_record()` or the cache make them; it lives as long as the result is used.

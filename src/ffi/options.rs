@@ -26,7 +26,7 @@ const E_OPTION_INTERNAL: c_int = -8;
 /// Too many processes are setting the option at this moment.
 const E_OPTION_BUSY: c_int = -9;
 
-/// What there is to know about an option.
+/// An option: name, kind, default, limits, unit, and one sentence.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 #[allow(non_camel_case_types, reason = "C name")]

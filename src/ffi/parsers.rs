@@ -93,7 +93,7 @@ impl<'a> Place<'a> {
     }
 }
 
-/// What C gets of the data.
+/// The data in the form that C gets.
 fn block_of<T>(data: Option<RData>) -> *mut T {
     data.map_or(null_mut(), |data| payload_block(&data).cast())
 }

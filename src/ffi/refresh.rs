@@ -1,4 +1,4 @@
-//! Who refreshes: in Kamailio the slow timer's process, elsewhere a call or a thread of the program.
+//! The refresher: in Kamailio the slow timer's process, elsewhere a call or a thread of the program.
 #![allow(unsafe_code, reason = "exported symbols")]
 
 use std::cell::RefCell;
@@ -47,7 +47,7 @@ struct TimerRefresher {
     asker: Option<Asker>,
 }
 
-/// What else is done now and then where names are refreshed.
+/// Other work that is done now and then where names are refreshed.
 #[derive(Default)]
 struct Besides {
     pins: Watch,
@@ -71,7 +71,7 @@ struct Asker {
     desk: Arc<Mutex<Desk>>,
 }
 
-/// What timer and thread hand each other.
+/// Work that timer and thread hand each other.
 #[derive(Default)]
 struct Desk {
     orders: Vec<Order>,
@@ -251,9 +251,9 @@ pub unsafe extern "C" fn dns_refresh_run() -> c_int {
 
 /// Starts a thread that does what `dns_refresh_run()` does, ten times a second, in this process.
 ///
-/// To be called after the last fork, in one process of those that share the cache; a second call changes
-/// nothing. A child that is forked later has copies of its sockets until it executes another program. Not for use inside Kamailio, whose slow timer refreshes. Returns 0, or -1 when there is no
-/// cache or no thread can be started.
+/// To be called after the last fork, in one process of those that share the cache; a second call changes nothing. A
+/// child that is forked later has copies of its sockets until it executes another program. Not for use inside Kamailio,
+/// whose slow timer refreshes. Returns 0, or -1 when there is no cache or no thread can be started.
 ///
 /// # Safety
 /// Always safe to call.

@@ -20,7 +20,7 @@ pub(crate) struct Call {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ReplyFailed;
 
-/// What a command says that has waited for the cache for two seconds.
+/// The error of a command that has waited for the cache for two seconds.
 pub(super) const BUSY: &CStr =
     c"The cache cannot be changed: a process that changes it does not go on";
 

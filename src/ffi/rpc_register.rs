@@ -25,12 +25,12 @@ pub struct Command {
     function: Function,
     /// One sentence for `system.methodHelp` and the man page.
     pub help: &'static CStr,
-    /// What docs/observability.md says, when it is more than `help`.
+    /// The text of docs/observability.md, when it is more than `help`.
     pub says: &'static str,
     reply: Reply,
 }
 
-/// What jsonrpcs makes of a reply.
+/// The form that jsonrpcs gives a reply.
 #[derive(Clone, Copy, Debug)]
 enum Reply {
     /// The last value added is the result.

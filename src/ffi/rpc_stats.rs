@@ -24,7 +24,7 @@ struct Tally {
     /// Failures that are still remembered.
     failed: u64,
     expired: u64,
-    /// Those of the above that never expire.
+    /// Entries of the above that never expire.
     permanent: u64,
 }
 

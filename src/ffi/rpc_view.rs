@@ -9,7 +9,7 @@ use crate::rr::RecordType;
 
 pub(crate) fn type_name(rtype: RecordType) -> &'static str {
     if rtype.is_link() {
-        // What a walk of the search list found for addresses of either family, or for one type.
+        // The entry is the result of a walk of the search list, for addresses of either family or for one type.
         return rtype.linked().map_or("A+AAAA", type_name);
     }
     RecordType::KEPT
@@ -106,7 +106,7 @@ fn describe(call: &Call, entry: &EntryRef, references: i32) -> Result<(), ReplyF
     Ok(())
 }
 
-/// What an entry says of the relative name, where that is another question than the absolute one.
+/// The meaning of an entry for the relative name, where the relative name is another question than the absolute one.
 fn relative_state(entry: &EntryRef) -> Option<Vec<u8>> {
     let list = Cache::instance()?.list_in_force();
     let mark = entry.mark()?;
@@ -242,7 +242,7 @@ pub(crate) fn debug_all(
     Ok(())
 }
 
-/// What both debug commands tell of an entry.
+/// The fields of an entry that both debug commands tell.
 fn numbers(call: &Call, part: Part, entry: &EntryRef, now: u32) -> Result<(), ReplyFailed> {
     call.field_text(part, c"name", entry.name())?;
     call.field_int(part, c"type", entry.rtype().0.into())?;

@@ -82,7 +82,7 @@ unsafe extern "C" fn script(message: *mut c_void, flags: c_uint, _data: *mut c_v
         let is_begun = flags & BEFORE != 0 && options::extra(ExtraOpt::TransactionSeed) != 0;
         // SAFETY: the host's message, which lives during the call.
         let text = is_begun.then(|| unsafe { identity(message) }).flatten();
-        // What a callback that ends the script leaves behind is a number, and no pointer.
+        // A callback that ends the script leaves a number behind, and no pointer.
         transaction::set(text);
         1
     })

@@ -348,7 +348,7 @@ pub struct rpc_t {
     /// Adds formatted text to a struct.
     pub struct_printf:
         Option<unsafe extern "C" fn(*mut c_void, *mut c_char, *mut c_char, ...) -> c_int>,
-    /// What the transport can do.
+    /// Gives the transport's capabilities.
     pub capabilities: Option<unsafe extern "C" fn(*mut c_void) -> c_uint>,
     /// Starts a delayed reply.
     pub delayed_ctx_new: Option<unsafe extern "C" fn(*mut c_void) -> *mut c_void>,

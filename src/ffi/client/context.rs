@@ -67,10 +67,10 @@ fn set_up() -> Result<(), kdns_error> {
     }
 }
 
-/// What is behind a pointer of the caller's, whose count of it stays.
+/// A value behind a pointer of the caller's; the caller's count of it stays.
 pub(super) type Lent<T> = ManuallyDrop<Arc<T>>;
 
-/// What is behind a pointer; `None` for NULL.
+/// The value behind a pointer; `None` for NULL.
 ///
 /// # Safety
 /// NULL, or of `Arc::into_raw()` and not given back yet.
@@ -163,7 +163,7 @@ const WORDS: [(kdns_error, &std::ffi::CStr); 27] = {
     ]
 };
 
-/// What can be set for a context.
+/// A setting of a context.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C)]
 pub enum kdns_option {

@@ -1,4 +1,4 @@
-//! What the cache alone says: these never wait.
+//! Answers of the cache alone: these functions never wait.
 #![allow(unsafe_code, reason = "exported symbols")]
 #![allow(non_camel_case_types, reason = "C names")]
 
@@ -105,17 +105,17 @@ unsafe fn ask(
     })
 }
 
-/// What is said of an address.
+/// The answer about an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C)]
 pub enum kdns_answer {
-    /// It is none of the targets, and all are known by records that are fresh.
+    /// The address is none of the targets, and all are known by records that are fresh.
     KDNS_NO = 0,
-    /// It is a target by records that are fresh.
+    /// The address is a target by records that are fresh.
     KDNS_YES = 1,
-    /// It is a target by records that have expired.
+    /// The address is a target by records that have expired.
     KDNS_STALE_YES = 2,
-    /// That is not known yet. What is missing is being asked for, if there is a context or a refresher.
+    /// The answer is not known yet. The missing records are being asked for, if there is a context or a refresher.
     KDNS_NOT_KNOWN_YET = 3,
 }
 
@@ -123,7 +123,7 @@ pub enum kdns_answer {
 /// families; a port or transport that is not 0 counts, too. enum kdns_answer, or an error. marks, which may be NULL, gets
 /// KDNS_EDITED where an operator put in what leads there, and KDNS_STALE.
 ///
-/// The URI comes from the operator and never from a message, and this does not replace authentication.
+/// The URI comes from the operator and never from a message. The function does not replace authentication.
 ///
 /// # Safety
 /// `context` is NULL, or of kdns_open(); the others are NULL or valid for the octets that are said.

@@ -93,7 +93,7 @@ pub unsafe extern "C" fn kdns_query(
     })
 }
 
-/// As kdns_resolve(), without waiting: kdns_process() goes on with it.
+/// As kdns_resolve(), without waiting: kdns_process() goes on with the request.
 ///
 /// # Safety
 /// As kdns_resolve().
@@ -111,7 +111,7 @@ pub unsafe extern "C" fn kdns_start(
     })
 }
 
-/// As kdns_query(), without waiting: kdns_process() goes on with it.
+/// As kdns_query(), without waiting: kdns_process() goes on with the request.
 ///
 /// # Safety
 /// As kdns_resolve().
@@ -180,8 +180,8 @@ pub unsafe extern "C" fn kdns_fd(context: *mut kdns) -> c_int {
     })
 }
 
-/// In how many ms kdns_process() is to be called at the latest, whatever the descriptor says; -1: no need. To be asked
-/// before each wait. Errors are less.
+/// The time until kdns_process() is to be called at the latest, ms, whatever the descriptor says; -1: no need. Ask
+/// before each wait. Errors are below -1.
 ///
 /// # Safety
 /// As kdns_fd().
@@ -198,8 +198,8 @@ pub unsafe extern "C" fn kdns_timeout(context: *mut kdns) -> c_int {
     })
 }
 
-/// Does what can be done without waiting, for about KDNS_STEP_US; gives the number of requests that have ended and were
-/// not fetched yet. Tells what changed of watched names.
+/// Goes on with all requests, without waiting, for about KDNS_STEP_US, and calls the functions of watches whose names
+/// have changed. Gives the number of requests that have ended and were not fetched yet.
 ///
 /// # Safety
 /// As kdns_fd().
@@ -275,7 +275,7 @@ pub(super) fn forget(
     terms: Terms,
     search: impl FnOnce(Terms) -> Search,
 ) -> Result<(), kdns_error> {
-    // It counts as one that somebody waits for, so nobody fetches it.
+    // The request counts as one that somebody waits for: `kdns_finished()` does not give it.
     let started = context.start(terms, 0, true, search);
     started.map(drop).map_err(kdns_error::from)
 }

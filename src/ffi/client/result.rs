@@ -1,4 +1,4 @@
-//! What came of a request.
+//! The result of a request.
 #![allow(unsafe_code, reason = "exported symbols")]
 
 use std::ffi::{c_int, c_uint, c_void};
@@ -58,7 +58,7 @@ fn written(is_written: bool) -> kdns_error {
     }
 }
 
-/// Why there is nothing: which question it was, and which server said so.
+/// Tells why there is nothing: the question that counts, and the server that said so.
 ///
 /// # Safety
 /// `request` as in kdns_status(); `failure` is NULL or has `size` writable octets.
@@ -77,7 +77,7 @@ pub unsafe extern "C" fn kdns_failure(
     })
 }
 
-/// What the terms of the request had; NULL in a child.
+/// The `user` of the terms of the request; NULL in a child.
 ///
 /// # Safety
 /// As kdns_status().
@@ -142,8 +142,8 @@ pub unsafe extern "C" fn kdns_record(
     })
 }
 
-/// Has all lookups of this thread, those of kamailio_dns.h, too, find what a request found, where the cache has nothing:
-/// until it is called again; NULL: nothing any more. The request may be released meanwhile.
+/// From now on all lookups of this thread, those of kamailio_dns.h, too, find what the request found where the cache
+/// has nothing. A further call replaces the request; NULL ends it. The request may be released meanwhile.
 ///
 /// # Safety
 /// As kdns_status().
@@ -163,7 +163,7 @@ pub unsafe extern "C" fn kdns_use(request: *const kdns_request) -> c_int {
     })
 }
 
-/// As kdns_use(), beside what is in use already: for who goes on after several requests.
+/// As kdns_use(), beside the requests that are in use already: for a thread that goes on after several requests.
 ///
 /// # Safety
 /// As kdns_status().

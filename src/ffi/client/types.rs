@@ -32,13 +32,13 @@ pub struct kdns_watch {
     _private: (),
 }
 
-/// What functions return, 0 and less, and what became of a request.
+/// The results of functions, 0 and less, and the outcomes of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C)]
 pub enum kdns_error {
     /// All is well.
     KDNS_OK = 0,
-    /// Of kdns_status(): it has not ended.
+    /// Of kdns_status(): the request has not ended.
     KDNS_UNDER_WAY = 1,
     /// There is no such name, or it has no such records.
     KDNS_E_ABSENT = -1,
@@ -64,7 +64,7 @@ pub enum kdns_error {
     KDNS_E_NOT_CACHED = -11,
     /// kdns_cancel().
     KDNS_E_CANCELLED = -12,
-    /// Its context was closed.
+    /// The context of the request was closed.
     KDNS_E_CLOSED = -13,
     /// An address of a family that the flags exclude.
     KDNS_E_FAMILY = -14,
@@ -76,7 +76,7 @@ pub enum kdns_error {
     KDNS_E_BAD_NAME = -17,
     /// NULL, or a value that is none.
     KDNS_E_BAD_ARGUMENT = -18,
-    /// It belongs to the parent process.
+    /// The context or request belongs to the parent process.
     KDNS_E_FORKED = -19,
     /// There is no cache: dns_cache_init is 0, or there was no memory for it.
     KDNS_E_NO_CACHE = -20,
@@ -84,9 +84,9 @@ pub enum kdns_error {
     KDNS_E_NO_MEMORY = -21,
     /// The kernel gave no event queue.
     KDNS_E_SYSTEM = -22,
-    /// A module has put a search function of its own into dns_func: it can only be waited for.
+    /// A module has put a search function of its own into dns_func; such a function can only be waited for.
     KDNS_E_SWAPPED = -23,
-    /// Nobody is there who would ask: neither a context nor a refresher.
+    /// Nobody would ask: there is neither a context nor a refresher.
     KDNS_E_NO_REFRESHER = -24,
     /// A defect of the library was caught.
     KDNS_E_DEFECT = -99,
@@ -131,7 +131,7 @@ impl kdns_error {
     }
 }
 
-/// Of kdns_terms: nothing is asked. What is missing is KDNS_E_NOT_CACHED, what has expired is served.
+/// Of kdns_terms: nothing is asked. Missing records give KDNS_E_NOT_CACHED, expired ones are served.
 pub const KDNS_CACHE_ONLY: c_uint = 1;
 /// A alone.
 pub const KDNS_IPV4_ONLY: c_uint = 2;
@@ -154,10 +154,11 @@ pub const KDNS_STALE: c_uint = 1;
 pub const KDNS_EDITED: c_uint = 2;
 /// The request asked for something; else all was in the cache.
 pub const KDNS_ASKED: c_uint = 4;
-/// kdns_report_failed() was told of it, so it stands behind those that were not.
+/// kdns_report_failed() was told of the target, so it stands behind the others.
 pub const KDNS_REPORTED: c_uint = 8;
 
-/// How something is resolved; what is 0 is as the options of the library say. NULL stands for one that is all 0.
+/// How something is resolved. A member that is 0 is as the options of the library say. NULL stands for terms that are
+/// all 0.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct kdns_terms {
@@ -165,9 +166,9 @@ pub struct kdns_terms {
     pub size: usize,
     /// KDNS_CACHE_ONLY, ...
     pub flags: c_uint,
-    /// Time for all of it; 0: as kdns_set() says, or else dns_resolve_deadline.
+    /// Time for the whole request; 0: as kdns_set() says, or else dns_resolve_deadline.
     pub deadline_ms: c_uint,
-    /// Of the draw among SRV records: equal seeds give equal orders. 0: it is drawn.
+    /// Seed of the draw among SRV records: equal seeds give equal orders. 0: a seed is drawn.
     pub seed: c_uint,
     /// For kdns_user().
     pub user: *mut c_void,
@@ -179,7 +180,7 @@ pub struct kdns_terms {
 pub struct kdns_target {
     /// Address and port.
     pub to: sockaddr_storage,
-    /// Octets of it that count.
+    /// Octets of `to` that count.
     pub to_length: c_uint,
     /// 1 UDP, 2 TCP, 3 TLS, 4 SCTP, 5 WS, 6 WSS.
     pub transport: c_uchar,
@@ -221,15 +222,15 @@ pub struct kdns_failure {
     pub error: c_int,
     /// Type of the question that counts; 0: none does.
     pub r#type: c_ushort,
-    /// Its name. Ends with NUL.
+    /// Name of that question. Ends with NUL.
     pub name: [c_char; 256],
     /// The nameserver that said so, or was silent last.
     pub server: sockaddr_storage,
-    /// Octets of it that count; 0: nobody said so.
+    /// Octets of `server` that count; 0: no nameserver said so.
     pub server_length: c_uint,
 }
 
-/// What structs are made of that come with their size: plain numbers, for which all octets are good.
+/// A struct that comes with its size. It has plain numbers, for which all octets are good.
 ///
 /// # Safety
 /// Every octet, but for padding, may have any value, and all that is 0 is a value.
@@ -343,7 +344,7 @@ pub(super) unsafe fn text<'a>(start: *const c_char, length: usize) -> Option<&'a
     Some(unsafe { ptr::octets(start.cast::<u8>(), length) })
 }
 
-/// What a URI names.
+/// The destination that a URI names.
 ///
 /// # Safety
 /// As [`text`].

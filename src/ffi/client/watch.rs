@@ -11,9 +11,10 @@ use super::context::context;
 use super::types::{self, kdns, kdns_error, kdns_target, kdns_watch};
 use crate::client::{Target, Watch};
 
-/// Is told what changed: targets that came, and targets that went. The first call has all that there are. Called out of
-/// kdns_process(), or of kdns_resolve() and kdns_query(), without the context's lock; it may call everything. The arrays
-/// are the library's, for the call; their elements are of the size that kdns_watch() was given.
+/// Gets the changes: targets that came, and targets that went. The first call has all targets that there are. The
+/// library calls the function out of kdns_process(), or of kdns_resolve() and kdns_query(), without the context's lock;
+/// the function may call everything. The arrays are valid during the call; their elements are of the size that
+/// kdns_watch() was given.
 pub type kdns_changed = Option<
     unsafe extern "C" fn(
         user: *mut c_void,
@@ -24,8 +25,8 @@ pub type kdns_changed = Option<
     ),
 >;
 
-/// Watches the targets of a URI, by any of its records as kdns_is_target() counts them, and keeps them fresh, as long as
-/// kdns_process() is called. What fails, or has expired, is no change. `size` is sizeof(struct kdns_target).
+/// Watches the targets of a URI, by any of its records as kdns_is_target() counts them, and keeps them fresh, as long
+/// as kdns_process() is called. A failure, or an expired record, is no change. `size` is sizeof(struct kdns_target).
 ///
 /// # Safety
 /// `context` is NULL, or of kdns_open(); `uri` has `length` octets, or is NULL; `changed` may be called with `user` until
@@ -63,7 +64,7 @@ pub unsafe extern "C" fn kdns_watch(
     })
 }
 
-/// What a size of a target is a multiple of.
+/// The size of a target is a multiple of this.
 const ALIGNMENT: usize = align_of::<kdns_target>();
 /// A target of more octets is a mistake of the caller's.
 const MAX_SIZE: usize = 65_536;
