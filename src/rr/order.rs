@@ -158,7 +158,7 @@ pub(crate) fn has_no_port(rdata: &RData) -> bool {
     matches!(rdata, RData::Srv(srv) if srv.has_no_port())
 }
 
-/// What decides between SRV records before the rest of them does.
+/// The part of an SRV record that decides before the rest does.
 fn rank(srv: &Srv) -> (bool, u16, u16) {
     (srv.has_no_port(), srv.priority, u16::MAX - srv.weight)
 }

@@ -9,7 +9,7 @@ use super::Name;
 #[repr(transparent)]
 pub struct RecordType(pub u16);
 
-/// What the data of a record looks like. Types of one form differ in their number alone.
+/// The form of a record's data. Types of one form differ in their number alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
     /// Four octets, [`RData::A`].

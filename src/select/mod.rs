@@ -68,7 +68,7 @@ impl Transport {
         })
     }
 
-    /// What a request uses that names none, and whose name has no records that do (RFC 3263 section 4.1).
+    /// The transport of a request that names none, to a name whose records name none (RFC 3263 section 4.1).
     pub(crate) const DEFAULT: Self = Self::Udp;
 
     /// The transport of a number, the default for 0.

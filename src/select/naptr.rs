@@ -23,14 +23,14 @@ pub(crate) fn transport_of(flags: &[u8], services: &[u8], regexp: &[u8]) -> Opti
 pub(crate) enum Asked {
     /// None: the transport is given (RFC 3263 section 4.1).
     Not,
-    /// Those of all transports.
+    /// The records of all transports.
     All,
-    /// Those of TLS: for `sips:`, by option.
+    /// The records of TLS: for `sips:`, by option.
     TlsAlone,
 }
 
-/// Which NAPTR records are asked for where no port is given. `wanted`: the request flags have them asked for;
-/// `transport` is the number of the one that is given, 0 = none.
+/// The NAPTR records that are asked for where no port is given. `wanted`: the request flags have them asked for;
+/// `transport` is the number of the transport that is given, 0 = none.
 #[must_use]
 #[inline(always)]
 pub(crate) fn asked(transport: u8, wanted: bool) -> Asked {
@@ -50,7 +50,7 @@ pub(crate) fn asked(transport: u8, wanted: bool) -> Asked {
 /// Sort key: what sorts first is used first.
 pub(crate) type Rank = u64;
 
-/// What decides on a record: flags, services, regexp, order, preference.
+/// The fields that decide on a record: flags, services, regexp, order, preference.
 pub(crate) type NaptrRow<'a> = (&'a [u8], &'a [u8], &'a [u8], u16, u16);
 
 /// What decides on each record of a NAPTR entry.

@@ -1,7 +1,7 @@
-//! What belongs to a pinned name: NAPTR records, SRV records, addresses, as a request to it would need them, and those of
-//! its failover, too.
+//! The records that belong to a pinned name: NAPTR records, SRV records and addresses, as a request to it would need
+//! them, and those of its failover, too.
 //!
-//! Each look goes as far as the cache leads; what is missing is asked for, so that the next look goes farther.
+//! Each look goes as far as the cache leads. Missing records are asked for, so that the next look goes farther.
 
 use std::collections::HashSet;
 use std::net::IpAddr;
@@ -29,7 +29,7 @@ use super::sip_uri::{self, Destination, UriError};
 /// Questions that one pin may keep fresh.
 const MOST_QUESTIONS: usize = 256;
 
-/// What a pin names: a SIP URI, or a host with or without port, which is taken as `sip:`.
+/// The destination that a pin names: a SIP URI, or a host with or without port, which is taken as `sip:`.
 ///
 /// # Errors
 /// Says which part is wrong.
@@ -179,9 +179,9 @@ fn names_of(text: &[u8]) -> (Vec<Vec<u8>>, Vec<usize>) {
     (good, bad)
 }
 
-/// Who keeps what belongs to a name, and sees where it leads.
+/// Keeps the records that belong to a name, and sees where they lead.
 pub(super) trait Keeper {
-    /// It sees all addresses, those of the hosts file, too.
+    /// The keeper sees all addresses, those of the hosts file, too.
     const SEES: bool = false;
     /// The records of a type, see [`Refresher::keep`].
     fn keep(&mut self, name: &[u8], qtype: RecordType, is_callers: bool) -> Kept;
@@ -436,5 +436,5 @@ impl<'r, K: Keeper> Look<'r, K> {
     }
 }
 
-/// It is not known whether there are any.
+/// It is not known whether the name has such records.
 struct Unknown;

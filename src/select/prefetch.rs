@@ -16,7 +16,7 @@ const LIFE_MS: u64 = 10_000;
 /// Time from one look to the next, ms.
 const LOOK_MS: u64 = 20;
 
-/// What is being asked for.
+/// The names that are being resolved ahead.
 #[derive(Debug, Default)]
 pub struct Prefetch {
     under_way: Vec<Item>,

@@ -1,4 +1,4 @@
-//! Which transports can be used, and in which order their SRV records are asked for.
+//! The transports that can be used, and the order in which their SRV records are asked for.
 
 use crate::host::kamailio;
 use crate::host::options::{self, ExtraOpt, Opt};
@@ -117,7 +117,7 @@ pub fn list() -> TransportList {
     result
 }
 
-/// What stands before the host in an SRV name; `None` for transports without SRV records.
+/// The part of an SRV name before the host; `None` for transports without SRV records.
 #[must_use]
 pub fn srv_prefix(transport: Transport) -> Option<&'static [u8]> {
     match transport {

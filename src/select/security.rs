@@ -21,8 +21,8 @@ pub(crate) enum Downgrade {
 }
 
 impl Downgrade {
-    /// What the options say; `dns_fallback_on_failure=yes` is another spelling of `always`. Not every host refuses
-    /// other words when they are set: they open nothing.
+    /// The policy of the options; `dns_fallback_on_failure=yes` is another spelling of `always`. Not every host refuses
+    /// other words when they are set: such words open nothing.
     #[must_use]
     pub(crate) fn configured() -> Self {
         if options::extra(ExtraOpt::FallbackOnFailure) != 0 {
@@ -67,8 +67,8 @@ pub(crate) enum Nothing {
 }
 
 impl Nothing {
-    /// What this and another part come to, neither of which gave anything: a failure says more than an absence, that the
-    /// call had to stop says more than a failure, and an open question most of all.
+    /// Puts this part and another part together, neither of which gave anything: a failure goes before an absence, the
+    /// end of the call before a failure, and an open question before all.
     #[must_use]
     pub(crate) fn and(self, other: Self) -> Self {
         let weight = |nothing| match nothing {
@@ -124,10 +124,11 @@ impl Transports {
     }
 }
 
-/// What a search has learnt of the transports so far. In the beginning all are open.
+/// The state of the transports, as far as a search has learnt it. In the beginning all are open.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Gate {
-    /// `None` = what the options say: most searches meet nothing that depends on it, so it is read when it matters.
+    /// `None` = as the options say: most searches meet nothing that depends on the policy, so it is read when it
+    /// matters.
     downgrade: Option<Downgrade>,
     closed: Option<Closure>,
     /// SRV records were asked for.
@@ -203,7 +204,7 @@ impl Gate {
         }
     }
 
-    /// What a NAPTR record names has no target.
+    /// The transport that a NAPTR record names has no target.
     pub(crate) fn named_without(&mut self, transport: Transport, nothing: Nothing) {
         self.asked.add(transport);
         // The domain offers the transport: of a secure one a failure is no absence.
@@ -247,7 +248,7 @@ impl Gate {
             (None, None) => udp,
             // RFC 3263 section 4.2: "using the transport protocol determined previously".
             (None, Some(Closure::NamedAlone | Closure::NamedFirst)) => Transport::Tls,
-            // It was asked for before the transport that closed it: this server prefers it.
+            // UDP was asked for before the transport that closed it: this server prefers UDP.
             (None, Some(_)) if self.listed.has(udp) => udp,
             (None, Some(_)) => return None,
         };
@@ -271,7 +272,7 @@ mod tests {
         Nothing::Open,
     ];
 
-    /// What closes UDP when TLS, which goes first, has no target; for never, on_absence, always.
+    /// The closure of UDP when TLS, which goes first, has no target; for never, on_absence, always.
     fn closures(of: impl Fn(&mut Gate)) -> [Option<Closure>; 3] {
         POLICIES.map(|policy| {
             let mut gate = Gate::of(policy);

@@ -18,7 +18,7 @@ use super::protocols;
 use super::tree::{self, Wanted};
 use super::{SelectError, Transport};
 
-/// Which records are asked for, and whether through the cache.
+/// The records that are asked for, and whether through the cache.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(
     not(feature = "use_naptr"),
@@ -56,7 +56,7 @@ fn naptr_wanted() -> bool {
 }
 
 impl Way {
-    /// This way, through the cache, or another where that is not in use.
+    /// This way, through the cache, or `past_cache` where the cache is not in use.
     #[must_use]
     pub fn if_in_use(self, past_cache: Self) -> Self {
         match cache_in_use() {
@@ -122,7 +122,7 @@ pub fn resolve(
 /// The first target where there is no cache, and so nothing that a handle could hold: no other comes after it.
 ///
 /// # Errors
-/// Which records could not be had.
+/// Says which records could not be had.
 #[cfg(feature = "use_dns_cache")]
 #[cold]
 #[inline(never)]

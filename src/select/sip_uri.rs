@@ -1,4 +1,4 @@
-//! What of a SIP URI decides where a request goes (RFC 3261 section 19.1): host, port, transport.
+//! The parts of a SIP URI that decide where a request goes (RFC 3261 section 19.1): host, port, transport.
 
 use super::Transport;
 
@@ -18,7 +18,7 @@ pub struct Destination {
 /// Why a text is no usable URI.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UriError {
-    /// It does not begin with `sip:` or `sips:`.
+    /// The URI does not begin with `sip:` or `sips:`.
     Scheme,
     /// The host is missing or longer than 255 octets.
     Host,

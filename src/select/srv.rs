@@ -68,10 +68,10 @@ impl Used {
 
 /// The records of one priority while they are drawn.
 struct Group<'a> {
-    /// Those that were drawn have weight 0, so that no number above 0 draws them again.
+    /// Records that were drawn have weight 0, so that no number above 0 draws them again.
     records: &'a mut [Ranked],
     used: Used,
-    /// Weights of those that are left.
+    /// Sum of the weights of the records that are left.
     sum: u64,
     /// How many of those that are left have weight 0.
     zeros: u64,

@@ -15,7 +15,7 @@ use super::protocols::{self, TransportList};
 use super::security::{Closure, Gate, Nothing};
 use super::{SelectError, Transport};
 
-/// Who named what is looked up.
+/// Tells who named the name that is looked up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Named {
     /// The caller: without a final dot the search list may complete the name.
@@ -24,7 +24,7 @@ pub(super) enum Named {
     ByRecord,
 }
 
-/// What the caller gave.
+/// The arguments of the caller.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Wanted {
     /// `None` without a variable for it, 0 = not given.
@@ -45,7 +45,7 @@ pub(super) struct Target {
 
 /// The NAPTR records of a name.
 pub(super) trait NaptrSet {
-    /// What decides on each record, in the order of the set.
+    /// The fields that decide on each record, in the order of the set.
     fn rows(&self) -> impl Iterator<Item = NaptrRow<'_>>;
     /// The replacement of the record at a position.
     fn replacement(&self, index: usize) -> Option<&[u8]>;
@@ -85,16 +85,16 @@ pub(super) struct FoundBy {
     pub(super) step: usize,
 }
 
-/// What is done with a NAPTR candidate.
+/// The decision on a NAPTR candidate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
     Followed,
-    /// It leads where an earlier one leads.
+    /// The candidate leads where an earlier one leads.
     Alike,
     Closed(Closure),
 }
 
-/// What the tree decides, for those who watch.
+/// A decision of the tree, for those who watch.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Event<'a> {
     /// NAPTR records are not asked for: the transport is given, or the options say so.

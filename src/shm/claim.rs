@@ -1,4 +1,4 @@
-//! Who asks a question, in words that all processes share.
+//! The askers of a question, in words that all processes share.
 //!
 //! A [`Slot`] has a word that says which question is open in it, and a seat for each of the two that may ask it at a
 //! time. A question is named by a tag, and each one that is opened in a slot has a turn of its own: what a seat or a
@@ -29,13 +29,14 @@ pub(crate) struct Slot {
     question: AtomicU64,
     /// Each: see [`Seat`]; 0 = nobody ever sat there.
     seats: [AtomicU64; SEATS],
-    /// What became of a question, for those who wait: see [`Open::mark`].
+    /// The result of a question, for those who wait: see [`Open::mark`].
     result: AtomicU64,
-    /// Changes when something happens that those who wait have to see; what they sleep on.
+    /// Changes when something happens that those who wait have to see; they sleep on it.
     pub(crate) news: AtomicU32,
     /// How often a seat was taken for the question; a hint, which a process that comes late may spoil.
     asked: Hint,
-    /// Those who wait; too high after the death of one, which costs nothing but a result that stands for longer.
+    /// Number of those who wait; too high after the death of one, which costs nothing but a result that stands for
+    /// longer.
     waiters: AtomicU32,
 }
 
@@ -43,7 +44,7 @@ pub(crate) struct Slot {
 // SAFETY: repr(C), atomic integers only, all of which may be zero.
 unsafe impl crate::host::shared::Zeroed for Slot {}
 
-/// Who asks.
+/// One asker of a question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Seat {
     pub(crate) pid: u32,
@@ -104,7 +105,7 @@ impl Seat {
 pub(crate) struct Seen {
     index: usize,
     word: u64,
-    /// Who has it; `None` = nobody.
+    /// The asker that has the seat; `None` = nobody.
     pub(crate) by: Option<Seat>,
 }
 
@@ -128,7 +129,7 @@ impl std::fmt::Debug for Open<'_> {
     }
 }
 
-/// What a slot is used for.
+/// The use of a slot.
 #[derive(Debug)]
 pub(crate) enum Use<'a> {
     /// For the question, which was just opened.
@@ -149,7 +150,7 @@ pub(crate) struct Neighbour<'a> {
 }
 
 impl Neighbour<'_> {
-    /// Who sits beside us since before we came.
+    /// The asker beside us that sat there before we came.
     #[inline]
     pub(crate) fn elder(&self) -> Option<Seen> {
         let seats = self.open.seats().into_iter();
@@ -172,7 +173,7 @@ pub(crate) struct Sitting<'a> {
     word: u64,
 }
 
-/// What was left for those who wait.
+/// The result that was left for those who wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Left {
     word: u64,
@@ -264,7 +265,7 @@ impl Slot {
         self.waiters.fetch_add(1, Ordering::SeqCst);
     }
 
-    /// Who waited does not any more. `drop_left` gets what the last one leaves behind.
+    /// Ends the wait of one. `drop_left` gets the result that the last one leaves behind.
     pub(crate) fn go(&self, drop_left: impl FnOnce(Left)) {
         if self.leave()
             && let Some(left) = self.take_left()
@@ -386,15 +387,14 @@ impl<'a> Open<'a> {
         let word = self.ended() | tag_of(key);
         self.slot.change_question(self.word, word).ok()?;
         self.slot.asked.store(0, Ordering::Relaxed);
-        // Who waited looks again, and finds another question.
+        // A process that waited looks again, and finds another question.
         self.slot.tell();
         Some(Open { word, ..self })
     }
 
-    /// What was left for those who wait for this question, as `hold` takes hold of it by its number.
+    /// The result that was left for those who wait for this question, as `hold` takes hold of it by its number.
     ///
-    /// That it still stands there afterwards shows that this is what was parked: before, the number could have become
-    /// that of something else.
+    /// The number has to stand there afterwards, too: before `hold`, it could have become the number of something else.
     pub(crate) fn take_hold<T>(self, hold: impl Fn(Left) -> Option<T>) -> Option<T> {
         // Another may have been left in its place, by the second who asked.
         for _ in 0..SEATS {
@@ -446,7 +446,7 @@ impl<'a> Sitting<'a> {
     /// Ends the question. `result` gives the number that those who wait find, 0 = none; `drop_left` gets what nobody
     /// will look at any more. True where somebody is to be woken.
     ///
-    /// Whoever of two askers comes first ends it; and one that was taken for dead may, too, for an answer is one.
+    /// The first of two askers ends it; and one that was taken for dead may, too, for an answer is an answer.
     pub(crate) fn finish(
         self,
         result: impl FnOnce() -> u32,
@@ -455,7 +455,7 @@ impl<'a> Sitting<'a> {
         let open = self.open;
         let slot = open.slot;
         let leave = || {
-            // Who comes after this look finds the cache, or asks.
+            // A process that comes after this look finds the answer in the cache, or asks.
             if slot.has_waiters()
                 && open.is_open()
                 && let number @ 1.. = result()

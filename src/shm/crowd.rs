@@ -1,4 +1,4 @@
-//! Who waits, and since when, in words that all processes share.
+//! The processes that wait, and since when, in words that all processes share.
 //!
 //! A process that waits has a word of its own in which it says so; it takes it back when it goes on. Nobody else writes
 //! there. Each that waits looks at the words of all from time to time, and finds out for itself whether too many wait and
@@ -20,12 +20,12 @@ pub(crate) struct Place(AtomicU64);
 // SAFETY: repr(transparent), an atomic integer.
 unsafe impl crate::host::shared::Zeroed for Place {}
 
-/// What a process says that waits.
+/// The word of a process that waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Waiting {
     /// Since when, ms; cut to 23 bits.
     pub(crate) since_ms: u32,
-    /// What it waits for lies below this parent, whose names keep failing; 0 = below none. 24 bits.
+    /// The process waits for a name below this parent, whose names keep failing; 0 = below none. 24 bits.
     pub(crate) parent: u32,
 }
 
@@ -37,7 +37,7 @@ pub(crate) const PARENT: u32 = 0xff_ffff;
 const LOOKED_UNIT_MS: u32 = 32;
 /// Times that begin later than now, but by no more than this, have just begun.
 const MOST_AHEAD_MS: u32 = 1000;
-/// Who has not looked for so long does not go on, ms.
+/// A process that has not looked for so long does not go on, ms.
 pub(crate) const LAPSE_MS: u32 = 1000;
 /// How often each that waits looks, ms, and how often the one looks that has to be quick.
 pub(crate) const LOOK_MS: u32 = 50;
@@ -82,7 +82,7 @@ impl Seen {
         })
     }
 
-    /// It was killed, stopped, or is held up where it cannot look.
+    /// The process was killed, stopped, or is held up where it cannot look.
     fn has_lapsed(self) -> bool {
         !seeded(Mutation::LapsedCounts) && self.since_look_ms > LAPSE_MS
     }
@@ -119,21 +119,21 @@ impl Place {
 pub(crate) struct Limits {
     /// Of those that go on, percent; at least one may, and at least one may not.
     pub(crate) percent: u32,
-    /// Who has waited for less gives up only when nobody is left who does not wait, ms.
+    /// A process that has waited for less gives up only when nobody is left who does not wait, ms.
     pub(crate) least_ms: u32,
-    /// Even then he has so long, ms.
+    /// Even then the process has so long, ms.
     pub(crate) grace_ms: u32,
 }
 
 /// Part of the places that names below parents have which keep failing.
 const PART_OF_FAILING: u32 = 4;
 
-/// What one that waits does.
+/// The advice to a process that waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Advice {
-    /// It gives up.
+    /// Give up.
     GiveUp,
-    /// It looks again after so long, ms.
+    /// Look again after so long, ms.
     LookAfter(u32),
 }
 
@@ -145,13 +145,13 @@ struct Sums {
     failing: u32,
     /// Of my parent.
     siblings: u32,
-    /// Who have waited for longer than I: in all, of those below failing parents, of my parent.
+    /// Processes that have waited for longer than I: in all, of those below failing parents, of my parent.
     before: u32,
     failing_before: u32,
     siblings_before: u32,
 }
 
-/// What the process at `mine`, which waits for that, is to do. `places` gives the places of all, by number; a member is
+/// The advice to the process at `mine`, which waits for that. `places` gives the places of all, by number; a member is
 /// told by whether it is among `members`.
 pub(crate) fn advise<'a>(
     places: impl Fn(usize) -> Option<&'a Place>,
@@ -282,7 +282,7 @@ mod tests {
         processes.iter().enumerate().map(advice).collect()
     }
 
-    /// Who gives up.
+    /// The processes that give up.
     fn given_up(processes: &[Option<(u32, u32)>]) -> Vec<usize> {
         let advices = advices(processes).into_iter().enumerate();
         advices

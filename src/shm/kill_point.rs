@@ -140,7 +140,7 @@ pub(crate) fn reached(_point: KillPoint) {}
 #[cfg(any(loom, miri))]
 pub(crate) use in_model::reached;
 
-/// Who is killed in a model unwinds, without any of the steps that are left.
+/// A thread that is killed in a model unwinds, without any of the steps that are left.
 #[cfg(any(loom, miri))]
 pub(crate) mod in_model {
     use std::cell::Cell;
@@ -151,7 +151,7 @@ pub(crate) mod in_model {
         static POINT: Cell<Option<KillPoint>> = const { Cell::new(None) };
     }
 
-    /// Whoever comes to the point first is killed there.
+    /// The first thread that comes to the point is killed there.
     pub(crate) fn arm(point: Option<KillPoint>) {
         POINT.set(point);
     }
@@ -182,7 +182,7 @@ mod armed {
     static POINT: AtomicU32 = AtomicU32::new(0);
     static COUNTDOWN: AtomicU32 = AtomicU32::new(0);
     static PASSED: AtomicU32 = AtomicU32::new(0);
-    /// What the process gets there.
+    /// The signal that the process gets there.
     static SIGNAL: AtomicI32 = AtomicI32::new(libc::SIGKILL);
 
     /// As [`arm`], but the process is stopped there, as by a debugger, until somebody has it go on.

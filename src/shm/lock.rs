@@ -154,7 +154,7 @@ impl RawShmMutex {
     }
 }
 
-/// What one call waits at the utmost, ms.
+/// The longest wait of one call, ms.
 const LONGEST_WAIT_MS: u16 = 500;
 
 /// The system's time in so many milliseconds, less than a second: timed waits for a mutex know no other clock everywhere.

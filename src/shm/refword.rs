@@ -18,12 +18,12 @@ pub(crate) const COUNT_MASK: u32 = LINKED - 1;
 /// Holders that a block can have; a count above this one is below zero, see [`release`].
 const MAX_HOLDERS: u32 = COUNT_MASK >> 1;
 
-/// What releasing a reference did.
+/// The effect of a release.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Released {
     /// Others hold the block or the table links it.
     StillAlive,
-    /// That was the last reference: the block is free from here on.
+    /// The reference was the last one: the block is free from here on.
     Freed,
     /// There was no reference to release; the word is as before.
     Underflow,

@@ -27,7 +27,7 @@ use text::{
 /// Time for all that is asked, ms, unless `dns_resolve_deadline` is less.
 const LIMIT_MS: u64 = 10_000;
 
-/// What a line of the tree is about.
+/// The subject of a line of the tree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Subject {
     /// The URI: what it demands.
@@ -67,9 +67,9 @@ impl Subject {
 pub struct Line {
     /// Distance from the root.
     pub depth: usize,
-    /// What it is about.
+    /// The subject of the line.
     pub subject: Subject,
-    /// What it says.
+    /// The text of the line.
     pub text: String,
 }
 
@@ -120,7 +120,7 @@ struct Words<'a> {
     to: &'a Destination,
     flags: u32,
     start: u32,
-    /// What the cache held of what is being looked up.
+    /// The state in the cache of the name that is being looked up.
     before: String,
     /// The records whose candidates are being tried.
     naptr: Option<EntryRef>,
@@ -325,7 +325,7 @@ impl Watch for Words<'_> {
                 let line = "target '.': the service is not offered over this transport";
                 self.say(self.srv_depth + 1, Subject::Srv, line);
             }
-            // What is told otherwise where it is due to the option.
+            // Another line tells this where the option is the reason.
             Event::ClearFailed if Downgrade::configured() == Downgrade::Always => {}
             Event::ClearFailed => {
                 let line = "not encrypted: a failure counts as no such record";

@@ -153,7 +153,7 @@ fn left_text(entry: &EntryRef) -> String {
     }
 }
 
-/// What the cache holds on a name and type before it is looked up.
+/// The state of a name and type in the cache before the lookup.
 pub(super) fn cached_state(name: &[u8], rtype: RecordType, named: Named, flags: u32) -> String {
     if named == Named::ByCaller
         && let Some((entry, found_as)) = lookup::cached_relative(name, rtype, flags)

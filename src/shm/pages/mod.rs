@@ -54,7 +54,7 @@ const SHARES: usize = 128;
 /// Number of a block: its octet offset in the page area divided by [`BLOCK_UNIT`]; never 0.
 pub(crate) type BlockId = u32;
 
-/// What is known about a page. Written under the lock.
+/// The state of a page. Written under the lock.
 #[repr(C)]
 pub(crate) struct PageDesc {
     /// One bit a block that is not known to be free.
@@ -62,7 +62,7 @@ pub(crate) struct PageDesc {
     /// Neighbours in the list that the page is on, as page numbers, 0 = none.
     next: AtomicU32,
     prev: AtomicU32,
-    /// Which list (`LIST_*`) and, above, [`COMMITTED`].
+    /// The number of the list (`LIST_*`) and, above, [`COMMITTED`].
     state: AtomicU32,
     /// Block size class of the extent plus 1; 0 = the extent is not handed out.
     class: AtomicU32,
