@@ -1,9 +1,9 @@
 //! Additional data of an answer on its way into the cache.
 //!
-//! It is of the lowest rank (RFC 2181 section 5.4.1): it only fills gaps, whatever `dns_cache_rec_pref` says, and only
-//! for names that the answer may speak for. An answer of 64 KiB has some thousand records that lead to a thousand
-//! hosts each: its records are put in order once, each set is looked for once, and so the work is as long as the
-//! answer, whatever leads where.
+//! Additional data is of the lowest rank (RFC 2181 section 5.4.1): it only fills gaps, whatever `dns_cache_rec_pref`
+//! says, and only for names that the answer may speak for. An answer of 64 KiB has some thousand records that lead to a
+//! thousand hosts each: its records are put in order once, each set is looked for once, and so the work is as long as
+//! the answer, whatever leads where.
 
 use std::cell::Cell;
 

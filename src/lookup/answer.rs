@@ -1,4 +1,4 @@
-//! What an answer says about the name that was asked: pure reading, nothing is stored here.
+//! Reads what an answer says about the name that was asked; nothing is stored here.
 
 use smallvec::SmallVec;
 
@@ -76,7 +76,7 @@ pub(crate) fn in_zone(owner: &[u8], zone: &[u8]) -> bool {
     !zone.is_empty() && is_subdomain(owner, zone)
 }
 
-/// Which names of a chain the reader believes.
+/// The names of a chain that the reader believes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Trust {
     /// Only names that the answer may speak for; what is read will be cached for everybody.

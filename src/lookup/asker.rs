@@ -34,11 +34,11 @@ const LOOK_MS: u64 = 20;
 /// An answer for a seeker.
 #[derive(Debug)]
 pub struct Answered {
-    /// Who wanted it.
+    /// The request that wanted the answer.
     pub seeker: u64,
     /// The question.
     pub key: u64,
-    /// What became of it.
+    /// The answer, or the failure.
     pub answer: Arc<Answer>,
 }
 
@@ -49,16 +49,16 @@ pub struct Asker {
     background: Background,
 }
 
-/// What belongs to the process: claims, references to entries.
+/// The part that belongs to the process: claims, references to entries.
 #[derive(Debug, Default)]
 struct Work {
     questions: HashMap<u64, Asking>,
     /// Keys by the tickets of the background.
     tickets: HashMap<u64, u64>,
     last_ticket: u64,
-    /// Those that wait for room.
+    /// Questions that wait for room.
     queue: VecDeque<u64>,
-    /// Those that others ask, the one that is looked at next in front.
+    /// Questions that others ask, the one that is looked at next in front.
     elsewhere: VecDeque<u64>,
     look_ms: u64,
     done: VecDeque<Done>,
@@ -88,7 +88,7 @@ impl Asker {
         Ok((asker, waker))
     }
 
-    /// What becomes readable when [`Self::step`] has something to do.
+    /// The descriptor that becomes readable when [`Self::step`] has something to do.
     #[must_use]
     pub fn descriptor(&self) -> Option<RawFd> {
         self.background.descriptor()
@@ -229,7 +229,7 @@ impl Work {
             return None;
         }
         let attempt = match asking.right {
-            // It has joined another that asks.
+            // The question has joined another asker.
             Some(_) => Attempt::Alone,
             None => flight::attempt(cache, key, terms(key, now_ms)),
         };
@@ -242,7 +242,7 @@ impl Work {
             }
             Attempt::Claimed(claim) => {
                 asking.right = claim.into_right();
-                // It may have been answered since the search looked into the cache.
+                // The question may have been answered since the search looked into the cache.
                 if let Some(result) = shared(cache, &asking.wanted, None) {
                     self.end(key, result);
                     return None;
@@ -331,7 +331,7 @@ fn terms(key: u64, now_ms: u64) -> Terms {
     terms
 }
 
-/// What another's query brought for a question.
+/// The result that another's query brought for a question.
 fn shared(
     cache: &Cache,
     wanted: &Wanted,

@@ -32,11 +32,11 @@ shared_struct! {
 /// So many places.
 pub(super) struct Board<const PLACES: usize>(Shared<[Place; PLACES]>);
 
-/// What stands on a board.
+/// A note on a board.
 pub(super) struct Notice {
     /// At most [`MAX_OCTETS`].
     pub(super) text: Vec<u8>,
-    /// What the text alone does not say.
+    /// A number beside the text, for the reader.
     pub(super) number: u16,
     /// As it was written; the reader compares it with that of what it has read.
     pub(super) key: u64,

@@ -88,7 +88,7 @@ fn find(
     check_name(name)?;
     let cache = Cache::instance().ok_or(LookupError::NoCache)?;
     stats::count(Stat::Request);
-    // What is asked most: records that are in the cache under this very name.
+    // The usual question: records that are in the cache under this very name.
     let qname = if absolute {
         cache.hashed(name)
     } else {
@@ -126,9 +126,8 @@ pub fn first_address(host: &[u8], flags: u32) -> Result<IpAddr, LookupError> {
         .map(IpAddr::from)
 }
 
-/// What is asked most, with one look into the cache: `found` gets a host's IPv4 address (four octets in
-/// network order), `absent` why there is none where nothing else counts. `None` = ask
-/// [`first_plain_address`], nothing is counted yet.
+/// The usual question, with one look into the cache: `found` gets a host's IPv4 address (four octets in network order),
+/// `absent` why there is none where nothing else counts. `None` = ask [`first_plain_address`], nothing is counted yet.
 #[inline(always)]
 pub fn quick_ipv4<T>(
     host: &[u8],
@@ -277,14 +276,14 @@ fn address_of_family(
     }
 }
 
-/// What the cache says of a host at once.
+/// The cache's answer about a host at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Peeked<T> {
     /// There is at least one address.
     Found(T),
     /// There is none.
     Absent,
-    /// It has several addresses where one is wanted, an alias, or nothing: look the name up.
+    /// The cache has several addresses where one is wanted, an alias, or nothing: look the name up.
     Look,
 }
 

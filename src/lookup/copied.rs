@@ -1,5 +1,5 @@
-//! What the cache knows of a host, copied out without a reference: the usual case of the functions that
-//! give all addresses of a host. Whatever needs a query, an alias or stale data is looked up properly.
+//! The addresses of a cached host, copied out without a reference: the usual case of the functions that give all
+//! addresses of a host. Hosts that need a query, an alias or stale data are looked up properly.
 
 use crate::cache::{Cache, FirstAddress, HashedName, HostCopy, NegativeKind, Peek, Seen};
 use crate::host::clock;
@@ -88,8 +88,8 @@ fn copy_host_in_full(
     }
 }
 
-/// What the cache says of the family that comes first, or of the other where that is absent; `None` = look the name
-/// up. What was looked at is counted when that settles it: who looks the name up counts for himself.
+/// The cache's answer about the family that comes first, or about the other where the first is absent; `None` = look
+/// the name up. A look is counted when it settles the matter: a lookup counts for itself.
 fn by_family<T>(
     flags: u32,
     mut look: impl FnMut(RecordType) -> Option<Result<T, NegativeKind>>,

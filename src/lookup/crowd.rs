@@ -8,8 +8,8 @@
 //! A call that has had less than cold answers usually take gives up only when nobody would be left. Names below parents
 //! that keep failing ([`super::failing`]) share a small part of the places.
 //!
-//! Who waits looks by itself whether it is the one ([`crate::cache::crowd`]): in the waits of this layer, and in those of
-//! the resolver, which asks by [`resolver::while_patient`]. What the cache knows comes nowhere near this.
+//! A process that waits looks by itself whether it is the one ([`crate::cache::crowd`]): in the waits of this layer,
+//! and in those of the resolver, which asks by [`resolver::while_patient`]. A hit of the cache comes nowhere near this.
 
 use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -27,15 +27,15 @@ use crate::resolver;
 
 use super::failing;
 
-/// What cold answers take: a call that has waited for less is given up only when nobody would be left, ms. What servers
-/// usually take (0.2 to 1.8 s) counts where it is more.
+/// The time of cold answers, ms: a call that has waited for less gives up only when nobody would be left. The time that
+/// servers usually take (0.2 to 1.8 s) counts where it is more.
 const COLD_MS: u64 = 1500;
 
 /// When all wait who have not done so lately, the one that came first has so long, ms: they may have come at once, and
 /// their answers are on the way, or wait for one name of which a packet was lost. What the servers take after two losses
 /// counts, within these bounds.
 const GRACE_MS: std::ops::RangeInclusive<u64> = 400..=1000;
-/// What the answer takes on its way and a busy machine adds, ms.
+/// The time that the answer is on its way, and that a busy machine adds, ms.
 const SPARE_MS: u64 = 50;
 /// A pool is taken to be under attack for so long after a call gave up, ms.
 const STRICT_MS: u64 = 60_000;
@@ -45,7 +45,7 @@ static PLACES: Shared<[Place; pool::MOST]> = Shared::new();
 static GAVE_UP: Shared<[AtomicU64; pool::MOST]> = Shared::new();
 
 thread_local! {
-    /// What this thread waits for.
+    /// The wait of this thread.
     static NOW: Cell<Option<Wait>> = const { Cell::new(None) };
 }
 
@@ -66,7 +66,7 @@ fn gave_up_last(pool: &Pool) -> Option<&'static AtomicU64> {
     GAVE_UP.get().get(*pool.members.first()?)
 }
 
-/// What the one that came first has while all wait, ms.
+/// The time that the process that came first has while all wait, ms.
 fn grace_ms(pool: &Pool, now_ms: u64) -> u64 {
     let last_ms = gave_up_last(pool).map_or(0, |last| last.load(Ordering::Relaxed));
     if last_ms != 0 && now_ms.saturating_sub(last_ms) < STRICT_MS {

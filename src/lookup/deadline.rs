@@ -1,4 +1,4 @@
-//! What one call may spend: time (`dns_resolve_deadline`), queries (`dns_max_queries`), targets without address.
+//! The bounds of one call: time (`dns_resolve_deadline`), queries (`dns_max_queries`), targets without address.
 //!
 //! A search for targets asks many questions: NAPTR, SRV, A, AAAA. Each has its own bound, and their sum
 //! is more than a SIP worker can wait; and who owns a zone decides how many there are, and whom they are sent to
@@ -42,7 +42,7 @@ struct State {
     opens: bool,
 }
 
-/// What is counted in the outermost scope.
+/// The counts of the outermost scope.
 #[derive(Clone, Copy, Debug)]
 struct Spent {
     /// When the first question was asked, ms of [`resolver::now_ms`].
@@ -63,7 +63,7 @@ const TARGETS: u8 = 4;
 #[cfg(feature = "use_dns_cache")]
 const OPEN: u8 = 8;
 
-/// What counts a call in which something ran out.
+/// The counters of calls in which something ran out.
 const OUT_OF: [(u8, Metric); 3] = [
     (TIME, Metric::Deadline),
     (QUERIES, Metric::QueryBudget),
@@ -111,7 +111,7 @@ pub fn next_step() {
     });
 }
 
-/// What a search has spent that is put aside, and goes on later in the thread that takes it up.
+/// The spending of a search that is put aside, and goes on later in the thread that takes it up.
 #[cfg(feature = "use_dns_cache")]
 #[derive(Clone, Copy, Debug)]
 pub struct Spending {
@@ -182,7 +182,7 @@ impl Spending {
     }
 }
 
-/// What this thread was in the middle of.
+/// The search that this thread was in the middle of.
 #[cfg(feature = "use_dns_cache")]
 struct Before {
     state: State,

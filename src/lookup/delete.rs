@@ -7,7 +7,7 @@ use super::EditError;
 use super::backoff;
 use super::request::split_absolute;
 
-/// What came of it.
+/// The result of a deletion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Deleted {
     /// Entries that went.

@@ -55,7 +55,7 @@ pub struct RecordEdit<'a> {
     pub port: u16,
     /// A negative entry: the name is said to have no records of the type.
     pub negative: bool,
-    /// It never expires and is never evicted.
+    /// The entry never expires and is never evicted.
     pub permanent: bool,
 }
 
@@ -94,7 +94,7 @@ fn places(
             _ => smallvec![Place::Absolute],
         };
     }
-    // What DNS says of the absolute name is no part of what the operator says of the relative one.
+    // The records that DNS has of the absolute name are no part of what the operator says of the relative one.
     let is_of_absolute_alone = absolute.is_some_and(|entry| {
         let mark = entry.mark();
         let speaks = |list| mark.is_some_and(|mark| mark.is_edited() || mark.is_of(list));
@@ -140,7 +140,7 @@ fn split(cache: &Cache, name: &[u8], rtype: RecordType, now: u32) {
     let _ = content.publish(cache, None, place, now);
 }
 
-/// What walks of the search list found for a relative name: an edit goes before it.
+/// Drops the results of walks of the search list for a relative name: an edit goes before them.
 fn forget_walks(cache: &Cache, name: &[u8], rtype: RecordType) -> bool {
     let name = cache.hashed(name);
     let mut any = cache.remove_related(&name, rtype.link(false));
@@ -248,7 +248,7 @@ fn add_at(
             }
             _ => Vec::new(),
         };
-        // What is extended keeps the spelling of its name.
+        // An entry that is extended keeps the spelling of its name.
         let extended = old.as_ref().filter(|_| !records.is_empty());
         let name = extended.map_or(name, |old| old.name()).to_vec();
         if let Some(rdata) = rdata {
@@ -344,7 +344,7 @@ fn delete_at(
         if place == Place::Absolute {
             split(cache, name, rtype, now);
         }
-        // What is left says no more of the other kind of name than before.
+        // The records that are left say no more of the other kind of name than before.
         let kept = match place {
             Place::Both(_) => entry.place(),
             alone => alone,

@@ -1,13 +1,13 @@
-//! What the candidates of a search list have shown so far, none of which had what is wanted: `res_search()`.
+//! The findings about the candidates of a search list, none of which had what is wanted: `res_search()`.
 
 use crate::error::{Failure, LookupError};
 
-/// What the candidates tried so far lack, and why.
+/// The failures and absences of the candidates that were tried so far.
 #[derive(Debug, Default)]
 pub(super) struct Findings {
-    /// What is known of the name as it is written, which was the first candidate.
+    /// The absence of the name as it is written, which was the first candidate.
     as_is_absent: Option<LookupError>,
-    /// What the absences so far come to.
+    /// The absences so far, put together.
     absent: Option<LookupError>,
     failure: Option<Failure>,
 }
@@ -37,8 +37,8 @@ impl Findings {
 
     /// No candidate has records: what that means for the name.
     pub(super) fn conclude(&self) -> LookupError {
-        // What is known of the name itself counts, whatever became of the guesses that were
-        // made after it. An unknown candidate might have had the records: then there is no absence.
+        // The absence of the name itself counts, whatever became of the guesses that were made after it. An unknown
+        // candidate might have had the records: then there is no absence.
         match (self.as_is_absent, self.failure, self.absent) {
             (Some(absent), _, _) | (None, None, Some(absent)) => absent,
             (None, Some(failure), _) => LookupError::Failed(failure),
@@ -47,7 +47,7 @@ impl Findings {
     }
 }
 
-/// What two lacks come to: who failed may have had something, and a name that lacks one type exists.
+/// Puts two lacks together: a candidate that failed may have had something, and a name that lacks one type exists.
 pub(super) fn together(one: LookupError, other: LookupError) -> LookupError {
     match (one, other) {
         (LookupError::Failed(_), _) => one,

@@ -40,7 +40,7 @@ pub(super) fn hand_on(name: &[u8], qtype: RecordType, key: u64) {
         return;
     }
     if !due::is_refresher_alive(clock::now_ticks()) {
-        // Who waits for it asks next.
+        // A process that waits for the answer asks next.
         if !flight::is_waited_for(key) {
             unwaited::ask(name, qtype, key);
         }
@@ -51,7 +51,7 @@ pub(super) fn hand_on(name: &[u8], qtype: RecordType, key: u64) {
     }
 }
 
-/// What a notice asks for.
+/// The question of a notice.
 fn question_of(cache: &Cache, notice: Notice) -> Option<Question> {
     let Notice {
         text: name,
@@ -90,7 +90,7 @@ impl Question {
     }
 }
 
-/// What a question counts as.
+/// The share of a question in the bounds.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Share {
     key: u64,
@@ -101,7 +101,7 @@ pub(super) struct Share {
 #[derive(Debug, Default)]
 pub(super) struct Questions {
     waiting: VecDeque<Question>,
-    /// Those that wait and those that are asked.
+    /// Questions that wait, and questions that are asked.
     keys: HashSet<u64>,
     below: HashMap<u64, u32>,
 }
@@ -132,7 +132,7 @@ impl Questions {
         self.waiting.push_back(question);
     }
 
-    /// Those that wait for their turn, at most; each is put back or ended.
+    /// Number of questions that wait for their turn, at most; each is put back or ended.
     pub(super) fn waiting(&self) -> usize {
         self.waiting.len()
     }
@@ -141,12 +141,12 @@ impl Questions {
         self.waiting.pop_front()
     }
 
-    /// It is not to be asked yet.
+    /// Puts back a question that is not to be asked yet.
     pub(super) fn put_back(&mut self, question: Question) {
         self.waiting.push_back(question);
     }
 
-    /// It was answered, or will not be.
+    /// Ends a question that was answered, or will not be.
     pub(super) fn end(&mut self, share: Share) {
         self.keys.remove(&share.key);
         if let Some(below) = self.below.get_mut(&share.parent) {

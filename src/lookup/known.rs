@@ -1,4 +1,4 @@
-//! What the cache has on a question, aliases followed.
+//! The cache's answer to a question, aliases followed.
 
 use crate::cache::{Cache, EntryRef, NegativeKind, RecordView};
 use crate::error::{Failure, LookupError};
@@ -10,7 +10,7 @@ use crate::rr::{Name, RecordType};
 
 use super::watchdog;
 
-/// What the cache has on a name, its CNAMEs followed.
+/// The cache's answer about a name, its CNAMEs followed.
 #[derive(Debug)]
 pub(super) enum Known {
     /// An entry of the type, positive or negative.
@@ -105,12 +105,12 @@ pub(super) fn usable(entry: EntryRef) -> Result<EntryRef, LookupError> {
     }
 }
 
-/// What a negative entry stands for.
+/// The error that a negative entry stands for.
 pub(super) fn error_of(kind: NegativeKind) -> LookupError {
     match kind {
         NegativeKind::NxDomain => LookupError::NxDomain,
         NegativeKind::NoData => LookupError::NoData,
-        // Which failure it was is not kept, but whether servers said so.
+        // The cache does not keep which failure it was, but keeps whether servers said so.
         NegativeKind::Failure => LookupError::Failed(Failure::ServFail),
         NegativeKind::Silence => LookupError::Failed(Failure::Timeout),
     }

@@ -32,7 +32,7 @@ thread_local! {
     static OPEN: RefCell<Book> = const { RefCell::new(Book::NEW) };
 }
 
-/// What a call has left open, and what came of it.
+/// The questions that a call has left open, and their results.
 struct Book {
     questions: Vec<OpenQuestion>,
     /// Some were answered since the tree was begun: to go on with it would be for nothing.
@@ -76,7 +76,7 @@ struct OpenQuestion {
 /// How far it has got.
 enum State {
     Open(Ticket),
-    /// It is not asked again, whether the cache keeps the result or not.
+    /// The question is not asked again, whether the cache keeps the result or not.
     Answered(Result<Next, LookupError>),
 }
 
@@ -134,7 +134,7 @@ fn go_on(found: bool) -> bool {
     if found {
         return false;
     }
-    // What was passed over comes before the wait: it may be what there is.
+    // Questions that were passed over come before the wait: one of them may be all that there is.
     let passed_over = OPEN.with_borrow_mut(|book| {
         let passed_over = std::mem::take(&mut book.has_passed_over);
         book.asks_all |= passed_over;
@@ -177,7 +177,7 @@ pub(super) fn may_leave() -> bool {
     deadline::lets_open() && OPEN.with_borrow(|book| book.questions.len() < MOST)
 }
 
-/// What is known of a question that was left open in this call: `None` = it was not.
+/// The result of a question that was left open in this call; `None` = it was not left open.
 pub(super) fn known(key: u64) -> Option<Result<Next, LookupError>> {
     if !deadline::has_left_open() {
         return None;

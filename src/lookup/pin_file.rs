@@ -47,7 +47,7 @@ impl PinFile {
                 path,
                 ..Self::default()
             };
-            // What the file before had is over, whether this one can be read or not.
+            // The pins of the file before are over, whether this one can be read or not.
             self.look(now_ms);
             return Some(&self.text);
         }

@@ -1,7 +1,7 @@
 //! Names that are never cold: the list that processes share, and what is known of each.
 //!
-//! Who pins a name writes it here; the refresher looks at the list (`select::pins` says what belongs to a name) and
-//! writes down what came of it. A call looks at nothing of this.
+//! A process that pins a name writes it here; the refresher looks at the list (`select::pins` says what belongs to a
+//! name) and writes down what came of it. A call looks at nothing of this.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 
@@ -51,7 +51,7 @@ pub(super) fn prepare() {
     PLACES.get();
 }
 
-/// Who pinned a name.
+/// The author of a pin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum By {
     /// The option `dns_pin`.
@@ -85,7 +85,7 @@ impl By {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub enum Whole {
-    /// It was not looked at yet, or something is being asked for.
+    /// The name was not looked at yet, or something is being asked for.
     NotYet,
     /// All that belongs to it is there and live, with at least one address.
     Yes,
@@ -123,13 +123,13 @@ impl Failed {
 pub struct Pin {
     /// As it was written.
     pub text: Vec<u8>,
-    /// Who wrote it.
+    /// The author of the pin.
     pub by: By,
     /// How much of it there is.
     pub whole: Whole,
     /// How long ago it was whole, s.
     pub whole_ago_s: Option<u64>,
-    /// What could not be had last, and how long ago, s.
+    /// The last failure, and how long ago, s.
     pub failed: Option<(Failed, u64)>,
     /// In how many s the first of its records expires.
     pub expires_in_s: Option<i32>,
@@ -140,7 +140,7 @@ pub struct Pin {
 pub enum NotPinned {
     /// There are [`MOST`].
     Full,
-    /// It is longer than a pin may be.
+    /// The text is longer than a pin may be.
     TooLong,
 }
 
@@ -154,7 +154,7 @@ pub fn add(text: &[u8], by: By) -> Result<bool, NotPinned> {
     }
     let mut twice = PLACES.get().iter().filter(|place| place.has(text));
     if let Some(place) = twice.next() {
-        // What a command pins, a command ends.
+        // A command ends what a command pins.
         if by == By::Command {
             place.belongs_to(by);
         }
@@ -220,7 +220,7 @@ pub fn for_each(mut look: impl FnMut(&[u8]) -> Found) {
     }
 }
 
-/// What the refresher found of a pin.
+/// The state of a pin, as the refresher found it.
 #[derive(Clone, Copy, Debug)]
 pub struct Found {
     /// How much there is.
@@ -377,7 +377,7 @@ mod tests {
             assert_eq!((pin.whole, pin.whole_ago_s), (Whole::No, None));
             assert_eq!(pin.failed, Some((failed, 0)));
             assert!(place.release());
-            // What belongs to the old text does not reach the next one.
+            // A note about the old text does not reach the next one.
             assert!(place.take(b"next", By::Command));
             place.note(state, &found);
             assert_eq!(place.pin().map(|pin| pin.whole), Some(Whole::NotYet));

@@ -1,4 +1,4 @@
-//! What is to be fetched anew, and when: what ends first goes first.
+//! The plan of the refresher: which entries are fetched anew, and when. The entry that ends first goes first.
 //!
 //! The table is looked through a part at a time, so that neither a timer nor a thread is held up; one round of it takes
 //! a quarter of a second, or longer where the cache is large. What a round finds takes the place of what the one before
@@ -25,12 +25,12 @@ const LATE: u32 = 2 * TICKS_PER_S;
 /// A round looks ahead as far as two of its kind take, at most so far, ticks.
 const MAX_AHEAD: u32 = 60 * TICKS_PER_S;
 
-/// What is to be fetched anew.
+/// The entries that are to be fetched anew.
 #[derive(Debug, Default)]
 pub(super) struct Plan {
     soon: Heap,
     late: Heap,
-    /// What the round under way has found.
+    /// The entries that the round under way has found.
     found: Vec<Upcoming>,
     round: Option<Round>,
     /// When the last round began, and how long it took.
@@ -139,7 +139,7 @@ impl Plan {
         } else {
             &mut self.soon
         };
-        // What waits for its time longest goes first; of what is over, what ended last.
+        // The entry that waits for its time longest goes first; of those that are over, the one that ended last.
         let place = if is_late {
             over
         } else {
@@ -148,7 +148,7 @@ impl Plan {
         heap.push(Reverse((place, Item(upcoming))));
     }
 
-    /// What is to be fetched now.
+    /// The entry that is to be fetched now.
     pub(super) fn next(&mut self, now: u32) -> Option<Upcoming> {
         let reached = now.wrapping_sub(self.base) as i32;
         let is_due = self
@@ -179,7 +179,7 @@ impl Budget {
             .at_ms
             .replace(now_ms)
             .map(|at| now_ms.saturating_sub(at));
-        // What was not used in a quarter of a second is over: a burst helps nobody.
+        // The rate of a quarter of a second that was not used is lost: a burst helps nobody.
         let most = (rate / 4.0).max(1.0);
         self.left = match since_ms {
             Some(ms) => (self.left + rate * ms as f64 / 1000.0).min(most),

@@ -16,10 +16,10 @@ pub(super) fn prepare() {
     BOARD.prepare();
 }
 
-/// What is wanted of a URI.
+/// The part of a URI's records that is wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wanted {
-    /// What a request to it needs.
+    /// The records that a request to the URI needs.
     ForRequest,
     /// All that any of its records leads to.
     All,
@@ -30,7 +30,7 @@ pub enum Wanted {
 pub enum Refused {
     /// There is no refresher.
     NoRefresher,
-    /// It has enough to do.
+    /// The refresher has enough to do.
     Full,
     /// The text is too long.
     TooLong,

@@ -1,4 +1,4 @@
-//! What the cache knows of relative names, see [`crate::cache::ListId`], and which search list is in force.
+//! The relative names of the cache, see [`crate::cache::ListId`], and the search list that is in force.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -10,8 +10,8 @@ use crate::rr::{Name, RecordType, eq_ignore_case};
 use super::request::split_absolute;
 use super::walk::Aim;
 
-/// What was put in force by this process, or by the one that forked it: a digest, 1 = that there is no list; 0 =
-/// nothing was.
+/// The list that this process put in force, or the one that forked it: a digest, 1 = that there is no list; 0 = none
+/// was put in force.
 static PUT: AtomicU64 = AtomicU64::new(0);
 
 /// Looks which search list is in force, and says so to all processes.
@@ -50,12 +50,12 @@ pub(super) fn watch_list() {
     });
 }
 
-/// What the cache has on a relative name.
+/// The place of a relative name in the cache.
 #[derive(Debug)]
 pub(super) enum Relative {
     /// An entry of the type, with records or without.
     Entry(EntryRef),
-    /// It stands for this absolute name.
+    /// The relative name stands for this absolute name.
     Link(Name),
     /// Nothing.
     Miss,
@@ -106,8 +106,8 @@ pub(super) fn as_written_of_any_age(
     cache.acquire_exact_any_age(&name.as_written_under(list, aim.is_either()), aim.qtype)
 }
 
-/// What the cache knows of a name that is relative under the search list in force: the entry, and the absolute name
-/// that it stands for if that is another one.
+/// The cached entry of a name that is relative under the search list in force, and the absolute name that it stands for
+/// if that is another one.
 #[must_use]
 pub fn cached_relative(
     name: &[u8],
@@ -141,7 +141,7 @@ pub fn found_as(name: &[u8], qtype: RecordType, flags: u32, entry: &EntryRef) ->
     if let Some((_, winner)) = cached_relative(name, qtype, flags) {
         return winner.filter(|winner| !eq_ignore_case(winner.as_bytes(), short));
     }
-    // What is not kept leaves no trace but its owner's name.
+    // An entry that is not kept leaves no trace but its owner's name.
     let owner = entry.name();
     let (head, tail) = owner.split_at_checked(short.len())?;
     let suffix = tail.strip_prefix(b".")?;

@@ -1,4 +1,4 @@
-//! What a caller asks of a lookup: the `DNS_*` flags, the family order, the name as it is asked.
+//! The request of a caller: the `DNS_*` flags, the family order, the name as it is asked.
 
 use std::borrow::Cow;
 use std::net::IpAddr;

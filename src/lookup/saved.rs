@@ -1,4 +1,4 @@
-//! What a snapshot has, for people: nothing is written, and nothing is loaded.
+//! Shows people what a snapshot has: nothing is written, and nothing is loaded.
 
 use std::fmt::Write as _;
 
@@ -21,7 +21,7 @@ pub struct SavedSet {
     pub records: Vec<Vec<u8>>,
 }
 
-/// What a file has in all.
+/// The content of a file, in all.
 #[derive(Debug)]
 pub struct Saved {
     /// How long ago it was written, s.

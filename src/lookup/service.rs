@@ -1,9 +1,9 @@
-//! Which NAPTR records lead to SIP (RFC 3263 section 4.1).
+//! The NAPTR records that lead to SIP (RFC 3263 section 4.1).
 
 /// Kamailio's transport number of a NAPTR record that leads to SIP servers, else `None`.
 ///
-/// It must end in SRV (flags exactly `s`), must not have a regexp, and its service must be one of
-/// `SIP+D2U` (1, UDP), `SIP+D2T` (2, TCP), `SIPS+D2T` (3, TLS), `SIP+D2S` (4, SCTP).
+/// The record must end in SRV (flags exactly `s`), must not have a regexp, and its service must be one of `SIP+D2U` (1,
+/// UDP), `SIP+D2T` (2, TCP), `SIPS+D2T` (3, TLS), `SIP+D2S` (4, SCTP).
 #[must_use]
 pub fn sip_transport(flags: &[u8], services: &[u8], regexp: &[u8]) -> Option<u8> {
     if !matches!(flags, [b's' | b'S']) || !regexp.is_empty() {

@@ -3,10 +3,10 @@
 /// Where an answer came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {
-    /// It was in the cache.
+    /// The record was in the cache.
     Cache,
     /// A query was sent for it (by this call).
     Network,
-    /// It is an IP literal.
+    /// The address is an IP literal.
     Literal,
 }

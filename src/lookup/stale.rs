@@ -29,9 +29,9 @@ const REPORTED_TTL_S: i32 = 30;
 pub(super) struct Stale {
     /// The records.
     pub(super) entry: EntryRef,
-    /// What has expired: the records, or an alias on the way to them.
+    /// The entry that has expired: the records, or an alias on the way to them.
     pub(super) expired: EntryRef,
-    /// It expired a moment ago: a refresh may be under way.
+    /// The entry expired a moment ago: a refresh may be under way.
     pub(super) is_recent: bool,
     /// Its use was noted, which happens once a second.
     pub(super) was_noted: bool,

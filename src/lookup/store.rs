@@ -1,8 +1,8 @@
 //! From an answer to cache entries.
 //!
-//! What goes in is seen by every process and every later call, so an answer is only believed as far
-//! as the name that was asked reaches (B06): names at and below it. A CNAME that leads elsewhere is
-//! kept, but its target is asked for in a query of its own.
+//! Every process and every later call sees an entry, so an answer is only believed as far as the name that was asked
+//! reaches (B06): names at and below it. A CNAME that leads elsewhere is kept, but its target is asked for in a query
+//! of its own.
 
 use smallvec::SmallVec;
 
@@ -26,7 +26,7 @@ use super::failing;
 use super::flight::Verdict;
 use super::ttl;
 
-/// What a query asked for.
+/// The question of a query.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Asked<'a> {
     /// Without trailing dot.
@@ -50,13 +50,13 @@ pub(super) struct Asked<'a> {
 /// How a lookup goes on after a query.
 #[derive(Clone, Debug)]
 pub(super) enum Next {
-    /// It ends here, with a positive or negative entry.
+    /// The lookup ends here, with a positive or negative entry.
     Entry(EntryRef),
     /// At this name, the target of a CNAME.
     Ask(Name),
 }
 
-/// What those who wait cannot find in the cache.
+/// The part of a result that those who wait cannot find in the cache.
 pub(super) fn verdict_of(result: &Result<Next, LookupError>) -> Option<Verdict> {
     match result {
         Ok(Next::Entry(entry)) if !entry.is_linked() => Some(Verdict::Entry(entry.clone())),
@@ -87,7 +87,7 @@ pub(super) fn settle(
     }
 }
 
-/// What came of a question that somebody follows.
+/// Tells the result of a question that somebody follows.
 fn follow_answer(asked: &Asked<'_>, outcome: &Outcome) {
     let (name, qtype) = (asked.name, asked.qtype.0);
     match outcome {
@@ -150,7 +150,7 @@ pub(super) fn remember_failure(cache: &Cache, asked: &Asked<'_>, failure: Failur
     LookupError::Failed(failure)
 }
 
-/// Who is asked, for a line of the log.
+/// The nameservers that are asked, for a line of the log.
 fn asked_whom() -> String {
     if hooks::swapped_search().is_some() {
         return "a module's search function".to_owned();
@@ -179,8 +179,8 @@ fn settle_answer(
     answer: &Answer,
     hops: &mut usize,
 ) -> Result<Next, LookupError> {
-    // What the cache keeps was asked for as it is: the search list is walked before (see `walk`).
-    // An answer for a name with a domain appended has a longer one.
+    // The cache keeps names as they were asked for: the search list is walked before (see `walk`). An answer for a name
+    // with a domain appended has a longer one.
     let chain = (answer.qname.len() == asked.name.len())
         .then(|| answer::follow(asked.name, asked.qtype, answer, Trust::OwnZone, hops));
     let Some(chain) = chain.flatten() else {
@@ -188,7 +188,7 @@ fn settle_answer(
     };
     for alias in &chain.aliases {
         store_alias(cache, asked, alias);
-        // What the name itself had is over.
+        // The records that the name itself had are over.
         end_stale(cache, alias.owner, asked.qtype);
     }
     if chain.too_long {
@@ -197,7 +197,7 @@ fn settle_answer(
     let says_something = !chain.records.is_empty() || answer.negative.is_some();
     let nothing_to_end = asked.was_unknown && chain.aliases.is_empty();
     if says_something && !nothing_to_end && !chain.left_zone && asked.qtype != RecordType::CNAME {
-        // It is no alias, or not any more.
+        // The name is no alias, or not any more.
         end_stale(cache, chain.end, RecordType::CNAME);
     }
     if !chain.records.is_empty() {
@@ -217,7 +217,7 @@ fn settle_answer(
     }
     match Name::from_text(chain.end) {
         Some(target) if chain.stops_at_alias(answer) => Ok(Next::Ask(target)),
-        // It neither has the records nor denies them.
+        // The answer neither has the records nor denies them.
         _ => Err(remember_failure(cache, asked, Failure::Malformed)),
     }
 }
@@ -241,7 +241,7 @@ fn end_old(cache: &Cache, asked: &Asked<'_>, name: &[u8]) {
     }
 }
 
-/// What happens when a fetched record meets a live one, by `dns_cache_rec_pref`.
+/// Says by `dns_cache_rec_pref` what happens when a fetched record meets a live one.
 fn conflict(asked: &Asked<'_>) -> Conflict {
     if asked.renews {
         return Conflict::Replace;
@@ -286,7 +286,7 @@ fn publish(
                     say_full();
                 }
             }
-            // Who has the writer lock does not go on: the answer serves this call.
+            // The holder of the writer lock does not go on: the answer serves this call.
             Err(InsertError::Busy) => {}
             Err(InsertError::BadDraft) => return Err(LookupError::Failed(Failure::Malformed)),
         }

@@ -18,8 +18,8 @@ static LOCAL_TTL: AtomicU32 = AtomicU32::new(0);
 
 /// Sets the TTL override of this process, s; 0 = none (`dns_set_local_ttl()`).
 ///
-/// It takes the place of the TTL, the minimum and the maximum of every record that this process
-/// fetches meanwhile; negative results are not touched by it.
+/// The override takes the place of the TTL, the minimum and the maximum of every record that this process fetches
+/// meanwhile. Negative results are as ever.
 pub fn set_local_ttl(ttl: u32) {
     LOCAL_TTL.store(ttl, Ordering::Relaxed);
 }

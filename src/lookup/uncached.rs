@@ -171,7 +171,7 @@ fn addresses_of(
     Err(lack.unwrap_or(LookupError::NoData))
 }
 
-/// What a caller wants of an answer.
+/// The part of an answer that a caller wants.
 #[derive(Clone, Copy)]
 struct Wanted {
     qtype: RecordType,
@@ -181,7 +181,7 @@ struct Wanted {
     counts: bool,
 }
 
-/// What an answer gives.
+/// The result of an answer.
 #[derive(Debug, PartialEq, Eq)]
 enum Found {
     Records(Vec<Record>),

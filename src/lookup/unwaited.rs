@@ -135,7 +135,7 @@ impl Unwaited {
             waited_s: 0,
         };
         let outcome = Outcome::Answer(answer);
-        // What it leads to, an alias or an entry, is in the cache, or is not kept.
+        // The alias or entry that the answer leads to is in the cache, or is not kept.
         let _stored = store::settle(cache, &asked, outcome, &mut MAX_CNAME_HOPS.clone());
     }
 }

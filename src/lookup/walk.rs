@@ -5,7 +5,7 @@
 //! for both, so what one family has never leads the other to another host. A candidate without data does not end the
 //! walk, as in libc: there are domains that answer "no data" to everything.
 //!
-//! What won is remembered for the relative name alone, for the least of the times that led there.
+//! The winner is remembered for the relative name alone, for the least of the times that led there.
 
 use smallvec::{SmallVec, smallvec};
 
@@ -22,7 +22,7 @@ use crate::rr::{MAX_CNAME_HOPS, MAX_TTL_S, Name, RData, RecordType, eq_ignore_ca
 use super::findings::{Findings, together};
 use super::request::family_order;
 
-/// What a walk is made for.
+/// The aim of a walk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Aim {
     /// The type whose records the caller wants.
@@ -268,7 +268,7 @@ fn seconds_left(entry: &EntryRef) -> u32 {
     u32::try_from(clock::seconds_until(entry.expire(), clock::now_ticks())).unwrap_or(0)
 }
 
-/// What the cache has live under a name, or an alias of it. That is no use of it: who walks looks at what it has just
+/// The live entry of a name, or an alias of it. The look does not count as use: a walk looks at what it has just
 /// stored.
 fn live(cache: &Cache, name: &[u8], qtype: RecordType) -> Option<EntryRef> {
     let (qname, now) = (cache.hashed(name), clock::now_ticks());

@@ -41,7 +41,7 @@ pub struct Job {
     pub(super) handed_on: Option<handed_on::Share>,
 }
 
-/// What a question is asked for.
+/// The purpose of a question.
 #[derive(Debug)]
 pub(super) struct Purpose {
     pub(super) walk: Option<Walk>,
@@ -69,7 +69,7 @@ impl Job {
         }
     }
 
-    /// What to ask.
+    /// The question to ask.
     #[must_use]
     pub fn question(&self) -> Question<'_> {
         Question {
@@ -106,7 +106,7 @@ pub(super) enum MayAsk {
     Yes(Right),
     /// Another asks it.
     Busy,
-    /// It failed a moment ago.
+    /// The question failed a moment ago.
     NotNow,
 }
 
@@ -128,17 +128,17 @@ pub(super) fn claim(cache: &Cache, key: u64) -> MayAsk {
     MayAsk::Yes(Right { key, claim })
 }
 
-/// What becomes of a walk.
+/// The state of a walk.
 pub(super) enum Going {
-    /// It has to ask this.
+    /// The walk has to ask this.
     Asks(Job),
     /// Another asks it.
     Waits(Walk, Option<EntryRef>),
-    /// It is over, or its question may not be asked now.
+    /// The walk is over, or its question may not be asked now.
     Ended,
 }
 
-/// What was made in the place of an entry is as much in use as that was.
+/// An entry that was made in the place of another is as much in use as the other was.
 pub(super) fn inherit(cache: &Cache, origin: Option<&EntryRef>) {
     if let Some(origin) = origin
         && !origin.is_linked()
@@ -170,7 +170,7 @@ fn absolute_job(cache: &Cache, due: &Due) -> Option<Job> {
     claim_job(cache, due.entry.name(), due.qtype, MAX_CNAME_HOPS, purpose)
 }
 
-/// What a walk of the search list led to is looked for in the same way again.
+/// An entry that a walk of the search list led to is looked for in the same way again.
 fn walk_job(cache: &Cache, entry: &EntryRef, mark: Mark) -> Option<Job> {
     let domains = SearchList::current()?;
     let list = cache.list_id(domains.digest()?);
@@ -199,7 +199,7 @@ fn walk_job(cache: &Cache, entry: &EntryRef, mark: Mark) -> Option<Job> {
     let walk = Walk::begin(entry.name(), aim, &domains, list)?;
     match next_of(cache, walk, Some(entry.clone())) {
         Going::Asks(job) => Some(job),
-        // It is found again in the next round.
+        // The next round finds the entry again.
         Going::Waits(..) | Going::Ended => None,
     }
 }

@@ -17,12 +17,12 @@ use crate::host::vars::dns_flags;
 use crate::resolver::SearchList;
 use crate::rr::{MAX_CNAME_HOPS, MAX_NAME_OCTETS, RecordType};
 
-/// What there is of the records that a pinned name needs.
+/// The state of the records that a pinned name needs.
 #[derive(Clone, Debug)]
 pub enum Kept {
     /// Live records.
     Has(EntryRef),
-    /// It is known until that tick that there are none.
+    /// Until that tick it is known that there are none.
     Absent(u32),
     /// They could not be had; these have expired.
     Failed(LookupError, Option<EntryRef>),
@@ -31,7 +31,7 @@ pub enum Kept {
 }
 
 impl Kept {
-    /// What is not there live and is asked for.
+    /// The records are not there live, and are asked for.
     fn of_expired(cache: &Cache, name: &[u8], qtype: RecordType) -> Self {
         let hashed = cache.hashed(name);
         let key = flight::key_of(cache, &hashed, qtype);
@@ -107,7 +107,7 @@ impl Refresher {
                 expired.filter(|old| old.negative().is_none()),
             );
         }
-        // It is as much in use as if a call had just come, so it is not evicted either.
+        // The entry is as much in use as if a call had just come, so it is not evicted either.
         entry.touch(now);
         if due::is_due(&entry, now) {
             let due = Due {

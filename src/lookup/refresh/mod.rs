@@ -55,7 +55,7 @@ struct Waiting {
     at: u32,
 }
 
-/// What a refresher has to do.
+/// The work of a refresher.
 #[derive(Debug, Default)]
 pub struct Refresher {
     /// Claimed because an answer ended in an alias of a name that the cache does not have.
@@ -145,7 +145,7 @@ impl Refresher {
                 self.handed_on.end(share);
                 continue;
             }
-            // That it failed for a caller who had no more time is no reason to wait.
+            // A failure of a caller who had no more time is no reason to wait.
             let key = flight::key_of(cache, &cache.hashed(name), qtype);
             match claim(cache, key) {
                 MayAsk::Yes(right) => {

@@ -21,7 +21,7 @@ pub struct Worker {
     background: Background,
 }
 
-/// What a worker has in hand: claims, and references to entries.
+/// The work that a worker has in hand: claims, and references to entries.
 #[derive(Debug, Default)]
 struct Work {
     refresher: Refresher,

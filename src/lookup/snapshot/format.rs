@@ -131,7 +131,7 @@ mod tests {
         }
     }
 
-    /// Whoever writes the checksum, too, can write lengths that lead nowhere.
+    /// An author of a file who writes the checksum, too, can write lengths that lead nowhere.
     #[test]
     fn lengths_are_not_believed() {
         let file = file();

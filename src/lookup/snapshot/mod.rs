@@ -47,12 +47,12 @@ pub(super) fn prepare() {
     STATE.get();
 }
 
-/// What became of a snapshot.
+/// The result of saving or loading a snapshot.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Count {
     /// Record sets that were saved or loaded.
     pub sets: u64,
-    /// Those that were not loaded: too old, there already, no room.
+    /// Record sets that were not loaded: too old, there already, no room.
     pub left_out: u64,
     /// Length of the file.
     pub octets: u64,
@@ -71,7 +71,7 @@ pub enum Trouble {
     Others,
     /// The file, or its folder, is not as it has to be.
     File(Refused),
-    /// It is not whole, was changed, or is no snapshot of this version.
+    /// The file is not whole, was changed, or is no snapshot of this version.
     Damaged(&'static str),
 }
 
@@ -125,7 +125,7 @@ fn wall_s() -> u64 {
     now.map_or(0, |since| since.as_secs())
 }
 
-/// What is at the path now.
+/// The identity of the file that is at the path now.
 fn found_at(path: &Path) -> u64 {
     private_file::identity(path).unwrap_or(NONE)
 }

@@ -121,7 +121,7 @@ impl Saving {
     }
 }
 
-/// What the file has of an entry; `None` for one that is not kept.
+/// The frame of an entry in the file; `None` for an entry that is not kept.
 fn frame_of(entry: &EntryRef, now: u32, wall_s: u64) -> Option<Vec<u8>> {
     let is_edited = entry.is_permanent() || entry.mark().is_some_and(|mark| mark.is_edited());
     let is_led_to = entry.is_relative() || entry.owner().is_some() || entry.rtype().is_link();
