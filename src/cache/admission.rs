@@ -1,11 +1,11 @@
-//! Which new names a full cache takes in, and for how long.
+//! The new names that a full cache takes in, and for how long.
 //!
-//! Whoever walks over more names than the cache holds, and over again, finds nothing if each new name takes the place
-//! of the one that was unused longest: that is the one he asks for next. So where the memory is full, a name that is
-//! asked for the first time takes the place of the one that came so before: a few places of each size are for such
-//! guests, and all others stay. Two things let a name out of these places. It is looked up while it is there: then it is
-//! in use, and stays. Or it is asked for again after it had to go: a few bits of its hash are kept for that, and then the
-//! name gets room like any other. So nothing that was asked for once fills the cache for as long as it lives.
+//! A walk over more names than the cache holds, and over again, finds nothing if each new name takes the place of the
+//! one that was unused longest: that is the name the walk asks for next. So where the memory is full, a name that is
+//! asked for the first time takes the place of the last such name: a few places of each size are for such guests, and
+//! all others stay. Two things let a name out of these places. A name that is looked up while it is there is in use,
+//! and stays. A name that is asked for again after it had to go gets room like any other: a few bits of its hash are
+//! kept for that. So nothing that was asked for once fills the cache for as long as it lives.
 //!
 //! Both are hints under the writer lock. What a writer that was killed leaves undone costs an entry at most, and a word
 //! that is out of date is looked at before it is believed.
@@ -34,7 +34,7 @@ const MARK: u32 = (1 << MARK_BITS) - 1;
 pub(super) struct Admission {
     /// The blocks of the guests of each size, 0 = none; in turn.
     guests: [[AtomicU32; GUESTS]; CLASSES],
-    /// Which of them comes next.
+    /// The number of the guest whose place is taken next.
     turn: [AtomicU32; CLASSES],
     /// Names that found no room, at a word that their hash says; 0 = none.
     remembered: [AtomicU32; WORDS],
@@ -78,7 +78,7 @@ impl Admission {
         if both & MARK == mark || both >> MARK_BITS == mark {
             return Claim::Again;
         }
-        // Which of the two is forgotten is drawn, so that names that are asked for in turn do not have each other
+        // A draw says which of the two is forgotten, so that names that are asked for in turn do not have each other
         // forgotten for ever.
         let new = match random::quick_u32() & 1 {
             0 => both & !MARK | mark,

@@ -11,7 +11,7 @@ use super::tables::{TableWord, find_block_in};
 use super::write::Writer;
 use super::{Cache, layout};
 
-/// What an audit found.
+/// The findings of an audit.
 #[doc(hidden)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Audit {

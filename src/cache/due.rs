@@ -21,7 +21,7 @@ const PLACES: usize = 1024;
 const MIN_WINDOW: u32 = 5 * TICKS_PER_S / 2;
 
 shared_struct! {
-    /// What readers and refresher share.
+    /// The notes that readers and refresher share.
     struct Board {
         /// Tick until which a refresher is taken for alive; above bit 32 whether there ever was one.
         alive: AtomicU64,
@@ -39,7 +39,7 @@ static BOARD: Shared<Board> = Shared::new();
 pub struct Due {
     /// The entry.
     pub entry: EntryRef,
-    /// What was asked for: the entry's type, or, where it is an alias, that of the target.
+    /// The type of the question: the entry's type, or, where the entry is an alias, that of the target.
     pub qtype: RecordType,
 }
 
@@ -48,11 +48,11 @@ pub struct Due {
 pub struct Upcoming {
     /// Number of the entry.
     pub number: u32,
-    /// What was asked for; see [`Due::qtype`].
+    /// The type of the question; see [`Due::qtype`].
     pub qtype: RecordType,
     /// From this tick on.
     pub due: u32,
-    /// It expires at this tick.
+    /// The entry expires at this tick.
     pub expire: u32,
 }
 
@@ -219,7 +219,7 @@ impl Cache {
         })
     }
 
-    /// What is to be fetched anew now; `None` when that was done meanwhile, or is not due yet.
+    /// The entry that is to be fetched anew now; `None` when that was done meanwhile, or is not due yet.
     #[must_use]
     pub fn due(&self, upcoming: &Upcoming, now: u32) -> Option<Due> {
         let entry = self.original(self.by_number(upcoming.number)?);
@@ -249,7 +249,7 @@ impl Cache {
         }
     }
 
-    /// What an alias is followed for: the type in use that its target has.
+    /// The type for which an alias is followed: the type in use that its target has.
     fn followed_for(&self, alias: &EntryRef) -> Option<RecordType> {
         let kept = RecordType::KEPT.iter().map(|(rtype, _)| *rtype);
         let types = kept.filter(|rtype| *rtype != RecordType::CNAME);
@@ -274,7 +274,7 @@ impl Cache {
         None
     }
 
-    /// What stands in the place of an entry now.
+    /// The entry that stands in the place of another now.
     #[must_use]
     pub fn successor(&self, old: &EntryRef) -> Option<EntryRef> {
         let same = |entry: &EntryRef| eq_ignore_case(entry.name(), old.name());

@@ -144,7 +144,7 @@ impl NameHash {
         }
     }
 
-    /// This hash, or what it is for an entry that has `kept`, if that is of another kind.
+    /// This hash, in the kind that an entry with `kept` has.
     pub(crate) fn alike(self, kept: u32) -> Self {
         if Self::is_of_copy(kept) {
             self.as_copy(kept)
@@ -181,7 +181,7 @@ impl NameHash {
 
 /// One octet that tells entries of a bucket apart by name and type, given the high half of a name's hash.
 ///
-/// It may be what a place has that was never used: that place has no block.
+/// The tag may be the one of a place that was never used: that place has no block.
 ///
 /// The bucket is chosen by the bits at the other end of the hash, of which a table has use for 20 at most.
 #[inline]

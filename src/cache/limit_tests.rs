@@ -55,7 +55,7 @@ fn put_in_use(cache: &Cache, name: &str, ttl: u32, now: u32) -> bool {
     put(cache, name, ttl, false, now).is_some() && found(cache, name, now)
 }
 
-/// What an operator added stays until it expires, whoever asks for it, where records may not go early.
+/// A record that an operator added stays until it expires, whoever asks for it, where records may not go early.
 #[test]
 fn edited_records_stay_as_those_in_use() {
     let cache = Cache::for_tests(100 << 10, false).unwrap();
@@ -118,8 +118,8 @@ fn names_in_use_keep_their_place_among_those_asked_for_once() {
     }
 }
 
-/// Who walks over ten thousand names, and over again, finds as many as in the original, which keeps the first that
-/// find room; from the third round on, too. However fast he goes: `step` names a tick.
+/// A walk over ten thousand names, and over again, finds as many as in the original, which keeps the first that find
+/// room; from the third round on, too, however fast it goes: `step` names a tick.
 #[test]
 fn a_walk_over_more_names_than_there_is_room_for_finds_a_good_part() {
     for (live_may_go, step) in [(false, 1000), (false, 3), (true, 1000)] {
@@ -271,7 +271,7 @@ fn negative_entries_stay_within_their_share() {
         "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxno19999.example",
         later
     ));
-    // What is there in truth.
+    // The octets that are there in truth.
     let octets: usize = cache
         .entries()
         .filter(|entry| entry.negative().is_some())

@@ -45,7 +45,7 @@ mod scope;
 #[allow(clippy::expect_used, clippy::unwrap_used, reason = "tests")]
 #[path = "../../tests/support/set.rs"]
 mod set;
-// What the builders in `set` call it.
+// The name that the builders in `set` use.
 #[cfg(test)]
 use crate as library;
 mod share;
@@ -206,7 +206,7 @@ impl std::fmt::Debug for Cache {
 }
 
 static CACHE: OnceCell<&'static Cache> = OnceCell::new();
-/// What [`Cache::instance`] gives: [`CACHE`] once made, null before and after [`Cache::destroy`].
+/// The result of [`Cache::instance`]: [`CACHE`] once made, null before and after [`Cache::destroy`].
 static ACTIVE: AtomicPtr<Cache> = AtomicPtr::new(std::ptr::null_mut());
 /// Every cache of this process, so that a released entry finds its own.
 static ALL: RwLock<Vec<&'static Cache>> = RwLock::new(Vec::new());

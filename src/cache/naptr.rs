@@ -21,7 +21,7 @@ const WINDOW_START: usize = 1;
 /// Room for a replacement that begins anywhere in a word.
 const ROOM: usize = MAX_NAME_OCTETS.div_ceil(4) + 1;
 
-/// What [`Cache::with_best_naptr`] offers of a record.
+/// The fields of a record that [`Cache::with_best_naptr`] offers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NaptrFields<'a> {
     /// Lower first.
@@ -155,7 +155,7 @@ mod tests {
         set.put(cache, NOW).unwrap();
     }
 
-    /// What is offered and chosen is what the records say, wherever they stand in their words.
+    /// The fields that are offered and chosen are those of the records, wherever these stand in their words.
     #[test]
     fn all_fields_are_those_of_the_records() {
         for shift in 1..12 {

@@ -1,7 +1,7 @@
-//! Which records of a draft are kept, and in which place.
+//! The records of a draft that are kept, and their places.
 //!
 //! See [`crate::rr::order`]. The circles are opened when the entry is made, so record 0 is the one that the server put
-//! first, and whoever reads no more than that has nothing to do for it.
+//! first: a reader of record 0 alone has nothing to do for it.
 
 use crate::rr::RData;
 use crate::rr::order::{Placed, Row, has_no_port, open_circles, sorted};

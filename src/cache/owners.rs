@@ -227,7 +227,7 @@ mod tests {
                 let upper = owner.to_ascii_uppercase();
                 let again = cache.leading_back(entry.clone(), &upper, NOW);
                 assert_eq!(again.as_raw(), copy.as_raw());
-                // It is no other's, and no entry of the name.
+                // The copy is no other owner's, and no entry of the name.
                 let found = cache
                     .acquire(name.as_bytes(), RecordType::SRV, NOW)
                     .unwrap();

@@ -106,7 +106,7 @@ impl Cache {
         stored.is_some_and(|stored| same_folded(stored, name))
     }
 
-    /// What is left to do once a second for an entry in use, given its fixed part; true as [`note_use`].
+    /// The work that is left once a second for an entry in use, given its fixed part; true as [`note_use`].
     #[cold]
     #[inline(never)]
     fn note_first_use(&self, head: &'static [AtomicU32; HEAD], now: u32) -> bool {
@@ -236,7 +236,7 @@ mod tests {
         }
     }
 
-    /// It has the name's hash, and says nothing of the name as it is written.
+    /// Such an entry has the name's hash, and says nothing of the name as it is written.
     #[test]
     fn an_entry_that_does_not_speak_for_a_relative_name_is_none() {
         let cache = Cache::for_tests(1 << 20, false).unwrap();

@@ -17,7 +17,7 @@ pub struct Vacancy<'c> {
     table: u64,
 }
 
-/// What the cache may have on a name.
+/// The presence of a name in the cache.
 #[derive(Clone, Copy, Debug)]
 pub enum Presence<'c> {
     /// Something, live or expired, positive or negative, or nothing.

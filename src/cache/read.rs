@@ -25,14 +25,14 @@ struct Found {
     table: u64,
 }
 
-/// Which entries may be held.
+/// The entries that may be held.
 #[derive(Clone, Copy)]
 enum Wanted {
     /// All.
     AnyAge,
-    /// Those that are live at the tick.
+    /// Entries that are live at the tick.
     Live(u32),
-    /// Those that are live at the tick and hold records.
+    /// Entries that are live at the tick and hold records.
     LivePositive(u32),
 }
 
@@ -214,7 +214,7 @@ impl Cache {
 
     /// Reads the entry of a name and type with `read`, until that was not disturbed.
     ///
-    /// What `read` gives is dropped when a writer was in the way.
+    /// The result of `read` is dropped when a writer was in the way.
     #[inline]
     pub(super) fn look<T>(
         &self,
@@ -237,7 +237,7 @@ impl Cache {
         None
     }
 
-    /// What stands most often where it belongs: a look at the first candidate of the home bucket.
+    /// The usual case, an entry in its home bucket: a look at the first candidate there.
     #[inline(always)]
     fn locate_at_home(&self, qname: &HashedName<'_>, rtype: RecordType) -> Option<Found> {
         let table = tables::look_at_table(&self.header.table);
@@ -340,7 +340,7 @@ impl Cache {
             }
             let again = now.is_some_and(|now| view.stamp(now));
             let entry = EntryRef::from_counted(self.pages.address(view.block));
-            // Who wants records asks in another way where there are none.
+            // A caller who wants records asks in another way where there are none.
             (!again || !matches!(wanted, Wanted::LivePositive(_))).then_some(entry)
         })
         .flatten()
@@ -365,7 +365,7 @@ pub(super) fn nothing_to_read<T>(view: &View, now: u32) -> Option<Seen<T>> {
         .then(|| Seen::Negative(view.negative_kind()))
 }
 
-/// What record 0 gives; `Miss` also when only a later record may be live.
+/// The address of record 0; `Miss` also when only a later record may be live.
 #[inline(always)]
 fn first_of(view: &View, now: u32) -> Seen<FirstAddress> {
     if let Some(seen) = nothing_to_read(view, now) {

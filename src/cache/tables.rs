@@ -1,8 +1,8 @@
 //! The steps of writers and readers on the table in use, and on the one that is being filled beside it.
 //!
-//! What has to come before what stands here, apart from the content of entries and from what is counted: so the model
-//! checker runs these very steps (see `loom_tests`), and no other file has an order of its own. Who changes something
-//! holds the writer lock.
+//! The order of steps stands here, apart from the content of entries and from totals: so the model checker runs these
+//! very steps (see `loom_tests`), and no other file has an order of its own. A process that changes something holds the
+//! writer lock.
 
 use crate::shm::kill_point::{KillPoint, reached};
 use crate::shm::mutation::{Mutation, ordering, seeded};

@@ -535,7 +535,7 @@ fn calls_in_progress_get_entries_from_a_full_cache() {
             NOW,
         );
     }
-    // What nobody holds gives way, within the limit ..
+    // Entries that nobody holds give way, within the limit ..
     let held: Vec<_> = (0..3000)
         .map(|i| permanent(&format!("call{i:05}"), false).unwrap())
         .collect();

@@ -106,7 +106,7 @@ impl View {
         is_past(self.word(layout::EXPIRE), now) && !self.is_permanent()
     }
 
-    /// What a negative entry knows.
+    /// The kind of a negative entry.
     #[inline]
     pub(super) fn negative_kind(&self) -> NegativeKind {
         layout::decode_kind(self.word(layout::COUNTS))

@@ -181,7 +181,7 @@ struct Wanted {
     counts: bool,
 }
 
-/// The result of an answer.
+/// The content of an answer.
 #[derive(Debug, PartialEq, Eq)]
 enum Found {
     Records(Vec<Record>),
