@@ -46,9 +46,9 @@ const STEP_MS: u64 = 10;
 /// A question that is done.
 #[derive(Debug)]
 pub struct Done {
-    /// What the asker named it.
+    /// The asker's number of the question.
     pub ticket: u64,
-    /// What became of it.
+    /// The outcome of the question.
     pub timed: Timed,
 }
 
@@ -83,7 +83,7 @@ struct Asked {
     exchange: Exchange<'static>,
     handles: Vec<Handle>,
     started_ms: u64,
-    /// It has had the usual time, and that is counted.
+    /// The question has had the usual time, and that is counted.
     is_late: bool,
 }
 
@@ -236,7 +236,7 @@ impl Background {
         }
     }
 
-    /// What becomes readable when [`Self::advance`] has something to do.
+    /// The descriptor that becomes readable when [`Self::advance`] has something to do.
     #[must_use]
     pub fn descriptor(&self) -> Option<RawFd> {
         self.session.transport.descriptor()
@@ -259,7 +259,7 @@ impl Background {
     /// host's.
     pub fn advance(&mut self, until_us: u64) -> Vec<Done> {
         let _silence = Silence::begin();
-        // Who comes late may find answers that have lain there: how long they took is not known.
+        // A look that comes late may find answers that have lain there: how long they took is not known.
         let now_ms = self.session.transport.now_ms();
         let late_ms = now_ms.saturating_sub(self.look_at_ms);
         self.session.has_lain = late_ms > LATE_MS && !self.asked.is_empty();

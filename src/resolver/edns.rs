@@ -1,4 +1,4 @@
-//! Which queries carry an OPT record (RFC 6891).
+//! The queries that carry an OPT record (RFC 6891).
 //!
 //! Some servers refuse such queries, some make nonsense of them, some gateways drop them. All of that shows in
 //! the answers to questions about somebody's zone, and a forwarder passes on what a zone's servers say. So no
@@ -11,10 +11,10 @@
 use super::wire_name::Octets;
 use crate::host::random;
 
-/// What the option `dns_edns` says.
+/// The value of the option `dns_edns`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Policy {
-    /// Whom it does not suit is asked without.
+    /// A server that the record does not suit is asked without it.
     #[default]
     Auto,
     /// Every query has the record, and no question is repeated without.
@@ -40,7 +40,7 @@ impl Policy {
 pub(super) enum Trouble {
     /// The reply shows by itself that the server does not know EDNS.
     Proof,
-    /// It may be due to the zone as well as to the server.
+    /// The trouble may be due to the zone as well as to the server.
     Sign,
 }
 

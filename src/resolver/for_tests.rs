@@ -1,4 +1,4 @@
-//! What tests need of the resolver that the library does not.
+//! The parts of the resolver that tests need and the library does not.
 
 use super::ask::exchange_for;
 use super::outcome::{Outcome, Question, Timed};
@@ -38,7 +38,7 @@ pub fn query_all(questions: &[Question<'_>], deadline_ms: Option<u64>) -> Vec<Ou
         .collect()
 }
 
-/// What [`decode_for_tests`] saw in a message.
+/// The result of [`decode_for_tests`].
 #[derive(Clone, Debug)]
 pub struct Decoded {
     /// Question name and type, if there is exactly one question.

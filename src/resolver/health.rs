@@ -18,28 +18,28 @@ const PROBE_LIFE_MS: u64 = 1000;
 /// Least time between two lines of the log that say of one server that it is down, ms.
 const NEWS_INTERVAL_MS: u64 = 60_000;
 
-/// What is known of how a server takes the probe: values of [`Health::habit`].
+/// How a server takes the probe: values of [`Health::habit`].
 mod habit {
     /// Nothing.
     pub(super) const UNKNOWN: u32 = 0;
-    /// It was sent one when it was seen to live.
+    /// The server was sent a probe when it was seen to live.
     pub(super) const INTRODUCED: u32 = 1;
-    /// It answered the last one.
+    /// The server answered the last probe.
     pub(super) const ANSWERS: u32 = 2;
-    /// It answered one before, but not the last two, though it lived.
+    /// The server answered a probe before, but not the last two, though it lived.
     pub(super) const LAST_DOUBT: u32 = 4;
-    /// It does not answer it.
+    /// The server does not answer the probe.
     pub(super) const MUTE: u32 = 5;
 }
 
 /// How a server takes the probe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProbeHabit {
-    /// That has not shown yet.
+    /// The habit has not shown yet.
     Unknown,
-    /// It answers.
+    /// The server answers the probe.
     Answers,
-    /// It lives and does not answer.
+    /// The server lives and does not answer the probe.
     Mute,
 }
 
@@ -70,9 +70,9 @@ pub(super) struct Health {
 /// A change that the log is to tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum News {
-    /// It does not answer.
+    /// The server does not answer.
     Down,
-    /// It answers again, so many seconds after the log said that it does not.
+    /// The server answers again, so many seconds after the log said that it does not.
     Up(u64),
 }
 
@@ -88,8 +88,8 @@ impl Health {
         self.is_told_down.load(Ordering::Relaxed) != u32::from(!self.is_up())
     }
 
-    /// What the log does not tell yet, for the one process that is to say it. A server that comes and goes is spoken of
-    /// once in [`NEWS_INTERVAL_MS`].
+    /// The news that the log does not tell yet, for the one process that is to say it. A server that comes and goes is
+    /// spoken of once in [`NEWS_INTERVAL_MS`].
     pub(super) fn take_news(&self, now_ms: u64) -> Option<News> {
         if !self.has_news() {
             return None;
@@ -179,14 +179,14 @@ impl Health {
         false
     }
 
-    /// It cannot be reached at all. True when it was up.
+    /// The server cannot be reached at all. True when it was up.
     pub(super) fn unreachable(&self, now_ms: u64) -> bool {
         self.failed();
         self.mark_down(now_ms)
     }
 
     fn mark_down(&self, now_ms: u64) -> bool {
-        // Who is first says so; a time for the next try that is already set stays.
+        // The first process says so; a time for the next try that is already set stays.
         let now_ms = now_ms.max(1);
         let is_first = self
             .retry_ms
@@ -255,7 +255,7 @@ impl Health {
     pub(super) fn probe_silent(&self, sent_ms: u64, now_ms: u64) -> bool {
         self.end_probe(sent_ms);
         if self.answered_ms.load(Ordering::Relaxed) >= sent_ms {
-            // It lives, so it is the probe that it does not answer, as far as can be told.
+            // The server lives, so as far as can be told it does not answer the probe alone.
             let _ = self.set_habit(habit::UNKNOWN, habit::MUTE)
                 || self.set_habit(habit::INTRODUCED, habit::MUTE);
             return false;

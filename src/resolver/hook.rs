@@ -51,7 +51,7 @@ pub(super) fn query(search: Search, question: &Question<'_>, deadline_ms: Option
         return unasked(Outcome::Failed(Failure::Timeout));
     }
     let mut buffer = vec![0; ANSWER_OCTETS];
-    // It may call libc's.
+    // The function may call libc's.
     libc_state::follow();
     set_h_errno(0);
     // SAFETY: the C side put a search function with this signature into dns_func; name and buffer

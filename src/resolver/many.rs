@@ -79,7 +79,7 @@ impl ManySockets {
         Ok(handle)
     }
 
-    /// What makes the descriptor readable from another thread.
+    /// The waker that makes the descriptor readable from another thread.
     pub(super) fn waker(&self) -> io::Result<Waker> {
         // No handle has the number, so nothing comes of it but that a wait ends.
         Waker::new(self.queue.registry(), Token(usize::MAX))

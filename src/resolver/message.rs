@@ -23,7 +23,7 @@ const EDNS_PAYLOAD_OCTETS: u16 = 1232;
 /// Records kept of one section; more are walked over. A soft cap: no answer is refused for it.
 const MAX_SECTION_RECORDS: usize = 1024;
 
-/// What goes into a query besides the question.
+/// The parts of a query besides the question.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct QueryFlags {
     /// Add an OPT record (RFC 6891).
@@ -157,7 +157,7 @@ impl Head {
         let [answers, authorities, additional] = self.counts;
         let mut body = Body {
             rcode: self.rcode,
-            // What the header says is believed for so many that cost nothing.
+            // The number in the header is believed as far as room for so many costs nothing.
             answers: Vec::with_capacity(usize::from(answers).min(4)),
             ..Body::default()
         };
@@ -184,7 +184,7 @@ impl Head {
     }
 }
 
-/// It is there, but not as it should be.
+/// A part of a message that is there, but not as it should be.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Malformed;
 

@@ -37,7 +37,7 @@ pub struct Answer {
     pub negative: Option<Negative>,
 }
 
-/// What became of a question.
+/// The outcome of a question.
 #[derive(Clone, Debug)]
 pub enum Outcome {
     /// An answer, positive or negative.
@@ -51,16 +51,16 @@ pub enum Outcome {
 /// An outcome with the time that it took.
 #[derive(Clone, Debug)]
 pub struct Timed {
-    /// What became of the question.
+    /// The outcome of the question.
     pub outcome: Outcome,
     /// From the first query to the last answer, ms; 0 when nothing was sent.
     pub took_ms: u64,
-    /// Who said so, or was silent last.
+    /// The server that said so, or was silent last.
     pub server: Option<SocketAddr>,
 }
 
 impl Timed {
-    /// What is known without asking.
+    /// An outcome that is known without asking.
     pub(super) fn unasked(outcome: Outcome) -> Self {
         Self {
             outcome,

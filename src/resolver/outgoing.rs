@@ -1,4 +1,4 @@
-//! What goes out for a question: its name, and the question section.
+//! The outgoing parts of a question: its name, and the question section.
 
 use super::wire_name::{Octets, name_of_host_name};
 use crate::rr::{CLASS_IN, Name, RecordType};

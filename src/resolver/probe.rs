@@ -18,7 +18,7 @@ const LIFE_MS: u64 = 5000;
 /// Probes that one thread has open; beyond, the oldest is given up.
 const MAX_OPEN: usize = 16;
 
-/// What a probe is for.
+/// The purpose of a probe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Purpose {
     /// To know whether the server lives.

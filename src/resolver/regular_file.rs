@@ -10,8 +10,8 @@ use crate::host::random;
 use crate::host::shared::Shared;
 use crate::host::thread;
 
-/// What is known about a file: when any of it changes the file is read again. The time of the last change of its
-/// state is part of it: a file that could not be read may have got other permissions.
+/// The marks of a file: when any of them changes the file is read again. The time of the last change of its state is
+/// one of them: a file that could not be read may have got other permissions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Stamp {
     device: u64,
@@ -91,7 +91,7 @@ pub(super) enum Subject {
     Hosts,
 }
 
-/// What was last said of each file; all processes read the same files and need not all say so.
+/// The last line about each file; all processes read the same files and need not all say so.
 static SAID: Shared<[AtomicU64; 2]> = Shared::new();
 
 /// Maps the memory; before fork.

@@ -21,7 +21,7 @@ pub(super) const MAX_STRAYS: u32 = 16;
 /// QTYPE `*` (RFC 1035 section 3.2.3).
 const ANY: RecordType = RecordType(255);
 
-/// What was asked.
+/// The question that a reply has to fit.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Asked<'a> {
     /// Transaction id; `None` where somebody else made the query and checked it.
@@ -47,16 +47,16 @@ pub(super) struct Asked<'a> {
 /// A query with an OPT record.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct EdnsQuery {
-    /// It may be repeated without.
+    /// The query may be repeated without EDNS.
     pub(super) may_go: bool,
     /// The server has shown of late that it knows EDNS.
     pub(super) known: bool,
 }
 
-/// What a reply shows of the server, besides what it says.
+/// The manners of the server, as a reply shows them besides its content.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Manners {
-    /// It knows EDNS.
+    /// The server knows EDNS.
     pub(super) edns: bool,
     /// The question came back with other letters than it was asked with.
     pub(super) case_lost: bool,
@@ -66,24 +66,24 @@ pub(super) struct Manners {
     pub(super) cookie_lost: bool,
 }
 
-/// What to do about a message.
+/// The decision about a message.
 #[derive(Clone, Debug)]
 pub(super) enum Verdict {
-    /// It answers the question.
+    /// The message answers the question.
     Answer(Answer),
-    /// It is no reply to this query: go on waiting. Holds the reason.
+    /// The message is no reply to this query: go on waiting. Holds the reason.
     Ignore(&'static str),
     /// TC is set: ask again over TCP (RFC 7766 section 5).
     Truncated,
-    /// That may be due to the OPT record: ask again without (RFC 6891 section 7).
+    /// The error may be due to the OPT record: ask again without (RFC 6891 section 7).
     WithoutEdns(Trouble),
-    /// It lacks what only the server itself could know to send, or the server has changed: ask again over
-    /// TCP, where nobody can put in a word.
+    /// The message lacks what only the server itself could know to send, or the server has changed: ask again over TCP,
+    /// where nobody can put in a word.
     Doubtful,
     /// An error without the question, and so without the letters or the cookie that were sent: anybody can have
     /// sent it. Ask over TCP, and go on waiting here.
     Unproven {
-        /// It says that the query could not be read: that may be its OPT record.
+        /// The error says that the query could not be read: that may be its OPT record.
         unreadable: bool,
     },
     /// The server wants another cookie than it got (RFC 7873 section 5.3): ask again with the one it sent.
@@ -179,14 +179,14 @@ pub(super) fn judge(message: &[u8], asked: &Asked<'_>, manners: &mut Manners) ->
     match body.rcode {
         0 => judge_no_error(&head, body, asked),
         NXDOMAIN => absent(body, asked, true),
-        // It does not know the type. There is no server that does not know addresses.
+        // The server does not know the type. There is no server that does not know addresses.
         NOTIMP if asked.qtype != RecordType::A && body_at.is_some() => nothing_here(body, asked),
         REFUSED => Verdict::NextServer(Failure::Refused),
         _ => Verdict::NextServer(Failure::ServFail),
     }
 }
 
-/// What may be due to the OPT record of the query.
+/// The trouble that may be due to the OPT record of the query.
 fn edns_trouble(body: &Body, asked: &Asked<'_>) -> Option<Trouble> {
     let query = asked.edns.filter(|query| query.may_go)?;
     match body.rcode {

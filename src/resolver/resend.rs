@@ -84,7 +84,7 @@ const QUERIES_A_PACKET: u64 = 5;
 /// Queries that can be saved up.
 const MOST_QUERIES: u64 = 250;
 
-/// What an allowance consists of. The word: time (32 bits, 10 ms), queries (16), saved queries (8), saved time (8).
+/// The parts of an allowance. The word: time (32 bits, 10 ms), queries (16), saved queries (8), saved time (8).
 #[derive(Clone, Copy)]
 struct Allowance {
     at: u64,

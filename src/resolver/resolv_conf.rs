@@ -23,12 +23,12 @@ const MAX_COMPLAINTS: usize = 8;
 /// Octets of a word that the log shows.
 const MAX_SHOWN_OCTETS: usize = 64;
 
-/// What becomes of an option of resolv.conf.
+/// The use of an option of resolv.conf.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Use {
-    /// It does what resolv.conf(5) says.
+    /// The option does what resolv.conf(5) says.
     Honoured,
-    /// It cannot matter here, for the reason given.
+    /// The option cannot matter here, for the reason given.
     NoEffect(&'static str),
 }
 
@@ -74,7 +74,7 @@ pub(super) struct ResolvConf {
     pub(super) search: Vec<Vec<u8>>,
     /// Of what decides on the names that are asked for a relative one; `None` = these are asked as they are.
     pub(super) search_digest: Option<u64>,
-    /// What is not understood, with the numbers of the lines.
+    /// The lines and options that are not understood, with the numbers of the lines.
     pub(super) complaints: Vec<String>,
 }
 
@@ -91,7 +91,7 @@ impl ResolvConf {
         Ok(Self::of_text(&text, stamp))
     }
 
-    /// What counts without a file: a server on this host, as for libc.
+    /// The configuration without a file: a server on this host, as for libc.
     pub(super) fn missing(stamp: Option<Stamp>) -> Self {
         Self::of_text(b"", stamp)
     }

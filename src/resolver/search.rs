@@ -1,11 +1,11 @@
-//! Which names are asked for a name that the caller wrote: the search list (`res_search()`).
+//! The names that are asked for a name that the caller wrote: the search list (`res_search()`).
 
 use smallvec::{SmallVec, smallvec};
 
 use super::wire_name::{name_of_host_name, name_of_plain_text};
 use crate::rr::{Name, eq_ignore_case};
 
-/// What decides on the candidates.
+/// The rules that decide on the candidates.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct SearchRules<'a> {
     /// Domains to append, without trailing dot; empty = the root.

@@ -58,7 +58,7 @@ enum Pace {
 #[derive(Clone, Copy, Debug, Default)]
 struct Attempts {
     made: u32,
-    /// It is not asked again.
+    /// The server is not asked again.
     spent: bool,
 }
 
@@ -171,12 +171,12 @@ impl<'s> Exchange<'s> {
         }
     }
 
-    /// What became of it; `None` when it was given up.
+    /// The outcome; `None` when the question was given up.
     pub(super) fn into_outcome(self) -> Option<Timed> {
         self.done
     }
 
-    /// What became of it, once.
+    /// The outcome, once.
     pub(super) fn take_result(&mut self, end: End) -> Timed {
         self.done.take().unwrap_or_else(|| Timed {
             outcome: Outcome::Failed(end.failure()),
@@ -260,7 +260,7 @@ impl<'s> Exchange<'s> {
         if self.pace != Pace::Hurried && self.wait_for_open_query(now_ms) {
             return;
         }
-        // Who could not answer may still know the name: that is no absence. Silence says nothing of the name.
+        // A server that could not answer may still know the name: that is no absence. Silence says nothing of the name.
         let is_in_doubt = matches!(
             self.last_error,
             Some(Failure::ServFail | Failure::Malformed)
@@ -369,7 +369,7 @@ impl<'s> Exchange<'s> {
         }
     }
 
-    /// What a server said tells more than one that could not be reached.
+    /// A server's reply tells more than a server that could not be reached.
     fn note_failure(&mut self, failure: Failure) {
         if failure != Failure::Network || self.last_error.is_none() {
             self.last_error = Some(failure);

@@ -17,7 +17,7 @@ impl Exchange<'_> {
             return false;
         }
         if self.attempts.iter().all(|attempts| attempts.made == 0) {
-            // That was known before: nobody finds it out, and one query is all.
+            // It was known before that no server is up: nobody finds it out, and one query is all.
             self.pace = Pace::Hurried;
             self.hurried_until_ms = 0;
             return false;
@@ -43,7 +43,7 @@ impl Exchange<'_> {
         if let Some(flight) = self.newest_of_current().filter(|f| f.server.is_up()) {
             let sent_ms = flight.sent_us / 1000;
             if now_ms < sent_ms.saturating_add(flight.server.patience_ms().0) {
-                // It has just been asked.
+                // The server has just been asked.
                 let deadline_ms = sent_ms.saturating_add(self.settings.values.timeout_ms);
                 self.deadline_ms = deadline_ms.min(self.limit_ms);
                 return;

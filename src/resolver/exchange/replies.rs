@@ -1,4 +1,4 @@
-//! What comes back: a message or the end of a connection, and what follows from it.
+//! Deals with a message that comes back, or with the end of a connection.
 
 use super::super::Outcome;
 use super::super::edns::{self, Policy, Trouble};
@@ -190,7 +190,7 @@ impl Exchange<'_> {
         self.note_failure(Failure::Network);
         let is_under_way = |f: &&mut Flight| f.place == lost.place && f.attempt == lost.attempt;
         match self.flights.iter_mut().find(is_under_way) {
-            // It could not be asked over TCP whether it sent the error. Without the OPT record there is nothing
+            // The server could not be asked over TCP whether it sent the error. Without the OPT record there is nothing
             // left that it may not be able to read, and the letters guard the query as before.
             Some(flight) if lost.protocol == Protocol::Tcp && flight.may_do_without_edns() => {
                 flight.doubt = Some(Doubt { unreadable: false });

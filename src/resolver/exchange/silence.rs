@@ -1,5 +1,4 @@
-//! What is done while the server that is waited for keeps silent: the query is sent again, and the server is asked
-//! whether it lives.
+//! While the server that is waited for keeps silent, the query is sent again, and the server is asked whether it lives.
 
 use super::super::caller;
 use super::super::edns::Trouble;
@@ -42,7 +41,7 @@ impl Exchange<'_> {
         };
         let (server, handle) = (newest.server, newest.handle);
         let anew = sockets == 1 && self.resends.packets >= resend::PACKETS_OF_FIRST_SOCKET;
-        // Whoever puts in forged replies must not get to see a query without cookie.
+        // A forger who puts in replies must not get to see a query without cookie.
         let is_silent = newest.strays == 0;
         let way = if self.plain_is_due && is_silent && newest.could_go_plain() {
             Some((false, Some(Trouble::Sign)))

@@ -1,4 +1,4 @@
-//! What a server can do: EDNS, repeating letters, cookies; and for how long it is taken not to.
+//! The abilities of a server: EDNS, repeating letters, cookies; and for how long it is taken to lack them.
 
 use std::sync::atomic::Ordering;
 
@@ -99,7 +99,7 @@ impl Server {
     pub(in super::super) fn note_edns_trouble(&self, trouble: Trouble, zone: u64, now_ms: u64) {
         let slot = self.slot();
         let known = slot.knows_edns(now_ms);
-        // It was so before, and nothing has shown anything else since.
+        // The server lacked EDNS before, and nothing has shown anything else since.
         let again = slot
             .disabled_ms
             .get(Ability::Edns as usize)

@@ -1,11 +1,11 @@
-//! What is known of each nameserver, in memory that all forked processes share.
+//! The state of each nameserver, in memory that all forked processes share.
 //!
-//! A server is up or down: `health` says how that is found out. That the network says so is not enough:
-//! anybody can send such a notice, it holds nothing of the query but its ports. Any answer brings it up again. While
-//! it is down it is asked only when nothing better is left, and now and then tried with the probe, and with a copy
-//! of a real query unless it is known to answer the probe: at once after it went down, so that one lost packet costs
-//! little, and from then on every `dns_server_retry` seconds, or five times a second while no server is up. One process
-//! wins the right to do so, by one compare-and-swap.
+//! A server is up or down: `health` says how that is found out. A notice of the network is not enough: anybody can send
+//! one, it holds nothing of the query but its ports. Any answer brings the server up again. While the server is down it
+//! is asked only when nothing better is left, and now and then tried with the probe, and with a copy of a real query
+//! unless it is known to answer the probe: at once after it went down, so that one lost packet costs little, and from
+//! then on every `dns_server_retry` seconds, or five times a second while no server is up. One process wins the right
+//! to do so, by one compare-and-swap.
 //!
 //! Everything is a hint: no lock, single words, and a torn or lost update costs a query at worst.
 
@@ -170,7 +170,7 @@ impl Server {
         }
     }
 
-    /// It is down, so a query to it is not waited for any longer.
+    /// Counts a query that is not waited for any longer because the server is down.
     pub(super) fn note_passed_over(&self) {
         let slot = self.slot();
         slot.timeouts.fetch_add(1, Ordering::Relaxed);

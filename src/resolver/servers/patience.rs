@@ -13,7 +13,7 @@ const MIN_RTO_MS: u64 = 500;
 pub(in super::super) const FIRST_RESEND_MS: u64 = 300;
 /// The least such time, ms.
 const MIN_RESEND_MS: u64 = 200;
-/// What the machine adds to a round trip now and then, µs.
+/// The time that the machine adds to a round trip now and then, µs.
 const CLOCK_US: u64 = 1000;
 /// How often that time may be doubled.
 const MAX_BACKOFF: u32 = 5;

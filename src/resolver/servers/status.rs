@@ -1,4 +1,4 @@
-//! What is known of each server, for people.
+//! The state of each server, for people.
 
 use std::net::SocketAddr;
 use std::sync::atomic::Ordering;
@@ -7,12 +7,12 @@ use super::super::health::ProbeHabit;
 use super::{Ability, LATENCY_BUCKETS, SERVERS, Slot};
 use crate::host::clock;
 
-/// What is known of one server, over all processes.
+/// The state of one server, over all processes.
 #[derive(Clone, Debug)]
 pub struct ServerStatus {
     /// Where it listens.
     pub address: SocketAddr,
-    /// It is asked in its turn; otherwise only when nothing better is left, and now and then tried.
+    /// True: the server is asked in its turn. Else it is asked when nothing better is left, and tried now and then.
     pub up: bool,
     /// How it takes the probe.
     pub probe: ProbeHabit,
@@ -34,12 +34,12 @@ pub struct ServerStatus {
     pub errors: u64,
     /// Number of answers that took 2^i to 2^(i+1) - 1 µs; the last bucket holds longer ones, too.
     pub latency: [u32; LATENCY_BUCKETS],
-    /// It is asked without EDNS, because it did not understand that.
+    /// The server is asked without EDNS, because it did not understand that.
     pub without_edns: bool,
-    /// It is asked with letters as they are (`dns_0x20`), because it did not repeat them.
+    /// The server is asked with letters as they are (`dns_0x20`), because it did not repeat them.
     #[cfg(feature = "testing")]
     pub without_case_echo: bool,
-    /// It gave a cookie (`dns_cookies`).
+    /// The server gave a cookie (`dns_cookies`).
     #[cfg(feature = "testing")]
     pub has_cookie: bool,
 }
