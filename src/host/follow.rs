@@ -1,8 +1,8 @@
 //! The life of lookups of some names in the log, for a while (`dns.trace`).
 //!
-//! Whoever does something for a name asks whether anybody follows names, which is one load while nobody does. What the
-//! cache answers at once does not even ask: begin and end are a change of options, from which each process derives the
-//! flags of its requests, and the quick ways are not for requests with a flag that they do not know. It ends by itself:
+//! Code that does something for a name asks whether anybody follows names, which is one load while nobody does. A hit
+//! of the cache does not even ask: begin and end are a change of options, from which each process derives the flags of
+//! its requests, and the quick ways are not for requests with a flag that they do not know. Following ends by itself:
 //! when its time is over, or its lines.
 
 use std::fmt;

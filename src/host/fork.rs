@@ -24,8 +24,8 @@ pub(crate) fn generation() -> u32 {
     GENERATION.load(Ordering::Relaxed)
 }
 
-/// What belongs to the process that made it, such as claims and references in shared memory: a child, which has a copy,
-/// neither uses nor drops that.
+/// A value that belongs to the process that made it, such as claims and references in shared memory: a child, which has
+/// a copy, neither uses nor drops it.
 #[derive(Debug)]
 pub(crate) struct Own<T> {
     value: Option<T>,
@@ -42,7 +42,7 @@ impl<T> Default for Own<T> {
 }
 
 impl<T: Default> Own<T> {
-    /// What this process has, made at first use.
+    /// The value of this process, made at first use.
     pub(crate) fn get(&mut self) -> &mut T {
         if !self.is_ours() {
             self.forget();
@@ -52,7 +52,7 @@ impl<T: Default> Own<T> {
 }
 
 impl<T> Own<T> {
-    /// What this process has made.
+    /// A value that this process has made.
     pub(crate) fn of(value: T) -> Self {
         Self {
             value: Some(value),
@@ -60,7 +60,7 @@ impl<T> Own<T> {
         }
     }
 
-    /// What this process has; `None` in a child of the one that it belongs to.
+    /// The value of this process; `None` in a child of the process that the value belongs to.
     pub(crate) fn peek(&self) -> Option<&T> {
         self.value.as_ref().filter(|_| self.is_ours())
     }

@@ -33,7 +33,7 @@ pub struct __res_state {
     pub dnsrch: [*mut c_char; 7],
 }
 
-/// What options say in place of the file.
+/// The values of options that go before the file's.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Wanted {
     timeout_s: Option<c_int>,
@@ -85,7 +85,7 @@ impl Wanted {
     }
 }
 
-/// What says that the file is another one.
+/// The marks by which another file is known.
 type Stamp = Option<(u64, u64, i64, i64, i64, i64)>;
 
 fn stamp() -> Stamp {
@@ -107,7 +107,7 @@ fn stamp() -> Stamp {
 }
 
 thread_local! {
-    /// What this thread's state was made of; a child goes on with what its parent had.
+    /// The values that this thread's state was made of; a child goes on with those of its parent.
     static MADE_OF: Cell<Option<(Wanted, Stamp)>> = const { Cell::new(None) };
 }
 
@@ -124,7 +124,7 @@ pub(crate) fn follow() {
         return;
     }
     MADE_OF.set(Some(now));
-    // Who may not read the file any more goes on with what was read when that was allowed.
+    // A process that may not read the file any more goes on with what was read when that was allowed.
     let is_forbidden = File::open(FILE).is_err_and(|e| e.kind() == ErrorKind::PermissionDenied);
     let before = before.map_or_else(Wanted::default, |(wanted, _)| wanted);
     libc_own::write(wanted, before, !is_forbidden);

@@ -1,4 +1,4 @@
-//! What the kernel lets this process have.
+//! The limits that the kernel sets to this process.
 #![allow(unsafe_code, reason = "getrlimit")]
 
 /// Descriptors that a process may be assumed to have when the kernel does not say.

@@ -149,7 +149,7 @@ fn one_line(text: String) -> String {
     }
 }
 
-/// What a program other than Kamailio gives to get the lines: its data, the level, the text.
+/// The function that a program other than Kamailio gives to get the lines: its data, the level, the text.
 pub type Line = unsafe extern "C" fn(*mut c_void, c_int, *const c_char);
 
 /// The function of the program, and its data.
@@ -170,7 +170,7 @@ fn to_program(level: Level, text: &str) -> bool {
     if function.is_null() {
         return false;
     }
-    // It has no NUL: that would have been escaped.
+    // The text has no NUL: that would have been escaped.
     let text = CString::new(text).unwrap_or_default();
     // SAFETY: `set_program` stored a function of that type.
     let line = unsafe { std::mem::transmute::<*mut c_void, Line>(function) };

@@ -12,7 +12,7 @@ use super::clock;
 use super::fork;
 use super::shared::{Shared, Zeroed};
 
-/// What is counted; [`describe`] gives a name and a description.
+/// A counter; [`describe`] gives a name and a description.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(usize)]
 pub enum Metric {
@@ -163,12 +163,12 @@ const TEXTS: [(&CStr, &CStr); METRICS] = [
     ),
 ];
 
-/// What there is to know about a metric.
+/// The description of a metric.
 #[derive(Clone, Copy, Debug)]
 pub struct Description {
     /// Its name for people and programs.
     pub name: &'static CStr,
-    /// What it counts.
+    /// The events that the metric counts.
     pub help: &'static CStr,
 }
 
@@ -265,7 +265,7 @@ fn take_row() -> &'static Row {
     row
 }
 
-/// What is counted while somebody only wants to know what a call would do; nobody reads it.
+/// The row that takes counts while somebody only wants to know what a call would do; nobody reads it.
 static ASIDE: Row = Row([const { AtomicU64::new(0) }; ROW_WORDS]);
 
 /// Runs `work` without counting what this process does meanwhile: no traffic, but somebody who looks.

@@ -1,4 +1,4 @@
-//! What the embedding program provides: options, clock, log, randomness, hooks, counters.
+//! The services of the embedding program: options, clock, log, randomness, hooks, counters.
 //!
 //! Two hosts exist. Inside Kamailio ([`kamailio`], symbols found at run time with `dlsym`) options
 //! live in `core_cfg`, the clock is `get_ticks_raw()`. In any other C program ([`standalone`])

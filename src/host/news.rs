@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use super::clock;
 use super::shared::{Shared, shared_struct};
 
-/// What a line is about.
+/// The subject of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(usize)]
 pub(crate) enum Subject {
@@ -41,7 +41,7 @@ shared_struct! {
 struct Cell {
     /// When the last line was written, ms; 0 = never.
     said_ms: AtomicU64,
-    /// What happened since then without a line.
+    /// Number of events since then without a line.
     unsaid: AtomicU32,
     /// Of an episode: when it was said to have begun, ms; 0 = there is none.
     begun_ms: AtomicU64,
@@ -140,7 +140,7 @@ mod tests {
         assert_eq!(cell.may_say_begins(1000, 600_000), Some(0));
         assert_eq!(cell.may_say_begins(20_000, 600_000), None);
         assert_eq!(cell.is_over(49_999), None);
-        // It goes on.
+        // The episode goes on.
         assert_eq!(cell.may_say_begins(49_999, 600_000), None);
         assert_eq!(cell.is_over(50_000), None);
         assert_eq!(cell.is_over(80_000), Some((79, 2)));

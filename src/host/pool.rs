@@ -30,7 +30,7 @@ pub(crate) struct Pool {
     pub(crate) mine: usize,
     /// The numbers of all, this one among them, in order.
     pub(crate) members: Vec<usize>,
-    /// What they are called.
+    /// The name of the members.
     pub(crate) name: String,
 }
 

@@ -1,8 +1,8 @@
 //! A file that a program keeps for itself: nobody else can have put it there, or change it.
 //!
-//! It is opened through its folder, which is held meanwhile, and no link is followed. Folder and file have to belong to
-//! root or to the running user, and nobody else may write them. A new file is written beside the old one and takes its
-//! place whole.
+//! The file is opened through its folder, which is held meanwhile, and no link is followed. Folder and file have to
+//! belong to root or to the running user, and nobody else may write them. A new file is written beside the old one and
+//! takes its place whole.
 #![allow(unsafe_code, reason = "openat and the like, which std does not have")]
 
 use std::ffi::{CString, OsStr};
@@ -21,17 +21,17 @@ use super::{kamailio, random};
 pub enum Refused {
     /// The path has no folder or no name, or a NUL.
     Path,
-    /// There is none.
+    /// There is no such file.
     Missing,
-    /// It, or its folder, is a link, a device or the like.
+    /// The file, or its folder, is a link, a device or the like.
     Kind(&'static str),
-    /// It belongs to somebody else.
+    /// The file or its folder belongs to somebody else.
     Owner(&'static str),
-    /// Others may write it.
+    /// Others may write the file or its folder.
     Writable(&'static str),
-    /// It is longer than so many octets.
+    /// The file is longer than so many octets.
     Long(u64),
-    /// What the system says.
+    /// An error of the system.
     System(io::Error),
 }
 
@@ -53,7 +53,7 @@ impl From<io::Error> for Refused {
     fn from(error: io::Error) -> Self {
         match error.raw_os_error() {
             Some(libc::ENOENT) => Self::Missing,
-            // What O_NOFOLLOW and O_DIRECTORY give.
+            // O_NOFOLLOW and O_DIRECTORY give these.
             Some(libc::ELOOP | libc::ENOTDIR) => Self::Kind("it or its folder"),
             _ => Self::System(error),
         }
@@ -145,7 +145,8 @@ pub fn read(path: &Path, most: u64) -> Result<Vec<u8>, Refused> {
     Ok(content)
 }
 
-/// What tells a file from others that had its name before or will have it; `None` when there is none that may be read.
+/// A number that tells a file from others that had its name before or will have it; `None` when there is no file that
+/// may be read.
 #[must_use]
 pub fn identity(path: &Path) -> Option<u64> {
     let place = Place::of(path).ok()?;
@@ -185,7 +186,7 @@ impl NewFile {
     /// Why that cannot be.
     pub fn create(path: &Path) -> Result<Self, Refused> {
         let place = Place::of(path)?;
-        // What a process left that was killed meanwhile.
+        // A process that was killed meanwhile may have left this file.
         let _none = place.unlink(&place.beside);
         let flags = libc::O_WRONLY | libc::O_CREAT | libc::O_EXCL;
         let file = place.open(&place.beside, flags)?;
@@ -223,7 +224,7 @@ impl NewFile {
 impl Drop for NewFile {
     fn drop(&mut self) {
         if !self.is_placed {
-            // What cannot be taken away now is at the next time.
+            // A file that cannot be taken away now goes the next time.
             let _left = self.place.unlink(&self.place.beside);
         }
     }

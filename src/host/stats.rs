@@ -7,14 +7,14 @@
 )]
 #![allow(non_upper_case_globals, reason = "name fixed by the C interface")]
 
-/// What is counted.
+/// A counter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stat {
     /// A lookup (`dns_req_cnt`).
     Request,
-    /// It was answered by a positive entry (`dc_hits_cnt`).
+    /// A lookup was answered by a positive entry (`dc_hits_cnt`).
     Hit,
-    /// It was answered by a negative entry (`dc_neg_hits_cnt`).
+    /// A lookup was answered by a negative entry (`dc_neg_hits_cnt`).
     NegativeHit,
     /// An entry was evicted because memory was short (`dc_lru_cnt`).
     Eviction,

@@ -26,7 +26,7 @@ pub(crate) enum NoHost {
     NoName,
     /// The name has no address of the family.
     NoAddress,
-    /// It could not be found out.
+    /// The addresses could not be found out.
     Failed,
 }
 

@@ -10,7 +10,7 @@ use super::sync::system;
 /// Starts a thread that gets no signals: they are for the program's own threads.
 ///
 /// # Errors
-/// What the system says.
+/// The error of the system.
 pub(crate) fn spawn<T: Send + 'static>(
     name: &str,
     work: impl FnOnce() -> T + Send + 'static,

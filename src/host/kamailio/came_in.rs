@@ -8,7 +8,7 @@ const SYMBOL: &CStr = c"kamailio_dns_takeover";
 /// Octets of the variable, the NUL included.
 const ROOM: usize = 512;
 
-/// What the takeover says of itself; `None` in a program that was linked with the library.
+/// The takeover's text about itself; `None` in a program that was linked with the library.
 #[must_use]
 pub(crate) fn takeover() -> Option<String> {
     let text = super::symbol(SYMBOL)?;

@@ -77,7 +77,7 @@ impl Offsets {
         Some(found)
     }
 
-    /// Those of this host; `table` is its `core_cfg_def`, or NULL.
+    /// The options of this host; `table` is its `core_cfg_def`, or NULL.
     pub(super) fn of_host(table: *const u8) -> Self {
         let table = table.cast::<Definition>();
         let mut definitions = Vec::new();

@@ -9,7 +9,7 @@ use once_cell::sync::OnceCell;
 use super::{find, is_host};
 use crate::host::counters::Counter;
 
-/// What the host's counters need. Each process has a row of numbers of its own.
+/// The host's counters. Each process has a row of numbers of its own.
 struct CounterRows {
     /// `counter_val_t *_cnts_vals`, NULL until the first registration.
     values: *const *mut c_long,

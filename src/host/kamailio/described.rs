@@ -1,4 +1,4 @@
-//! What the host says of its own structures: the object kamailio/kamailio_dns_layout.c, which was compiled with the
+//! The host's description of its own structures: the object kamailio/kamailio_dns_layout.c, which was compiled with the
 //! host's headers and is part of its executable.
 #![allow(unsafe_code, reason = "reads data of the host")]
 
@@ -31,7 +31,7 @@ struct CDescription {
     items: *const CItem,
 }
 
-/// What all forms of the description begin with.
+/// The beginning of all forms of the description.
 #[repr(C)]
 #[derive(Clone, Copy)]
 struct CHead {

@@ -1,4 +1,4 @@
-//! What there is to say about an option, and how the tables of options say it.
+//! The description of an option, and how the tables of options give it.
 
 use super::{ExtraOpt, MAX_STRING_OPTION, Opt, StrOpt};
 
@@ -53,7 +53,7 @@ pub struct Descriptor {
     pub unit: &'static str,
     /// One sentence.
     pub help: &'static str,
-    /// What README says, when it is more than `help`.
+    /// The text of README, when it is more than `help`.
     pub says: &'static str,
     /// Of a text: the words that it may be, the default first. None = any text.
     pub words: &'static [&'static str],
