@@ -1371,7 +1371,7 @@ void dns_cache_stats_get(rpc_t *rpc, void *ctx);
  use. Calls `line` for each line. Number of targets, or a negative number for `dns_strerror()` when
  the text is no SIP URI.
 
- `flags` are `DNS_*`; -1 = those that the options give. What is not cached is asked for, also behind
+ `flags` are `DNS_*`; -1 = those that the options give. Records that are not cached are asked for, also behind
  branches that a call would reach by failover only, so that this may take as long as many lookups. The counters count
  none of that, nor what other threads of this process do meanwhile.
 

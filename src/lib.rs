@@ -9,7 +9,7 @@
     not(feature = "testing"),
     allow(unreachable_pub, reason = "what is `pub` is for the tests")
 )]
-// What the cache and its users need is there without them, too: only a build with the cache is searched for dead code.
+// Code for the cache and its users is there without them, too: only a build with the cache is searched for dead code.
 #![cfg_attr(
     not(feature = "use_dns_cache"),
     allow(dead_code, unused_imports, reason = "much serves the cache alone")

@@ -7,7 +7,7 @@
 //! and stays. A name that is asked for again after it had to go gets room like any other: a few bits of its hash are
 //! kept for that. So nothing that was asked for once fills the cache for as long as it lives.
 //!
-//! Both are hints under the writer lock. What a writer that was killed leaves undone costs an entry at most, and a word
+//! Both are hints under the writer lock. A step that a killed writer leaves undone costs an entry at most, and a word
 //! that is out of date is looked at before it is believed.
 
 #![allow(unsafe_code, reason = "marks its type as fit for shared memory")]

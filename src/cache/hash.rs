@@ -21,8 +21,8 @@ pub(crate) struct NameHash {
     low: u32,
 }
 
-/// Set in the hash of an absolute name. What is known of a relative name alone stands in the same buckets under a
-/// hash without this bit, so that no look for the absolute name finds it.
+/// Set in the hash of an absolute name. An entry for a relative name alone stands in the same buckets under a hash
+/// without this bit, so that no look for the absolute name finds it.
 pub(crate) const ABSOLUTE: u32 = 1;
 /// Set in the hash of every name. A copy that leads back to another name (see [`super::owners`]) has a hash without
 /// it, so that no look for a name finds the copy.

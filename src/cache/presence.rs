@@ -30,9 +30,9 @@ impl Cache {
     /// False when there is no entry of this name and type and no alias of the name, live or expired, positive
     /// or negative: then all lookups of the two would find nothing.
     ///
-    /// True when there may be: names are not compared, only the octet that a bucket has of each, and a look
-    /// that a writer disturbed counts as one that found something. Takes no lock. Whoever was told that an
-    /// entry was linked finds it.
+    /// True when there may be: names are not compared, only the octet that a bucket has of each, and a look that a
+    /// writer disturbed counts as one that found something. Takes no lock. A caller that was told that an entry was
+    /// linked finds it.
     #[must_use]
     pub fn may_know(&self, qname: &HashedName<'_>, qtype: RecordType) -> bool {
         matches!(self.presence(qname, qtype), Presence::Perhaps)
@@ -70,8 +70,8 @@ impl Cache {
         Presence::Nothing(None)
     }
 
-    /// True when the bucket looks as it did: then there is still nothing. Whoever was told that an entry was linked
-    /// finds that it does not.
+    /// True when the bucket looks as it did: then there is still nothing. A caller that was told that an entry was
+    /// linked finds that the bucket does not look as it did.
     #[must_use]
     pub fn is_still_vacant(&self, vacancy: &Vacancy<'_>) -> bool {
         let Vacancy {

@@ -12,8 +12,8 @@ use super::{EntryRef, HashedName, layout};
 /// Places are counted in octets of this many.
 const UNIT: usize = 8;
 
-/// Where an SRV record stands in its entry. Whoever keeps one keeps it together with a reference to that entry: it
-/// means nothing in another.
+/// The place of an SRV record in its entry. Keep a place together with a reference to that entry: it means nothing in
+/// another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SrvPlace(u16);
 

@@ -4,10 +4,9 @@
 //! empty. An entry whose home bucket is full goes to one of the next; the buckets it passed over count
 //! it, so that a search knows when to stop.
 //!
-//! Readers take no lock. What they read from a block may be overwritten at any moment; the bucket's
-//! version tells them. The writer's order is: take the block number out of the bucket, raise the
-//! version, let go of the block. So a reader that finds the version unchanged after reading has read a
-//! block that was linked all the time.
+//! Readers take no lock. A block may be overwritten at any moment while they read it; the bucket's version tells them.
+//! The writer's order is: take the block number out of the bucket, raise the version, let go of the block. So a reader
+//! that finds the version unchanged after reading has read a block that was linked all the time.
 
 #![allow(unsafe_code, reason = "marks its types as fit for shared memory")]
 

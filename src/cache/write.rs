@@ -186,8 +186,8 @@ impl Cache {
         if is_in_use {
             writer.mark_in_use(block);
         }
-        // Making room may have evicted the old entry: look again rather than trust the first look. What was
-        // not there has not come: this is who writes.
+        // Making room may have evicted the old entry: look again rather than trust the first look. An entry that was
+        // not there has not come: nobody else writes.
         let old = old.and_then(|_| writer.find(hash, draft.rtype, draft.name));
         let linked = match old {
             Some(old) => {

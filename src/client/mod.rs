@@ -1,8 +1,9 @@
 //! The library's own interface for programs: a context with many requests under way, none of which holds anybody up.
 //!
-//! A [`Context`] has an [`engine`](engine::Engine) that runs searches ([`crate::select::suspended`]) and their questions
-//! ([`crate::lookup::asker`]). Who works with the engine has taken it out of the context: the context's lock is held for
-//! moments alone, never while something is sent, stored or said. What ends is an [`Outcome`] of its [`Request`].
+//! A [`Context`] has an [`engine`](engine::Engine) that runs searches ([`crate::select::suspended`]) and their
+//! questions ([`crate::lookup::asker`]). A thread that works with the engine has taken it out of the context: the
+//! context's lock is held for moments alone, never while something is sent, stored or said. The end of a [`Request`] is
+//! its [`Outcome`].
 
 mod context;
 mod engine;

@@ -104,7 +104,8 @@ impl Watched {
         }
     }
 
-    /// Takes what came of a look: what changed. What is not known, or only by what has expired, changes nothing.
+    /// Takes the result of a look, and gives the changes. Targets that are not known, or only by expired records,
+    /// change nothing.
     pub(super) fn learn(&mut self, ended: Ended) -> Option<Changes> {
         let is_certain = match &ended.lack {
             None => true,

@@ -1,9 +1,9 @@
 //! Our own options as the group `dns` of Kamailio's configuration framework, made from the option table.
 //!
-//! In kamailio.cfg they are written `DNS.stale_ttl = 60`: the parser knows `dns` in small letters as a
-//! word of its own, and makes a group for any other name that it meets. What it collected in the group
-//! `DNS` is checked and taken over, and the group is declared as `dns` with types, ranges and help.
-//! Afterwards `kamcmd cfg.list`, `cfg.seti dns stale_ttl 60` and so on work as for any module.
+//! In kamailio.cfg they are written `DNS.stale_ttl = 60`: the parser knows `dns` in small letters as a word of its own,
+//! and makes a group for any other name that it meets. The values that it collected in the group `DNS` are checked and
+//! taken over, and the group is declared as `dns` with types, ranges and help. Afterwards `kamcmd cfg.list`,
+//! `cfg.seti dns stale_ttl 60` and so on work as for any module.
 #![allow(unsafe_code, reason = "structures and functions of the host")]
 
 use std::ffi::{CStr, CString, c_char, c_int, c_uint, c_void};
@@ -237,8 +237,8 @@ pub(crate) fn read_script(report: Report) -> bool {
     }
 }
 
-/// Turns the group that kamailio.cfg made into one that is only named: the state in which a declaration
-/// takes a group over. What the parser allocated for its variables stays allocated, unused.
+/// Turns the group that kamailio.cfg made into one that is only named: the state in which a declaration takes a group
+/// over. The memory of the parser's variables stays allocated, unused.
 fn clear(group: *mut Group) {
     // SAFETY: a group that `script_group` recognised; no process has been forked, and nobody else has
     // seen the group, as its variables have no place before the framework moves to shared memory.

@@ -1,7 +1,7 @@
 //! Whether the host has the structures that the library was built for, and which handle it has.
 //!
 //! The host's own description (`host::kamailio::described`) is compared with [`SHARED`] and with the layouts of
-//! `select::cursor`. What differs is said in one line, and the server does not start.
+//! `select::cursor`. Where they differ, one line says so, and the server does not start.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 

@@ -40,7 +40,7 @@ fn format(text: &CStr) -> *mut c_char {
 const MOST_SHOWN: usize = 1024;
 
 /// Text for a C string value. Names and records have whatever octets a stranger's zone has: those that are no visible
-/// ASCII become `\xNN`, for not all transports escape them, and none is bound to find UTF-8. What is very long is cut.
+/// ASCII become `\xNN`, for not all transports escape them, and none is bound to find UTF-8. Very long texts are cut.
 pub(crate) fn c_string(text: &[u8]) -> CString {
     let (kept, rest) = text.split_at(text.len().min(MOST_SHOWN));
     let mut shown = Vec::with_capacity(kept.len());

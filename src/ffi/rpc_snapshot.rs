@@ -37,10 +37,10 @@ fn refuse(call: &Call, trouble: &Trouble) {
 /// Sets that one reply shows: with a pattern there are fewer.
 const MOST_SETS: usize = 500;
 
-/// `dns.snapshot`: name or pattern, optional. What the file of `dns_snapshot` has, in words: a struct of how long ago it was
-/// written (`age`, s), its length (`octets`), the `record_sets` in it, those of them that fit (`fitting`) and that are
-/// `shown`, and those that are `unreadable`; then one for each set: `name`, `type`, `expires` (s, negative when that was
-/// ago), `last_used` (s before it was saved; none when it never was) and the array `records`.
+/// `dns.snapshot`: name or pattern, optional. Shows the file of `dns_snapshot` in words: a struct of how long ago it
+/// was written (`age`, s), its length (`octets`), the `record_sets` in it, those of them that fit (`fitting`) and that
+/// are `shown`, and those that are `unreadable`; then one for each set: `name`, `type`, `expires` (s, negative when
+/// that was ago), `last_used` (s before it was saved; none when it never was) and the array `records`.
 pub(super) fn describe(call: &Call) {
     // Not every transport complains of an argument that is missing.
     let pattern = call.scan_optional_text();

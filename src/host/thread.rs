@@ -44,8 +44,8 @@ pub(crate) struct Uncancelled {
 /// Puts `pthread_cancel()` of this thread off until the guard is dropped.
 ///
 /// A cancelled thread unwinds its stack from the system call that it is in. Rust's frames do not let it pass: the
-/// process would abort. So all that waits, and every file that is read, comes under such a guard. What the program
-/// asked for happens at the next cancellation point of its own.
+/// process would abort. So all that waits, and every file that is read, comes under such a guard. The program's request
+/// takes effect at the next cancellation point of its own.
 #[must_use]
 pub(crate) fn uncancelled() -> Uncancelled {
     Uncancelled {

@@ -32,8 +32,8 @@ use super::failing;
 const COLD_MS: u64 = 1500;
 
 /// When all wait who have not done so lately, the one that came first has so long, ms: they may have come at once, and
-/// their answers are on the way, or wait for one name of which a packet was lost. What the servers take after two losses
-/// counts, within these bounds.
+/// their answers are on the way, or wait for one name of which a packet was lost. The time that the servers take after
+/// two losses counts, within these bounds.
 const GRACE_MS: std::ops::RangeInclusive<u64> = 400..=1000;
 /// The time that the answer is on its way, and that a busy machine adds, ms.
 const SPARE_MS: u64 = 50;

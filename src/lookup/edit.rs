@@ -191,10 +191,10 @@ pub fn delete(name: &[u8], rtype: RecordType) -> Result<(), EditError> {
 
 /// Adds a record of type A, AAAA or SRV, or changes the one with the same value.
 ///
-/// Addresses are the same when they are equal, SRV records when their targets are. What stands under
-/// the name is extended if it is as permanent as the record, replaced by a permanent record, and
-/// kept from a record that is not permanent if it is. A negative entry is always replaced. A TTL
-/// of 0 adds nothing unless the record is permanent.
+/// Addresses are the same when they are equal, SRV records when their targets are. An entry of the name is extended if
+/// it is as permanent as the record, and replaced by a permanent record if it is not permanent; a permanent entry stays
+/// when the record is not permanent. A negative entry is always replaced. A TTL of 0 adds nothing unless the record is
+/// permanent.
 ///
 /// A name without final dot stands for both kinds of names: a lookup of the relative one finds the record before any
 /// walk of the search list. One with a dot stands for the absolute name alone.

@@ -4,7 +4,7 @@
 //! longer is left open, and the search goes on with what else there is: the next target, family or transport. When that
 //! leads nowhere, it waits for whatever is answered first, and goes through its tree again, in which all that was
 //! answered is known by then. So a silent question costs no more than that while where another way is open, and has all
-//! its time where none is. What closes a transport is not passed over: see [`crate::select::security`].
+//! its time where none is. A question that can close a transport is not passed over: see [`crate::select::security`].
 //!
 //! The records of open questions belong to one thread and to one search. Those that are open at its end go on with the
 //! refresher, or else in their thread ([`super::unwaited`]), and for a moment ([`super::backoff`]) calls pass them over at
@@ -381,8 +381,8 @@ impl OpenQuestion {
     }
 }
 
-/// The search is over. What is still open goes on with the refresher, and comes behind what else there is for a moment;
-/// who has nothing else still asks it.
+/// The search is over. A question that is still open goes on with the refresher. For a moment calls that have another
+/// way pass it over; a call that has no other way still asks it.
 #[cold]
 fn end() {
     deadline::note_none_open();

@@ -270,7 +270,7 @@ impl Place {
                 .is_ok()
     }
 
-    /// Notes who pins the name from now on. What a command pinned stays its own.
+    /// Notes who pins the name from now on. A pin of a command stays the command's.
     fn belongs_to(&self, by: By) {
         for other in [By::Option, By::File] {
             let _changed = by != other && self.turn_to(other.state(), by.state());

@@ -1,9 +1,9 @@
 //! The plan of the refresher: which entries are fetched anew, and when. The entry that ends first goes first.
 //!
 //! The table is looked through a part at a time, so that neither a timer nor a thread is held up; one round of it takes
-//! a quarter of a second, or longer where the cache is large. What a round finds takes the place of what the one before
-//! found: nothing is forgotten, for what was not fetched yet is found again. Notes of those who use entries that end soon
-//! come between.
+//! a quarter of a second, or longer where the cache is large. The findings of a round take the place of those before:
+//! nothing is forgotten, for an entry that was not fetched yet is found again. Notes of those who use entries that end
+//! soon come between.
 //!
 //! Entries that have been over for a while go behind all others: their servers do not answer, and trying again must not
 //! take the place of a name whose servers do.

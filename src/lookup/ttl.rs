@@ -10,7 +10,7 @@ use crate::host::options::{self, Opt};
 use crate::rr::MAX_TTL_S;
 
 /// Longest TTL that a record from the network has, s: seven days (RFC 8767 section 4). Nobody can take it back where
-/// whoever sent it, or whoever forged it, says two years. What the operator says goes over it.
+/// whoever sent it, or whoever forged it, says two years. The operator's TTL goes over it.
 pub(crate) const MAX_FETCHED_S: u32 = 7 * 24 * 3600;
 
 /// Override of this process, s; 0 = none. A forked child starts with its parent's.

@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Packets of one attempt at a server, the first one counted.
 const MAX_PACKETS: u32 = 5;
-/// Packets of an attempt that go through the first socket. What keeps its answers away may be about the flow:
-/// an address translator that has forgotten it, one of several paths that is broken.
+/// Packets of an attempt that go through the first socket. The flow may be the reason why no answer comes: an address
+/// translator that has forgotten it, one of several paths that is broken.
 pub(super) const PACKETS_OF_FIRST_SOCKET: u32 = 2;
 
 /// How many packets in a row are left to another that asks the same.

@@ -204,8 +204,8 @@ fn walk_job(cache: &Cache, entry: &EntryRef, mark: Mark) -> Option<Job> {
     }
 }
 
-/// The question that a walk has come to. What the cache knows for a good while yet is not asked again: another walk,
-/// for the other address family, may just have asked it.
+/// The question that a walk has come to. A question that the cache answers for a good while yet is not asked again:
+/// another walk, for the other address family, may just have asked it.
 pub(super) fn next_of(cache: &Cache, mut walk: Walk, origin: Option<EntryRef>) -> Going {
     loop {
         let Some((name, qtype)) = walk.question() else {

@@ -95,7 +95,7 @@ impl Server {
         self.say_changes(now_ms);
     }
 
-    /// A question of the zone fared better without EDNS. What that means is said in [`super::super::edns`].
+    /// A question of the zone fared better without EDNS. [`super::super::edns`] says what that means.
     pub(in super::super) fn note_edns_trouble(&self, trouble: Trouble, zone: u64, now_ms: u64) {
         let slot = self.slot();
         let known = slot.knows_edns(now_ms);

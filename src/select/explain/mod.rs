@@ -1,7 +1,7 @@
 //! Why a URI leads where it leads: the whole decision tree, for people.
 //!
-//! A search is taken to its end, and what it looks up and decides is put into words as it comes. What is not cached
-//! is asked for.
+//! A search is taken to its end, and its lookups and decisions are put into words as they come. Records that are not
+//! cached are asked for.
 
 mod records;
 mod text;
