@@ -65,7 +65,7 @@ static COMMANDS: &[Command] = &[
         arguments: "",
         function: super::rpc_stats::dns_servers_rpc,
         help: c"The nameservers asked so far: up or down, round trip time, queries and failures.",
-        says: "each nameserver: up or down, smoothed round trip (µs), failures since its last answer, queries, packets sent again, answers, timeouts, errors, query times; whether it answers the probe; its `slot`, the place in the configuration by which the statistics go",
+        says: "each nameserver: up or down, smoothed round trip (µs), failures since its last answer, its counters and query times; whether it answers the probe; its `slot`, the place in the configuration by which the statistics go",
         reply: Reply::List,
     },
     Command {
@@ -105,7 +105,7 @@ static COMMANDS: &[Command] = &[
         arguments: "name or SIP URI",
         function: super::rpc_pins::dns_pin_rpc,
         help: c"Fetches the records of a name or SIP URI and keeps them fresh, whether used or not.",
-        says: "begins to keep its NAPTR, SRV and address records fresh, whether used or not (docs/caching.md)",
+        says: "keeps its NAPTR, SRV and address records fresh from now on, whether used or not (docs/caching.md)",
         reply: Reply::One,
     },
     Command {
@@ -121,7 +121,7 @@ static COMMANDS: &[Command] = &[
         arguments: "",
         function: super::rpc_pins::dns_pins_rpc,
         help: c"The pinned names: how fresh they are, and what could not be had last.",
-        says: "the pinned names: who pinned it, whether all that belongs to it is there (`fresh`), is being asked for or has failed; how many seconds ago it was all there (`age`), when the first record expires, what could not be had last",
+        says: "the pinned names: who pinned each, whether its records are all there (`fresh`), asked for or failed; how many seconds ago they were all there (`age`), when the first expires, what could not be had last",
         reply: Reply::List,
     },
     Command {
@@ -145,7 +145,7 @@ static COMMANDS: &[Command] = &[
         arguments: "name or pattern (optional)",
         function: entry!(super::rpc_snapshot::describe),
         help: c"Shows what the file of the option DNS.snapshot has; loads nothing.",
-        says: "what that file has, in words: its age, and 500 record sets at most whose names fit; loads nothing and writes nothing",
+        says: "what that file has, in words: its age, and 500 record sets at most whose names fit; loads nothing",
         reply: Reply::List,
     },
     Command {
