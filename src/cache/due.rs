@@ -163,7 +163,7 @@ impl Cache {
     /// Looks through `count` buckets of the table, from number `from` on, for entries in use that are to be fetched anew
     /// within `ahead` ticks. Gives the number to go on at; `None` at the end of the table.
     ///
-    /// Takes no reference: what is found is looked at again with [`Self::due`].
+    /// Takes no reference: look at an entry that is found again with [`Self::due`].
     pub fn survey(
         &self,
         (from, count): (usize, usize),

@@ -93,7 +93,7 @@ pub use srv::SrvPlace;
 use table::{Bucket, Table};
 use tables::{TableWord, Tables};
 
-/// What a look at a name and type finds.
+/// The result of a look at a name and type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Seen<T> {
     /// Live records.

@@ -208,7 +208,7 @@ mod tests {
         }
     }
 
-    /// Whatever a writer does meanwhile, what is found is what one of the sets says.
+    /// Whatever a writer does meanwhile, the result is that of one of the sets.
     #[test]
     fn sets_that_change_are_never_mixed() {
         let cache = Cache::for_tests(1 << 20, false).unwrap();

@@ -145,13 +145,13 @@ impl Writer<'_> {
             && !NameHash::is_of_copy(hash)
             && let Some(number) = number(hash)
         {
-            // SYNC: who sees the number sees what was linked before.
+            // SYNC: a thread that sees the number sees what was linked before.
             number.fetch_add(1, Ordering::Release);
         }
     }
 }
 
-/// After the death of a writer, who may not have come to it.
+/// After the death of a writer, which may not have come to it.
 pub(super) fn all_records_change() {
     for number in &CHANGES.get().numbers {
         number.fetch_add(1, Ordering::Release);
@@ -303,7 +303,7 @@ mod tests {
                 assert_eq!(copy.owner(), Some(owner.as_bytes()));
             }
         }
-        // One place at a time under the same name; what found none in the table serves its call alone.
+        // One place at a time under the same name; a copy that found none in the table serves its call alone.
         let linked = copies.iter().filter(|copy| copy.is_linked());
         assert!(linked.count() > 1000);
         #[cfg(feature = "fault_injection")]

@@ -149,7 +149,7 @@ impl Bucket {
     /// The block at a place, 0 = none.
     #[inline]
     pub(crate) fn block(&self, place: usize) -> BlockId {
-        // SYNC: pairs with the release stores below: who sees the number sees the content.
+        // SYNC: pairs with the release stores below: a thread that sees the number sees the content.
         self.slots.get(place).map_or(0, |slot| {
             slot.load(ordering(Mutation::SlotRelaxed, Ordering::Acquire))
         })

@@ -168,8 +168,8 @@ pub(super) fn stamp_use(head: &[AtomicU32; HEAD], now: u32) -> bool {
     is_due
 }
 
-/// Has the refresher know of an entry in use that ends soon. A note about what is not read
-/// consistently is of another entry, or of none; whoever takes it looks again.
+/// Has the refresher know of an entry in use that ends soon. A note about what is not read consistently is of another
+/// entry, or of none; the caller that takes it looks again.
 ///
 /// Now is the time, too, to see whether another search list is in force: true when that was so, for the name that was
 /// looked for may mean something else then.

@@ -18,8 +18,8 @@ use super::{
     Cache, Conflict, Draft, DraftData, EntryRef, InsertError, PRIVATE_FLOOR, Place, buckets_for,
 };
 
-/// How long a call waits for the writer lock, ms. Holds take some tens of microseconds; whoever has it for so long was
-/// stopped, or repairs a large cache after a death.
+/// How long a call waits for the writer lock, ms. Holds take some tens of microseconds; a process that has it for so
+/// long was stopped, or repairs a large cache after a death.
 const PATIENCE_MS: u16 = 50;
 
 /// How long an operator's command waits for it, ms.
@@ -200,7 +200,7 @@ impl Cache {
             writer.discard(block);
             return Err(InsertError::Full);
         }
-        // The first holder counts last: who is killed before this leaves nothing behind.
+        // The first holder counts last: a process that is killed before this leaves nothing behind.
         self.acquire_block(block).ok_or(InsertError::Full)
     }
 

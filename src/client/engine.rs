@@ -34,7 +34,7 @@ struct Running {
 }
 
 impl Engine {
-    /// Without searches; what wakes its descriptor from another thread comes along.
+    /// Without searches; the waker of its descriptor, for other threads, comes along.
     ///
     /// # Errors
     /// The kernel gives no event queue.

@@ -64,7 +64,7 @@ impl Number {
     }
 }
 
-/// All numbers: the counters, the query times, what is now.
+/// All numbers: the counters, the query times, the state of the moment.
 pub fn all() -> impl Iterator<Item = Number> {
     let counters = (0..metrics::METRICS).filter_map(|index| {
         let metrics::Description { name, help } = metrics::describe(index)?;

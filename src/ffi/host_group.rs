@@ -24,7 +24,7 @@ const SCRIPT_NAME: &CStr = c"DNS";
 const NAME: &CStr = c"dns";
 const NAME_OCTETS: usize = 3;
 
-/// Types of the framework: what is stored, and (shifted) what is given.
+/// Types of the framework: of the stored value, and (shifted) of the given one.
 const VAR_INT: c_uint = 1;
 const VAR_STR: c_uint = 3;
 const INPUT_SHIFT: c_uint = 3;
@@ -98,7 +98,7 @@ const _: () = {
     assert!(size_of::<ScriptVariable>() == 64);
 };
 
-/// Octets as text; what is not UTF-8 matches no name and is no sound value.
+/// Octets as text; a text that is not UTF-8 matches no name and is no sound value.
 ///
 /// # Safety
 /// `text` is NULL or has `length` readable octets.

@@ -136,7 +136,7 @@ mod with_cache {
         }
     }
 
-    /// The second line of a start: what is in force.
+    /// The second line of a start: the configuration in force.
     pub(crate) fn say_what_is_in_force() {
         if kamailio::is_host() {
             let settings = crate::resolver::Settings::current().summary();

@@ -1,4 +1,4 @@
-//! `dns.config`: what the library goes by.
+//! `dns.config`: the configuration in force.
 #![allow(unsafe_code, reason = "exported symbols")]
 
 use std::ffi::{CStr, c_void};

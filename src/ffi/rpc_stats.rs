@@ -1,4 +1,4 @@
-//! `dns.stats`: what the library counts, and what its memory holds. `dns.servers`: the nameservers.
+//! `dns.stats`: the library's counters, and the content of its memory. `dns.servers`: the nameservers.
 #![allow(unsafe_code, reason = "exported symbols")]
 
 use std::ffi::{CString, c_void};

@@ -33,7 +33,8 @@ impl<T: Default> OwnLock<T> {
         }
     }
 
-    /// Waits for its turn among the threads of this process. Short steps only: who waits does so without sleeping.
+    /// Waits for its turn among the threads of this process. Short steps only: a thread that waits does so without
+    /// sleeping.
     pub(crate) fn lock(&self) -> Held<'_, T> {
         let ours = u64::from(fork::generation()) << 1;
         loop {

@@ -1,4 +1,4 @@
-//! Which process something in shared memory belongs to, and whether it still lives.
+//! The process that something in shared memory belongs to, and whether that process still lives.
 #![allow(unsafe_code, reason = "getpid, pidfd_open, kill")]
 
 use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd, RawFd};

@@ -26,7 +26,7 @@ pub(crate) fn set(identity: Option<&[u8]>) {
     CURRENT.set(identity.map_or(0, number_of));
 }
 
-/// Never 0. The number is no secret: who chooses a Call-ID may choose a server among equals.
+/// Never 0. The number is no secret: a caller who chooses a Call-ID may choose a server among equals.
 #[cfg(feature = "use_dns_cache")]
 fn number_of(identity: &[u8]) -> u32 {
     // FNV-1a, then spread: numbers of Call-IDs that differ in an octet are far apart.

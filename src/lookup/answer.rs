@@ -79,9 +79,9 @@ pub(crate) fn in_zone(owner: &[u8], zone: &[u8]) -> bool {
 /// The names of a chain that the reader believes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Trust {
-    /// Only names that the answer may speak for; what is read will be cached for everybody.
+    /// Only names that the answer may speak for: the records will be cached for everybody.
     OwnZone,
-    /// All of the chain; what is read serves this one call.
+    /// All names of the chain: the records serve this one call.
     WholeChain,
 }
 

@@ -1,4 +1,4 @@
-//! The questions of searches that do not wait ([`super::suspended`]): each is asked once, whoever wants the answer.
+//! The questions of searches that do not wait ([`super::suspended`]): each is asked once for all who want the answer.
 //!
 //! A question is claimed as everybody's is, so that other processes wait for its answer; is it asked by another already,
 //! that one's answer is waited for, and the question is asked as well where everybody would. The questions go to a

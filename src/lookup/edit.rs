@@ -120,7 +120,7 @@ fn entry_at(cache: &Cache, name: &[u8], rtype: RecordType, place: Place) -> Opti
     }
 }
 
-/// Before the absolute name alone is edited: what an operator said of both kinds goes on for the relative one.
+/// Before the absolute name alone is edited: an operator's records for both kinds go on for the relative one.
 fn split(cache: &Cache, name: &[u8], rtype: RecordType, now: u32) {
     let edited = cache.hashed(name).edited();
     let old = cache.acquire_exact(&edited, rtype, now);

@@ -35,7 +35,7 @@ impl Findings {
         self.failure.is_some()
     }
 
-    /// No candidate has records: what that means for the name.
+    /// The result for the name where no candidate has records.
     pub(super) fn conclude(&self) -> LookupError {
         // The absence of the name itself counts, whatever became of the guesses that were made after it. An unknown
         // candidate might have had the records: then there is no absence.

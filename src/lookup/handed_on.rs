@@ -16,7 +16,7 @@ use super::board::{Board, Notice};
 use super::failing::parent;
 use super::{backoff, flight, unwaited};
 
-/// Places on the board: what is left between two looks of the refresher.
+/// Places on the board, for the notices between two looks of the refresher.
 const PLACES: usize = 128;
 /// Questions that go on at a time, and those of them below one parent.
 const MOST: usize = 1000;

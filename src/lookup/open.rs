@@ -7,8 +7,8 @@
 //! its time where none is. A question that can close a transport is not passed over: see [`crate::select::security`].
 //!
 //! The records of open questions belong to one thread and to one search. Those that are open at its end go on with the
-//! refresher, or else in their thread ([`super::unwaited`]), and for a moment ([`super::backoff`]) calls pass them over at
-//! once, as long as they have another way. That is no failure: who has nothing else asks, and waits.
+//! refresher, or else in their thread ([`super::unwaited`]), and for a moment ([`super::backoff`]) calls pass them over
+//! at once, as long as they have another way. That is no failure: a call that has nothing else asks, and waits.
 
 use std::cell::RefCell;
 
@@ -225,7 +225,7 @@ pub(super) fn add(
     OPEN.with_borrow_mut(|book| book.questions.push(question));
 }
 
-/// True for a question that was silent a moment ago: what else there is comes first.
+/// True for a question that was silent a moment ago: other ways come first.
 pub(super) fn passes_over(key: u64) -> bool {
     backoff::is_passed_over(key, clock::now_ticks()) && leaves_to_others()
 }
@@ -404,7 +404,7 @@ fn end() {
         if is_silent && has_refresher {
             handed_on::hand_on(&question.name, question.qtype, question.key);
         }
-        // Nobody goes on with it: who comes next need not wait for that.
+        // Nobody goes on with it: the next caller need not wait for that.
         let claim = question.claim.take().filter(|_| !has_refresher);
         if let (Some(claim), Some(cache)) = (claim, Cache::instance()) {
             claim.finish(cache, None);

@@ -39,7 +39,7 @@ impl fmt::Display for Shown<'_> {
 
 impl PinFile {
     /// The text of the file, when it is another one than at the last look; empty without a file. One that is not there,
-    /// or cannot be read, leaves things as they are: whoever writes it may be about to put it back.
+    /// or cannot be read, leaves things as they are: its author may be about to put it back.
     pub fn changed(&mut self, now_ms: u64) -> Option<&[u8]> {
         let path = options::text(StrOpt::PinFile);
         if path != self.path {

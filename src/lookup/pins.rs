@@ -164,7 +164,7 @@ pub fn add(text: &[u8], by: By) -> Result<bool, NotPinned> {
     is_taken.then_some(true).ok_or(NotPinned::Full)
 }
 
-/// Ends the pinning of a name, whoever asked for it; false when it was not pinned.
+/// Ends the pinning of a name, however it was pinned; false when it was not pinned.
 pub fn remove(text: &[u8]) -> bool {
     let places = PLACES.get().iter();
     places
@@ -248,7 +248,7 @@ impl Place {
             .flat_map(|word| word.load(Ordering::Relaxed).to_ne_bytes())
             .collect();
         text.truncate(length);
-        // SYNC: pairs with the fence in `take`: who read a word of a later text sees another state.
+        // SYNC: pairs with the fence in `take`: a reader of a word of a later text sees another state.
         fence(Ordering::Acquire);
         (self.state.load(Ordering::Relaxed) == state).then_some((text, by, state))
     }

@@ -7,7 +7,7 @@ use crate::host::metrics::{self, Metric};
 use super::board::{Board, Notice};
 use super::pins::MAX_OCTETS;
 
-/// Places on the board: what is left between two looks of the refresher.
+/// Places on the board, for the notices between two looks of the refresher.
 const PLACES: usize = 256;
 static BOARD: Board<PLACES> = Board::new();
 

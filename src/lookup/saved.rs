@@ -34,7 +34,7 @@ pub struct Saved {
     pub fitting: u64,
     /// All sets that it has.
     pub count: u64,
-    /// Of these, what no reply could have had: it is not loaded either.
+    /// Of these, sets that no reply could have had: they are not loaded either.
     pub unreadable: u64,
 }
 

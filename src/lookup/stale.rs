@@ -55,7 +55,7 @@ pub(super) fn find(cache: &Cache, name: &[u8], qtype: RecordType, hops: usize) -
     Some(used(cache, entry, expired?, now))
 }
 
-/// As [`find`], for a relative name: what was found for it last under the list in force.
+/// As [`find`], for a relative name: the entry that was found for it last under the list in force.
 pub(super) fn find_relative(
     cache: &Cache,
     name: &HashedName<'_>,
@@ -147,7 +147,7 @@ pub fn is_stale(entry: &EntryRef, now: u32) -> bool {
     !entry.is_permanent() && entry.is_expired(now) && entry.is_linked()
 }
 
-/// TTL to report for a record of an entry that expires at a tick, s: what is left, and for stale data 30.
+/// TTL to report for a record of an entry that expires at a tick, s: the rest of it, and 30 for stale data.
 ///
 /// An entry that only its holder knows is not stale: it came with TTL 0.
 #[must_use]

@@ -65,8 +65,8 @@ pub(crate) fn of_set(ttls: impl Iterator<Item = u32>) -> u32 {
     bounds.clamp(ttl)
 }
 
-/// TTL of a proven absence, s: what the zone's SOA says (RFC 2308 section 5), capped by
-/// `dns_cache_negative_ttl`, which also serves when there was no SOA. 0 = not to be cached.
+/// TTL of a proven absence, s: that of the zone's SOA (RFC 2308 section 5), capped by `dns_cache_negative_ttl`, which
+/// also serves when there was no SOA. 0 = not to be cached.
 pub(crate) fn negative(soa: Option<u32>) -> u32 {
     let cap = options::raw(Opt::NegativeTtl);
     let soa = soa.map(|ttl| ttl.min(MAX_FETCHED_S));

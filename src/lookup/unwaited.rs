@@ -1,8 +1,8 @@
 //! Questions that go on in the thread of the caller who gave up, where no refresher lives.
 //!
-//! A program without a refresher has nobody who asks in the background. So such a question stays open, and nobody waits for
-//! it. When this thread has to ask something the next time, what has come meanwhile is stored first: so a retransmission,
-//! or the next call, finds the answer.
+//! A program without a refresher has nobody who asks in the background. So such a question stays open, and nobody waits
+//! for it. When this thread has to ask something the next time, answers that have come meanwhile are stored first: so a
+//! retransmission, or the next call, finds the answer.
 
 use std::cell::RefCell;
 use std::sync::atomic::Ordering;

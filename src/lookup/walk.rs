@@ -175,7 +175,7 @@ impl Walk {
         None
     }
 
-    /// No candidate has records: what that means for the name.
+    /// The result for the name where no candidate has records.
     fn conclude(&self, cache: &Cache) -> LookupError {
         let error = self.findings.conclude();
         let kind = match error {

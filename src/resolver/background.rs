@@ -276,7 +276,7 @@ impl Background {
                 break;
             }
         }
-        // Behind the messages: what has an answer is not late. But a flood of them puts nothing off.
+        // Behind the messages: a question that has an answer is not late. But a flood of them puts nothing off.
         let now_ms = self.session.transport.now_ms();
         if now_ms >= self.look_at_ms && self.steps_behind.is_multiple_of(MOST_STEPS_BEHIND) {
             self.look(now_ms);

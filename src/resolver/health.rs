@@ -6,7 +6,7 @@
 //! never answer the probe: as soon as that has shown, it is judged by its answers alone, and is down when questions
 //! of two zones, and nothing else, went unanswered.
 //!
-//! Single words without a lock: what gets lost costs a packet, or is found out a moment later.
+//! Single words without a lock: a lost update costs a packet, or is found out a moment later.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 

@@ -21,7 +21,7 @@ use crate::host::clock;
 
 /// Sockets looked at for one call of the kernel.
 const MAX_EVENTS: usize = 256;
-/// Datagrams read of one socket in a row: who floods one query must not hold up the others.
+/// Datagrams read of one socket in a row: a flood for one query must not hold up the others.
 const MAX_IN_A_ROW: usize = 16;
 
 /// The real network, for many queries.
@@ -146,7 +146,7 @@ impl ManySockets {
                 return;
             }
         }
-        // More datagrams than any server sends for one query; what is left there would not be told again.
+        // More datagrams than any server sends for one query; datagrams that are left there would not be told again.
         self.channels.remove(&handle);
         self.ready.push_back((handle, Event::Failed));
     }

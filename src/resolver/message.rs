@@ -195,7 +195,7 @@ pub(super) struct Body {
     pub(super) rcode: u16,
     /// The additional section has an OPT record.
     pub(super) has_opt: bool,
-    /// Another section has one: whoever sent it copied the query.
+    /// Another section has one: the sender copied the query.
     pub(super) opt_misplaced: bool,
     /// COOKIE option of the OPT record, if it has one: `Err` if that is malformed.
     pub(super) cookie: Option<Result<Cookie, Malformed>>,

@@ -1,8 +1,8 @@
 //! Is the server alive, or is only the name slow?
 //!
-//! The probe is the question `localhost A` without RD: every resolver answers it by itself and at once, with an
-//! address or with an error; a plain load balancer passes it on, which says whether anything behind it lives. Any
-//! reply counts. Nobody waits for it as such: who waits for an answer looks whether the server is up.
+//! The probe is the question `localhost A` without RD: every resolver answers it by itself and at once, with an address
+//! or with an error; a plain load balancer passes it on, which says whether anything behind it lives. Any reply counts.
+//! Nobody waits for the probe as such: a call that waits for an answer looks whether the server is up.
 
 use super::message::{QueryFlags, encode_odd_query};
 use super::reply;

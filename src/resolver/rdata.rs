@@ -5,9 +5,9 @@ use crate::rr::{Form, Naptr, RData, RecordType, Srv};
 
 /// Decodes RDATA; `rdata` is a reader of exactly its octets.
 ///
-/// `None` if it does not have the form of its type. Names must end where the data ends: a reader
-/// that goes on into the next record would take that for a name. Addresses have their four or sixteen octets
-/// and no more: whoever sends others did not mean an address.
+/// `None` if it does not have the form of its type. Names must end where the data ends: a reader that goes on into the
+/// next record would take that for a name. Addresses have their four or sixteen octets and no more: the sender of
+/// others did not mean an address.
 pub(super) fn decode(
     rtype: RecordType,
     mut rdata: Reader<'_>,

@@ -171,7 +171,7 @@ pub(super) fn judge(message: &[u8], asked: &Asked<'_>, manners: &mut Manners) ->
     if let Some(verdict) = judge_cookie(&body, asked, manners) {
         return verdict;
     }
-    // An error may repeat the query with its OPT record, whoever sends it.
+    // An error of any sender may repeat the query with its OPT record.
     manners.edns = body.has_opt && matches!(body.rcode, 0 | NXDOMAIN);
     if let Some(trouble) = edns_trouble(&body, asked) {
         return Verdict::WithoutEdns(trouble);

@@ -167,7 +167,7 @@ impl Reading {
         }
     }
 
-    /// One line. A keyword stands at its beginning; what is not understood is left out, and the others count.
+    /// One line. A keyword stands at its beginning; a line that is not understood is left out, and the others count.
     fn line(&mut self, number: usize, line: &[u8]) {
         if line.trim_ascii().is_empty() || matches!(line.first(), Some(b'#' | b';')) {
             return;

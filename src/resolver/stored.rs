@@ -1,4 +1,4 @@
-//! Record sets as messages, for who stores them outside the cache: what is read back goes through the checks of a reply.
+//! Record sets as messages, for storage outside the cache: a set that is read back goes through the checks of a reply.
 
 use super::Question;
 use super::message::{HEADER_OCTETS, Head};

@@ -1,7 +1,7 @@
 //! IP literals in the text of SIP URIs and of the C interface.
 //!
-//! The readers are strict where Kamailio's were not: what is no address here is a host name, and the
-//! same text never means two hosts (`300.1.1.1` is not `44.1.1.1`). None of them allocates.
+//! The readers are strict where Kamailio's were not: a text that is no address here is a host name, and the same text
+//! never means two hosts (`300.1.1.1` is not `44.1.1.1`). None of them allocates.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 

@@ -108,7 +108,7 @@ pub(crate) fn turn(addresses: &mut [IpAddr], by: usize) {
     }
 }
 
-/// Compares the data of two records of one set: what comes first is used first.
+/// Compares the data of two records of one set: the lesser is used first.
 ///
 /// SRV records by priority, heavier first, then by port and target; those that nobody can call (port 0) come
 /// last. NAPTR records by order and preference, then by what they say. Addresses and all else by value.

@@ -47,7 +47,7 @@ pub(crate) fn asked(transport: u8, wanted: bool) -> Asked {
     }
 }
 
-/// Sort key: what sorts first is used first.
+/// Sort key: the record that sorts first is used first.
 pub(crate) type Rank = u64;
 
 /// The fields that decide on a record: flags, services, regexp, order, preference.

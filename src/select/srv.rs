@@ -29,7 +29,7 @@ pub(crate) fn nth(records: &mut [Ranked], step: usize, seed: u32) -> Option<usiz
     let start = step - drawn_before;
     let end = step + behind.iter().take_while(alike).count();
     let group = records.get_mut(start..end)?;
-    // Each priority has draws of its own: what happens in one group does not shift another.
+    // Each priority has draws of its own: one group does not shift another.
     let mut state = (u64::from(seed) << 32) | u64::from(priority);
     // Seeds may be small numbers that a caller chose: spread them before the first draw.
     state = split_mix(&mut state);

@@ -1,12 +1,12 @@
 //! The askers of a question, in words that all processes share.
 //!
 //! A [`Slot`] has a word that says which question is open in it, and a seat for each of the two that may ask it at a
-//! time. A question is named by a tag, and each one that is opened in a slot has a turn of its own: what a seat or a
-//! result says counts for the turn that stands in it and for no other, so that who comes late, or was taken for dead,
-//! harms nobody.
+//! time. A question is named by a tag, and each one that is opened in a slot has a turn of its own: a seat or a result
+//! counts for the turn that stands in it and for no other, so that who comes late, or was taken for dead, harms nobody.
 //!
 //! No seat is for ever. It says who sits there, since when and for how long; where that time is over, or the process
-//! does not go on, another may take the seat. And none of this is a lock: who finds no seat waits, or asks without one.
+//! does not go on, another may take the seat. And none of this is a lock: a process that finds no seat waits, or asks
+//! without one.
 #![allow(unsafe_code, reason = "marks a type as fit for shared memory")]
 
 // Not in the models: nothing depends on its order.
@@ -235,7 +235,7 @@ impl Slot {
             .map(|_| ())
     }
 
-    /// Takes away what was left; what was parked for it is the caller's.
+    /// Takes away the result that was left; an entry that was parked for it is the caller's.
     pub(crate) fn take_left(&self) -> Option<Left> {
         if look(&self.result) == 0 {
             return None;

@@ -84,7 +84,7 @@ impl RawShmMutex {
         true
     }
 
-    /// Takes the lock if it can be had within so much time, whoever has it.
+    /// Takes the lock if it can be had within so much time, whichever process has it.
     pub(crate) fn lock_patiently(&self, ms: u16) -> bool {
         // SAFETY: initialised before the region was published.
         let mut rc = unsafe { libc::pthread_mutex_trylock(self.inner.get()) };

@@ -41,7 +41,7 @@ pub(crate) fn try_acquire(word: &AtomicU32) -> bool {
         if free || seen & COUNT_MASK >= MAX_HOLDERS {
             return false;
         }
-        // SYNC: acquire pairs with the release in `publish`: who gets a reference sees the content.
+        // SYNC: acquire pairs with the release in `publish`: a thread that gets a reference sees the content.
         let order = ordering(Mutation::AcquireRelaxed, Ordering::Acquire);
         match word.compare_exchange_weak(seen, seen + 1, order, Ordering::Relaxed) {
             Ok(_) => return true,

@@ -4,8 +4,8 @@
 //! the process tree can map it, no descriptor has to stay open, and no process can make it shorter under another. It
 //! stays mapped until the process ends.
 //!
-//! `mlockall()` makes all of it real memory at once, and limits on locked memory and address space count all of
-//! it, used or not: whoever reserves keeps the size close to the memory that was asked for.
+//! `mlockall()` makes all of it real memory at once, and limits on locked memory and address space count all of it,
+//! used or not: the caller keeps the size close to the memory that was asked for.
 #![allow(unsafe_code, reason = "mmap and madvise")]
 
 use std::ptr::NonNull;

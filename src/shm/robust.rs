@@ -1,7 +1,7 @@
 //! Whether this system passes the lock of a process that was killed on to the next one.
 //!
-//! Linux does. Under an emulator of programs (qemu-user) it never hears of the lock: who waits for it then waits for
-//! ever.
+//! Linux does. Under an emulator of programs (qemu-user) it never hears of the lock: a process that waits for it then
+//! waits for ever.
 #![allow(unsafe_code, reason = "the get_robust_list system call")]
 
 use std::ffi::c_void;

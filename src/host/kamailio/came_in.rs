@@ -3,7 +3,7 @@
 
 use std::ffi::CStr;
 
-/// The variable of the takeover's file: what it did, NUL-terminated; empty when it changed nothing.
+/// The variable of the takeover's file: a text that says what it did, NUL-terminated; empty when it changed nothing.
 const SYMBOL: &CStr = c"kamailio_dns_takeover";
 /// Octets of the variable, the NUL included.
 const ROOM: usize = 512;

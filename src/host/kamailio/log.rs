@@ -25,7 +25,7 @@ struct Counted {
     length: c_int,
 }
 
-/// The host's `ksr_logdata_t`: what a structured log function gets to know of a line.
+/// The host's `ksr_logdata_t`: a line as a structured log function gets it.
 #[repr(C)]
 struct Record {
     facility: c_int,

@@ -1,4 +1,4 @@
-//! The host's table of processes: what each of them is for.
+//! The host's table of processes: the purpose of each.
 #![allow(
     unsafe_code,
     reason = "reads variables and calls a function of the host program"
@@ -119,7 +119,7 @@ fn is_of(table: *const u8, width: usize, number: usize) -> bool {
     pid == 0 || u32::try_from(pid) == Ok(crate::host::process::pid())
 }
 
-/// A text that the host may be writing now: what is read then is another one, and no harm.
+/// A text that the host may be writing now: then another text is read, which does no harm.
 fn read_text(place: *const u8) -> String {
     let octet = |index| {
         // SAFETY: within the description.

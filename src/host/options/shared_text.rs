@@ -63,7 +63,7 @@ impl SharedText {
             let order = ordering(Mutation::TextReadRelaxed, Ordering::Acquire);
             let before = self.current.load(order);
             let value = self.in_use(before).map_or_else(Vec::new, Place::copy);
-            // SYNC: pairs with the fence in `claim`: who read an octet of a later value sees another word.
+            // SYNC: pairs with the fence in `claim`: a reader of an octet of a later value sees another word.
             if !seeded(Mutation::NoTextFence) {
                 fence(Ordering::Acquire);
             }

@@ -1,4 +1,4 @@
-//! A question of the refresher's: what it is asked for, and whether it may be asked now.
+//! A question of the refresher's: its purpose, and whether it may be asked now.
 
 use std::sync::atomic::Ordering;
 

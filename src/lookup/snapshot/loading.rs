@@ -1,4 +1,4 @@
-//! A snapshot is read: what it has comes as expired, and nothing that is there gives way.
+//! A snapshot is read: its records come as expired, and nothing that is there gives way.
 
 use std::os::unix::ffi::OsStrExt as _;
 use std::sync::atomic::Ordering;
@@ -43,13 +43,13 @@ pub(in super::super) fn with_file<T>(take: impl FnOnce(&Content<'_>) -> T) -> Re
     }))
 }
 
-/// Loads the file of the option: what it has comes as expired, and nothing that is there gives way.
+/// Loads the file of the option: its records come as expired, and nothing that is there gives way.
 ///
 /// # Errors
 /// Why nothing is loaded.
 pub fn load() -> Result<(Count, u64), Trouble> {
     let cache = Cache::instance().ok_or(Trouble::NoCache)?;
-    // Whatever it is: who loads it takes it over.
+    // Whatever the file is: an instance that loads it takes it over.
     if let Some(path) = path() {
         remember(&path);
     }

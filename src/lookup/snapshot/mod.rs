@@ -1,5 +1,5 @@
-//! A warm start: what the cache holds goes into a file now and then, and comes back as expired records, which may be served
-//! stale while they are fetched anew (`dns_snapshot`).
+//! A warm start: the records of the cache go into a file now and then, and come back as expired records, which may be
+//! served stale while they are fetched anew (`dns_snapshot`).
 //!
 //! The file: [`format::MAGIC`], version, the time of the day, then a frame for each record set, an empty one, their number, and a
 //! checksum of all that stands before it. A frame: the length of the message, when the set expired or expires by the time
@@ -102,8 +102,8 @@ impl From<io::Error> for Trouble {
     }
 }
 
-/// The path of the start. Inside Kamailio it is read then and never again: who may change options at run time does not
-/// say which file is written.
+/// The path of the start. Inside Kamailio it is read then and never again: a user who may change options at run time
+/// does not say which file is written.
 static AT_START: OnceCell<Option<PathBuf>> = OnceCell::new();
 
 /// The file of the option; `None` = no snapshots.

@@ -232,8 +232,8 @@ impl<'s> Exchange<'s> {
             .map(|(place, server, _)| (place, *server))
     }
 
-    /// Sends to the next server that is worth asking. Without any, what is open is waited for, and when
-    /// nothing is, the question has failed.
+    /// Sends to the next server that is worth asking. Without any, open queries are waited for, and when nothing is,
+    /// the question has failed.
     fn try_next_server(&mut self, session: &mut Session) {
         let now_ms = self.now_ms;
         while let Some((place, server)) = self.choose(now_ms) {

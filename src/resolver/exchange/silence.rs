@@ -31,8 +31,8 @@ impl Exchange<'_> {
         }
     }
 
-    /// Sends the query of the attempt under way again: what came of it may be nothing because a packet was lost, or,
-    /// where the server has not shown that it knows EDNS, because a gateway drops such queries.
+    /// Sends the query of the attempt under way again: a packet may have been lost. Or a gateway drops queries with
+    /// EDNS, where the server has not shown that it knows EDNS.
     #[cold]
     pub(super) fn send_again(&mut self, now_ms: u64, session: &mut Session) {
         let Some((newest, sockets)) = self.newest_of_attempt() else {

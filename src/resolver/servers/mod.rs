@@ -409,7 +409,7 @@ pub(super) fn end_finding(until_ms: u64) {
     let _ = finder.compare_exchange(until_ms, 0, Ordering::Relaxed, Ordering::Relaxed);
 }
 
-/// Forgets, for all servers, what could make one be treated differently from a new one.
+/// Forgets, for all servers, all that could make one be treated differently from a new one.
 pub(super) fn forget() {
     let [finder] = FINDER.get();
     finder.store(0, Ordering::Relaxed);

@@ -106,7 +106,7 @@ pub fn explain(destination: &Destination, request_flags: u32) -> Explanation {
         srv_depth: 1,
         out: Explanation::default(),
     };
-    // For all of it: whoever asks waits, and so do other commands.
+    // For all of it: the one who asks waits, and so do other commands.
     let _deadline = deadline::scope_within(LIMIT_MS);
     words.uri();
     words.servers();
@@ -166,7 +166,7 @@ impl Words<'_> {
         }
     }
 
-    /// While no nameserver answers nothing is asked: what is known is said at once.
+    /// While no nameserver answers nothing is asked: the known records are shown at once.
     fn servers(&mut self) {
         if !lookup::is_any_server_up() {
             let line = "no nameserver answers: nothing is asked, what is cached counts, also when it has expired";
