@@ -79,8 +79,8 @@ def weight(quick):
 
 
 SCALE_MEM_KB = 65_536
-# 11 places a line of 64 octets, a place for each 80 octets of the limit.
-SCALE_TABLE_KB = SCALE_MEM_KB * 64 // (11 * 80)
+# 11 places a line of 64 octets, a place for each 72 octets of the limit.
+SCALE_TABLE_KB = SCALE_MEM_KB * 64 // (11 * 72)
 
 
 def scale(quick):
