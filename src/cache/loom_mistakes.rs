@@ -52,6 +52,13 @@ fn models_of(mistake: Mutation) -> &'static str {
         | M::WaitersUnchecked
         | M::ResultOfAnyTurn
         | M::ParkedUnchecked => "loom_claims",
+        M::OwnTakenRelaxed
+        | M::OwnGivenRelaxed
+        | M::OwnTakenUnseen
+        | M::OwnSeenOnce
+        | M::OwnParentHolds
+        | M::OwnParentsContent
+        | M::OwnGivenUnseen => "loom_own_lock",
         M::PlaceStays | M::TieGivesUp | M::LapsedCounts => "loom_crowd",
         M::TextRelaxed
         | M::TextReadRelaxed

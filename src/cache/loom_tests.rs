@@ -525,7 +525,7 @@ fn loom_the_next_owner_comes_after_the_last_holder() {
     unsafe impl Sync for Content {}
     // SAFETY: as above.
     unsafe impl Send for Content {}
-    know(place());
+    know::<AtomicU32>(place());
     model(|| {
         let word: &AtomicU32 = place();
         refword::publish(word, true, 0);
@@ -559,7 +559,7 @@ fn loom_who_takes_what_is_set_aside_comes_after_its_last_holder() {
     unsafe impl Sync for Content {}
     // SAFETY: as above.
     unsafe impl Send for Content {}
-    know(place());
+    know::<AtomicU32>(place());
     model(|| {
         let word: &AtomicU32 = place();
         word.store(refword::SET_ASIDE, Ordering::Relaxed);

@@ -159,6 +159,20 @@ mistakes! {
     TieGivesUp,
     /// Who does not go on any more counts among those that wait.
     LapsedCounts,
+    /// A lock among threads is taken without acquire: its holder sees old content.
+    OwnTakenRelaxed,
+    /// It is given back without release: the next holder sees old content.
+    OwnGivenRelaxed,
+    /// It is taken whatever became of its word since that was seen.
+    OwnTakenUnseen,
+    /// Who waits for it does not look at its word again: that it was given back is lost on him.
+    OwnSeenOnce,
+    /// A child waits for a thread of its parent.
+    OwnParentHolds,
+    /// A child goes on with what its parent had there.
+    OwnParentsContent,
+    /// A guard that came along in a fork gives back what a thread of the child holds.
+    OwnGivenUnseen,
 }
 
 /// True when the mistake is to be made.

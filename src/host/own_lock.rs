@@ -8,14 +8,14 @@
 use std::cell::UnsafeCell;
 use std::mem::MaybeUninit;
 use std::ops::{Deref, DerefMut};
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::fork;
+use super::mutation::{Mutation, ordering, seeded};
+use super::sync::{AtomicU64, Ordering, yield_now};
 
 const HELD: u64 = 1;
 
 /// Something of one process, made at the first use of each.
-#[derive(Debug)]
 pub(crate) struct OwnLock<T> {
     /// The process that the content is of ([`fork::generation`]; 0 = none), above the bit that says that it is held.
     word: AtomicU64,
@@ -36,33 +36,57 @@ impl<T: Default> OwnLock<T> {
     /// Waits for its turn among the threads of this process. Short steps only: a thread that waits does so without
     /// sleeping.
     pub(crate) fn lock(&self) -> Held<'_, T> {
-        let ours = u64::from(fork::generation()) << 1;
+        self.lock_in(fork::generation())
+    }
+
+    /// The same, in the process of that generation.
+    fn lock_in(&self, generation: u32) -> Held<'_, T> {
+        let free = u64::from(generation) << 1;
+        let mut word = self.word.load(Ordering::Relaxed);
         loop {
-            let word = self.word.load(Ordering::Relaxed);
-            let is_ours = word & !HELD == ours;
-            if is_ours && word & HELD != 0 {
-                std::thread::yield_now();
+            let is_ours = word & !HELD == free;
+            let waits_for_parent = seeded(Mutation::OwnParentHolds);
+            if (is_ours || waits_for_parent) && word & HELD != 0 {
+                yield_now();
+                if !seeded(Mutation::OwnSeenOnce) {
+                    word = self.word.load(Ordering::Relaxed);
+                }
                 continue;
             }
-            let (set, fetch) = (Ordering::Acquire, Ordering::Relaxed);
-            let taken = self.word.compare_exchange(word, ours | HELD, set, fetch);
-            if taken.is_err() {
+            if let Err(now) = self.take(word, free) {
+                word = now;
                 continue;
             }
-            if !is_ours {
+            if !is_ours && !seeded(Mutation::OwnParentsContent) {
                 // SAFETY: no other thread of this process is at it, the word says. What a parent had there is
                 // overwritten without being dropped, so it need not be whole.
                 unsafe { (*self.content.get()).write(T::default()) };
             }
-            return Held { lock: self };
+            return Held {
+                lock: self,
+                word: free | HELD,
+            };
         }
+    }
+
+    /// Takes the lock if its word is as it was seen; else the word as it is.
+    fn take(&self, seen: u64, free: u64) -> Result<(), u64> {
+        if seeded(Mutation::OwnTakenUnseen) {
+            self.word.store(free | HELD, Ordering::Release);
+            return Ok(());
+        }
+        let set = ordering(Mutation::OwnTakenRelaxed, Ordering::Acquire);
+        self.word
+            .compare_exchange(seen, free | HELD, set, Ordering::Relaxed)
+            .map(|_| ())
     }
 }
 
 /// While it lives this thread has the content to itself.
-#[derive(Debug)]
 pub(crate) struct Held<'a, T> {
     lock: &'a OwnLock<T>,
+    /// The word while it is held so.
+    word: u64,
 }
 
 impl<T> Deref for Held<'_, T> {
@@ -87,9 +111,20 @@ impl<T> DerefMut for Held<'_, T> {
 
 impl<T> Drop for Held<'_, T> {
     fn drop(&mut self) {
-        self.lock.word.fetch_and(!HELD, Ordering::Release);
+        let word = &self.lock.word;
+        let given = ordering(Mutation::OwnGivenRelaxed, Ordering::Release);
+        if seeded(Mutation::OwnGivenUnseen) {
+            word.fetch_and(!HELD, given);
+            return;
+        }
+        // In a child of the process that took it, a thread may have it by now that began there.
+        let _given = word.compare_exchange(self.word, self.word & !HELD, given, Ordering::Relaxed);
     }
 }
+
+#[cfg(all(test, any(loom, miri)))]
+#[path = "loom_own_lock.rs"]
+mod loom_own_lock;
 
 #[cfg(all(test, not(any(loom, miri))))]
 mod tests {
@@ -113,6 +148,14 @@ mod tests {
         assert_eq!(*LOCK.lock(), 4000);
     }
 
+    /// In a child: what its parent held it neither waits for nor finds; and when the guard goes that came along, a
+    /// lock that the child took since stays taken.
+    fn is_anew(lock: &OwnLock<Vec<u32>>, parents: Held<'_, Vec<u32>>) -> bool {
+        let childs = lock.lock();
+        drop(parents);
+        childs.is_empty() && lock.word.load(Ordering::Relaxed) & HELD != 0
+    }
+
     #[test]
     fn a_child_begins_with_nothing_though_its_parent_holds_it() {
         static LOCK: OwnLock<Vec<u32>> = OwnLock::new();
@@ -123,7 +166,7 @@ mod tests {
         if child == 0 {
             // SAFETY: ends the child should it wait.
             unsafe { libc::alarm(60) };
-            let status = i32::from(!LOCK.lock().is_empty());
+            let status = i32::from(!is_anew(&LOCK, held));
             // SAFETY: ends the child without the work that the parent's test program does at its end.
             unsafe { libc::_exit(status) };
         }

@@ -7,6 +7,8 @@ pub(crate) mod system;
 
 #[cfg(not(loom))]
 pub(crate) use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering, fence};
+#[cfg(not(loom))]
+pub(crate) use std::thread::yield_now;
 
 #[cfg(loom)]
 #[path = "sync_model.rs"]
@@ -15,7 +17,7 @@ pub(crate) mod model;
 #[path = "sync/seeds.rs"]
 pub(crate) mod model;
 #[cfg(loom)]
-pub(crate) use model::{AtomicU8, AtomicU32, AtomicU64, Ordering, fence};
+pub(crate) use model::{AtomicU8, AtomicU32, AtomicU64, Ordering, fence, yield_now};
 
 /// A word that only the holder of the writer lock changes, as that one reads it before it changes it.
 ///

@@ -305,10 +305,10 @@ pub(crate) fn place<T: Send + Sync + 'static>() -> &'static T {
 }
 
 /// Says of a word, before a model runs, that threads reach it: for models that loom must not see without it.
-pub(crate) fn know(word: &AtomicU32) {
-    let place = word.0.get() as usize;
+pub(crate) fn know<Word>(word: &Word) {
+    let place = std::ptr::from_ref(word) as usize;
     WORLD.with_borrow_mut(|world| {
-        world.known.insert(place, size_of::<AtomicU32>());
+        world.known.insert(place, size_of::<Word>());
         world.changed.insert(place);
     });
 }

@@ -6,7 +6,6 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::ptr::NonNull;
-use std::sync::atomic::AtomicU32;
 use std::thread::JoinHandle;
 
 pub(crate) use std::thread::yield_now;
@@ -36,7 +35,7 @@ pub(crate) fn place<T: Send + Sync + 'static>() -> &'static T {
 }
 
 /// Nothing has to be said of a word.
-pub(crate) fn know(_word: &AtomicU32) {}
+pub(crate) fn know<Word>(_word: &Word) {}
 
 /// A thread of a model.
 pub(crate) struct Joined<T>(JoinHandle<T>);
