@@ -52,6 +52,9 @@ fn models_of(mistake: Mutation) -> &'static str {
         | M::WaitersUnchecked
         | M::ResultOfAnyTurn
         | M::ParkedUnchecked => "loom_claims",
+        M::EndUntold | M::StoodUpUntold | M::WayMadeUntold | M::WakesTheEarlier | M::NewsLate => {
+            "loom_flight"
+        }
         M::OwnTakenRelaxed
         | M::OwnGivenRelaxed
         | M::OwnTakenUnseen

@@ -12,7 +12,7 @@ use super::presence::Presence;
 use super::set::{Set, a};
 use super::table::{Bucket, PLACES};
 use super::tables::{TableWord, Tables, find_block_in, link_into};
-use super::{Cache, HostCopy, Seen, Setting};
+use super::{Cache, EntryRef, HostCopy, Seen, Setting};
 use crate::host::sync::model::{Cell, Joined, know, model, model_within, place, spawn, yield_now};
 use crate::rr::{PlainIp, RecordType};
 use crate::shm::kill_point::{KillPoint, in_model};
@@ -27,7 +27,7 @@ const ONE: &str = "one";
 const TWO: &str = "two";
 
 /// An empty cache, the same in each interleaving.
-pub(super) fn fresh() -> &'static Cache {
+pub(crate) fn fresh() -> &'static Cache {
     if cfg!(miri) {
         // There is one interleaving, and nobody makes memory zero afterwards.
         return Cache::for_tests(LIMIT, true).unwrap();
@@ -46,8 +46,12 @@ pub(super) fn fresh() -> &'static Cache {
 }
 
 pub(super) fn put(cache: &Cache, name: &str, last: u8) {
+    drop(put_and_hold(cache, name, last));
+}
+
+pub(crate) fn put_and_hold(cache: &Cache, name: &str, last: u8) -> EntryRef {
     let set = Set::of(name, RecordType::A).record(600, a(last));
-    drop(set.put(cache, NOW).unwrap());
+    set.put(cache, NOW).unwrap()
 }
 
 /// A cache that has an address of a name, which was used.
@@ -60,7 +64,7 @@ fn with_entry() -> &'static Cache {
 
 /// As `Cache::remove`, of which no reference is held: loom overlooks what others read before the thread that stores has
 /// read the same.
-fn remove(cache: &Cache, name: &str) {
+pub(crate) fn remove(cache: &Cache, name: &str) {
     let writer = cache.write();
     let link = writer.find(cache.hash(name.as_bytes()), RecordType::A, name.as_bytes());
     writer.unlink(link.unwrap());

@@ -27,7 +27,7 @@ mod link;
 #[cfg(all(test, loom))]
 mod loom_mistakes;
 #[cfg(all(test, any(loom, miri)))]
-mod loom_tests;
+pub(crate) mod loom_tests;
 mod naptr;
 mod order;
 pub(crate) mod owners;

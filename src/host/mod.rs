@@ -14,6 +14,7 @@ pub mod counters;
 pub mod follow;
 pub(crate) mod fork;
 #[cfg(feature = "use_dns_cache")]
+#[cfg_attr(loom, path = "futex_model.rs")]
 pub(crate) mod futex;
 pub mod hooks;
 pub(crate) mod interface;

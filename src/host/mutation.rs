@@ -153,6 +153,16 @@ mistakes! {
     PlaceTakenRelaxed,
     /// A writer gives its place back without release.
     PlaceFreedRelaxed,
+    /// The end of a question is not told to those who wait: who just goes to sleep sleeps on.
+    EndUntold,
+    /// Who stands up from a question does not tell it.
+    StoodUpUntold,
+    /// Who opens another question in the place of one that nobody asks any more does not tell it.
+    WayMadeUntold,
+    /// The end of a question wakes nobody who came after an earlier look.
+    WakesTheEarlier,
+    /// Who waits looks whether the question is open, and then what it sleeps on: an end in between is lost on him.
+    NewsLate,
     /// Who gives up does not take back what it said: it counts among those that wait.
     PlaceStays,
     /// Of two that came at the same time each takes itself for the first.

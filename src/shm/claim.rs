@@ -40,7 +40,6 @@ pub(crate) struct Slot {
     waiters: AtomicU32,
 }
 
-#[cfg(not(loom))]
 // SAFETY: repr(C), atomic integers only, all of which may be zero.
 unsafe impl crate::host::shared::Zeroed for Slot {}
 
@@ -210,21 +209,18 @@ impl Slot {
     }
 
     /// The question that is open, for those who count.
-    #[cfg(not(loom))]
     pub(crate) fn current(&self) -> Option<Open<'_>> {
         let word = self.question.load(Ordering::Relaxed);
         (word & !TURN != 0).then_some(Open { slot: self, word })
     }
 
     /// True when the question of a key is open and somebody waits for it, for those who count.
-    #[cfg(not(loom))]
     pub(crate) fn is_waited_for(&self, key: u64) -> bool {
         let word = self.question.load(Ordering::Relaxed);
         word & !TURN == tag_of(key) && self.waiting() > 0
     }
 
     /// How many wait.
-    #[cfg(not(loom))]
     pub(crate) fn waiting(&self) -> u32 {
         self.waiters.load(Ordering::Relaxed)
     }
@@ -388,7 +384,9 @@ impl<'a> Open<'a> {
         self.slot.change_question(self.word, word).ok()?;
         self.slot.asked.store(0, Ordering::Relaxed);
         // A process that waited looks again, and finds another question.
-        self.slot.tell();
+        if !seeded(Mutation::WayMadeUntold) {
+            self.slot.tell();
+        }
         Some(Open { word, ..self })
     }
 
@@ -464,6 +462,7 @@ impl<'a> Sitting<'a> {
                 reached(KillPoint::ResultLeft);
             }
         };
+        let before = seeded(Mutation::WakesTheEarlier).then(|| slot.has_waiters());
         if seeded(Mutation::EndFirst) {
             self.end();
             leave();
@@ -471,7 +470,7 @@ impl<'a> Sitting<'a> {
             leave();
             self.end();
         }
-        let has_waiters = slot.has_waiters();
+        let has_waiters = before.unwrap_or_else(|| slot.has_waiters());
         if !has_waiters && !seeded(Mutation::WaitersUnchecked) {
             // All have gone meanwhile.
             slot.take_left().map(drop_left);
@@ -487,7 +486,9 @@ impl<'a> Sitting<'a> {
             return;
         }
         reached(KillPoint::QuestionEnded);
-        open.slot.tell();
+        if !seeded(Mutation::EndUntold) {
+            open.slot.tell();
+        }
     }
 
     /// Leaves the question open: nothing was learnt, and who wants to know may ask when this query had its usual time.
@@ -503,7 +504,9 @@ impl<'a> Sitting<'a> {
             Ordering::SeqCst,
         );
         reached(KillPoint::StoodUp);
-        self.open.slot.tell();
+        if !seeded(Mutation::StoodUpUntold) {
+            self.open.slot.tell();
+        }
         self.open.slot.has_waiters()
     }
 }

@@ -1,5 +1,5 @@
-//! The lock-free protocol by itself: the cache, and what it needs, as they are, for loom and for Miri. See
-//! `src/host/sync.rs`.
+//! The lock-free protocol by itself: the cache, who asks a question and who waits for it, and what these need, as they
+//! are, for loom and for Miri. See `src/host/sync.rs`.
 #![cfg(any(loom, miri))]
 #![allow(dead_code, unused_imports, unused_macros, reason = "who uses the rest is not here")]
 
@@ -13,3 +13,5 @@ pub mod rr;
 pub mod shm;
 #[path = "../../../src/cache/mod.rs"]
 pub mod cache;
+pub(crate) mod lookup;
+pub(crate) mod resolver;

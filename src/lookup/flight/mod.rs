@@ -27,6 +27,7 @@ use std::collections::HashSet;
 use crate::cache::claim::{Open, SEATS, Seen, Slot, Use};
 use crate::cache::{Cache, HashedName};
 use crate::host::metrics::{self, Metric};
+use crate::host::mutation::{Mutation, seeded};
 use crate::host::shared::Shared;
 use crate::host::{clock, futex};
 use crate::resolver;
@@ -259,6 +260,11 @@ impl Flight {
             if !self.0.is_open() {
                 return Waited::Over(verdict_in(self.0, cache));
             }
+            let seen = if seeded(Mutation::NewsLate) {
+                news.load(std::sync::atomic::Ordering::SeqCst)
+            } else {
+                seen
+            };
             let waited_ms = clock::monotonic_ms().saturating_sub(began_ms);
             let left_ms = left_ms.saturating_sub(waited_ms);
             if left_ms == 0 {
@@ -369,3 +375,6 @@ impl Drop for Bystander {
         });
     }
 }
+
+#[cfg(all(test, any(loom, miri)))]
+mod loom_flight;

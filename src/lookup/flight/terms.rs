@@ -64,6 +64,12 @@ impl Terms {
         }
     }
 
+    /// The same of another process.
+    #[cfg(all(test, any(loom, miri)))]
+    pub(super) fn by(self, pid: u32) -> Self {
+        Self { pid, ..self }
+    }
+
     /// The seat that it takes.
     pub(super) fn seat(self) -> Seat {
         let left_ms = self.longest_ms.min(self.end_ms.saturating_sub(self.now_ms));
