@@ -36,7 +36,7 @@ static int find_all(void)
 			   && find("kdns_target", &library.target) && find("kdns_use", &library.use)
 			   && find("kdns_use_also", &library.use_also) && find("kdns_watch", &library.watch)
 			   && find("kdns_release", &library.release) && find("kdns_ready", &library.ready)
-			   && find("kdns_prefetch", &library.fetch_ahead) && find("kdns_is_target", &library.is_target);
+			   && find("kdns_is_target", &library.is_target);
 }
 
 /* The takeover keeps the library's symbols from everybody else's; a library that is not there is not loaded. */

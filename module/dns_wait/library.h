@@ -27,8 +27,6 @@ typedef struct library
 	__typeof__(&kdns_use_also) use_also;
 	__typeof__(&kdns_release) release;
 	__typeof__(&kdns_ready) ready;
-	/* Kamailio has a macro of the proper name. */
-	__typeof__(&kdns_prefetch) fetch_ahead;
 	__typeof__(&kdns_is_target) is_target;
 	__typeof__(&kdns_watch) watch;
 } library_t;

@@ -24,10 +24,18 @@ typedef struct list
 	int descriptor;
 } list_t;
 
+/* What is counted, each up to max_waiting: what is fetched ahead takes no room from transactions. */
+typedef enum kind
+{
+	KIND_SUSPENDED,
+	KIND_ERRAND,
+	KINDS
+} kind_t;
+
 typedef struct shared
 {
 	gen_lock_t lock;
-	unsigned int now;
+	unsigned int now[KINDS];
 	list_t lists[MOST_WORKERS];
 } shared_t;
 
@@ -62,7 +70,7 @@ void waits_destroy(void)
 
 unsigned int waits_now(void)
 {
-	return shared != NULL ? shared->now : 0;
+	return shared != NULL ? shared->now[KIND_SUSPENDED] : 0;
 }
 
 int waits_descriptor(int worker)
@@ -72,12 +80,12 @@ int waits_descriptor(int worker)
 
 /* Counts one more, and says whose it is; -1: there are as many as may be. A route may hold its worker up, so the one with the
  * fewest gets it. */
-static int reserve(void)
+static int reserve(kind_t kind)
 {
 	int least = 0;
 
 	lock_get(&shared->lock);
-	if(shared->now >= (unsigned int)settings.most_waiting) {
+	if(shared->now[kind] >= (unsigned int)settings.most_waiting) {
 		lock_release(&shared->lock);
 		return -1;
 	}
@@ -85,16 +93,16 @@ static int reserve(void)
 		if(shared->lists[i].held < shared->lists[least].held)
 			least = i;
 	}
-	shared->now++;
+	shared->now[kind]++;
 	shared->lists[least].held++;
 	lock_release(&shared->lock);
 	return least;
 }
 
-static void unreserve(int worker)
+static void unreserve(int worker, kind_t kind)
 {
 	lock_get(&shared->lock);
-	shared->now--;
+	shared->now[kind]--;
 	shared->lists[worker].held--;
 	lock_release(&shared->lock);
 }
@@ -166,7 +174,7 @@ static void fill(wait_t *wait, struct sip_msg *msg, const str *route, const str 
 }
 
 /* Memory of that size, beside what the parts and branches need. */
-static wait_t *reserve_memory(unsigned int parts, unsigned int branches, size_t size, no_room_t *why)
+static wait_t *reserve_memory(kind_t kind, unsigned int parts, unsigned int branches, size_t size, no_room_t *why)
 {
 	int worker;
 	wait_t *wait;
@@ -176,7 +184,7 @@ static wait_t *reserve_memory(unsigned int parts, unsigned int branches, size_t 
 		*why = NO_ROOM_MEMORY;
 		return NULL;
 	}
-	worker = reserve();
+	worker = reserve(kind);
 	if(worker < 0) {
 		*why = NO_ROOM_LIMIT;
 		return NULL;
@@ -184,7 +192,7 @@ static wait_t *reserve_memory(unsigned int parts, unsigned int branches, size_t 
 	size += sizeof *wait + parts * sizeof(part_t) + branches * sizeof(branch_t);
 	wait = shm_malloc(size);
 	if(wait == NULL) {
-		unreserve(worker);
+		unreserve(worker, kind);
 		*why = NO_ROOM_MEMORY;
 		return NULL;
 	}
@@ -200,8 +208,9 @@ static wait_t *reserve_memory(unsigned int parts, unsigned int branches, size_t 
 wait_t *wait_reserve(struct sip_msg *msg, const str *route, const str *uri, no_room_t *why)
 {
 	unsigned int branches = waits_branches();
-	size_t texts = room_for(route) + room_for(GET_RURI(msg)) + room_for(&msg->dst_uri) + (uri != NULL ? room_for(uri) : 0);
-	wait_t *wait = reserve_memory(uri != NULL ? 1 : 1 + branches, branches, texts, why);
+	size_t texts = room_for(route) + room_for(GET_RURI(msg)) + room_for(&msg->dst_uri) + room_for(&msg->path_vec)
+				   + (uri != NULL ? room_for(uri) : 0);
+	wait_t *wait = reserve_memory(KIND_SUSPENDED, uri != NULL ? 1 : 1 + branches, branches, texts, why);
 
 	if(wait != NULL)
 		fill(wait, msg, route, uri);
@@ -211,12 +220,13 @@ wait_t *wait_reserve(struct sip_msg *msg, const str *route, const str *uri, no_r
 wait_t *wait_reserve_errand(errand_t errand, const str *uri)
 {
 	no_room_t why;
-	wait_t *wait = reserve_memory(1, 0, room_for(uri), &why);
+	wait_t *wait = reserve_memory(KIND_ERRAND, 1, 0, room_for(uri), &why);
 	char *text;
 
 	if(wait == NULL)
 		return NULL;
 	wait->errand = errand;
+	wait->parts[0].wait = wait;
 	text = (char *)wait->branches;
 	wait->parts[0].uri = copy_text(&text, uri);
 	return wait;
@@ -259,7 +269,8 @@ wait_t *waits_take(int worker)
 void wait_give_back(wait_t *wait)
 {
 	int worker = wait->worker;
+	kind_t kind = wait->errand == ERRAND_WAIT ? KIND_SUSPENDED : KIND_ERRAND;
 
 	shm_free(wait);
-	unreserve(worker);
+	unreserve(worker, kind);
 }

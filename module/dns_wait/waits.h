@@ -67,7 +67,7 @@ void waits_destroy(void);
 
 /* Reserves a wait for a request: `uri` is what is resolved, or NULL: the destination and the branches. */
 wait_t *wait_reserve(struct sip_msg *msg, const str *route, const str *uri, no_room_t *why);
-/* The same for what nobody waits for; NULL: there is no room. */
+/* The same for what nobody waits for, of which there may be as many again; NULL: there is no room. */
 wait_t *wait_reserve_errand(errand_t errand, const str *uri);
 /* Leaves it to its worker. Never blocks, never fails. */
 void wait_hand_over(wait_t *wait);
@@ -82,7 +82,7 @@ wait_t *waits_take(int worker);
 unsigned int waits_branches(void);
 str waits_next_hop(const branch_t *branch);
 
-/* How many waits there are. */
+/* How many transactions are suspended. */
 unsigned int waits_now(void);
 
 #endif

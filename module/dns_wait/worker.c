@@ -80,16 +80,13 @@ static unsigned int time_left(const wait_t *wait)
 	return spent < wait->deadline_ms ? wait->deadline_ms - (unsigned int)spent : 1;
 }
 
-/* Nobody waits for it: the library goes on with it by itself. */
-static void run_errand(wait_t *wait)
+/* The library goes on with it by itself: who asks has named one of the operator's domains. */
+static void fetch_all(wait_t *wait)
 {
 	static const unsigned char any[4];
 	const str *uri = &wait->parts[0].uri;
 
-	if(wait->errand == ERRAND_FETCH)
-		library.fetch_ahead(context, uri->s, (size_t)uri->len);
-	else
-		library.is_target(context, uri->s, (size_t)uri->len, any, sizeof any, 0, 0, NULL);
+	library.is_target(context, uri->s, (size_t)uri->len, any, sizeof any, 0, 0, NULL);
 	is_resolved(wait);
 }
 
@@ -99,8 +96,11 @@ static void begin(wait_t *wait)
 	wait->left = wait->part_count + 1;
 	for(unsigned int i = 0; i < wait->part_count; i++) {
 		part_t *part = &wait->parts[i];
-		struct kdns_terms terms = {.size = sizeof terms, .deadline_ms = time_left(wait), .user = part};
+		struct kdns_terms terms = {.size = sizeof terms, .user = part};
 
+		/* What nobody waits for has the time that the library gives it. */
+		if(wait->errand == ERRAND_WAIT)
+			terms.deadline_ms = time_left(wait);
 		part->error = library.start(context, part->uri.s, (size_t)part->uri.len, &terms, &part->request);
 		if(part->error != KDNS_OK) {
 			part->request = NULL;
@@ -129,10 +129,10 @@ static void take_new(void)
 	while(wait != NULL) {
 		wait_t *next = wait->next;
 
-		if(wait->errand == ERRAND_WAIT)
-			begin(wait);
+		if(wait->errand == ERRAND_FETCH_ALL)
+			fetch_all(wait);
 		else
-			run_errand(wait);
+			begin(wait);
 		wait = next;
 	}
 }
@@ -284,6 +284,13 @@ static void go_on(wait_t *wait)
 	wait_give_back(wait);
 }
 
+/* Nobody waits for what was fetched. */
+static void forget(wait_t *wait)
+{
+	library.release(wait->parts[0].request);
+	wait_give_back(wait);
+}
+
 /* The next wait and the next change, NULL where there is none; waits until there is one of either. */
 static void next_resolved(wait_t **wait, change_t **change)
 {
@@ -338,6 +345,6 @@ int worker_run(int number)
 		if(wait != NULL && wait->errand == ERRAND_WAIT)
 			go_on(wait);
 		else if(wait != NULL)
-			wait_give_back(wait);
+			forget(wait);
 	}
 }
