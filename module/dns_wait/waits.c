@@ -159,6 +159,8 @@ static void fill(wait_t *wait, struct sip_msg *msg, const str *route, const str 
 	wait->route = copy_text(&text, route);
 	wait->ruri = copy_text(&text, GET_RURI(msg));
 	wait->duri = copy_text(&text, &msg->dst_uri);
+	wait->path = copy_text(&text, &msg->path_vec);
+	wait->socket = msg->force_send_socket;
 	wait->ruri_q = get_ruri_q();
 	getbflagsval(0, &wait->ruri_flags);
 	copy_branches(wait);

@@ -46,6 +46,9 @@ typedef struct wait
 	str ruri, duri;
 	qvalue_t ruri_q;
 	flag_t ruri_flags;
+	/* The socket that the script chose, and the Path: tm has them as they were when it made the transaction. */
+	struct socket_info *socket;
+	str path;
 	/* What is resolved, the destination first; and how many of them are under way. */
 	unsigned int part_count, left;
 	part_t *parts;

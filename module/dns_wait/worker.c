@@ -224,6 +224,11 @@ static int restore(struct sip_msg *msg, unsigned int flags, void *param)
 		reset_dst_uri(msg);
 	else if(!is_same(&msg->dst_uri, &wait->duri) && set_dst_uri(msg, &wait->duri) < 0)
 		LM_ERR("the destination URI is lost\n");
+	if(wait->path.len == 0)
+		reset_path_vector(msg);
+	else if(!is_same(&msg->path_vec, &wait->path) && set_path_vector(msg, (str *)&wait->path) < 0)
+		LM_ERR("the Path is lost\n");
+	set_force_socket(msg, wait->socket);
 	set_ruri_q(wait->ruri_q);
 	setbflagsval(0, wait->ruri_flags);
 	restore_branches(wait);
