@@ -29,6 +29,8 @@ static struct
 {
 	pthread_mutex_t lock;
 	pthread_cond_t filled;
+	/* The first thread waits for something to be filled in. */
+	int is_idle;
 	wait_t *first, *last;
 	change_t *first_change, *last_change;
 } resolved = {.lock = PTHREAD_MUTEX_INITIALIZER, .filled = PTHREAD_COND_INITIALIZER};
@@ -37,6 +39,38 @@ static struct
 static pthread_mutex_t step = PTHREAD_MUTEX_INITIALIZER;
 static int own_number;
 static struct kdns *context;
+
+/* --- options */
+
+/* The library reads options of this process, which are replaced here when an operator has changed one. The block of old ones
+ * is kept until the second thread cannot be reading it any more: t_continue() looks for new ones by itself. */
+static void follow_options(void)
+{
+	static cfg_block_t *kept;
+	cfg_block_t *old = kept;
+
+	if(kept != NULL && cfg_local == *cfg_global && kept == cfg_local)
+		return;
+	pthread_mutex_lock(&step);
+	cfg_update();
+	CFG_REF(cfg_local);
+	kept = cfg_local;
+	pthread_mutex_unlock(&step);
+	if(old != NULL)
+		CFG_UNREF(old);
+}
+
+/* In the second thread, so that what is new is resolved by new options: while the first one is idle, it stays so. One that runs
+ * a route follows by itself. */
+static void follow_options_if_idle(void)
+{
+	if(cfg_local == *cfg_global)
+		return;
+	pthread_mutex_lock(&resolved.lock);
+	if(resolved.is_idle)
+		follow_options();
+	pthread_mutex_unlock(&resolved.lock);
+}
 
 /* --- the second thread */
 
@@ -151,6 +185,7 @@ static void *resolve(void *nothing)
 			timeout = 100;
 		if(poll(descriptors, 2, timeout) < 0 && errno != EINTR)
 			poll(NULL, 0, 10);
+		follow_options_if_idle();
 		pthread_mutex_lock(&step);
 		if(descriptors[1].revents != 0)
 			take_new();
@@ -162,24 +197,6 @@ static void *resolve(void *nothing)
 }
 
 /* --- the first thread */
-
-/* The library reads options of this process, which the first thread replaces when an operator has changed one. The block of
- * old ones is kept until the second thread cannot be reading it any more: t_continue() looks for new ones by itself. */
-static void follow_options(void)
-{
-	static cfg_block_t *kept;
-	cfg_block_t *old = kept;
-
-	if(kept != NULL && cfg_local == *cfg_global && kept == cfg_local)
-		return;
-	pthread_mutex_lock(&step);
-	cfg_update();
-	CFG_REF(cfg_local);
-	kept = cfg_local;
-	pthread_mutex_unlock(&step);
-	if(old != NULL)
-		CFG_UNREF(old);
-}
 
 /* The wait whose route tm is about to run. */
 static wait_t *continued;
@@ -300,8 +317,11 @@ static void forget(wait_t *wait)
 static void next_resolved(wait_t **wait, change_t **change)
 {
 	pthread_mutex_lock(&resolved.lock);
-	while(resolved.first == NULL && resolved.first_change == NULL)
+	while(resolved.first == NULL && resolved.first_change == NULL) {
+		resolved.is_idle = 1;
 		pthread_cond_wait(&resolved.filled, &resolved.lock);
+	}
+	resolved.is_idle = 0;
 	*wait = resolved.first;
 	if(*wait != NULL && (resolved.first = (*wait)->next) == NULL)
 		resolved.last = NULL;
