@@ -71,27 +71,40 @@ static int find_ready(const str *uri, struct kdns_request **request)
 	return error;
 }
 
-/* All is in the cache: the route has it at hand even if it expires in the next moment. The destination counts; where it has
- * no targets, the first branch that has. */
-static int run_ready(struct sip_msg *msg, const str *route, const str *uris, unsigned int count_of_uris)
+/* What the cache has for all of them; 0: it was emptied in this moment, or this process cannot look. The destination counts;
+ * where it has no targets, the first branch that has. */
+static int find_all_ready(const str *uris, unsigned int count_of_uris, struct kdns_request **found, outcome_t *outcome)
 {
-	struct kdns_request *found[MOST_URIS];
-	outcome_t outcome = {.found = found, .found_count = count_of_uris};
+	int is_whole = 1;
 
-	count(COUNT_READY);
 	for(unsigned int i = 0; i < count_of_uris; i++) {
 		int error = find_ready(&uris[i], &found[i]);
 
-		if(i == 0 || (error == KDNS_OK && outcome.error != KDNS_OK)) {
-			outcome.error = error;
-			outcome.request = found[i];
+		if(error == KDNS_E_NOT_CACHED || error == KDNS_E_NO_CACHE)
+			is_whole = 0;
+		if(i == 0 || (error == KDNS_OK && outcome->error != KDNS_OK)) {
+			outcome->error = error;
+			outcome->request = found[i];
 		}
 	}
-	outcome.end = end_of(outcome.error, END_READY);
-	run_at_once(msg, route, &outcome);
+	outcome->end = end_of(outcome->error, END_READY);
+	return is_whole;
+}
+
+/* All is in the cache: the route has it at hand even if it expires in the next moment. 0: it has to wait after all. */
+static int run_ready(struct sip_msg *msg, const str *route, const str *uris, unsigned int count_of_uris, int *result)
+{
+	struct kdns_request *found[MOST_URIS];
+	outcome_t outcome = {.found = found, .found_count = count_of_uris};
+	int is_whole = find_all_ready(uris, count_of_uris, found, &outcome);
+
+	if(is_whole) {
+		count(COUNT_READY);
+		*result = run_at_once(msg, route, &outcome);
+	}
 	for(unsigned int i = 0; i < count_of_uris; i++)
 		library.release(found[i]);
-	return DW_END;
+	return is_whole;
 }
 
 static int has_no_room(struct sip_msg *msg, const str *route, no_room_t why)
@@ -160,6 +173,7 @@ int script_wait(struct sip_msg *msg, const str *route, const str *uri)
 	outcome_t unavailable = {.end = END_UNAVAILABLE};
 	str uris[MOST_URIS];
 	unsigned int uri_count;
+	int result;
 	no_room_t why;
 	wait_t *wait;
 
@@ -172,8 +186,8 @@ int script_wait(struct sip_msg *msg, const str *route, const str *uri)
 	if(!library_is_there())
 		return run_at_once(msg, route, &unavailable);
 	uri_count = uris_of(msg, uri, uris);
-	if(all_is_ready(uris, uri_count))
-		return run_ready(msg, route, uris, uri_count);
+	if(all_is_ready(uris, uri_count) && run_ready(msg, route, uris, uri_count, &result))
+		return result;
 	wait = wait_reserve(msg, route, uri, &why);
 	if(wait == NULL)
 		return has_no_room(msg, route, why);
