@@ -6,6 +6,8 @@
 
 static outcome_t *now;
 
+static unsigned int depth;
+
 static void use(void)
 {
 	if(library.use == NULL)
@@ -34,13 +36,20 @@ void outcome_begin(outcome_t *outcome)
 {
 	outcome->outer = now;
 	now = outcome;
+	depth++;
 	use();
 }
 
 void outcome_end(void)
 {
 	now = now->outer;
+	depth--;
 	use();
+}
+
+unsigned int outcome_depth(void)
+{
+	return depth;
 }
 
 const outcome_t *outcome_now(void)

@@ -33,6 +33,9 @@ typedef struct outcome
 /* What an error of the library is called for the script. */
 end_t end_of(int error, end_t if_found);
 
+/* How many outcomes there are, one in the other. */
+unsigned int outcome_depth(void);
+
 /* From here to outcome_end() variables show it, and lookups of this process find what its requests found. */
 void outcome_begin(outcome_t *outcome);
 void outcome_end(void);

@@ -50,8 +50,15 @@ static int all_is_ready(const str *uris, unsigned int count)
 	return 1;
 }
 
+/* Routes that run in each other: one that waits for itself, where all is known, would have no end. */
+#define MOST_DEEP 32
+
 static int run_at_once(struct sip_msg *msg, const str *route, outcome_t *outcome)
 {
+	if(outcome_depth() >= MOST_DEEP) {
+		LM_ERR("route %.*s is not run: %d waits run in each other\n", route->len, route->s, MOST_DEEP);
+		return DW_BAD;
+	}
 	outcome_begin(outcome);
 	route_run(msg, route);
 	outcome_end();
