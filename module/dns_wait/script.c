@@ -6,6 +6,8 @@
 
 #include "../../core/dprint.h"
 #include "../../core/dset.h"
+#include "../../core/fmsg.h"
+#include "../../core/route.h"
 #include "../../core/timer_ticks.h"
 #include "../tm/h_table.h"
 
@@ -175,6 +177,13 @@ static int suspend(struct sip_msg *msg, wait_t *wait)
 	return DW_END;
 }
 
+/* A native script cannot name the function elsewhere, but a route that names it is called from everywhere, and so is KEMI's. */
+static int can_wait(struct sip_msg *msg)
+{
+	return (get_route_type() & (REQUEST_ROUTE | FAILURE_ROUTE)) != 0 && msg->first_line.type == SIP_REQUEST
+		   && (msg->REQ_METHOD & (METHOD_ACK | METHOD_CANCEL)) == 0 && !faked_msg_match(msg);
+}
+
 int script_wait(struct sip_msg *msg, const str *route, const str *uri)
 {
 	outcome_t unavailable = {.end = END_UNAVAILABLE};
@@ -188,7 +197,7 @@ int script_wait(struct sip_msg *msg, const str *route, const str *uri)
 		LM_ERR("there is no route %.*s\n", route->len, route->s);
 		return DW_BAD;
 	}
-	if(msg->first_line.type != SIP_REQUEST || (msg->REQ_METHOD & (METHOD_ACK | METHOD_CANCEL)) != 0)
+	if(!can_wait(msg))
 		return DW_FALSE;
 	if(!library_is_there())
 		return run_at_once(msg, route, &unavailable);
