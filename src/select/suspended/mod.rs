@@ -154,7 +154,8 @@ impl Search {
             gathered.targets.clear();
             self.book
                 .pass(&mut self.spending, || gather(&mut gathered, flags, to));
-            match self.book.after(!gathered.targets.is_empty()) {
+            // Each answer counts, so none is passed over for another that is there.
+            match self.book.after(false) {
                 After::Again => {}
                 after => break after,
             }
