@@ -102,6 +102,21 @@ impl Context {
         }
     }
 
+    /// One turn of a loop that does not wait.
+    fn turn_now(&self) -> Vec<*mut kdns_request> {
+        // SAFETY: a context that is open.
+        assert!(unsafe { kdns_process(self.0) } >= 0);
+        let mut ended = Vec::new();
+        loop {
+            // SAFETY: as above.
+            let request = unsafe { kdns_finished(self.0) };
+            if request.is_null() {
+                return ended;
+            }
+            ended.push(request);
+        }
+    }
+
     /// Turns the loop until a request has ended.
     fn run(&self, request: &Request) {
         while request.status() == KDNS_UNDER_WAY as c_int {
@@ -489,6 +504,74 @@ fn as_many_as_may_be_are_under_way() {
     }
 }
 const KDNS_MOST_REQUESTS: c_int = kdns_option::KDNS_MOST_REQUESTS as c_int;
+
+/// More than are taken up in one step: none of them has asked when it is cancelled or released, and none does later.
+#[test]
+fn what_was_cancelled_before_it_began_asks_nothing() {
+    let setup = Setup::patient();
+    setup.server.default_reply(Reply::silent());
+    let context = Context::open();
+    let requests: Vec<_> = (0..300)
+        .map(|number| context.start(&format!("sip:{number}.example:5060")))
+        .collect();
+    for (number, request) in requests.iter().enumerate() {
+        if number % 2 == 0 {
+            request.cancel();
+        }
+    }
+    let cancelled: Vec<_> = requests
+        .iter()
+        .step_by(2)
+        .map(|request| request.0)
+        .collect();
+    let mut fetched = context.turn();
+    drop(requests);
+    for _ in 0..60 {
+        fetched.extend(context.turn_now());
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    assert_eq!(fetched, cancelled);
+    // Of the 64 that the first turn took up the odd ones were under way when they were released.
+    let asked = setup.server.queries();
+    let number = |name: &str| name.split('.').next().unwrap().parse::<usize>().unwrap();
+    let unasked = |number: &usize| number % 2 == 0 || *number >= 64;
+    let wrong: Vec<_> = asked
+        .iter()
+        .map(|q| number(&q.name))
+        .filter(unasked)
+        .collect();
+    assert!(wrong.is_empty(), "{wrong:?}");
+}
+
+/// Each is fetched once, in the order of the ends, whichever are released between.
+#[test]
+fn what_ended_is_fetched_in_order_without_what_was_released() {
+    let _setup = Setup::patient();
+    let context = Context::open();
+    let mut requests: Vec<_> = (0..1000)
+        .map(|_| Some(context.start("sip:192.0.2.1:5060")))
+        .collect();
+    for request in requests.iter_mut().step_by(3) {
+        *request = None;
+    }
+    let left: Vec<_> = requests.iter().flatten().map(|request| request.0).collect();
+    assert_eq!(context.turn(), left);
+    assert!(context.turn_now().is_empty());
+}
+
+/// Watches that have ended make room though nothing was processed meanwhile.
+#[test]
+fn a_watch_that_has_ended_makes_room() {
+    let _setup = Setup::patient();
+    let context = Context::open();
+    let mut told = Box::<Told>::default();
+    for _ in 0..5000 {
+        let watch = watch(&context, "sip:192.0.2.1:5060", &mut told);
+        // SAFETY: given back once.
+        unsafe { kdns_unwatch(watch) };
+    }
+    assert!(context.turn_now().is_empty() && told.0.is_empty());
+}
 
 #[test]
 fn what_was_found_stays_for_who_uses_it() {
@@ -961,6 +1044,32 @@ fn a_change_of_a_watched_name_is_told_once() {
         texts(&["udp 192.0.2.1:5060"]),
     );
     assert_eq!(told.0, [expected]);
+    // SAFETY: given back once.
+    unsafe { kdns_unwatch(watch) };
+}
+
+/// A target whose name is answered late, when others are long there, has not gone: nobody is told of a part.
+#[test]
+fn a_slow_name_is_no_change_of_a_watched_one() {
+    let setup = Setup::patient();
+    for (name, address) in [("a.example", "192.0.2.1"), ("b.example", "192.0.2.2")] {
+        let srv = Rr::srv("_sip._udp.w.example", 60, 1, 1, 5060, name);
+        setup.server.add(srv);
+        setup.server.add(Rr::a(name, 60, address));
+    }
+    setup
+        .server
+        .script("b.example", A, vec![Reply::from_records().delay_ms(1500)]);
+    let context = Context::open();
+    let mut told = Box::<Told>::default();
+    let watch = watch(&context, "sip:w.example;transport=udp", &mut told);
+    while told.0.is_empty() {
+        context.turn();
+    }
+    let (mut added, removed) = told.0.remove(0);
+    added.sort();
+    assert_eq!(added, ["udp 192.0.2.1:5060", "udp 192.0.2.2:5060"]);
+    assert!(removed.is_empty());
     // SAFETY: given back once.
     unsafe { kdns_unwatch(watch) };
 }

@@ -4,6 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::net::IpAddr;
 use std::os::fd::RawFd;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, OnceLock, Weak};
 
 use parking_lot::Mutex;
@@ -17,6 +18,7 @@ use crate::select::suspended::{Ended, Lack, Progress, Search, Terms};
 
 use super::engine::Engine;
 use super::failed::Failed;
+use super::finished::Finished;
 use super::request::{Home, Outcome, Place, Request, Trouble};
 use super::watch::{self, Changes, Tell, Watch, Watched};
 
@@ -68,7 +70,7 @@ struct Desk {
     arrivals: fork::Own<VecDeque<(u64, Box<Search>)>>,
     cancelled: Vec<u64>,
     requests: HashMap<u64, Arc<Request>>,
-    finished: VecDeque<Arc<Request>>,
+    finished: Finished,
     watches: HashMap<u64, Watched>,
     failed: Failed,
     last_id: u64,
@@ -111,7 +113,7 @@ impl Context {
                 arrivals: fork::Own::default(),
                 cancelled: Vec::new(),
                 requests: HashMap::new(),
-                finished: VecDeque::new(),
+                finished: Finished::default(),
                 watches: HashMap::new(),
                 failed: Failed::default(),
                 last_id: 0,
@@ -201,6 +203,7 @@ impl Context {
                 home: Arc::downgrade(self) as Weak<dyn Home>,
                 is_waited_for,
                 user,
+                finished_as: AtomicU64::new(0),
                 outcome: OnceLock::new(),
             })
         };
@@ -288,20 +291,18 @@ impl Context {
         let mut desk = self.desk.lock();
         let desk = &mut *desk;
         let mut engine = desk.engine.take()?;
+        desk.forget_ended_watches();
         let arrivals = desk.arrivals.get();
         let count = arrivals.len().min(ARRIVALS_IN_A_ROW);
         for (id, search) in arrivals.drain(..count) {
-            engine.begin(id, search);
+            // One that was cancelled meanwhile asks nothing.
+            if desk.requests.contains_key(&id) {
+                engine.begin(id, search);
+            }
         }
         for id in desk.cancelled.drain(..) {
             engine.cancel(id);
         }
-        desk.watches.retain(|id, watched| {
-            if watched.watch.has_ended() {
-                engine.cancel(*id);
-            }
-            !watched.watch.has_ended()
-        });
         let now_ms = clock::monotonic_ms();
         for (id, watched) in &mut desk.watches {
             if watched.due_ms.is_some_and(|due_ms| due_ms <= now_ms) {
@@ -324,7 +325,7 @@ impl Context {
     /// The next request that has ended, each once.
     #[must_use]
     pub fn next_finished(&self) -> Option<Arc<Request>> {
-        self.desk.lock().finished.pop_front()
+        self.desk.lock().finished.pop_first()
     }
 
     /// Waits until a request has ended; tells what changed of watched names meanwhile.
@@ -360,6 +361,9 @@ impl Context {
             return Err(Refused::NotOurs);
         }
         if desk.watches.len() >= watch::MOST {
+            desk.forget_ended_watches();
+        }
+        if desk.watches.len() >= watch::MOST {
             return Err(Refused::Shed);
         }
         desk.last_id += 1;
@@ -390,7 +394,7 @@ impl Home for Context {
         if desk.requests.remove(&request.id).is_some() {
             desk.cancelled.push(request.id);
         }
-        desk.finished.retain(|other| other.id != request.id);
+        desk.finished.remove(request);
     }
 
     fn report_failed(&self, place: Place, seconds: u32) {
@@ -411,8 +415,19 @@ impl Desk {
     fn end(&mut self, request: &Arc<Request>, outcome: Outcome) {
         let is_first = request.outcome.set(outcome).is_ok();
         if is_first && !request.is_waited_for {
-            self.finished.push_back(Arc::clone(request));
+            self.finished.push(Arc::clone(request));
         }
+    }
+
+    fn forget_ended_watches(&mut self) {
+        let cancelled = &mut self.cancelled;
+        self.watches.retain(|id, watched| {
+            let has_ended = watched.watch.has_ended();
+            if has_ended {
+                cancelled.push(*id);
+            }
+            !has_ended
+        });
     }
 }
 

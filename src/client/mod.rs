@@ -8,6 +8,7 @@
 mod context;
 mod engine;
 mod failed;
+mod finished;
 mod present;
 mod request;
 mod watch;

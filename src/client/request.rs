@@ -1,6 +1,7 @@
 //! A request, and what became of it.
 
 use std::net::SocketAddr;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, OnceLock, Weak};
 
 use crate::host::{clock, fork};
@@ -135,6 +136,8 @@ pub struct Request {
     pub(super) is_waited_for: bool,
     /// The program's.
     pub user: usize,
+    /// Its place among those that are to be fetched, see `Finished`; 0 = it is none of them.
+    pub(super) finished_as: AtomicU64,
     pub(super) outcome: OnceLock<Outcome>,
 }
 

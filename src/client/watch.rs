@@ -1,9 +1,10 @@
 //! Names whose targets are watched.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use parking_lot::ReentrantMutex;
+use parking_lot::{Mutex, ReentrantMutex};
 
 use crate::host::fork;
 use crate::select::sip_uri::Destination;
@@ -24,7 +25,16 @@ pub struct Watch {
     has_ended: AtomicBool,
     /// Held while its owner is told.
     telling: ReentrantMutex<()>,
+    /// What its owner was not told yet, in the order in which it changed.
+    untold: Mutex<VecDeque<Change>>,
     tell: Tell,
+}
+
+/// What came and what went at one time.
+#[derive(Debug)]
+struct Change {
+    added: Vec<Target>,
+    removed: Vec<Target>,
 }
 
 impl std::fmt::Debug for Watch {
@@ -35,21 +45,22 @@ impl std::fmt::Debug for Watch {
     }
 }
 
-/// The changes of one watch.
+/// A watch whose owner is to be told of changes.
 #[derive(Debug)]
-pub struct Changes {
-    /// Whom to tell.
-    watch: Arc<Watch>,
-    added: Vec<Target>,
-    removed: Vec<Target>,
-}
+pub struct Changes(Arc<Watch>);
 
 impl Changes {
-    /// Tells the owner of the watch, unless it has ended.
+    /// Tells the owner of the watch all that it was not told yet, unless it has ended. Of two threads that saw a change
+    /// each the second may be here first: the owner hears of the first change first all the same.
     pub fn tell(&self) {
-        let _held = self.watch.telling.lock();
-        if !self.watch.has_ended() {
-            (self.watch.tell)(&self.added, &self.removed);
+        let Self(watch) = self;
+        let _held = watch.telling.lock();
+        loop {
+            let next = watch.untold.lock().pop_front();
+            let Some(change) = next else { return };
+            if !watch.has_ended() {
+                (watch.tell)(&change.added, &change.removed);
+            }
         }
     }
 }
@@ -61,6 +72,7 @@ impl Watch {
             generation: fork::generation(),
             has_ended: AtomicBool::new(false),
             telling: ReentrantMutex::new(()),
+            untold: Mutex::default(),
             tell,
         }
     }
@@ -114,17 +126,22 @@ impl Watched {
         if !is_certain || ended.targets.iter().any(|target| target.is_stale) {
             return None;
         }
-        let before = self.known.replace(ended.targets);
+        self.have(ended.targets)
+    }
+
+    /// What changes where these are the targets.
+    fn have(&mut self, targets: Vec<Target>) -> Option<Changes> {
+        let before = self.known.replace(targets);
         let now = self.known.as_deref().unwrap_or_default();
         let is_first = before.is_none();
         let before = before.unwrap_or_default();
         let added = missing(now, &before);
         let removed = missing(&before, now);
         let is_change = !added.is_empty() || !removed.is_empty() || is_first;
-        is_change.then(|| Changes {
-            watch: Arc::clone(&self.watch),
-            added,
-            removed,
+        is_change.then(|| {
+            let change = Change { added, removed };
+            self.watch.untold.lock().push_back(change);
+            Changes(Arc::clone(&self.watch))
         })
     }
 }
@@ -136,4 +153,48 @@ fn missing(of: &[Target], other: &[Target]) -> Vec<Target> {
         other.any(|o| o.address == target.address && o.transport == target.transport)
     };
     of.iter().filter(|target| !is_in(target)).cloned().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use super::*;
+    use crate::select::Transport;
+    use crate::select::sip_uri;
+
+    fn target(last: u8) -> Target {
+        Target {
+            address: SocketAddr::from(([192, 0, 2, last], 5060)),
+            transport: Transport::Udp,
+            host: b"w.example".to_vec(),
+            priority: 0,
+            weight: 0,
+            ttl_s: Some(1),
+            is_stale: false,
+            is_edited: false,
+        }
+    }
+
+    /// Two threads saw a change each, and the one with the later one is quicker.
+    #[test]
+    fn changes_are_told_in_their_order_whoever_tells() {
+        let told = Arc::new(Mutex::new(Vec::new()));
+        let list = Arc::clone(&told);
+        let tell = move |added: &[Target], _: &[Target]| {
+            list.lock()
+                .extend(added.iter().map(|target| target.address.ip()));
+        };
+        let watch = Arc::new(Watch::new(1, Box::new(tell)));
+        let destination = sip_uri::parse(b"sip:w.example:5060").unwrap();
+        let mut watched = Watched::new(Arc::clone(&watch), destination, 0);
+        let changes: Vec<_> = [1, 2, 3]
+            .into_iter()
+            .filter_map(|last| watched.have(vec![target(last)]))
+            .collect();
+        assert_eq!(changes.len(), 3);
+        changes.iter().rev().for_each(Changes::tell);
+        let expected = [1, 2, 3].map(|last| std::net::IpAddr::from([192, 0, 2, last]));
+        assert_eq!(*told.lock(), expected);
+    }
 }
