@@ -106,9 +106,29 @@ fn head(title: &str, names: &str, about: &str) -> String {
     )
 }
 
-fn group_page(group: &Group, others: &[Group]) -> String {
+/// Types of functions that the functions of a group take, each with its name.
+fn callbacks<'t>(group: &Group, types: &'t [Declared]) -> Vec<(&'t str, &'t Declared)> {
+    let named = types.iter().filter_map(|declared| {
+        let (_, after) = declared.text.strip_prefix("typedef ")?.split_once("(*")?;
+        Some((after.split_once(')')?.0, declared))
+    });
+    let takes = |name: &str| {
+        let mut functions = group.functions.iter();
+        functions.any(|function| function.text.contains(&format!("{name} ")))
+    };
+    named.filter(|(name, _)| takes(name)).collect()
+}
+
+fn group_page(group: &Group, others: &[Group], types: &[Declared]) -> String {
     let names: Vec<_> = group.functions.iter().map(Declared::function).collect();
+    let callbacks = callbacks(group, types);
     let mut page = head(names[0], &names.join(", "), &group.about);
+    for (_, callback) in &callbacks {
+        for line in callback.text.lines() {
+            page += &format!(".B \"{}\"\n", roff(line));
+        }
+        page += ".PP\n";
+    }
     for function in &group.functions {
         for line in function.text.lines() {
             page += &format!(".B \"{}\"\n", roff(line));
@@ -118,6 +138,9 @@ fn group_page(group: &Group, others: &[Group]) -> String {
     page += ".fi\n.SH DESCRIPTION\n";
     for function in &group.functions {
         page += &item(&format!("{}()", function.function()), &function.about);
+    }
+    for (name, callback) in &callbacks {
+        page += &item(name, &callback.about);
     }
     page += ".SH \"SEE ALSO\"\n.BR kamailio_dns_client (3)";
     for other in others.iter().filter(|other| other.about != group.about) {
@@ -203,9 +226,10 @@ fn the_pages_say_what_the_header_says() {
         "kamailio_dns_client".to_owned(),
         page_of_all(&header, &groups),
     )];
+    let types = declared(header.split(RULE).next().unwrap());
     for group in &groups {
         let name = group.functions[0].function().to_owned();
-        pages.push((name, group_page(group, &groups)));
+        pages.push((name, group_page(group, &groups, &types)));
     }
     let makefile = std::fs::read_to_string(root().join("Makefile")).unwrap();
     for (name, page) in pages {
