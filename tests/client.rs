@@ -534,7 +534,7 @@ fn what_was_cancelled_before_it_began_asks_nothing() {
     // Of the 64 that the first turn took up the odd ones were under way when they were released.
     let asked = setup.server.queries();
     let number = |name: &str| name.split('.').next().unwrap().parse::<usize>().unwrap();
-    let unasked = |number: &usize| number % 2 == 0 || *number >= 64;
+    let unasked = |number: &usize| number.is_multiple_of(2) || *number >= 64;
     let wrong: Vec<_> = asked
         .iter()
         .map(|q| number(&q.name))
