@@ -148,7 +148,7 @@ deb: ready
 
 # Installs them beside Debian's kamailio, in folders that debootstrap makes: PACKAGE_SUITES="bookworm trixie", or
 # PACKAGE_ROOT=dir for a folder that is there. TWICE=no leaves out the second build in another folder.
-package-test: deb
+package-test: setup-packages deb
 	$(Q)BUILD=$(BUILD) PACKAGE_ROOT="$(PACKAGE_ROOT)" sh packaging/test.sh
 
 # The module dns_wait for Debian's Kamailio of SUITE, in BUILD/module-deb/SUITE; module-deb-test installs it beside it, and
@@ -156,16 +156,16 @@ package-test: deb
 .PHONY: module-deb module-deb-test
 module-deb:
 	$(Q)for suite in $(SUITE); do SOURCE_DATE_EPOCH=$(EPOCH) sh packaging/module.sh $$suite $(BUILD)/module-deb/$$suite || exit 1; done
-module-deb-test: deb module-deb
+module-deb-test: setup-packages deb module-deb
 	$(Q)PACKAGE_ROOT="$(PACKAGE_ROOT)" sh packaging/module_test.sh $(BUILD)/deb $(BUILD)/module-deb $(SUITE)
 
 # Debian's own source package of Kamailio with one patch, by which its core is linked with the library, in
 # BUILD/kamailio-deb: SUITE=bookworm or trixie. kamailio-deb-test installs what it made.
-kamailio-deb: deb
+kamailio-deb: setup-packages deb
 	$(Q)BUILD=$(BUILD) PACKAGE_ROOT="$(PACKAGE_ROOT)" SOURCE_DATE_EPOCH=$(EPOCH) \
 		sh packaging/kamailio_deb.sh $(SUITE) $(BUILD)/deb $(BUILD)/kamailio-deb/$(SUITE)
 
-kamailio-deb-test:
+kamailio-deb-test: setup-packages
 	$(Q)PACKAGE_ROOT="$(PACKAGE_ROOT)" sh packaging/kamailio_deb_test.sh $(SUITE) $(BUILD)/deb $(BUILD)/kamailio-deb/$(SUITE)
 
 # The sources with all crates, in BUILD: built offline with `make` in the unpacked folder.
@@ -173,7 +173,7 @@ dist: ready
 	$(Q)CARGO="$(CARGO)" SOURCE_DATE_EPOCH=$(EPOCH) sh packaging/dist.sh $(BUILD) kamailio-dns-$(VERSION)
 
 # Packages of RPM from the same sources; rpm-test looks at them, and follows APKBUILD as far as it goes on Debian.
-rpm: dist
+rpm: setup-packages dist
 	$(Q)SOURCE_DATE_EPOCH=$(EPOCH) sh packaging/rpm.sh $(BUILD)/kamailio-dns-$(VERSION).tar.xz $(BUILD)/rpm
 
 rpm-test: rpm
@@ -249,6 +249,11 @@ setup:
 # The same where it can be done; else it says what will be missing.
 try-setup:
 	$(Q)SETUP="$(SETUP)" sh ci/setup.sh --try
+
+# What making and testing packages needs.
+.PHONY: setup-packages
+setup-packages:
+	$(Q)SETUP="$(SETUP)" sh ci/setup.sh --try c sources kamailio bookworm calls packages
 
 # All that comes from the network, once: packages, crates, sources of Kamailio, scenarios of others.
 fetch: try-setup

@@ -19,6 +19,7 @@ has_header() { # file below /usr/include
 #   man        the check of the man pages
 #   aarch64    tests for that machine, in an emulator   musl  tests with that libc
 #   lint       scripts, Python, spelling
+#   packages   tests of packages, only where somebody asks for it: lintian alone brings a hundred others
 packages_table() {
 	cat <<-END
 		c        cc gcc
@@ -59,13 +60,21 @@ packages_table() {
 		lint     shellcheck shellcheck
 		lint     codespell codespell
 		lint     pip3 python3-pip
+		packages debootstrap debootstrap
+		packages dpkg-scanpackages dpkg-dev
+		packages lintian lintian
+		packages systemd-analyze systemd
+		packages rpmbuild rpm
+		packages rpm2cpio rpm2cpio
+		packages cpio cpio
+		packages rpmlint rpmlint
 	END
 }
 
-# missing_packages [WHAT...]: the packages that these need and that are not there; of everything by default
+# missing_packages [WHAT...]: the packages that these need and that are not there; by default of all but `packages`
 missing_packages() {
 	packages_table | while read -r what needed package; do
-		case " ${*:-$what} " in
+		case " ${*:-${what#packages}} " in
 		*" $what "*) ;;
 		*) continue ;;
 		esac

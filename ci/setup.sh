@@ -1,5 +1,6 @@
 #!/bin/sh
-# setup.sh [--try] - installs what the tests need on a Debian machine, after saying what that is.
+# setup.sh [--try] [WHAT...] - installs what the tests need on a Debian machine, after saying what that is: all tests, or
+# those that packages.sh has under these words.
 #
 # Nothing of it is started, or will be at the next boot. Without root or sudo, or with SETUP=no, nothing is installed:
 # then it says what is missing, which with --try is no failure. Rust is Debian's, when there is none and Debian has one
@@ -13,7 +14,10 @@ root=$(dirname "$here")
 . "$here/fetch/apt.sh"
 
 is_fatal=1
-[ "${1:-}" != --try ] || is_fatal=0
+[ "${1:-}" != --try ] || {
+	is_fatal=0
+	shift
+}
 scratch=
 policy=
 
@@ -135,7 +139,7 @@ install_rust() {
 		apt_with_suite install --no-install-recommends $(printf "%s/$suite " "$@")
 }
 
-missing=$(missing_packages)
+missing=$(missing_packages "$@")
 rust=$(rust_trouble)
 [ -n "$missing$rust" ] || exit 0
 as_root=
@@ -151,7 +155,7 @@ chmod 755 "$scratch"
 if [ -n "$missing" ]; then
 	install_packages || true
 	# shellcheck disable=SC2046
-	missing=$(known $(missing_packages) 2>/dev/null | tr '\n' ' ')
+	missing=$(known $(missing_packages "$@") 2>/dev/null | tr '\n' ' ')
 fi
 case $rust in
 *missing*) install_rust || true ;;
