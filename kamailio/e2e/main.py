@@ -32,7 +32,7 @@ import warm
 from bed.kamailio import Build
 from scenario import Scenario
 
-# A scenario that hangs is ended; none needs a fraction of this.
+# A scenario that hangs is ended; none needs a fraction of this. Longer in an emulator: Build.patience().
 WATCHDOG = 240
 
 
@@ -63,11 +63,15 @@ def arguments():
     return parser.parse_args()
 
 
+def build_of(args):
+    return Build(args.suite, os.path.abspath(args.server), os.path.abspath(args.modules), os.path.abspath(args.kamcmd), args.libs,
+                 args.preload, tuple(args.loader.split()))
+
+
 def run_one(args):
     """Runs one scenario in this process and prints the outcome as JSON."""
     faulthandler.enable()
-    build = Build(args.suite, os.path.abspath(args.server), os.path.abspath(args.modules), os.path.abspath(args.kamcmd),
-                  args.libs, args.preload, tuple(args.loader.split()))
+    build = build_of(args)
     function = next(function for name, function, _ in table(args.suite) if name == args.one)
     scenario = Scenario(build, args.one, args.out, args.flip, args.sabotage)
     try:
@@ -88,10 +92,11 @@ def spawn(args, name, *turned):
     command = [sys.executable, os.path.abspath(sys.argv[0]), "--one", name, "--suite", args.suite, "--server", args.server,
                "--modules", args.modules, "--kamcmd", args.kamcmd, "--libs", args.libs, "--preload", args.preload,
                "--loader", args.loader, "--out", folder, *turned]
+    watchdog = WATCHDOG * build_of(args).patience()
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=WATCHDOG)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=watchdog)
     except subprocess.TimeoutExpired:
-        return 0, [f"hung for {WATCHDOG} s"]
+        return 0, [f"hung for {watchdog} s"]
     try:
         outcome = json.loads(done.stdout.strip().split("\n")[-1])
     except ValueError:

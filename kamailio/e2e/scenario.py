@@ -54,7 +54,7 @@ class Scenario:
         self.endings.append(self._remove_run_folder)
         sandbox.enter()
         self.resolv_conf = os.path.join(folder, "resolv.conf")
-        sandbox.bind_resolv_conf(self.resolv_conf, "nameserver 127.0.0.1\noptions timeout:1 attempts:2\n")
+        sandbox.bind_resolv_conf(self.resolv_conf, f"nameserver 127.0.0.1\noptions timeout:{build.patience()} attempts:2\n")
         self.observer = wire.Observer() if observe else None
 
     def _remove_run_folder(self):
@@ -113,13 +113,13 @@ class Scenario:
         return sip.Caller(CALLER)
 
     def sipp_callee(self, place, code=200):
-        callee = sipp.Callee(self.folder, place, code)
+        callee = sipp.Callee(self.folder, place, code, patience=self.build.patience())
         self.endings.append(callee.stop)
         return callee
 
     def sipp_calls(self, uri, final=200, **more):
         """Calls by sipp; the check is sipp's own verdict on the whole flow."""
-        status, output = sipp.calls(self.folder, uri, final, place=CALLER, **more)
+        status, output = sipp.calls(self.folder, uri, final, place=CALLER, patience=self.build.patience(), **more)
         with open(os.path.join(self.folder, "caller.log"), "a") as log:
             log.write(output)
         self.check(f"sipp sees the calls to {uri} end with {final}", status, 0)

@@ -134,14 +134,14 @@ def _callee_xml(code):
 class Callee:
     """Answers every call at `place` with `code`, or as the scenario `xml` says, until stopped."""
 
-    def __init__(self, folder, place, code=200, xml=None):
+    def __init__(self, folder, place, code=200, xml=None, patience=1):
         proto, host, port = parse_place(place)
         name = place.replace(":", "_")
         scenario = _write(folder, f"callee-{name}.xml", xml or _callee_xml(code))
         self.log = open(os.path.join(folder, f"callee-{name}.log"), "w")
         # -skip_rlimit: the number of open files is not ours to raise.
         command = ["sipp", "-sf", scenario, "-i", host, "-p", str(port), "-t", "t1" if proto == "tcp" else "u1",
-                   "-nostdin", "-skip_rlimit"]
+                   "-nostdin", "-skip_rlimit", *_once(patience)]
         self.process = subprocess.Popen(
             command, stdout=self.log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, cwd=folder)
         wait_for(f"sipp at {place}", lambda: self._listens(proto, port) or self._died())
@@ -164,13 +164,20 @@ class Callee:
         self.process.wait(10)
 
 
-def calls(folder, uri, final=200, count=1, rate=0, limit=1, place="127.0.0.1:5080", seconds=60):
+def _once(patience):
+    """With patience sipp sends nothing a second time: it would give a call up after so many of them."""
+    return ["-nr"] if patience > 1 else []
+
+
+def calls(folder, uri, final=200, count=1, rate=0, limit=1, place="127.0.0.1:5080", seconds=60, patience=1):
     """Makes calls to `uri` through Kamailio. Returns (exit status, last lines of sipp); 0 = all as expected.
 
-    `limit` calls at the same time; with `rate` 0 each starts when the one before has ended.
+    `limit` calls at the same time; with `rate` 0 each starts when the one before has ended. `patience` is Build.patience().
     """
     scenario = _write(folder, f"caller-{final}.xml", _caller_xml(final))
-    return _run(folder, scenario, place, count, rate or 100, limit, seconds, "-key", "uri", uri)
+    return _run(
+        folder, scenario, place, count, rate or 100, limit, seconds * patience, *_once(patience), "-key", "uri", uri
+    )
 
 
 def play(folder, name, xml, uri, count=1, rate=10, place="127.0.0.1:5080", seconds=60):
