@@ -11,6 +11,8 @@ modules=$(cd "${2:?}" && pwd) || exit 1
 shift 2
 here=$(cd "$(dirname "$0")" && pwd) || exit 1
 . "$here/layer.sh"
+. "$here/unit.sh"
+. "$here/example.sh"
 . "$here/../ci/checks.sh"
 
 if [ "${INSIDE:-}" != yes ]; then
@@ -28,7 +30,8 @@ if [ "${INSIDE:-}" != yes ]; then
 fi
 
 suite=$1
-log=$LAYER/log
+space=$LAYER
+log=$space/log
 open_layer "$PACKAGE_ROOT" "$LAYER" || exit 1
 mkdir -p "$dir/debs/other"
 cp "$debs"/libkamailio-dns0_*.deb "$debs"/kamailio-dns_*.deb "$modules/$suite"/*.deb "$dir/debs/"
@@ -39,30 +42,14 @@ check "apt installs it beside Debian's kamailio" inside sh -c 'apt-get -qy --no-
 kamailio=$(inside dpkg-query -W -f '${Version}' kamailio)
 check "it is in the folder of Kamailio's modules" inside sh -c 'test -f /usr/lib/*/kamailio/modules/dns_wait.so'
 
-# The example in a network of its own, where nobody answers: what the server says in its first seconds.
-starts() { # environment...
-	(
-		network="unshare --net"
-		inside "$@" sh -c 'timeout -s INT 6 kamailio -DD -E -f /usr/share/doc/kamailio-dns-wait-module/example.cfg 2>&1; echo "status $?"'
-	)
-}
-takeover=$(cd "$dir" && echo usr/lib/*/kamailio-dns/libkamailio_dns_takeover.so)
-runs() {
-	starts "LD_PRELOAD=/$takeover" >"$LAYER/said"
-	cat "$LAYER/said"
-	grep -q 'took over' "$LAYER/said" && ! grep -q -e ERROR -e CRITICAL "$LAYER/said" && grep -q '^status 124$' "$LAYER/said"
-}
-says_why() {
-	starts A=b >"$LAYER/said"
-	cat "$LAYER/said"
-	grep -q 'does not run on kamailio-dns' "$LAYER/said" && ! grep -q '^status 124$' "$LAYER/said"
-}
-check "the server runs with the example" runs
-check "without the library the server says why it does not start" says_why
+takeover=/$(cd "$dir" && echo usr/lib/*/kamailio-dns/libkamailio_dns_takeover.so)
+example=/usr/share/doc/kamailio-dns-wait-module/example.cfg
+check "the server runs with the example" example_runs "$takeover" "$example"
+check "without the library the server says why it does not start" example_says_why "$example"
 
 # Packages that are nothing but a version of kamailio.
 pretend() { # version
-	made=$LAYER/pretend
+	made=$space/pretend
 	rm -rf "$made"
 	mkdir -p "$made/DEBIAN"
 	printf 'Package: kamailio\nVersion: %s\nArchitecture: amd64\nMaintainer: nobody <nobody@localhost>\nDescription: none\n' \

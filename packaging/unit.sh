@@ -1,5 +1,5 @@
 # shellcheck shell=sh
-# Read by install.sh: kamailio.service in the Debian $dir, as systemd puts it together, started and stopped without systemd.
+# Read by tests that install packages: kamailio.service in the Debian $dir, as systemd puts it together, started and stopped without systemd.
 # $space is a folder of the test.
 #
 #   begin, end      start and stop; begin sets MAINPID
@@ -39,8 +39,8 @@ with_environment() {
 	inside sh -c 'set -a; . /tmp/environment; set +a; '"$1"
 }
 pid_file=/run/kamailio/kamailio.pid
-wait_for() { # command...: until it succeeds, for a minute at most
-	tries=1200
+wait_for() { # command...: until it succeeds; after five minutes something hangs
+	tries=6000
 	while ! "$@" && [ "$tries" -gt 0 ]; do
 		tries=$((tries - 1))
 		sleep 0.05
