@@ -1,7 +1,8 @@
 #!/bin/sh
 # rpm.sh TARBALL OUT - builds the packages of kamailio-dns.spec from what `make dist` made, into the folder OUT, without
 # network. What the build needs is taken as it is here: on Debian there is no list of RPM packages to look it up in.
-# SOURCE_DATE_EPOCH is the time of all files; PLACE is the folder of the build (a temporary one).
+# SOURCE_DATE_EPOCH is the time of all files; PLACE is the folder of the build (a temporary one). With KAMAILIO_SRC, a folder
+# of Kamailio's sources, or bookworm or trixie for Debian's, the module dns_wait is packed for that Kamailio, too.
 set -eu
 
 tarball=$(cd "$(dirname "${1:?usage: rpm.sh TARBALL OUT}")" && pwd)/$(basename "$1")
@@ -18,7 +19,17 @@ trap 'rm -rf "$place"' EXIT
 mkdir -p "$place/SOURCES"
 cp "$tarball" "$place/SOURCES/"
 set -- rpmbuild -bb --nodeps --define "_topdir $place" --define 'clamp_mtime_to_source_date_epoch 1' \
-	--define 'use_source_date_epoch_as_buildtime 1' --define '_buildhost localhost' "$here/kamailio-dns.spec"
+	--define 'use_source_date_epoch_as_buildtime 1' --define '_buildhost localhost'
+if [ -n "${KAMAILIO_SRC:-}" ]; then
+	case $KAMAILIO_SRC in
+	bookworm | trixie) kamailio=$(sh "$here/../kamailio/fetch.sh" "$KAMAILIO_SRC") ;;
+	*) kamailio=$(cd "$KAMAILIO_SRC" && pwd) ;;
+	esac
+	number=$(sed -n 's/^\(VERSION\|PATCHLEVEL\|SUBLEVEL\) *= *\([0-9]*\).*/\2/p' "$kamailio/src/Makefile.defs" | head -n 3 | paste -sd.)
+	tar -C "$kamailio" --exclude=.git --transform "s|^\.|kamailio-$number|" -czf "$place/SOURCES/kamailio-${number}_src.tar.gz" .
+	set -- "$@" --define "kamailio_version $number"
+fi
+set -- "$@" "$here/kamailio-dns.spec"
 # A network of its own has none, where that may be.
 ! unshare --net true 2>/dev/null || set -- unshare --net "$@"
 CARGO_TARGET_DIR='' "$@" >"$out/build.log" 2>&1 || {

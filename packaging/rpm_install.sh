@@ -8,6 +8,7 @@ lower=$(cd "$1" && pwd) || exit 1
 rpms=$(cd "$2" && pwd) || exit 1
 here=$(cd "$(dirname "$0")" && pwd) || exit 1
 . "$here/bed.sh"
+. "$here/example.sh"
 open_bed "$lower"
 
 # As there: a list of packages, and libraries in /usr/lib64, which its C library knows.
@@ -17,11 +18,14 @@ packages() { # words of rpm
 	rpm --root "$dir" --dbpath /usr/lib/sysimage/rpm "$@"
 }
 names="kamailio-dns kamailio-dns-libs kamailio-dns-devel kamailio-dns-tools"
+# Where it was packed for a Kamailio.
+module=$(echo "$rpms"/kamailio-dns-wait-*.rpm)
+[ ! -f "$module" ] || names="$names kamailio-dns-wait"
 # Everything of theirs, folders that others have, too, left out.
 theirs() {
 	for file in "$rpms"/*.rpm; do
 		rpm -qlp "$file" 2>/dev/null
-	done | grep kamailio.dns | sort
+	done | grep -e kamailio.dns -e dns_wait | sort
 }
 there() {
 	theirs | while read -r path; do
@@ -52,6 +56,21 @@ owner() {
 check "the library has its owner" owner
 start_on_library "installed"
 check "installed: siptargets" inside siptargets --version
+if [ -f "$module" ]; then
+	example=$(rpm -qlp "$module" 2>/dev/null | grep '/example.cfg$')
+	# The folder of Debian's modules is not that of RPM.
+	debian_modules=$(cd "$dir" && echo usr/lib/*/kamailio/modules)
+	with_folders="-L /$debian_modules:/usr/lib64/kamailio/modules"
+	check "the first server ends" end
+	# shellcheck disable=SC2086
+	check "the server runs with the module's example" example_runs /usr/lib64/kamailio-dns/libkamailio_dns_takeover.so "$example" \
+		$with_folders
+	# shellcheck disable=SC2086
+	check "without the library the server says why it does not start" example_says_why "$example" $with_folders
+	start_on_library "after the example"
+else
+	skip "the module was not packed"
+fi
 check "the same once more is refused" fails packages -i --nodeps "$rpms"/*.rpm
 
 # The scripts of an upgrade run: the old ones go when the new ones are there.

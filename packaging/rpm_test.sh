@@ -68,6 +68,42 @@ else
 	done
 fi
 
+# --- the module, where it was packed
+
+module=$(echo "$rpms"/kamailio-dns-wait-"$version"-*.rpm)
+kamailio=$(basename "$module" | sed 's/.*-1\.kamailio\([0-9.]*\)\..*/\1/')
+for_one() { # it asks for one version of kamailio, and offers nothing to who links
+	rpm -qp --requires "$module" >"$scratch/required"
+	rpm -qp --provides "$module" >"$scratch/provided"
+	cat "$scratch/required" "$scratch/provided"
+	grep -qx "kamailio = $kamailio" "$scratch/required" && ! grep -q '\.so' "$scratch/provided"
+}
+# Packages that are nothing but a version of kamailio.
+pretend() { # version
+	printf '%s\n' 'Name: kamailio' "Version: $1" 'Release: 1' 'Summary: none' 'License: none' 'BuildArch: noarch' '%description' none \
+		'%files' >"$scratch/pretend.spec"
+	rpmbuild -bb --quiet --define "_topdir $scratch/pretend" "$scratch/pretend.spec"
+}
+takes() { # whether rpm finds the Kamailio that the module asks for, beside that version; what else it needs is not here
+	pretend "$1" && rpm --dbpath "$scratch/list" -i --test "$module" "$scratch/pretend/RPMS/noarch/kamailio-$1-1.noarch.rpm" >"$scratch/taken" 2>&1
+	cat "$scratch/taken"
+	grep -q 'kamailio-dns-libs.* is needed by' "$scratch/taken" && ! grep -q "kamailio = $kamailio is needed by" "$scratch/taken"
+}
+if [ -f "$module" ]; then
+	check "the module asks for one Kamailio" for_one
+	check "rpm takes it beside kamailio $kamailio" takes "$kamailio"
+	for other in "${kamailio%.*}.99" 99.0.0; do
+		check "rpm refuses it beside kamailio $other" fails takes "$other"
+	done
+	(mkdir "$scratch/module" && cd "$scratch/module" && rpm2cpio "$module" | cpio -idm --quiet)
+	named_in_module() {
+		grep -rlaF -e "$root/" -e /kamailio-dns-rpm "$scratch/module"
+	}
+	check "no folder of this machine is named in the module" test -z "$(named_in_module)"
+else
+	skip "the module dns_wait: it was not packed (KAMAILIO_SRC)"
+fi
+
 # --- APKBUILD: what abuild reads, and what its functions do, on this machine's C library
 
 check "APKBUILD is a script" sh -n "$here/APKBUILD"
