@@ -64,11 +64,11 @@ fn with_locks(body: impl Fn(&'static Lock, &'static Lock) + Send + Sync + 'stati
 }
 
 /// Forks at this moment.
-fn fork(lock: &Lock, childs: &Lock) {
+fn fork(lock: &Lock, copy: &Lock) {
     let word = lock.word.load(Ordering::Relaxed);
-    childs.word.store(word, Ordering::Relaxed);
+    copy.word.store(word, Ordering::Relaxed);
     // SAFETY: nobody is there yet.
-    unsafe { (*childs.content.get()).write(Number(Cell::new(PARENTS))) };
+    unsafe { (*copy.content.get()).write(Number(Cell::new(PARENTS))) };
 }
 
 /// The first of two makes the content; each has it to itself, and sees what the one before did.
@@ -86,13 +86,13 @@ fn loom_one_holds_the_lock_at_a_time() {
 /// begin with nothing.
 #[test]
 fn loom_a_child_takes_the_lock_whatever_its_parent_was_at() {
-    with_locks(|lock, childs| {
+    with_locks(|lock, copy| {
         let parents = adds_one(lock, PARENT);
-        fork(lock, childs);
-        let other = adds_one(childs, CHILD);
-        add_one(childs, CHILD);
+        fork(lock, copy);
+        let other = adds_one(copy, CHILD);
+        add_one(copy, CHILD);
         other.join();
-        assert_eq!(number_in(childs, CHILD), 2, "of the parent's");
+        assert_eq!(number_in(copy, CHILD), 2, "of the parent's");
         parents.join();
         assert_eq!(number_in(lock, PARENT), 1);
     });

@@ -151,9 +151,9 @@ mod tests {
     /// In a child: what its parent held it neither waits for nor finds; and when the guard goes that came along, a
     /// lock that the child took since stays taken.
     fn is_anew(lock: &OwnLock<Vec<u32>>, parents: Held<'_, Vec<u32>>) -> bool {
-        let childs = lock.lock();
+        let taken = lock.lock();
         drop(parents);
-        childs.is_empty() && lock.word.load(Ordering::Relaxed) & HELD != 0
+        taken.is_empty() && lock.word.load(Ordering::Relaxed) & HELD != 0
     }
 
     #[test]
