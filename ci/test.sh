@@ -54,6 +54,48 @@ run() {
 	done_with "$title" "${passed:-0}" "$failed" "$since" "$(echo "$line" | number skipped)"
 }
 
+# --- Kamailio is built beside the Rust tests, which wait for timers most of their time
+
+# The original has these on; a library without them has less to compare than the cases ask for.
+whole=yes
+for feature in use_dns_cache use_dns_failover use_naptr dns_srv_lb cache_relevant_recs_only; do
+	case " ${FEATURES:-} " in
+	*" $feature "*) ;;
+	*) whole=no ;;
+	esac
+done
+
+# Kamailio's cores and modules, for all that follows; the file suites: those that can be built here.
+build_kamailio() {
+	suites=
+	for suite in ${SUITES:-bookworm trixie}; do
+		title="kamailio of $suite is built"
+		if lacks "$title" sources kamailio "$suite"; then
+			:
+		elif ! sh kamailio/fetch.sh "$suite" >/dev/null 2>"$scratch/fetch"; then
+			skip "$title" "its sources are not here: make fetch ($(tail -n 1 "$scratch/fetch"))"
+		else
+			run "$title" build_suite "$suite"
+			[ "$failed" != 0 ] || suites="$suites $suite"
+		fi
+	done
+	echo "$suites" >"$scratch/suites"
+}
+
+build_suite() {
+	if nice -n 5 sh kamailio/build.sh "$1" "$BUILD" >/dev/null; then
+		echo "1 passed, 0 failed"
+	else
+		echo "0 passed, 1 failed"
+	fi
+}
+
+building=
+if [ "$whole" = yes ]; then
+	build_kamailio >"$scratch/building" 2>&1 &
+	building=$!
+fi
+
 # --- Rust
 
 # rust_tests TITLE argument...: the Rust tests with these arguments of cargo test. They go through a pipe, so the status
@@ -104,40 +146,7 @@ corpus_tests unbound-bookworm unbound
 corpus_tests c-ares c_ares
 corpus_tests bind bind
 
-# --- Kamailio
-
-# The original has these on; a library without them has less to compare than the cases ask for.
-whole=yes
-for feature in use_dns_cache use_dns_failover use_naptr dns_srv_lb cache_relevant_recs_only; do
-	case " ${FEATURES:-} " in
-	*" $feature "*) ;;
-	*) whole=no ;;
-	esac
-done
-
-# Kamailio's cores and modules, for all that follows; suites: those that can be built here.
-build_kamailio() {
-	suites=
-	for suite in ${SUITES:-bookworm trixie}; do
-		title="kamailio of $suite is built"
-		if lacks "$title" sources kamailio "$suite"; then
-			:
-		elif ! sh kamailio/fetch.sh "$suite" >/dev/null 2>"$scratch/fetch"; then
-			skip "$title" "its sources are not here: make fetch ($(tail -n 1 "$scratch/fetch"))"
-		else
-			run "$title" build_suite "$suite"
-			[ "$failed" != 0 ] || suites="$suites $suite"
-		fi
-	done
-}
-
-build_suite() {
-	if sh kamailio/build.sh "$1" "$BUILD" >/dev/null; then
-		echo "1 passed, 0 failed"
-	else
-		echo "0 passed, 1 failed"
-	fi
-}
+# --- calls, and what computes
 
 # Whether a process can have a network, and mounts, of its own.
 has_namespaces() {
@@ -268,10 +277,12 @@ computing() {
 	done
 }
 
-if [ "$whole" = yes ]; then
-	build_kamailio
+suites=
+if [ -n "$building" ]; then
+	wait "$building"
+	cat "$scratch/building"
+	suites=$(cat "$scratch/suites")
 else
-	suites=
 	skip "twin, kamailio, calls" "a flag of the original is off"
 fi
 if [ -n "$suites" ]; then

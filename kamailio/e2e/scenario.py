@@ -7,11 +7,14 @@ Checks can be turned against the scenario: with `flip` every expectation is repl
 import os
 import re
 import tempfile
+import time
 
 from bed import dnsserver, kamailio, nsd, sandbox, sip, sipp, wire
 
 CALLER = "127.0.0.1:5080"
 KAMAILIO_PORT = 5060
+# Lines of the server's log that are shown when it did not end in good order.
+LAST_LINES = 20
 
 
 def _wrong(expected):
@@ -100,11 +103,16 @@ class Scenario:
         """Stops it; that it still runs and ends in good order is checked."""
         self.servers.remove(server)
         running = server.process is not None and server.process.poll() is None
+        since = time.monotonic()
         status = server.stop()
         if running:
             self.check("kamailio ends in good order", status, 0, flippable=False)
         else:
             self.fail(f"kamailio died: {status}")
+        # The folder is gone when somebody reads of it; what it said last is not.
+        if status != 0:
+            last = "\n".join(server.log().splitlines()[-LAST_LINES:])
+            self.fail(f"it took {time.monotonic() - since:.1f} s to end, and said last:\n{last}")
 
     def callees(self, codes):
         return sip.Callees(codes)
