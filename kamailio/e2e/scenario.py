@@ -112,7 +112,7 @@ class Scenario:
         # The folder is gone when somebody reads of it; what it said last is not.
         if status != 0:
             last = "\n".join(server.log().splitlines()[-LAST_LINES:])
-            self.fail(f"it took {time.monotonic() - since:.1f} s to end, and said last:\n{last}")
+            self.fail(f"it took {time.monotonic() - since:.1f} s to end, waited for {server.waited_for}, and said last:\n{last}")
 
     def callees(self, codes):
         return sip.Callees(codes)

@@ -108,6 +108,10 @@ class RpcFault(Exception):
         self.code = code
 
 
+# How long the end waits for a moment in which no process runs, seconds.
+QUIET_SECONDS = 2
+
+
 def _signal(pid, number):
     try:
         os.kill(pid, number)
@@ -121,6 +125,24 @@ def _state(pid):
             return file.read().rpartition(")")[2].split()[0]
     except OSError:
         return "gone"
+
+
+def _waits_for(pid):
+    """The system call that the process is in, with the memory that its first argument points to: a lock's place."""
+    try:
+        with open(f"/proc/{pid}/syscall") as file:
+            call = file.read().split()
+        if len(call) < 2:
+            return " ".join(call)
+        address = int(call[1], 16)
+        with open(f"/proc/{pid}/maps") as file:
+            for line in file:
+                first, last = (int(bound, 16) for bound in line.split()[0].split("-"))
+                if first <= address < last:
+                    return f"system call {call[0]} at {call[1]} in {' '.join(line.split())}"
+        return f"system call {call[0]}"
+    except OSError as error:
+        return str(error)
 
 
 class Kamailio:
@@ -151,6 +173,8 @@ class Kamailio:
             file.write(text)
         self.log_path = os.path.join(folder, "kamailio.log")
         self.process = None
+        # What the main process was last seen to wait for while it ended.
+        self.waited_for = None
 
     def start(self):
         command = [
@@ -195,9 +219,14 @@ class Kamailio:
 
         The children get the signal, too, as from a service manager: when only the main process gets it, now
         and then a child of 5.6.3 stays, of the stock server as of ours.
+
+        The signal is sent when nothing runs. A child ends wherever the signal meets it, also with the lock of
+        the timers, for which the main process then waits until its alarm aborts it: the stock server does that, too.
         """
         if self.process is None:
             return None
+        if not self.wrapper:
+            self._wait_until_quiet()
         end = time.monotonic() + self.stop_seconds
         while self.process.poll() is None and time.monotonic() < end:
             # More than once: a signal between the main process's check and its pause() goes unnoticed.
@@ -209,10 +238,17 @@ class Kamailio:
             try:
                 self.process.wait(2)
             except subprocess.TimeoutExpired:
-                continue
+                self.waited_for = _waits_for(self.process.pid)
         if self.process.poll() is None:
             self.process.kill()
         return self.process.wait(10)
+
+    def _wait_until_quiet(self):
+        """For a while: a server in the midst of calls is never quiet."""
+        try:
+            wait_for("silence", lambda: self.process.poll() is not None or self._settled(), QUIET_SECONDS)
+        except TimeoutError:
+            pass
 
     def pids(self):
         """The main process and all its children."""
