@@ -181,6 +181,10 @@ fn names_of_every_length_and_neighbours() {
         insert(cache, "a", RecordType::SRV, &[(60, a(1))], NOW).unwrap_err(),
         InsertError::BadDraft
     );
+    // What an operator says is looked at as well.
+    let edited = Set::of(long, RecordType::A).record(60, a(1));
+    let refused = edited.draft(|d| cache.insert_edited(d, Place::Both(Mark::edited()), NOW));
+    assert_eq!(refused.unwrap_err(), InsertError::BadDraft);
 }
 
 /// A new line of the table of types is covered without a line here.

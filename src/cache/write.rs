@@ -119,7 +119,6 @@ impl Cache {
         conflict: Conflict,
         now: u32,
     ) -> Result<EntryRef, InsertError> {
-        check(draft)?;
         let result = self.publish(draft, place, conflict, now, false);
         match result {
             Err(InsertError::Full) => metrics::count(Metric::NotCached),
@@ -151,6 +150,7 @@ impl Cache {
         now: u32,
         is_edited: bool,
     ) -> Result<EntryRef, InsertError> {
+        check(draft)?;
         let hash = place.hash(self.hash(draft.name));
         let writer = if is_edited {
             self.write_for_operator()
