@@ -1,9 +1,9 @@
 //! DNS for Kamailio: names to SIP targets, with a cache shared by forked processes.
 //!
-//! The library takes the place of Kamailio's `resolve.c`, `dns_cache.c` and `dns_func.c` and exports
-//! the same C functions and variables; see `include/kamailio_dns.h` for the C interface. For programs with an event loop
-//! there is `include/kamailio_dns_client.h`. ARCHITECTURE.md shows the layers and which may use which, drawn from the table
-//! of `tests/layering.rs`.
+//! The library takes the place of Kamailio's `resolve.c`, `dns_cache.c` and `dns_func.c` and exports the same C
+//! functions and variables; see `include/kamailio_dns.h` for the C interface. For programs with an event loop there is
+//! `include/kamailio_dns_client.h`. ARCHITECTURE.md shows the layers and which may use which, drawn from the table of
+//! `tests/layering.rs`.
 
 #![cfg_attr(
     not(feature = "testing"),

@@ -158,7 +158,7 @@ impl<'a> Additional<'a> {
 struct Row<'a> {
     hash: u32,
     record: &'a Record,
-    /// Its set was taken.
+    /// The record's set was taken.
     taken: Cell<bool>,
 }
 

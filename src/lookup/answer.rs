@@ -8,7 +8,7 @@ use crate::rr::{Name, RData, Record, RecordType, eq_ignore_case, is_subdomain};
 /// The records of a set; sets are small.
 pub(crate) type Records<'a> = SmallVec<[&'a Record; 4]>;
 
-/// One step of a CNAME chain.
+/// A step of a CNAME chain.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Alias<'a> {
     pub(crate) owner: &'a [u8],

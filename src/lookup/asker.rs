@@ -1,9 +1,9 @@
 //! The questions of searches that do not wait ([`super::suspended`]): each is asked once for all who want the answer.
 //!
-//! A question is claimed as everybody's is, so that other processes wait for its answer; is it asked by another already,
-//! that one's answer is waited for, and the question is asked as well where everybody would. The questions go to a
-//! [`Background`], and each answer is stored when it comes. Its owner turns it: nothing here waits, and no step takes
-//! longer than it is given, but for one answer.
+//! A question is claimed as everybody's is, so that other processes wait for its answer; is it asked by another
+//! already, that one's answer is waited for, and the question is asked as well where everybody would. The questions go
+//! to a [`Background`], and each answer is stored when it comes. The asker's owner drives it: nothing here waits, and
+//! no step takes longer than it is given, but for one answer.
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
@@ -387,8 +387,8 @@ fn settle(
     (wanted.key, Arc::new(answer))
 }
 
-/// Asks questions of a search on this thread's own way to the servers, where a test has put one of its own, and waits for
-/// all answers.
+/// Asks questions of a search on this thread's own way to the servers, where a test has put one of its own, and waits
+/// for all answers.
 #[cfg(feature = "testing")]
 #[must_use]
 pub fn ask_for_tests(wanted: &[Wanted]) -> Vec<(u64, Arc<Answer>)> {

@@ -2,8 +2,8 @@
 //!
 //! The first failure is remembered for `dns_failure_ttl`; each further one in a row for twice as long, up to
 //! `dns_failure_max_ttl`. A question that stayed silent is remembered at least for as long as calls waited for it,
-//! within that limit: the next call must not wait for all that time again. A table in shared memory counts them. It is
-//! small and forgets: a question that shares a place with another question that fails too is asked a little sooner,
+//! within that limit: the next call must not wait for all that time again. A table in shared memory counts them. The
+//! table is small and forgets: a question that shares a place with another failing question is asked a little sooner,
 //! nothing more.
 
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -1,7 +1,7 @@
 //! A board in shared memory: a process that has something for the refresher leaves it there, and waits for nobody.
 //!
-//! A notice has a key that depends on all of it. That proves what is read: a process that was stopped while it filled a
-//! place may go on when the place is another's.
+//! A notice has a key that depends on all of its octets. The key proves that a notice is whole: a process that was
+//! stopped while it filled a place may go on when the place is another's.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

@@ -1,9 +1,10 @@
 //! A crowd has a limit: of the processes that take their requests from one queue some are free (`dns_max_waiting`).
 //!
-//! A process that waits for DNS serves nobody. However many names are asked for whose servers keep silent, at most a share
-//! of a pool ([`crate::host::pool`]) waits. Beyond, the call gives up that has waited longest: it is the least likely to
-//! have an answer yet. Its question goes on in the background ([`super::handed_on`]), so that the retransmission or the
-//! next call finds the answer. It is no failure of the name or of a nameserver, so nothing is remembered.
+//! A process that waits for DNS serves nobody. However many names are asked for whose servers keep silent, at most a
+//! share of a pool ([`crate::host::pool`]) waits. Beyond, the call gives up that has waited longest: it is the least
+//! likely to have an answer yet. The question of that call goes on in the background ([`super::handed_on`]), so that
+//! the retransmission or the next call finds the answer. Neither the name nor a nameserver has failed, so nothing is
+//! remembered.
 //!
 //! A call that has had less than cold answers usually take gives up only when nobody would be left. Names below parents
 //! that keep failing ([`super::failing`]) share a small part of the places.

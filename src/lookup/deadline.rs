@@ -16,8 +16,8 @@ use crate::resolver;
 /// and each costs two looks into the cache even when no query may be sent any more.
 pub const MAX_TARGETS_WITHOUT_ADDRESS: u32 = 64;
 
-/// The longest lookup is this often the longest query: by the documented formula, which counts A and AAAA
-/// one after the other. It leaves room to ask after having waited for somebody who did not come back.
+/// The longest lookup is this often the longest query: by the documented formula, which counts A and AAAA one after the
+/// other. The factor leaves room to ask after a wait for an asker that did not come back.
 pub(super) const QUERIES_IN_A_ROW: u64 = 2;
 
 /// A query that our own deadline ended sooner says nothing about the nameservers, ms.

@@ -59,7 +59,8 @@ pub struct RecordEdit<'a> {
     pub permanent: bool,
 }
 
-/// Whether a name was written with a final dot: then an edit concerns the absolute name alone, else both kinds of names.
+/// Whether a name was written with a final dot: then an edit concerns the absolute name alone, else both kinds of
+/// names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Written {
     WithDot,
@@ -197,7 +198,7 @@ pub fn delete(name: &[u8], rtype: RecordType) -> Result<(), EditError> {
 /// permanent.
 ///
 /// A name without final dot stands for both kinds of names: a lookup of the relative one finds the record before any
-/// walk of the search list. One with a dot stands for the absolute name alone.
+/// walk of the search list. A name with a final dot stands for the absolute name alone.
 ///
 /// # Errors
 /// Why nothing was changed.

@@ -2,7 +2,8 @@
 //!
 //! The owner of a zone can make up as many names in it as he likes, and have its servers keep silent. So names below a
 //! parent (of two labels and more: below a top-level domain are everybody's) where several questions in a row failed
-//! wait in a small part of the places that there are ([`super::crowd`]). One answer for a name below it ends that.
+//! wait in a small part of the places that there are ([`super::crowd`]). An answer for a name below the parent ends
+//! that.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 

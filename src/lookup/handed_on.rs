@@ -2,8 +2,8 @@
 //! retransmission, finds the answer.
 //!
 //! The caller leaves the question on a board in shared memory; without a refresher nobody would look there. The
-//! refresher keeps a bounded number of such questions, few below one parent, for names that nobody answers for can be
-//! made up by anybody. They come behind what is to be fetched anew.
+//! refresher keeps a bounded number of such questions, few below one parent, for anybody can make up names that nobody
+//! answers for. Refreshes go before these questions.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
@@ -33,8 +33,8 @@ pub(super) fn prepare() {
 }
 
 /// Has a question go on whose caller gives up: the refresher asks it, or, without one, this thread by the way. Not one
-/// that had failed before this caller asked: those have a prober, and a server that keeps silent must not be asked without
-/// end.
+/// that had failed before this caller asked: those have a prober, and a server that keeps silent must not be asked
+/// without end.
 pub(super) fn hand_on(name: &[u8], qtype: RecordType, key: u64) {
     if backoff::failed_lately(key) {
         return;

@@ -3,7 +3,8 @@
 use crate::host::options::{self, ExtraOpt};
 use crate::resolver;
 
-/// True for a name that the hosts file has: neither NAPTR nor SRV records are asked for, unless `dns_hosts_srv` says so.
+/// True for a name that the hosts file has: neither NAPTR nor SRV records are asked for, unless `dns_hosts_srv` says
+/// so.
 ///
 /// Costs one load where there is no hosts file.
 #[must_use]

@@ -1,14 +1,15 @@
 //! Questions that are left open.
 //!
-//! A search for targets waits for each question for twice the time that answers usually take. One that is silent for
-//! longer is left open, and the search goes on with what else there is: the next target, family or transport. When that
-//! leads nowhere, it waits for whatever is answered first, and goes through its tree again, in which all that was
-//! answered is known by then. So a silent question costs no more than that while where another way is open, and has all
-//! its time where none is. A question that can close a transport is not passed over: see [`crate::select::security`].
+//! A search for targets waits for each question for twice the time that answers usually take. A question that is silent
+//! for longer is left open, and the search goes on with the next target, family or transport. When no way leads to a
+//! target, the search waits for the first answer, and goes through its tree again with all answers that came. So a
+//! silent question costs no more than twice the usual time where another way is open, and has all its time where none
+//! is. A question that can close a transport is not passed over: see [`crate::select::security`].
 //!
-//! The records of open questions belong to one thread and to one search. Those that are open at its end go on with the
-//! refresher, or else in their thread ([`super::unwaited`]), and for a moment ([`super::backoff`]) calls pass them over
-//! at once, as long as they have another way. That is no failure: a call that has nothing else asks, and waits.
+//! The records of open questions belong to one thread and to one search. Questions that are open at the search's end go
+//! on with the refresher, or else in their thread ([`super::unwaited`]). For a moment ([`super::backoff`]) calls that
+//! have another way pass such a question over at once. A question passed over has not failed: a call without another
+//! way asks, and waits.
 
 use std::cell::RefCell;
 
@@ -245,7 +246,7 @@ pub(super) fn patience_with_others_ms(now_ms: u64) -> Option<u64> {
     })
 }
 
-/// They answer: the next one has its own time.
+/// Others have answered, so the next question that others ask has its own time.
 pub(super) fn others_go_on() {
     OPEN.with_borrow_mut(|book| book.others_until_ms = 0);
 }

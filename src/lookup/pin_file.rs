@@ -38,8 +38,8 @@ impl fmt::Display for Shown<'_> {
 }
 
 impl PinFile {
-    /// The text of the file, when it is another one than at the last look; empty without a file. One that is not there,
-    /// or cannot be read, leaves things as they are: its author may be about to put it back.
+    /// The text of the file, when it differs from that of the last look; empty without a file. A file that is not
+    /// there, or cannot be read, leaves the pins as they are: its author may be about to put it back.
     pub fn changed(&mut self, now_ms: u64) -> Option<&[u8]> {
         let path = options::text(StrOpt::PinFile);
         if path != self.path {
@@ -54,7 +54,7 @@ impl PinFile {
         self.look(now_ms).then_some(&self.text)
     }
 
-    /// Its path.
+    /// The path of the file.
     #[must_use]
     pub fn path(&self) -> Shown<'_> {
         Shown(&self.path)

@@ -25,7 +25,7 @@ const BY_FILE: u64 = 4;
 const STATE_BITS: u32 = 3;
 
 shared_struct! {
-/// One pin.
+/// A pin.
 struct Place {
     /// The state, and above it the number of changes, so that no two texts share a word.
     state: AtomicU64,
@@ -93,7 +93,7 @@ pub enum Whole {
     No,
 }
 
-/// What could not be had.
+/// A question that failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Failed {
     /// Type of the question.
@@ -223,11 +223,11 @@ pub fn for_each(mut look: impl FnMut(&[u8]) -> Found) {
 /// The state of a pin, as the refresher found it.
 #[derive(Clone, Copy, Debug)]
 pub struct Found {
-    /// How much there is.
+    /// How much of the pin's records there is.
     pub whole: Whole,
-    /// What could not be had.
+    /// The first question of the pin that failed.
     pub failed: Option<Failed>,
-    /// The tick at which the first of its records expires.
+    /// The tick at which the first of the pin's records expires.
     pub expires: Option<u32>,
 }
 

@@ -41,8 +41,8 @@ fn put_in_force(cache: &Cache, digest: Option<u64>) -> bool {
     cache.list_in_force() != before
 }
 
-/// Has hits learn of another list. They look at nothing themselves: about once a second an entry in use is stamped, and
-/// who does that looks at the file, too.
+/// Lets hits learn of another list. A hit looks at no file. About once a second an entry in use is stamped, and the
+/// process that stamps the entry looks at resolv.conf, too.
 pub(super) fn watch_list() {
     crate::cache::watch_list(|| {
         let cache = Cache::instance();

@@ -9,11 +9,11 @@ use crate::rr::{Name, RData, RecordType};
 /// A record set of a snapshot.
 #[derive(Debug)]
 pub struct SavedSet {
-    /// Its owner.
+    /// The owner of the records.
     pub name: Name,
-    /// Its type.
+    /// The type of the records.
     pub rtype: RecordType,
-    /// In how many s it expires by the time of the day; negative: so long ago it did.
+    /// Seconds until the set expires, by the time of the day; negative: it has expired.
     pub expires_in_s: i64,
     /// For how many s it had not been used when it was saved; `None` = never.
     pub idle_s: Option<u32>,
@@ -24,9 +24,9 @@ pub struct SavedSet {
 /// The content of a file, in all.
 #[derive(Debug)]
 pub struct Saved {
-    /// How long ago it was written, s.
+    /// How long ago the file was written, s.
     pub age_s: u64,
-    /// Its length.
+    /// The length of the file.
     pub octets: u64,
     /// The first sets whose name fits, and that can be read.
     pub sets: Vec<SavedSet>,

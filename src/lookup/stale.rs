@@ -33,7 +33,7 @@ pub(super) struct Stale {
     pub(super) expired: EntryRef,
     /// The entry expired a moment ago: a refresh may be under way.
     pub(super) is_recent: bool,
-    /// Its use was noted, which happens once a second.
+    /// The entry's use was noted, which happens once a second.
     pub(super) was_noted: bool,
 }
 

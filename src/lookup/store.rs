@@ -42,8 +42,8 @@ pub(super) struct Asked<'a> {
     pub(super) flags: u32,
     /// The answer takes the place of live data, too: it was asked for that purpose.
     pub(super) renews: bool,
-    /// How long callers waited for a question that stayed silent, whole seconds. It is remembered for that long at
-    /// least: the next call must not wait for all that time again.
+    /// How long callers waited for a question that stayed silent, whole seconds. The silence is remembered for that
+    /// long at least: the next call must not wait for all that time again.
     pub(super) waited_s: u32,
 }
 

@@ -79,15 +79,15 @@ pub fn addresses(qname: &[u8], ipv6: bool) -> Result<(Name, Vec<IpAddr>), Lookup
     })
 }
 
-/// Looks at the names that the caller's may stand for, one after the other, until one has what is wanted. `look` is given
-/// the text to ask for, the same as a name, and whether its questions are among those that a call may put.
+/// Looks at the names that the caller's may stand for, one after the other, until one has what is wanted. `look` is
+/// given the text to ask for, the same as a name, and whether its questions are among those that a call may put.
 fn each_name<T>(
     qname: &[u8],
     name: &[u8],
     absolute: bool,
     mut look: impl FnMut(&[u8], &[u8], bool) -> Result<T, LookupError>,
 ) -> Result<T, LookupError> {
-    // A function of a module's walks by itself.
+    // A module's search function walks by itself.
     let walks = !absolute && hooks::swapped_search().is_none();
     let Some(domains) = walks.then(SearchList::current).flatten() else {
         return look(qname, name, true);
@@ -109,7 +109,8 @@ fn each_name<T>(
     Err(findings.conclude())
 }
 
-/// Says in front of the records how the caller's name leads to a longer one, if it does.
+/// Puts an alias from the caller's name to the longer name in front of the records, if the search list made a longer
+/// one.
 fn put_alias_first(
     records: &mut Vec<Record>,
     name: &[u8],
@@ -189,9 +190,9 @@ enum Found {
     Alias(Name),
 }
 
-/// Asks, and takes from the answers what the caller is to have. `name` is `qname` without a final dot. Where a server
-/// leaves it to the client to ask for the target of an alias, that is asked for, as through the cache; who wants
-/// records of all types gets the alias itself.
+/// Asks, and takes the part that the caller wants from the answers. `name` is `qname` without a final dot. Where a
+/// server leaves the target of an alias to the client, the target is asked for, as through the cache. A caller that
+/// wants records of all types gets the alias itself.
 fn ask(
     qname: &[u8],
     name: &[u8],
@@ -256,7 +257,7 @@ fn query(question: &Question<'_>, _name: &[u8], until_ms: Option<u64>) -> Outcom
     resolver::query(question, until_ms)
 }
 
-/// One question, whose answer must come by `until_ms`, and its answer.
+/// Asks a question, whose answer must come by `until_ms`.
 fn look(
     qname: &[u8],
     name: &[u8],

@@ -1,4 +1,4 @@
-//! One walk of the search list for a relative name: the state of it, apart from who asks the questions.
+//! A walk of the search list for a relative name: its state, apart from who asks the questions.
 //!
 //! A walk goes from candidate to candidate: the name with each domain of the list, and the name as it is written. For
 //! a host it looks at both address families that the caller wants: the first candidate with an address of either wins

@@ -1,4 +1,5 @@
-//! The answer to one question of a lookup: known meanwhile, another's, or that of a query.
+//! The answer to one question of a lookup: from the cache, which another process may have filled meanwhile, from
+//! another's query, or from a query of its own.
 
 use crate::cache::{HashedName, Vacancy};
 use crate::error::{Failure, LookupError};
@@ -16,10 +17,10 @@ use super::super::suspended::{self, Wanted};
 use super::super::{backoff, deadline, open, watchdog};
 use super::Lookup;
 
-/// Questions waited for that leave nothing, before the query is sent whoever asks.
+/// Waits that may leave nothing. After these the query is sent, whoever else asks.
 const MAX_WAITS: usize = 3;
 
-/// What a query is about.
+/// The question under way, with its name and key.
 #[derive(Clone, Copy)]
 pub(super) struct Asking<'q> {
     pub(super) name: &'q HashedName<'q>,
@@ -30,9 +31,9 @@ pub(super) struct Asking<'q> {
 
 /// Who asks a question.
 enum Asks {
-    /// This lookup.
+    /// This lookup; without a claim when the table has no place for the question, or when all waits were in vain.
     We(Option<Claim>),
-    /// Another did, with this result.
+    /// Another has asked, with this result.
     Other(Result<Next, LookupError>),
 }
 
@@ -97,7 +98,7 @@ impl Lookup<'_> {
         Ok(())
     }
 
-    /// Writes a question down that is not to be waited for; what there is in this pass.
+    /// Writes a question into the book of a search that never waits. The error is the lookup's result in this pass.
     #[cold]
     fn write_down(&mut self, name: &HashedName<'_>, key: u64) -> LookupError {
         if let Err(error) = self.may_ask() {
@@ -132,10 +133,10 @@ impl Lookup<'_> {
         LookupError::Open
     }
 
-    /// What a call gets that gives up because too many wait.
+    /// The error of a call that gives up because too many wait.
     #[cold]
     pub(super) fn give_up(&self, name: &[u8]) -> LookupError {
-        // Who has stale data serves that, and goes on.
+        // A lookup with patience has stale data to serve, so its call goes on.
         if self.times.patience_ms.is_none() {
             crowd::note_given_up(name);
             deadline::ask_no_more();
@@ -185,7 +186,7 @@ impl Lookup<'_> {
             };
             match waited {
                 Waited::Joined(claim) => {
-                    // It may have been answered between our look into the cache and the claim.
+                    // The question may have been answered between the look into the cache and the claim.
                     return Ok(match self.shared(name, None) {
                         Some(shared) => {
                             claim.finish(self.cache, None);
@@ -215,8 +216,8 @@ impl Lookup<'_> {
         Ok(Asks::We(None))
     }
 
-    /// How long to wait for another who asks, ms: as long as a query of ours would take, if there is that
-    /// much time.
+    /// How long to wait for another who asks, ms: as long as a query of this lookup would take, within the time that is
+    /// left.
     fn waiting_ms(&mut self) -> u64 {
         self.times.started_ms.get_or_insert_with(resolver::now_ms);
         let until_ms = self.times.until_ms().unwrap_or(u64::MAX);
@@ -231,8 +232,8 @@ impl Lookup<'_> {
         }
     }
 
-    /// What a call gets that waited for others until its time was over. When they had a fair time that is remembered, as
-    /// if it had asked: the next call must not wait for all its time again.
+    /// The error of a call that waited for others until its time was over. Where the others had a fair time, the
+    /// failure is remembered, as after a query of the call itself: the next call must not wait for all its time again.
     #[cold]
     fn waited_in_vain(&self, asking: &Asking<'_>) -> LookupError {
         let now_ms = resolver::now_ms();
@@ -261,13 +262,13 @@ impl Lookup<'_> {
         }
     }
 
-    /// What another's query brought for this question.
+    /// The answer that another's query brought for this question: from the cache, or else the verdict.
     fn shared(
         &mut self,
         name: &HashedName<'_>,
         verdict: Option<Verdict>,
     ) -> Option<Result<Next, LookupError>> {
-        // Mostly nobody linked anything since the first look.
+        // Mostly the bucket is unchanged since the first look, which is cheaper to see than a second look is.
         let is_still_vacant = |vacancy: Vacancy<'_>| self.cache.is_still_vacant(&vacancy);
         self.is_unknown = self.vacancy.take().is_some_and(is_still_vacant)
             || !self.cache.may_know(name, self.qtype);

@@ -1,4 +1,4 @@
-//! Questions that are sent because another one is, so that their answers wait in the cache.
+//! Questions that are sent along with another one, so that their answers are in the cache when they are needed.
 
 use crate::cache::HashedName;
 use crate::host::{clock, hooks};
@@ -22,7 +22,7 @@ pub(super) struct Companion {
 }
 
 impl Lookup<'_> {
-    /// What this query may take along, where it is neither known nor being asked for.
+    /// The questions that this query takes along: those that are neither answered in the cache nor being asked.
     pub(super) fn companions(&mut self, name: &HashedName<'_>) -> Vec<Companion> {
         let mut companions = Vec::new();
         self.along(name, |lookup, name, qtype| {
@@ -31,8 +31,8 @@ impl Lookup<'_> {
         companions
     }
 
-    /// Shows the questions that this one may take along: the other address type, if both are wanted, and what the caller
-    /// lists.
+    /// Shows the questions that this one may take along: the other address type, if both are wanted, and what the
+    /// caller lists.
     pub(super) fn along(
         &mut self,
         name: &HashedName<'_>,
@@ -79,7 +79,7 @@ impl Lookup<'_> {
         })
     }
 
-    /// Keeps what came of the questions that were asked along.
+    /// Stores the outcomes of the questions that were asked along.
     pub(super) fn settle_companions(
         &self,
         companions: Vec<Companion>,
@@ -101,7 +101,7 @@ impl Lookup<'_> {
                     open::add(&asked, (ticket, companion.claim), when, false);
                     continue;
                 }
-                // Nothing was learnt, and who waits for it asks.
+                // Nothing was learnt; a process that waits for the answer asks.
                 Part::GivenUp => continue,
             };
             let mut hops = MAX_CNAME_HOPS;

@@ -1,8 +1,8 @@
-//! One lookup: the cache, another process's query, a query of its own.
+//! A lookup: the cache, another process's query, a query of its own.
 //!
-//! This file goes from the cache to an entry, and follows aliases. `asking` gets the answer to one question, `query` sends
-//! it, with the `companions` that it takes along. `search_list` looks at the names that a relative one may stand for,
-//! `renewal` at what has expired. `times` says how long all of that may take.
+//! This file goes from the cache to an entry, and follows aliases. `asking` gets the answer to one question. `query`
+//! sends the question, with its `companions`. `search_list` looks at the names that a relative name may stand for,
+//! `renewal` at expired entries. `times` bounds the time for all of that.
 
 mod asking;
 mod companions;
@@ -27,31 +27,31 @@ use times::Times;
 /// Lists names that are worth asking for together with one that has to be asked for.
 pub type Others<'a> = dyn Fn() -> Vec<Vec<u8>> + 'a;
 
-/// One lookup.
+/// The state of a lookup.
 pub(super) struct Lookup<'a> {
     cache: &'static Cache,
     qtype: RecordType,
     flags: u32,
     /// CNAMEs that may still be followed, in the cache and in answers together.
     hops: usize,
-    /// A query was sent.
+    /// The lookup has sent a query.
     asked: bool,
     /// A candidate of a walk could not be asked for, whatever was served instead.
     met_failure: bool,
     /// The question under way counts among those that a call may ask: the first candidate of a walk does.
     counts: bool,
-    /// It is about the addresses of what the caller named: nothing else can be done when it fails.
+    /// The lookup is about the addresses of the name that the caller gave: when it fails, no other way is left.
     is_last_resort: bool,
     times: Times,
     /// How the question under way is asked, if nobody else does.
     terms: Option<Terms>,
     /// Names to ask for along with the first.
     others: Option<&'a Others<'a>>,
-    /// Longest life of what is asked for, s.
+    /// Longest life of the answers, s.
     longest_life_s: u32,
-    /// The cache had nothing on the name that is asked for when it was looked at last.
+    /// The last look into the cache found nothing on the name that is asked for.
     is_unknown: bool,
-    /// Where it had nothing on the caller's name before that was asked for.
+    /// The bucket that had nothing on the caller's name at the first look.
     vacancy: Option<Vacancy<'static>>,
 }
 
@@ -80,7 +80,7 @@ impl<'a> Lookup<'a> {
         }
     }
 
-    /// Says that the question is about the addresses of what the caller named, see [`Self::is_last_resort`].
+    /// Marks a lookup of addresses as the last resort, see [`Self::is_last_resort`].
     pub(super) fn with_last_resort(mut self) -> Self {
         self.is_last_resort = matches!(self.qtype, RecordType::A | RecordType::AAAA);
         self
@@ -116,7 +116,7 @@ impl<'a> Lookup<'a> {
             Known::Miss(target) => target,
         };
         self.hops = hops;
-        // What a CNAME points to is absolute, however the caller wrote the name.
+        // The target of a CNAME is absolute, however the caller wrote the name.
         let target = target
             .as_ref()
             .map(|target| self.cache.hashed(target.as_bytes()));
@@ -144,12 +144,12 @@ impl<'a> Lookup<'a> {
         self.conclude(result)
     }
 
-    /// Counts what came of asking, and says where it came from.
+    /// Counts a lookup that asked, and adds the source of its result.
     fn conclude(
         &self,
         result: Result<EntryRef, LookupError>,
     ) -> Result<(EntryRef, Source), LookupError> {
-        // One that is left open was counted then, and will be looked up again.
+        // A question that is left open is looked up again, and counted then.
         if !matches!(result, Err(LookupError::Open)) {
             metrics::count(Metric::Miss);
         }
@@ -175,7 +175,7 @@ impl<'a> Lookup<'a> {
         attempt: Option<Attempt>,
     ) -> Result<EntryRef, LookupError> {
         let next = self.ask(name, absolute, attempt);
-        // It is about this name alone.
+        // The vacancy is about this name alone, not about the targets of its aliases.
         self.vacancy = None;
         self.follow(next?)
     }

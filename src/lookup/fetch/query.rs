@@ -1,4 +1,4 @@
-//! The query of a lookup: sent, and what comes of it kept.
+//! Sends the query of a lookup, and stores its outcome.
 
 use crate::error::{Failure, LookupError};
 use crate::host::follow::follow;
@@ -86,7 +86,7 @@ impl Lookup<'_> {
         let asked = Asked { waited_s, ..asked };
         let has_given_up = matches!(first, Outcome::Failed(Failure::GivenUp));
         let was_cut_short = has_given_up || was_cut_short;
-        // Where there is stale data the refresher is told by who serves it.
+        // Where there is stale data, the lookup that serves it tells the refresher.
         if (was_cut_short || is_ended) && self.times.patience_ms.is_none() {
             follow!(
                 name.name(),

@@ -55,7 +55,7 @@ impl Lookup<'_> {
             Err(LookupError::Open) => Err(LookupError::Open),
             Ok(entry) => {
                 metrics::count(Metric::Miss);
-                // It was in use before, so it is now.
+                // The expired entry was in use, so the new one is.
                 entry.touch(clock::now_ticks());
                 Ok((entry, self.source()))
             }

@@ -1,6 +1,6 @@
-//! A lookup of a relative name: it looks at the names that the search list makes of it, one after the other.
+//! A lookup of a relative name: looks at the candidates that the search list makes of the name, one after the other.
 //!
-//! What the list makes of a name, and what is learnt from each candidate, [`Walk`] says.
+//! [`Walk`] says which candidates there are, and what each result means for the walk.
 
 use crate::cache::{EntryRef, HashedName};
 use crate::error::{Failure, LookupError};
@@ -50,7 +50,7 @@ impl Lookup<'_> {
         let key = flight::key_of_walk(self.cache, qname, aim.link());
         if let Some(stale) = stale::find_relative(self.cache, qname, aim, list) {
             return self.renew(stale, key, |lookup, attempt| {
-                // Held while we walk: others serve what is stale.
+                // Held during the walk, so that others serve stale data meanwhile.
                 let waits = || !suspended::is_on();
                 let attempt_now = || waits().then(|| lookup.attempt_within_patience(key));
                 let claim = match attempt.or_else(attempt_now) {
@@ -112,7 +112,7 @@ impl Lookup<'_> {
         }
     }
 
-    /// Has a search function of a module's walk: it gets the name as it is written, and says for which name it
+    /// Lets a module's search function walk: the function gets the name as it is written, and says for which name it
     /// answers.
     fn walk_by_function(&mut self, name: &[u8], aim: Aim) -> Result<EntryRef, LookupError> {
         self.may_ask()?;
@@ -149,7 +149,7 @@ impl Lookup<'_> {
         }
     }
 
-    /// One candidate of a walk: what the cache has on an absolute name, or what asking gives.
+    /// Looks at a candidate of a walk: the cache's entry of the absolute name, or the answer to a question.
     fn look_at(&mut self, name: &[u8], qtype: RecordType) -> Result<EntryRef, LookupError> {
         self.qtype = qtype;
         self.hops = MAX_CNAME_HOPS;

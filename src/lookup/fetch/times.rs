@@ -62,7 +62,7 @@ impl Times {
         resolver::whole_seconds(waited_ms)
     }
 
-    /// Since when the question has been silent that this lookup sent then, or did not send: others may have before.
+    /// Since when the question has been silent: since `sent_ms`, or since others sent it before.
     fn silent_since(&self, sent_ms: u64) -> u64 {
         self.silent_since_ms.map_or(sent_ms, |ms| ms.min(sent_ms))
     }
@@ -73,8 +73,8 @@ impl Times {
         self.question_end_ms.is_some_and(is_over)
     }
 
-    /// True when it was the call's deadline, or the patience of a call that has stale data, that ended a question without
-    /// answer before a server had a fair time to give one.
+    /// True when it was the call's deadline, or the patience of a call that has stale data, that ended a question
+    /// without answer before a server had a fair time to give one.
     pub(super) fn was_cut_short(&self, sent_ms: u64) -> bool {
         let silent_ms = || resolver::now_ms().saturating_sub(self.silent_since(sent_ms));
         let is_short = || silent_ms() < deadline::FAIR_MS;

@@ -12,7 +12,7 @@ use crate::resolver;
 use super::verdict::{Verdict, number_of, unpark};
 
 thread_local! {
-    /// Claims that this thread holds. Who holds one never waits, so no two can wait for each other.
+    /// Number of claims that this thread holds. A thread with a claim never waits, so no two can wait for each other.
     static HELD: Cell<u32> = const { Cell::new(0) };
     /// Where this thread sits while it sends its query.
     static ASKS: Cell<Option<Neighbour<'static>>> = const { Cell::new(None) };
@@ -77,7 +77,8 @@ impl Drop for Claim {
     }
 }
 
-/// What a [`Claim`] is, apart from the thread: who has one never waits for others, so nobody waits for that.
+/// A [`Claim`] that belongs to no thread. The owner of a `Right` never waits for others, so no thread has to be kept
+/// from waiting.
 #[derive(Debug)]
 pub(in super::super) struct Right {
     /// `None` once it is given back.
@@ -85,8 +86,8 @@ pub(in super::super) struct Right {
 }
 
 impl Right {
-    /// Ends the question; `verdict` is for those who wait, where the cache does not tell. That a late one has failed says
-    /// nothing of those who ask since.
+    /// Ends the question; `verdict` is the result for those who wait, where the cache does not have it. The failure of
+    /// an asker whose time was over says nothing of those who have asked since.
     pub(in super::super) fn finish(mut self, cache: &Cache, verdict: Option<Verdict>) {
         let is_failure = matches!(&verdict, Some(Verdict::Error(LookupError::Failed(_))));
         let is_void = |sitting: &Sitting<'_>| is_failure && !sitting.is_seated();
@@ -116,8 +117,8 @@ impl Drop for Right {
     }
 }
 
-/// Has `work`, which sends the query of a claim, leave it to the one that asked before to send its packet again for the
-/// most part, as long as that one lives: a server that keeps silent gets little more than the packets of one.
+/// Runs `work`, which sends the query of a claim. As long as an earlier asker lives, that one sends most of the
+/// repeated packets: a silent server gets little more than the packets of one asker.
 pub(in super::super) fn beside_elder<R>(claim: Option<&Claim>, work: impl FnOnce() -> R) -> R {
     let Some(neighbour) = claim.and_then(Claim::neighbour) else {
         return work();
@@ -141,7 +142,7 @@ fn has_active_elder() -> bool {
     })
 }
 
-/// True when somebody sits there and goes on.
+/// True when the seat's asker goes on.
 pub(super) fn is_asking(seen: &Seen, now_ms: u64) -> bool {
     seen.by
         .is_some_and(|seat| !seat.is_over(now_ms as u32) && process::goes_on(seat.pid))

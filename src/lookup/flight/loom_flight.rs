@@ -1,9 +1,9 @@
 //! Model checks of one query for all who want its answer: `make loom`.
 //!
-//! What runs is [`super::attempt`], [`Flight`], [`Claim`] and [`Right`] on slots and a cache as they are. Clocks stand
-//! still, so who sleeps is woken by another, or sleeps for ever, which loom notices. How many ask at a time, and what
-//! becomes of results, is in the models of [`crate::cache::claim`]. The mistakes that these models catch are in
-//! [`Mutation`].
+//! The models run [`super::attempt`], [`Flight`], [`Claim`] and [`Right`] on slots and a cache as they are. Clocks
+//! stand still, so a sleeper that nobody wakes sleeps for ever, which loom notices. The models of
+//! [`crate::cache::claim`] show how many ask at a time, and where results go. [`Mutation`] has the mistakes that these
+//! models catch.
 
 use std::mem::ManuallyDrop;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -42,11 +42,11 @@ fn claimed(attempt: Attempt) -> Right {
     }
 }
 
-/// What came of wanting to ask.
+/// The outcome of an attempt to ask.
 #[derive(Debug)]
 enum Outcome {
     Over(Option<Verdict>),
-    /// It asked, by itself or in the place of another.
+    /// The caller asked, first or in the place of another.
     Asked(Right),
     Alone,
 }
@@ -172,7 +172,7 @@ fn loom_a_bystander_leaves_nothing() {
                 );
                 assert!(is_known, "{seen:?}");
             }
-            // It is over, and was opened anew.
+            // The question is over, and was opened anew.
             other => claimed(other).finish(cache, None),
         });
         right.finish(cache, Some(Verdict::Error(ABSENT)));
@@ -181,7 +181,8 @@ fn loom_a_bystander_leaves_nothing() {
     });
 }
 
-/// What the cache did not keep is handed on, and does not change while somebody holds it; then its block is free.
+/// An entry that the cache did not keep is handed on, and does not change while somebody holds it; then its block is
+/// free.
 #[test]
 fn loom_what_was_not_kept_is_handed_on() {
     model_within(2, || {

@@ -1,22 +1,23 @@
 //! One query for all who want its answer, whatever process they are in.
 //!
-//! A table in shared memory says which questions are being asked ([`crate::cache::claim`]). Who wants to ask one claims its slot
-//! first; who finds it claimed waits for an answer. That is a saving, and no lock. What answers usually take is all that
-//! anybody waits before asking as well: one more, for two ask a question at most, the refresher among them. The first
-//! that is answered ends it for all. And where the table cannot be used (two questions under way fall on one slot) the
-//! query is simply sent twice.
+//! A table in shared memory says which questions are being asked ([`crate::cache::claim`]). An asker claims the slot of
+//! its question first. Whoever finds the slot claimed waits for the answer. The table saves queries, and locks nothing:
+//! after the time that answers usually take a second process asks as well. A question has two askers at most, the
+//! refresher among them, and the first answer ends the question for all. Where two questions under way fall on one
+//! slot, the later one is asked without the table.
 //!
 //! **Nobody sends a query for which one was sent within the usual time**, so a server that is down, or answers less the
-//! more it is asked, sees no crowd. An asker that goes on sends its query again after that time by itself: the second
-//! begins when that, too, had its time. The refresher, which may not come to storing what it hears, is relied on for the
-//! one query alone. The first one that is dead or stopped is not relied on at all, for nobody reads its answer; those after
-//! it are for their query's time, so that askers that die in a row are no crowd.
+//! more it is asked, sees no crowd. An asker sends its query again after that time by itself, so the second asker
+//! begins when the second packet, too, had its time. Behind the refresher, which may not come to storing its answer,
+//! the second asker waits for one packet alone. In the place of a first asker that is dead or stopped the next one asks
+//! at once, for nobody reads that answer. A later asker that dies is replaced after the usual time, so askers that die
+//! in a row make no crowd.
 //!
-//! Each claim has an end, that of its owner's query; after it the claim is as one of the dead.
+//! Each claim ends with its owner's query. After that the claim counts like one of a dead process.
 //!
-//! What was learnt goes through the cache. What the cache does not keep (TTL 0, no room, a failure
-//! that is not remembered) stands in the slot as long as somebody waits: an error as its number, an
-//! entry as its number with a reference parked for it.
+//! Answers go through the cache. An answer that the cache does not keep (TTL 0, no room, a failure that is not
+//! remembered) stands in the slot as long as somebody waits: an error as its number, an entry as its number with a
+//! reference parked for it.
 
 mod claim;
 mod terms;
@@ -84,26 +85,26 @@ pub(super) struct Flight(Open<'static>);
 /// Whether a question may be asked.
 #[derive(Debug)]
 pub(super) enum Attempt {
-    /// By the caller, who claimed it.
+    /// By the caller, who has the claim.
     Claimed(Claim),
-    /// Another asks it.
+    /// Another asks the question.
     Busy(Flight),
-    /// By the caller, without anybody knowing.
+    /// By the caller, without a claim.
     Alone,
 }
 
 /// How waiting ended.
 #[derive(Debug)]
 pub(super) enum Waited {
-    /// The question was answered: look in the cache, and if that has nothing, at this.
+    /// The question was answered. The verdict counts where the cache has nothing.
     Over(Option<Verdict>),
-    /// The caller may ask it, too.
+    /// The caller may ask the question, too.
     Joined(Claim),
-    /// It was not answered the last time either, and somebody is trying it: no more are to.
+    /// The question failed the last time, and another asks it now: no further asker is allowed.
     LeftToAnother,
     /// The time is over.
     TimedOut,
-    /// Too many wait, and this one is to give up.
+    /// Too many wait, and the caller is to give up.
     GivenUp,
 }
 
@@ -133,7 +134,7 @@ pub(super) fn attempt(cache: &Cache, key: u64, terms: Terms) -> Attempt {
     };
     match opened.begin(terms.seat(), |left| unpark(cache, left)) {
         Some(sitting) => Attempt::Claimed(Claim::new(sitting)),
-        // Slower than somebody who waits for what usually is an answer's time.
+        // Another took the seat between the two steps, or the question is over.
         None => Attempt::Busy(Flight(opened)),
     }
 }
@@ -167,7 +168,7 @@ impl Flight {
         let ages = seats
             .iter()
             .filter_map(|seen| Some(seen.by?.age_ms(now_ms as u32)));
-        // Nobody sits there: who opened it is between two steps, and has just begun as far as can be told.
+        // A question without askers: its opener is between two steps, and counts as having just begun.
         let since_ms = ages.min().map_or(waited_ms, u64::from);
         let usual_ms = resolver::usual_ms();
         let pause_ms = usual_ms << self.doublings(terms);
@@ -200,8 +201,8 @@ impl Flight {
         }
     }
 
-    /// The seat of the only one that has asked, when that one is dead or stopped: nobody will read the answer. One that takes
-    /// over at once is one query more; those after it wait, so it is never a crowd.
+    /// The seat of the only asker, when that one is dead or stopped: nobody will read the answer. Taking over at once
+    /// costs one query more. Later askers wait, so no crowd comes of that.
     fn orphan(self, seats: &[Seen; SEATS], now_ms: u64) -> Option<Seen> {
         if self.0.asked() > 1 {
             return None;
@@ -211,8 +212,8 @@ impl Flight {
         (further.is_none() && !is_asking(only, now_ms)).then_some(*only)
     }
 
-    /// With each caller that has asked in vain the next one waits for twice as long: many that give up, one after the
-    /// other, must not be many queries. The refresher, which asks once for all of them, does not wait for that.
+    /// With each caller that has asked in vain the next one waits for twice as long: callers that give up one after the
+    /// other must not make many queries. The refresher asks once for all of them, so it does not wait longer.
     fn doublings(self, terms: Terms) -> u32 {
         if terms.is_background {
             return 0;
@@ -227,8 +228,8 @@ impl Flight {
         Some(Claim::new(sitting))
     }
 
-    /// Waits for an answer until `left_ms` have passed or the question may be asked by the caller as well; not at all in
-    /// a thread that holds claims itself.
+    /// Waits for an answer until `left_ms` have passed or the question may be asked by the caller as well; not at all
+    /// in a thread that holds claims itself.
     pub(super) fn wait(
         self,
         cache: &Cache,
@@ -272,7 +273,7 @@ impl Flight {
             }
             let terms = terms.at(came_ms.saturating_add(waited_ms));
             let pause_ms = match self.chance(waited_ms, terms) {
-                // With less there is hardly a question to put.
+                // In less time a question is hardly answered.
                 _ if left_ms <= CHECK_MS => left_ms,
                 Chance::Now(seen) => match self.join(seen, terms) {
                     Some(claim) => return Waited::Joined(claim),
@@ -292,7 +293,7 @@ impl Flight {
     }
 }
 
-/// What is under way in all processes.
+/// Numbers of what is under way in all processes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct UnderWay {
     /// Callers that wait for a query of their own, or for another's.
@@ -306,7 +307,7 @@ pub(super) fn is_waited_for(key: u64) -> bool {
     slot_of(key).is_some_and(|slot| slot.is_waited_for(key))
 }
 
-/// Counts what is under way; an estimate, for nothing stands still meanwhile.
+/// Counts what is under way. The result is an estimate, for processes go on meanwhile.
 #[must_use]
 pub fn under_way() -> UnderWay {
     let now_ms = resolver::now_ms();
@@ -338,7 +339,7 @@ pub(super) struct Bystander {
 }
 
 impl Flight {
-    /// Waits for it; to be looked at now and then.
+    /// Enters the caller among those who wait. The caller has to look at the [`Bystander`] now and then.
     pub(super) fn stand_by(self, now_ms: u64) -> Bystander {
         self.0.slot().enter();
         Bystander {
@@ -349,7 +350,7 @@ impl Flight {
 }
 
 impl Bystander {
-    /// What became of it; `None` = it goes on.
+    /// How the wait ended; `None` = the question goes on.
     pub(super) fn look(&self, cache: &Cache, terms: Terms) -> Option<Waited> {
         let flight = self.flight;
         if !flight.0.is_open() {

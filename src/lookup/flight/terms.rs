@@ -16,10 +16,10 @@ pub(in super::super) struct Terms {
     pub(in super::super) now_ms: u64,
     /// When the query ends at the utmost.
     end_ms: u64,
-    /// What the query takes at the utmost, ms.
+    /// The longest time of the query, ms.
     longest_ms: u64,
     pid: u32,
-    /// Who asks it: a caller, who waits for the answer, or the refresher.
+    /// Who asks: a caller, who waits for the answer, or the refresher.
     pub(super) is_background: bool,
     /// Not while another asks it.
     pub(in super::super) alone: bool,
@@ -82,7 +82,7 @@ impl Terms {
     }
 }
 
-/// What the query for one name takes at the utmost where no deadline ends it, ms; as it was within the last second.
+/// The longest time of the query for one name where no deadline ends it, ms; as of the last second.
 fn longest_of_one_ms(now_ms: u64) -> u64 {
     thread_local! {
         static KNOWN: Cell<(u64, u64)> = const { Cell::new((0, 0)) };

@@ -1,20 +1,20 @@
-//! What an asker leaves in the slot for those who wait, where the cache does not tell: an error as its number, an entry as
-//! its number with a reference parked for it.
+//! Results that an asker leaves in the slot for those who wait, where the cache does not have them: an error as its
+//! number, an entry as its number with a reference parked for it.
 
 use crate::cache::claim::{Left, Open};
 use crate::cache::{Cache, EntryRef};
 use crate::error::{Failure, LookupError};
 
-/// What became of a question, where the cache does not tell.
+/// The result of a question that the cache does not have.
 #[derive(Debug)]
 pub(in super::super) enum Verdict {
-    /// This entry, which the cache did not keep.
+    /// An entry that the cache did not keep.
     Entry(EntryRef),
-    /// This error.
+    /// An error.
     Error(LookupError),
 }
 
-/// What the asker left for those who wait for a question.
+/// Takes the result that the asker left for those who wait for a question.
 pub(super) fn verdict_in(open: Open<'_>, cache: &Cache) -> Option<Verdict> {
     open.take_hold(|left| match what(left)? {
         What::Error(error) => Some(Verdict::Error(error)),
@@ -22,14 +22,14 @@ pub(super) fn verdict_in(open: Open<'_>, cache: &Cache) -> Option<Verdict> {
     })
 }
 
-/// Gives back what was left and nobody looks at any more.
+/// Gives back the reference of a result that nobody looks at any more.
 pub(super) fn unpark(cache: &Cache, left: Left) {
     if let Some(What::Number(number)) = what(left) {
         cache.unpark(number);
     }
 }
 
-/// A verdict as a number; 0 = it cannot be told.
+/// A verdict as a number; 0 = the verdict has no number.
 pub(super) fn number_of(cache: &Cache, verdict: Verdict) -> u32 {
     match verdict {
         Verdict::Entry(entry) => cache.park(entry),
@@ -40,7 +40,7 @@ pub(super) fn number_of(cache: &Cache, verdict: Verdict) -> u32 {
     }
 }
 
-/// What a number in a slot says.
+/// The meaning of a number in a slot.
 enum What {
     /// An entry, for which a reference is parked.
     Number(u32),

@@ -16,7 +16,7 @@ use crate::rr::{MAX_CNAME_HOPS, RecordType};
 
 /// A query for a refresh ends after this, ms.
 pub(super) const LIMIT_MS: u64 = 5000;
-/// The same for a question that failed the last time: that many more of them fit.
+/// [`LIMIT_MS`] of a question that failed the last time: shorter, so that more of these fit.
 const LIMIT_AFTER_FAILURE_MS: u64 = 2000;
 /// Time for questions to end when theirs is over, ms.
 pub(super) const GRACE_MS: u64 = 1000;
@@ -27,7 +27,7 @@ pub struct Job {
     pub(super) name: Vec<u8>,
     pub(super) text: Vec<u8>,
     pub(super) qtype: RecordType,
-    /// The walk of the search list that it belongs to.
+    /// The walk of the search list that the question belongs to.
     pub(super) walk: Option<Walk>,
     /// The entry for whose sake it is asked.
     pub(super) origin: Option<EntryRef>,
@@ -37,7 +37,7 @@ pub struct Job {
     pub(super) hops: usize,
     /// Missing where another question uses the place of this one.
     pub(super) claim: Option<Claim>,
-    /// A caller asked it, and gave up.
+    /// Set for a question whose caller gave up: its share of the bounds on such questions.
     pub(super) handed_on: Option<handed_on::Share>,
 }
 
@@ -104,7 +104,7 @@ pub(super) struct Right {
 /// Whether a question may be asked.
 pub(super) enum MayAsk {
     Yes(Right),
-    /// Another asks it.
+    /// Another asks the question.
     Busy,
     /// The question failed a moment ago.
     NotNow,
@@ -132,7 +132,7 @@ pub(super) fn claim(cache: &Cache, key: u64) -> MayAsk {
 pub(super) enum Going {
     /// The walk has to ask this.
     Asks(Job),
-    /// Another asks it.
+    /// Another asks the question.
     Waits(Walk, Option<EntryRef>),
     /// The walk is over, or its question may not be asked now.
     Ended,

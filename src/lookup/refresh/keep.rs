@@ -24,9 +24,9 @@ pub enum Kept {
     Has(EntryRef),
     /// Until that tick it is known that there are none.
     Absent(u32),
-    /// They could not be had; these have expired.
+    /// The records could not be had; the entry is the expired one.
     Failed(LookupError, Option<EntryRef>),
-    /// They are being asked for.
+    /// The records are being asked for.
     Waits,
 }
 

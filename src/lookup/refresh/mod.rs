@@ -1,10 +1,10 @@
 //! Entries in use are fetched anew before they expire, or while they are served stale, with no caller
 //! waiting.
 //!
-//! A refresher finds out what is due (`plan.rs`) and claims each question as everybody does, so nobody asks it
-//! meanwhile; it leaves alone what failed a moment ago. Behind that come questions whose callers gave up (`handed_on.rs`).
-//! The questions go to a [`resolver::Background`], and each answer is stored
-//! when it comes. There is one refresher, as a rule; more do no harm.
+//! A refresher finds the entries that are due (`plan.rs`) and claims each question as all askers do, so nobody else
+//! asks it meanwhile. Questions that failed a moment ago are left alone. Questions whose callers gave up come last
+//! (`handed_on.rs`). The questions go to a [`resolver::Background`], and each answer is stored when it comes. There is
+//! one refresher, as a rule; more do no harm.
 
 mod job;
 mod keep;
@@ -49,7 +49,7 @@ pub const SILENCE: u32 = 3 * TICKS_PER_S;
 struct Waiting {
     walk: Walk,
     origin: Option<EntryRef>,
-    /// How often that was tried: somebody else may be asking the question that it has come to.
+    /// Number of tries: somebody else may be asking the question that the walk has come to.
     tries: usize,
     /// The tick of the next try.
     at: u32,
@@ -67,7 +67,7 @@ pub struct Refresher {
 }
 
 impl Refresher {
-    /// Takes what is due, at most `room` questions; says that a refresher is at work.
+    /// Takes the questions that are due, at most `room`; notes that a refresher is at work.
     ///
     /// Nothing while no query may be sent, or where a module has put a search function of its own into
     /// `dns_func`: that one can only be waited for, so workers do without refresher.
@@ -126,7 +126,7 @@ impl Refresher {
         jobs
     }
 
-    /// Adds what callers asked who gave up, as far as there is room.
+    /// Adds the questions of callers that gave up, as far as there is room.
     fn go_on_for_callers(&mut self, cache: &Cache, jobs: &mut Vec<Job>, room: usize, now: u32) {
         for _ in 0..self.handed_on.waiting() {
             if jobs.len() >= room {
@@ -176,7 +176,7 @@ impl Refresher {
         }
     }
 
-    /// Stores what became of a job; true when it was answered.
+    /// Stores the outcome of a job; true when the question was answered.
     pub fn settle(&mut self, job: Job, timed: Timed) -> bool {
         resolver::note_slow_query(&job.question(), timed.took_ms);
         let Some(cache) = Cache::instance() else {

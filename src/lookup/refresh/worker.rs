@@ -11,7 +11,7 @@ use crate::resolver::{Background, Done, Settings};
 
 /// Least time for a question, ms: with less it would count as one that nobody answers.
 const LEAST_MS: u64 = 2000;
-/// How long [`Worker::step`] waits for an answer at most, ms: so often it is looked what else is due.
+/// How long [`Worker::step`] waits for an answer at most, ms, before the next look for entries that are due.
 const STEP_MS: u64 = 50;
 
 /// A refresher and its questions, in a thread that may wait.
@@ -30,8 +30,8 @@ struct Work {
 }
 
 impl Worker {
-    /// False in a child of the process that it belongs to. There it is of no use, and may be dropped: that closes the
-    /// child's descriptors, and leaves the parent what it has in hand.
+    /// False in a child of the worker's process. In the child the worker is of no use, and may be dropped: the drop
+    /// closes the child's descriptors, and leaves the parent's work as it is.
     #[must_use]
     pub fn is_ours(&self) -> bool {
         self.work.is_ours()

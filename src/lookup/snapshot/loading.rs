@@ -95,7 +95,7 @@ pub fn load_at_start() {
     }
 }
 
-/// By what records are judged.
+/// The times by which records are judged.
 struct Age {
     wall_s: u64,
     saved_s: u64,
@@ -104,8 +104,8 @@ struct Age {
 }
 
 impl Age {
-    /// For how long a set has been expired, s, that counts as such from now on at the latest; `None` when it is too old,
-    /// or nothing that was ever fetched can expire so late.
+    /// For how long a set has been expired, s, that counts as such from now on at the latest; `None` when it is too
+    /// old, or nothing that was ever fetched can expire so late.
     fn of(&self, frame: &Frame<'_>) -> Option<u32> {
         let latest_s = self.saved_s.saturating_add(MAX_TTL_S.into());
         let over_s = self.wall_s.saturating_sub(frame.expires_s);
@@ -150,7 +150,8 @@ fn restore(cache: &Cache, frame: &Frame<'_>, age: &Age) -> Option<()> {
     Some(())
 }
 
-/// Something live is there, or a permanent entry, or an absence that counts; an alias counts for all types.
+/// True when the cache has something live, or a permanent entry, or an absence that counts; an alias counts for all
+/// types.
 fn is_there(cache: &Cache, name: &[u8], rtype: RecordType, now: u32) -> bool {
     let is_live = |entry: EntryRef| entry.is_permanent() || !entry.is_expired(now);
     [rtype, RecordType::CNAME]

@@ -1,9 +1,10 @@
 //! A warm start: the records of the cache go into a file now and then, and come back as expired records, which may be
 //! served stale while they are fetched anew (`dns_snapshot`).
 //!
-//! The file: [`format::MAGIC`], version, the time of the day, then a frame for each record set, an empty one, their number, and a
-//! checksum of all that stands before it. A frame: the length of the message, when the set expired or expires by the time
-//! of the day, for how many seconds it was not used ([`format::UNUSED`]: never), the message. Numbers are in network order.
+//! The file: [`format::MAGIC`], version, the time of the day, then a frame for each record set, an empty one, their
+//! number, and a checksum of all that stands before it. A frame: the length of the message, when the set expired or
+//! expires by the time of the day, for how many seconds it was not used ([`format::UNUSED`]: never), the message.
+//! Numbers are in network order.
 //!
 //! Record sets that came from the DNS are kept; absences, failures, what an operator edited for ever, and what a search
 //! list led to are not: the first two are better asked again, the third is the operator's to set, the last depends on a
@@ -35,8 +36,8 @@ pub use saving::{Saver, save, save_at_end};
 /// Longest file that is written or read, octets.
 const MOST_OCTETS: u64 = 64 << 20;
 
-/// The process that writes a snapshot, see [`crate::host::process::me`]; whether a file of ours is there; and what was there last, when we
-/// looked or wrote, see [`private_file::identity`]: [`UNKNOWN`], [`NONE`], or that.
+/// The process that writes a snapshot, see [`crate::host::process::me`]; whether a file of ours is there; and what was
+/// there last, when we looked or wrote, see [`private_file::identity`]: [`UNKNOWN`], [`NONE`], or that.
 static STATE: Shared<[AtomicU64; 3]> = Shared::new();
 
 const UNKNOWN: u64 = 0;
@@ -130,7 +131,7 @@ fn found_at(path: &Path) -> u64 {
     private_file::identity(path).unwrap_or(NONE)
 }
 
-/// True when another file is at the path than when we last looked or wrote. One that is gone is nobody's.
+/// True when another file is at the path than at our last look or write. A file that is gone is nobody's.
 fn is_others(path: &Path) -> bool {
     let [.., last] = STATE.get();
     let (last, found) = (last.load(Ordering::Relaxed), found_at(path));

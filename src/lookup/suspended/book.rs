@@ -17,42 +17,42 @@ use super::found::Answers;
 /// Questions that one search has under way at a time.
 const MOST: usize = 16;
 
-/// What a search may do about what is missing.
+/// How a search deals with a question to which neither the cache nor the book has an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Asks {
-    /// It is asked for.
+    /// The question is asked.
     #[default]
     All,
-    /// It stays missing; what has expired counts as missing, too, where a caller would wait for something newer.
+    /// The question is not asked. An expired entry counts as missing, too, where a caller would wait for a newer one.
     Nothing,
-    /// It stays missing, and what has expired is served at once.
+    /// The question is not asked, and an expired entry is served at once.
     NothingServesStale,
 }
 
-/// What one search has found, and what it waits for.
+/// The answers that one search has, and the questions that it waits for.
 #[derive(Debug, Default)]
 pub struct Book {
     asks: Asks,
     goes_ahead: bool,
     notes: HashMap<u64, Note>,
-    /// What the cache had when it was looked at.
+    /// Entries and absences of the cache, as lookups of this search found them.
     pub(super) found: HashMap<u64, Result<EntryRef, LookupError>>,
     wanted: Vec<Wanted>,
     under_way: usize,
-    /// Until when something newer than what has expired is waited for, by the key of the question, ms.
+    /// Until when the search waits for something newer than an expired entry, by the key of the question, ms.
     patience: HashMap<u64, u64>,
-    /// Nothing is passed over any more: nothing else has led anywhere.
+    /// Questions that were silent a moment ago are asked, too: no other way has led to a target.
     asks_all: bool,
-    /// Something was asked for in its course.
+    /// The search has asked a question.
     has_asked: bool,
-    /// The tree is gone through again: what it comes to was counted.
+    /// The tree is gone through again: lookups were counted in the first pass.
     pub(super) is_again: bool,
     /// Questions that the tree came to, and that are not counted yet.
     pub(super) misses: u32,
     pub(super) pass: Pass,
 }
 
-/// What a pass through the tree has met.
+/// The questions without answer that a pass through the tree has met.
 #[derive(Debug, Default)]
 pub(super) struct Pass {
     now_ms: u64,
@@ -60,16 +60,16 @@ pub(super) struct Pass {
     wake_ms: u64,
     /// A question that is waited for.
     waits: bool,
-    /// One that is silent.
+    /// A question that is silent.
     is_open: bool,
-    /// One that was not asked because it was silent a moment ago.
+    /// A question that was not asked because it was silent a moment ago.
     has_passed_over: bool,
-    /// One that may not be asked.
+    /// A question that may not be asked.
     is_missing: bool,
 }
 
 impl Pass {
-    /// One that begins, and is worth to be gone through again at that time, ms.
+    /// A pass that begins; `wake_ms`: the latest time at which the next pass is worth while, ms.
     pub(super) fn new(now_ms: u64, wake_ms: u64) -> Self {
         Self {
             now_ms,
@@ -88,12 +88,12 @@ struct Note {
     met_ms: Option<u64>,
     /// When the search goes on without it, ms.
     end_ms: Option<u64>,
-    /// It was given up then.
+    /// The search went on without it: `end_ms` or the deadline was over.
     was_cut: bool,
     answer: Option<Arc<Answer>>,
 }
 
-/// What became of a question, and who said so.
+/// The end of a question, and the server that it comes from.
 #[derive(Debug)]
 pub struct Answer {
     pub(in super::super) result: Result<Next, LookupError>,
@@ -108,41 +108,41 @@ pub struct Wanted {
     pub(in super::super) key: u64,
     pub(in super::super) longest_life_s: u32,
     pub(in super::super) flags: u32,
-    /// Nobody wants the answer any more after this, ms.
+    /// After this time nobody wants the answer any more, ms.
     pub(in super::super) until_ms: u64,
 }
 
-/// What is to be done after a pass.
+/// The next step after a pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum After {
-    /// Its result counts.
+    /// The result of the pass counts.
     Final,
     /// The tree is to be gone through again.
     Again,
-    /// It is to be gone through again when something is answered, or at that time, ms.
+    /// The tree is to be gone through again when a question is answered, or at that time, ms.
     Waits(u64),
-    /// Something is missing, and may not be asked for.
+    /// A question has no answer, and may not be asked.
     Missing,
 }
 
 /// A question that was not answered.
 #[derive(Clone, Debug)]
 pub struct Unanswered {
-    /// What was asked for.
+    /// The name of the question.
     pub name: Vec<u8>,
-    /// Of which type.
+    /// The type of the question.
     pub qtype: RecordType,
     /// Why there is no answer.
     pub failure: Failure,
     /// The search had no more time for it.
     pub was_cut: bool,
-    /// Who said so, or was silent last.
+    /// The server that gave the failure, or was silent last.
     pub server: Option<SocketAddr>,
 }
 
 impl Book {
-    /// An empty one. `goes_ahead`: what stands behind a question that is waited for is asked for meanwhile, for it will be
-    /// wanted, too.
+    /// An empty book. `goes_ahead`: questions behind one that is waited for are asked meanwhile, for their answers will
+    /// be wanted, too.
     #[must_use]
     pub fn new(asks: Asks, goes_ahead: bool) -> Self {
         Self {
@@ -152,7 +152,7 @@ impl Book {
         }
     }
 
-    /// What is to be done after a pass that has found something, or nothing.
+    /// The next step after a pass; `found`: the pass has found a target.
     pub fn after(&mut self, found: bool) -> After {
         let after = self.judge(found);
         self.is_again = matches!(after, After::Again | After::Waits(_));
@@ -182,7 +182,7 @@ impl Book {
         std::mem::take(&mut self.wanted)
     }
 
-    /// Enters what became of a question.
+    /// Enters the answer to a question; the first one counts.
     pub fn learn(&mut self, key: u64, answer: Arc<Answer>) {
         if let Some(note) = self.notes.get_mut(&key).filter(|n| n.answer.is_none()) {
             note.answer = Some(answer);
@@ -190,13 +190,13 @@ impl Book {
         }
     }
 
-    /// True when something was asked for.
+    /// True when the search has asked a question.
     #[must_use]
     pub fn has_asked(&self) -> bool {
         self.has_asked
     }
 
-    /// What was found.
+    /// All answers of the search, for [`super::use_answers`].
     #[must_use]
     pub fn answers(&self) -> Answers {
         let of = |(key, note): (&u64, &Note)| match &note.answer {
@@ -231,14 +231,14 @@ impl Book {
         met.filter_map(of)
     }
 
-    /// Who answered a question of the search.
+    /// The server that answered a question of the search.
     #[must_use]
     pub fn server_of(&self, name: &[u8], qtype: RecordType) -> Option<SocketAddr> {
         let is = |note: &&Note| note.qtype == qtype && note.name.eq_ignore_ascii_case(name);
         self.notes.values().find(is)?.answer.as_ref()?.server
     }
 
-    /// What is known of a question in this pass; `None` = nothing.
+    /// The answer to a question, as far as this pass knows one; `None` = the book does not have the question.
     pub(super) fn known(&mut self, key: u64) -> Option<Result<Next, LookupError>> {
         let now_ms = self.pass.now_ms;
         let Some(note) = self.notes.get_mut(&key) else {
@@ -275,7 +275,7 @@ impl Book {
             self.pass.has_passed_over = true;
             return false;
         }
-        // Whatever is answered first makes room.
+        // The next answer, whichever comes first, makes room for another question.
         let was_waiting = std::mem::replace(&mut self.pass.waits, true);
         self.under_way < MOST && (self.goes_ahead || !was_waiting)
     }

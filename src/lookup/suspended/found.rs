@@ -1,4 +1,4 @@
-//! What a search has found, in use by the lookups of a thread that goes on with it, where the cache has nothing.
+//! The answers of a search, in use by the lookups of a thread that goes on with them where the cache has nothing.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -21,11 +21,12 @@ thread_local! {
     static IN_USE: RefCell<Vec<Arc<Answers>>> = const { RefCell::new(Vec::new()) };
 }
 
-/// What a search has found; nothing in a child of the process that found it.
+/// The answers of a search. A child of the process that searched sees none: references to entries belong to one
+/// process.
 pub struct Answers(fork::Own<HashMap<u64, Result<Next, LookupError>>>);
 
 impl Answers {
-    /// Of what was found, by the keys of the questions.
+    /// The answers by the keys of their questions.
     pub(super) fn of(all: HashMap<u64, Result<Next, LookupError>>) -> Self {
         Self(fork::Own::of(all))
     }
@@ -38,24 +39,25 @@ impl std::fmt::Debug for Answers {
     }
 }
 
-/// Has the lookups of this thread find what a search has found, where the cache has nothing, until it is called again;
-/// `None` = nothing any more.
+/// Lets the lookups of this thread use the answers of a search where the cache has nothing, until the next call of this
+/// function; `None` ends that.
 pub fn use_answers(answers: Option<Arc<Answers>>) {
     MODE.set(match &answers {
         Some(_) => Mode::Uses,
         None => Mode::Asks,
     });
-    // What goes is dropped when nobody borrows it any more: entries are given back then.
+    // The answers in use before are dropped after the borrow of `IN_USE` has ended, for their drop gives entries back.
     let _before = IN_USE.replace(answers.into_iter().collect());
 }
 
-/// Has them find what another search has found, too. What a search has found goes before what another one lacks.
+/// Lets the lookups of this thread use the answers of another search as well. An entry of one search goes before an
+/// error of another.
 pub fn use_answers_too(answers: Arc<Answers>) {
     MODE.set(Mode::Uses);
     IN_USE.with_borrow_mut(|in_use| in_use.push(answers));
 }
 
-/// What is in use for a question.
+/// The answer in use for a question.
 #[cold]
 pub(super) fn used(key: u64) -> Option<Result<Next, LookupError>> {
     IN_USE.with_borrow(|in_use| {
@@ -71,7 +73,7 @@ pub(super) fn used(key: u64) -> Option<Result<Next, LookupError>> {
     })
 }
 
-/// What is in use in this thread for a lookup.
+/// The answer in use in this thread for a lookup.
 #[inline]
 pub(in super::super) fn used_for(
     cache: &Cache,
@@ -85,7 +87,7 @@ pub(in super::super) fn used_for(
     let key = flight::key_of_lookup(cache, &cache.hashed(name), absolute, qtype);
     match used(key)? {
         Ok(Next::Entry(entry)) => Some(usable(entry)),
-        // The alias is followed where it is asked for.
+        // Whoever asks for the name follows the alias.
         Ok(Next::Ask(_)) => None,
         Err(error) => Some(Err(error)),
     }

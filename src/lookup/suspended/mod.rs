@@ -1,15 +1,16 @@
 //! Searches that never wait.
 //!
-//! A search of this kind goes through its tree with what the cache has and with what was found for it before. What is
-//! missing it writes into its [`Book`], and there is no answer in this pass, as for a question that was left open
-//! ([`super::open`]); the tree decides what may be done meanwhile. Its owner has the questions asked
-//! ([`super::asker`]), enters the answers, and has it go through its tree again.
+//! A search of this kind goes through its tree with what the cache has and with the answers that came for the search
+//! before. Questions without answer go into its [`Book`]. In this pass they are like questions that were left open
+//! ([`super::open`]): the tree decides what may be done meanwhile. The search's owner has the questions asked
+//! ([`super::asker`]), enters the answers, and goes through the tree again.
 //!
-//! A question that was asked a moment ago is waited for: nothing that stands behind it is used. One that is silent for
-//! longer than [`resolver::while_ms`] is passed over where there is another way, as by everybody.
+//! A search waits for a question that was asked a moment ago: nothing behind the question is used. A question that is
+//! silent for longer than [`resolver::while_ms`] is passed over where there is another way, as in lookups that wait.
 //!
-//! What was found is kept as long as the book is: records of TTL 0, what a full cache has no room for, what is flushed
-//! meanwhile. Who goes on in the same thread may use it ([`use_answers`]).
+//! The book keeps its answers for itself, so records of TTL 0, records that a full cache has no room for and records
+//! that are flushed meanwhile count as well. The thread that goes on with the result may use the answers
+//! ([`use_answers`]).
 
 mod book;
 mod found;
@@ -73,7 +74,7 @@ impl Drop for EndOfPass {
     }
 }
 
-/// True in a pass: nothing may be waited for.
+/// True in a pass: the thread may not wait.
 #[inline]
 pub(super) fn is_on() -> bool {
     MODE.get() == Mode::Suspended
@@ -83,7 +84,8 @@ fn with_book<R>(work: impl FnOnce(&mut Book) -> R) -> Option<R> {
     BOOK.with_borrow_mut(|book| book.as_mut().map(work))
 }
 
-/// What is known of a question in this pass, or is in use in this thread; `None` = nothing.
+/// The answer to a question, from the book of this pass or from the answers in use in this thread; `None` = neither has
+/// one.
 #[inline]
 pub(super) fn known(key: u64) -> Option<Result<Next, LookupError>> {
     match MODE.get() {
@@ -93,7 +95,8 @@ pub(super) fn known(key: u64) -> Option<Result<Next, LookupError>> {
     }
 }
 
-/// Keeps what a lookup of this pass has found, or what it lacks; `is_callers`: the name is what the caller named.
+/// Keeps the result of a lookup of this pass in the book; `is_callers`: the caller gave the name, so a search list may
+/// count.
 pub fn keep(
     name: &[u8],
     is_callers: bool,
@@ -115,12 +118,13 @@ pub(super) fn may_want(key: u64) -> bool {
     with_book(|book| book.may_want(key)) == Some(true)
 }
 
-/// Writes a question down; false when it is there, or there is no room. `is_met`: the tree has come to it.
+/// Writes a question down; false when the book has the question, or no room. `is_met`: the tree has come to the
+/// question.
 pub(super) fn want(wanted: Wanted, end_ms: Option<u64>, is_met: bool) -> bool {
     with_book(|book| book.want(wanted, end_ms, is_met)) == Some(true)
 }
 
-/// True while something newer than what has expired is worth waiting for, in all for so long, ms.
+/// True while a pass is to wait for something newer than an expired entry; `patience_ms`: for how long in all, ms.
 pub(super) fn is_patient(key: u64, patience_ms: u64) -> bool {
     with_book(|book| book.is_patient(key, patience_ms)) == Some(true)
 }

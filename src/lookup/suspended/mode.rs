@@ -1,4 +1,4 @@
-//! What the lookups of this thread are in.
+//! How lookups of this thread find what the cache does not have.
 
 use std::cell::Cell;
 
@@ -6,11 +6,11 @@ use std::cell::Cell;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum Mode {
-    /// It asks.
+    /// The lookup asks, and waits.
     Asks,
-    /// It is in a pass: it writes into the book.
+    /// The lookup is part of a pass: it writes the question into the book.
     Suspended,
-    /// It uses what a search has found.
+    /// The lookup uses the answers of a search, and asks for the rest.
     Uses,
 }
 
