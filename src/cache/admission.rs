@@ -3,12 +3,12 @@
 //! A walk over more names than the cache holds, and over again, finds nothing if each new name takes the place of the
 //! one that was unused longest: that is the name the walk asks for next. So where the memory is full, a name that is
 //! asked for the first time takes the place of the last such name: a few places of each size are for such guests, and
-//! all others stay. Two things let a name out of these places. A name that is looked up while it is there is in use,
-//! and stays. A name that is asked for again after it had to go gets room like any other: a few bits of its hash are
-//! kept for that. So nothing that was asked for once fills the cache for as long as it lives.
+//! all others stay. Two things let a name out of these places. A guest that is looked up is in use, and stays. A name
+//! that is asked for again after it had to go gets room like any other: a few bits of its hash are kept for that. So
+//! names that were asked for once do not fill the cache.
 //!
-//! Both are hints under the writer lock. A step that a killed writer leaves undone costs an entry at most, and a word
-//! that is out of date is looked at before it is believed.
+//! Places and bits are hints under the writer lock. A step that a killed writer leaves undone costs an entry at most,
+//! and a word that may be out of date is checked before it is used.
 
 #![allow(unsafe_code, reason = "marks its type as fit for shared memory")]
 
@@ -25,7 +25,7 @@ use super::hash::NameHash;
 const GUESTS: usize = 16;
 /// Words in which names are remembered, two in each: about as many as half a megabyte holds.
 const WORDS: usize = 1024;
-/// Of a name its hash's last bits are remembered, so many that others hardly ever pass for it.
+/// So many last bits of a name's hash are remembered that another name hardly ever passes for it.
 const MARK_BITS: u32 = 16;
 const MARK: u32 = (1 << MARK_BITS) - 1;
 
@@ -46,13 +46,13 @@ unsafe impl ShmSafe for Admission {}
 /// For whom room is wanted.
 #[derive(Clone, Copy)]
 pub(super) enum Claim {
-    /// A call alone, or what else has no name of its own.
+    /// An entry for a call alone, or another without a name of its own.
     Call,
-    /// A name in use, or what an operator said.
+    /// A name in use, or an operator's entry.
     InUse,
     /// A name and type that the cache does not have.
     New(u64),
-    /// The same, for which somebody asked before.
+    /// A name and type that the cache does not have, but that somebody asked for before.
     Again,
 }
 

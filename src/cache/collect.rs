@@ -36,16 +36,16 @@ impl Cache {
         is_past(expire.wrapping_add(stale), now)
     }
 
-    /// Unlinks all entries, permanent ones only when asked; false when some are left, for a process that changes the cache
-    /// does not go on.
+    /// Unlinks all entries, permanent ones only when asked; false when some are left, for a process that changes the
+    /// cache does not go on.
     pub fn flush(&self, permanent_too: bool) -> bool {
         let condition = |flags, _| permanent_too || flags & layout::FLAG_PERMANENT == 0;
         self.unlink_where(&condition, &|| self.write_for_operator())
     }
 
-    /// Unlinks the entries that are expired and may not be served stale either, gives unused memory back,
-    /// and follows a change of `dns_cache_mem` to its end; or leaves that to the next time, when the writer lock cannot be
-    /// had: the process that does this has other things to do.
+    /// Unlinks the entries that are expired and may not be served stale either, gives unused memory back, and follows a
+    /// change of `dns_cache_mem` to its end; or leaves that to the next time, when the writer lock cannot be had: the
+    /// process that does this has other things to do.
     pub fn collect_garbage(&self, now: u32) {
         let condition = |flags, expire| self.gone(flags, expire, now);
         if !self.unlink_where(&condition, &|| self.write_soon()) {

@@ -66,7 +66,7 @@ impl HostCopy {
             .collect()
     }
 
-    /// One host with one IPv4 address; false when the name is too long.
+    /// Enters a host with a single IPv4 address; false when the name is too long.
     #[inline]
     pub fn set_single(&mut self, name: &[u8], address: u32) -> bool {
         let Some((place, [nul, ..])) = self.name.split_at_mut_checked(name.len()) else {

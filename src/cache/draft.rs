@@ -1,10 +1,10 @@
-//! What is put into the cache: a draft of an entry, what becomes of one that is there already, and why a draft is refused.
+//! Drafts of entries: how a draft meets an entry that is there already, and why a draft is refused.
 
 use crate::rr::{Form, MAX_NAME_OCTETS, RData, RecordType, has_nul};
 
 use super::entry::NegativeKind;
 
-/// What is needed to make an entry.
+/// The content of an entry that is to be made.
 #[derive(Clone, Copy, Debug)]
 pub struct Draft<'a> {
     /// Owner name without trailing dot, 1 to 255 octets.
@@ -30,7 +30,7 @@ pub enum DraftData<'a> {
     Negative(NegativeKind),
 }
 
-/// One record of a [`Draft`].
+/// A record of a [`Draft`].
 #[derive(Clone, Copy, Debug)]
 pub struct DraftRecord<'a> {
     /// Seconds to live after all clamping, at most [`crate::rr::MAX_TTL_S`].
@@ -39,7 +39,7 @@ pub struct DraftRecord<'a> {
     pub rdata: &'a RData,
 }
 
-/// What happens to a live entry that already stands under the draft's name and type.
+/// Which of the two stays when a live entry already stands under the draft's name and type.
 ///
 /// A permanent entry is only replaced by a permanent draft; records replace a negative entry; an
 /// expired entry is always replaced. A remembered failure never replaces a live entry, nor data that may be
@@ -48,7 +48,7 @@ pub struct DraftRecord<'a> {
 pub enum Conflict {
     /// The draft replaces it.
     Replace,
-    /// It stays and is returned in the draft's place.
+    /// The old entry stays and is returned in the draft's place.
     KeepOld,
     /// The one that expires later stays.
     KeepLonger,

@@ -1,9 +1,9 @@
 //! Entries in use that expire soon, or have expired: those who look them up note them here, and a
 //! refresher fetches them anew before anybody has to wait.
 //!
-//! A hit looks at nothing of this. When it writes its use stamp, once a second, it also looks how much
-//! of the entry's life is left, and a note of that is seen at once. Uses that fell earlier are found by the refresher: it
-//! looks through the table again and again, a part at a time, for entries in use whose end comes near.
+//! Most hits do none of this. A hit that writes the use stamp, once a second, also looks how much of the entry's life
+//! is left, and the refresher sees its note at once. The refresher finds entries with earlier uses by itself: it looks
+//! through the table again and again, a part at a time, for entries in use whose end comes near.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
@@ -17,7 +17,7 @@ use super::{Cache, EntryRef, RecordView, layout};
 
 /// Entries noted and not yet fetched; beyond, the oldest are forgotten, and noted again at their next use.
 const PLACES: usize = 1024;
-/// A use is seen at most this late: it leaves more than a second for the query.
+/// The least window, ticks: a use is seen up to a second late, and more than a second is left for the query.
 const MIN_WINDOW: u32 = 5 * TICKS_PER_S / 2;
 
 shared_struct! {
@@ -120,8 +120,8 @@ fn window(life_s: u32) -> u32 {
 }
 
 impl Cache {
-    /// Notes an entry that was just used if it is in the last part of its life: an alias or a link that was followed for
-    /// the sake of a type, or an entry of the type that was reached in this way.
+    /// Notes an entry that was just used if it is in the last part of its life: an alias or a link that was followed
+    /// for the sake of a type, or an entry of the type that was reached in this way.
     #[cold]
     pub fn note_followed(&self, entry: &EntryRef, qtype: RecordType, now: u32) {
         if !entry.is_permanent() {
@@ -140,7 +140,7 @@ impl Cache {
 
     /// Takes what was noted.
     ///
-    /// One and the same may come twice.
+    /// The same entry may come twice.
     pub fn take_noted(&self) -> impl Iterator<Item = Upcoming> + '_ {
         let board = BOARD.get();
         board.places.iter().filter_map(move |place| {
@@ -160,8 +160,8 @@ impl Cache {
         })
     }
 
-    /// Looks through `count` buckets of the table, from number `from` on, for entries in use that are to be fetched anew
-    /// within `ahead` ticks. Gives the number to go on at; `None` at the end of the table.
+    /// Looks through `count` buckets of the table, from number `from` on, for entries in use that are to be fetched
+    /// anew within `ahead` ticks. Gives the number to go on at; `None` at the end of the table.
     ///
     /// Takes no reference: look at an entry that is found again with [`Self::due`].
     pub fn survey(
@@ -234,8 +234,8 @@ impl Cache {
         Some(Due { entry, qtype })
     }
 
-    /// Of a copy that leads back to another name, the entry of which it is one: it is as much in use. A copy stays behind
-    /// when the entry is fetched anew.
+    /// The entry of which this one is a copy that leads back to another name: the entry is as much in use as the copy.
+    /// A copy stays behind when the entry is fetched anew.
     fn original(&self, entry: EntryRef) -> EntryRef {
         if entry.owner().is_none() {
             return entry;

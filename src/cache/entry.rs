@@ -1,4 +1,4 @@
-//! Counted references to entries, and what an entry says of itself. Its records are in [`super::records`].
+//! Counted references to entries, and the fields of an entry. [`super::records`] has its records.
 #![allow(unsafe_code, reason = "reads entries through C pointers")]
 
 use std::ffi::c_void;
@@ -12,7 +12,7 @@ use crate::shm::sync::{AtomicU32, Ordering};
 
 use super::layout;
 
-/// What a negative entry knows.
+/// The kinds of negative entries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NegativeKind {
     /// The name does not exist.
@@ -177,8 +177,8 @@ impl EntryRef {
         usize::from(layout::split_counts(self.at(layout::COUNTS)).0)
     }
 
-    /// Number of records, those included that cannot be used: SRV records without port, behind all others. They
-    /// are for people to look at, and to edit.
+    /// Number of records, those included that cannot be used: SRV records without port, behind all others. People look
+    /// at those records and edit them.
     #[must_use]
     pub fn listed_count(&self) -> usize {
         let (of_use, left_out) = layout::split_counts(self.at(layout::COUNTS));
@@ -229,7 +229,8 @@ impl EntryRef {
         stale
     }
 
-    /// Takes over when the entry before this one was used last (its [`Self::last_used`]), unless this one was used since.
+    /// Takes over when the entry before this one was used last (its [`Self::last_used`]), unless this one was used
+    /// since.
     pub fn inherit_use(&self, stamp: u32) {
         let word = self.word(layout::LAST_USED);
         let own = word.load(Ordering::Relaxed);

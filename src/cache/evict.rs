@@ -4,9 +4,9 @@
 //! recently used of a sample. There is no list that each hit would have to write.
 //!
 //! A name that was asked for a second time is in use; its entries are worth more than those of names that were asked
-//! for once, whatever their age, and the latter go also where records may not go early (`dns_cache_del_nonexp=no`): else
-//! a flood of made-up names with long TTLs fills the cache for good. So such a flood drives out itself. Names that were
-//! asked for once may hold what those in use leave; where a large sample has none of them, the least recently used
+//! for once, whatever their age, and the latter go also where records may not go early (`dns_cache_del_nonexp=no`):
+//! else a flood of made-up names with long TTLs fills the cache for good. So such a flood drives out itself. Names that
+//! were asked for once may hold what those in use leave; where a large sample has none of them, the least recently used
 //! entry goes all the same, so that a new name has a chance to come into use. Which of the names that were asked for
 //! once goes for another of them, [`super::admission`] says.
 
@@ -353,7 +353,7 @@ impl Choice {
         self.best.is_some_and(|(spare, _)| spare >= UNUSED)
     }
 
-    /// One was offered that nobody would miss.
+    /// True when an entry was offered that nobody would miss.
     fn has_forgotten(&self) -> bool {
         self.best
             .is_some_and(|(spare, _)| spare >= UNUSED + FORGOTTEN)

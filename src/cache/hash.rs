@@ -1,12 +1,12 @@
 //! Keyed hash of names, letter case ignored.
 //!
-//! Names come from whoever can send a SIP request, so the key is random and drawn at start: nobody
-//! outside can aim names at one bucket. The function is a folded multiplication of 64 to 128 bits (the
-//! family of wyhash): each step multiplies two words that both depend on secret ones. The last sixteen octets
-//! are multiplied by themselves, and what comes of it is mixed with the rest in the end. That is weaker
-//! than `SipHash` against somebody who sees hashes, but hashes never leave the process, a query tells
-//! at most how long it took, to within a network's jitter, and it costs a quarter. Should names
-//! collide all the same, a search ends after 32 buckets, and what finds no place is not cached.
+//! Names come from whoever can send a SIP request, so the key is random and drawn at start: nobody outside can aim
+//! names at one bucket. The function is a folded multiplication of 64 to 128 bits (the family of wyhash): each step
+//! multiplies two words that both depend on secret ones. The last sixteen octets are multiplied by themselves, and the
+//! product is mixed with the rest in the end. The function is weaker than `SipHash` against somebody who sees hashes,
+//! and costs a quarter. But hashes never leave the process, and a query tells at most how long it took, to within a
+//! network's jitter. Should names collide all the same, a search ends after 32 buckets, and an entry without a place is
+//! not cached.
 #![allow(
     unsafe_code,
     reason = "vector instructions that every machine of the kind has"
@@ -144,7 +144,7 @@ impl NameHash {
         }
     }
 
-    /// This hash, in the kind that an entry with `kept` has.
+    /// The same hash, in the kind that an entry with `kept` has.
     pub(crate) fn alike(self, kept: u32) -> Self {
         if Self::is_of_copy(kept) {
             self.as_copy(kept)
@@ -179,7 +179,7 @@ impl NameHash {
     }
 }
 
-/// One octet that tells entries of a bucket apart by name and type, given the high half of a name's hash.
+/// An octet that tells entries of a bucket apart by name and type, given the high half of a name's hash.
 ///
 /// The tag may be the one of a place that was never used: that place has no block.
 ///

@@ -22,7 +22,7 @@ pub(crate) struct Image<'b> {
     address: usize,
 }
 
-/// What the image needs beside the draft: the hash of its name, [`MARKS`], the tick, and the key of hashes.
+/// Values of an image that are not in the draft: the hash of its name, [`MARKS`], the tick, and the key of hashes.
 #[derive(Clone, Copy)]
 pub(crate) struct Stamp<'k> {
     pub(crate) hash: u32,
@@ -37,8 +37,7 @@ pub(crate) fn stored_order<'a>(
     records: &'a [DraftRecord<'a>],
     limit: usize,
 ) -> Order<'a> {
-    // What fits must not depend on the place in which it stands, so no place is counted on that would need less
-    // padding.
+    // Whether a record fits must not depend on its place, so each place counts with the most padding.
     let room = limit.saturating_sub(first_data(name_len).next_multiple_of(8));
     Order::new(records, room, |rdata| {
         RR_BYTES + data_size(rdata).next_multiple_of(8)
@@ -311,8 +310,8 @@ fn next_name(rdata: &RData) -> Option<&[u8]> {
     }
 }
 
-/// The hash of the name that a record leads to. That of a NAPTR record says besides, by lacking [`ABSOLUTE`], that the
-/// name does not lie below the owner's.
+/// The hash of the name that a record leads to. In a NAPTR record a hash without [`ABSOLUTE`] says that the name does
+/// not lie below the owner's.
 fn with_direction(hash: u32, draft: &Draft<'_>, name: &[u8]) -> u32 {
     if draft.rtype == RecordType::NAPTR && !is_below(name, draft.name) {
         hash & !ABSOLUTE

@@ -27,8 +27,8 @@
 //! A copy of an SRV entry that leads back to another name (see [`super::owners`]) has that name behind its records, and
 //! its length in the last octet.
 //!
-//! Readers without a reference look at 32-bit words only, so all words are stored as such. [`super::image`] puts an entry
-//! together.
+//! Readers without a reference look at 32-bit words only, so all words are stored as such. [`super::image`] puts an
+//! entry together.
 
 use super::NegativeKind;
 

@@ -188,7 +188,7 @@ fn names_that_come_into_use_find_room_among_long_lived_ones() {
                 .count()
         });
         println!("{rounds:?} of 500 found");
-        // One in five is forgotten meanwhile.
+        // Up to one name in five is forgotten meanwhile.
         assert!(rounds[2] >= 350 && rounds[3] >= 400, "{rounds:?}");
         let at_once = (0..500).map(|number| format!("at-once{number}.example"));
         assert!(at_once.into_iter().all(|name| ask(&name)));
@@ -431,7 +431,7 @@ fn a_change_taken_back_half_way_leaves_nothing_behind() {
     assert!(found(cache, "a.example", NOW));
 }
 
-/// One step of a change is bounded, whatever the size of the cache.
+/// Each step of a change is bounded, whatever the size of the cache.
 #[test]
 fn a_lowered_limit_is_reached_by_inserts_alone() {
     let cache = Cache::for_tests(4 << 20, true).unwrap();

@@ -79,7 +79,7 @@ fn models_of(mistake: Mutation) -> &'static str {
     }
 }
 
-/// Those that take long come after the others.
+/// Long models come after the others, for most mistakes are caught before.
 fn is_caught(mistake: Mutation) -> bool {
     let models = models_of(mistake);
     if models.starts_with("loom_long") {

@@ -1,9 +1,10 @@
 //! Model checks of the cache: `make loom`; and `make miri`, which draws a few interleavings of each.
 //!
-//! What runs is the cache as it is, in a region of the model's memory: see [`crate::host::sync`]. Processes are threads.
-//! Each model has a writer, or two, and a reader that takes no lock, and says what the reader may see.
+//! The models run the cache as it is, in a region of the model's memory: see [`crate::host::sync`]. Threads stand for
+//! processes. Each model has one writer or two, and a reader that takes no lock, and says what the reader may see.
 //!
-//! [`Mutation`](crate::shm::mutation::Mutation) lists the mistakes that these models catch; `loom_mistakes.rs` makes each of them.
+//! [`Mutation`](crate::shm::mutation::Mutation) lists the mistakes that these models catch; `loom_mistakes.rs` makes
+//! each of them.
 
 use std::cell::OnceCell;
 
@@ -225,7 +226,7 @@ fn loom_a_new_entry_is_seen_whole() {
     }
 }
 
-/// One entry takes another's place, whose block is reused: there is no moment at which readers find neither.
+/// An entry takes another's place, whose block is reused: there is no moment at which readers find neither.
 #[test]
 fn loom_long_a_replaced_entry_is_found_all_the_time() {
     for look in [looked_up, held] {
@@ -487,7 +488,7 @@ fn shrink_past_both(cache: &Cache) {
     }
 }
 
-/// What comes, goes and is replaced in the middle of a change is so in both tables.
+/// Entries that come, go or are replaced in the middle of a change of tables do so in both tables.
 #[test]
 fn loom_long_what_changes_while_tables_change_does_so_in_both() {
     let changes: [(fn(&Cache), Option<u8>); 2] = [
@@ -521,7 +522,7 @@ fn loom_long_what_changes_while_tables_change_does_so_in_both() {
     }
 }
 
-/// What holders read without atomics, and who uses the block next writes: no two are at it at a time.
+/// Holders read content without atomics, and the next user of the block writes it: never two at a time.
 #[test]
 fn loom_the_next_owner_comes_after_the_last_holder() {
     struct Content(Cell<u32>);
@@ -602,8 +603,8 @@ fn loom_what_was_filled_aside_is_seen_whole() {
     });
 }
 
-/// Who was told that an entry was linked is not told that there is nothing, and does not find a bucket vacant that was so
-/// before.
+/// Who was told that an entry was linked is not told that there is nothing, and does not find a bucket vacant that was
+/// so before.
 #[test]
 fn loom_what_is_linked_is_never_denied() {
     model(|| {
@@ -701,8 +702,8 @@ const DEADLY: [KillPoint; 10] = [
     KillPoint::LetGo,
 ];
 
-/// A writer is killed at each point of its way while it takes an entry out and reuses the block; the next one repairs the
-/// cache and does the same. Readers see the one entry or none.
+/// A writer is killed at each point of its way while it takes an entry out and reuses the block; the next one repairs
+/// the cache and does the same. Readers see the one entry or none.
 #[test]
 fn loom_long_a_death_is_repaired() {
     for point in DEADLY {
@@ -799,8 +800,8 @@ fn is_found(cache: &Cache, name: &str) -> bool {
         .is_some()
 }
 
-/// What went past a full bucket is found while something in the bucket makes room for something else, and while another
-/// goes past and is taken out.
+/// An entry that went past a full bucket is found while an entry of the bucket makes room for another, and while a
+/// further one goes past and is taken out.
 #[test]
 fn loom_long_what_went_past_a_full_bucket_is_found_while_others_come_and_go() {
     model_within(1, || {

@@ -177,8 +177,8 @@ struct Header {
 unsafe impl ShmSafe for Header {}
 
 const HEADER_BYTES: usize = size_of::<Header>().next_multiple_of(PAGE_BYTES);
-/// Octets of memory limit for each place in the table. The smallest entries have 80, so that a fifth of the places stays
-/// free: with less a name may find all the buckets full that are searched for it.
+/// Octets of memory limit for each place in the table. The smallest entries have 80, so that a fifth of the places
+/// stays free: with less a name may find all the buckets full that are searched for it.
 const BYTES_PER_PLACE: usize = 72;
 /// Below this nothing is gained by asking for less memory.
 const LEAST_LIMIT: usize = 64 << 10;
@@ -277,7 +277,7 @@ impl Cache {
         ACTIVE.store(std::ptr::null_mut(), Ordering::Release);
     }
 
-    /// A cache of its own with fixed limits, for tests and benches. It is never unmapped.
+    /// A cache of its own with fixed limits, for tests and benches, which is never unmapped.
     ///
     /// # Errors
     /// As [`Self::init`].

@@ -1,9 +1,9 @@
 //! The NAPTR record that a call begins with, read without a reference.
 //!
-//! The count of holders is the word for which processes that send to the same domain would fight. A handle that
-//! has no place for the NAPTR entry need not hold it: it goes back to the entry by the hash of the owner's name.
-//! So the records are read where they stand, and the one replacement that counts is copied. Its hash is the one under
-//! which the SRV records lead back to the owner.
+//! The count of holders is the word for which processes that send to the same domain would fight. A handle that has no
+//! place for the NAPTR entry need not hold it: it goes back to the entry by the hash of the owner's name. So the
+//! records are read where they stand, and the replacement of the best record alone is copied. The SRV records lead back
+//! to the owner under the hash of that replacement.
 
 use crate::rr::{MAX_NAME_OCTETS, RecordType};
 
@@ -47,9 +47,8 @@ impl Cache {
     /// SRV records stand that lead back to `qname` (see [`Self::leading_back`]); `None` when
     /// nothing live is cached, or no record has a rank. Of equal ones the first in stored order counts.
     ///
-    /// `rank` is not asked for records with a regexp, nor for those whose flags and services together have more
-    /// than 11 octets. It may be asked for a record that is being overwritten and must have no other effect than
-    /// its result.
+    /// `rank` is not asked for records with a regexp, nor for those whose flags and services together have more than 11
+    /// octets. `rank` may be asked for a record that is being overwritten, so it must have no effect but its result.
     #[inline]
     pub fn with_best_naptr<K: Ord, V, T>(
         &self,

@@ -2,13 +2,13 @@
 //!
 //! A call that came through NAPTR records goes on among them when the SRV records of one are used up, whatever the
 //! cache has lost meanwhile. Most handles have room for the hash of the owner's name alone, beside the SRV entry that
-//! they hold. So it is that entry that has to lead back. Where its name lies below the owner's, it does. Where it lies
-//! elsewhere, the call holds a copy of the entry with the owner's name behind the records, in the same block: what is
-//! held is all that is needed, and it is freed with the last call that holds it.
+//! they hold. So that entry has to lead back. An entry whose name lies below the owner's does. Where the name lies
+//! elsewhere, the call holds a copy of the entry with the owner's name behind the records, in the same block, which is
+//! freed with the last call that holds it.
 //!
 //! Copies of records that live are linked, so that the next call through the same owner finds one at the first look,
-//! without a lock: under a hash that depends on both names, and on a number that changes whenever the cache gets
-//! other records of the SRV name. So no copy outlives that of which it is one.
+//! without a lock: under a hash that depends on both names, and on a number that changes whenever the cache gets other
+//! records of the SRV name. So no copy is found after its original.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -67,8 +67,8 @@ impl Cache {
         !name.is_empty() && is_same(self.name_hash(name), hash)
     }
 
-    /// The SRV entry for a call that came to it through the NAPTR records of a name: it leads back to that name. Where
-    /// there is no memory for that, it is the entry as it was given.
+    /// The SRV entry that a call holds which came through the NAPTR records of a name: one that leads back to that
+    /// name. Where there is no memory for a copy, the entry is the given one.
     #[must_use]
     pub fn leading_back(&self, entry: EntryRef, owner: &[u8], now: u32) -> EntryRef {
         let is_srv = entry.rtype() == RecordType::SRV && entry.negative().is_none();
@@ -151,7 +151,7 @@ impl Writer<'_> {
     }
 }
 
-/// After the death of a writer, which may not have come to it.
+/// Counts a change after the death of a writer, which may not have counted its own.
 pub(super) fn all_records_change() {
     for number in &CHANGES.get().numbers {
         number.fetch_add(1, Ordering::Release);

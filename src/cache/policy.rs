@@ -1,4 +1,4 @@
-//! What the options say of the cache; or a test.
+//! The cache's rules, as the options set them; a test can set its own.
 
 use crate::host::clock::TICKS_PER_S;
 use crate::host::options::{self, ExtraOpt, Opt};
@@ -10,7 +10,7 @@ use super::Cache;
 /// Longest `dns_stale_ttl`, s: with [`crate::rr::MAX_TTL_S`] it stays far from the wrap of the clock.
 const MAX_STALE_S: u32 = 604_800;
 
-/// What the options say, for tests and benches.
+/// Rules in place of the options', for tests and benches.
 #[cfg(feature = "testing")]
 #[repr(C)]
 pub(super) struct FixedPolicy {
@@ -20,7 +20,7 @@ pub(super) struct FixedPolicy {
     stale_ticks: AtomicU32,
 }
 
-/// One setting of a cache made by [`Cache::for_tests`].
+/// A setting of a cache made by [`Cache::for_tests`].
 #[cfg(feature = "testing")]
 #[derive(Clone, Copy, Debug)]
 pub enum Setting {

@@ -176,8 +176,8 @@ impl Cache {
         })
     }
 
-    /// The entries of `count` buckets of the table, from number `from` on, and the number to go on at; `None` at the end
-    /// of the table.
+    /// The entries of `count` buckets of the table, from number `from` on, and the number to go on at; `None` at the
+    /// end of the table.
     pub fn entries_in(
         &self,
         from: usize,

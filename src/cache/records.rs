@@ -7,7 +7,7 @@ use crate::rr::{Form, Name, Naptr, RData, RecordType, Srv};
 
 use super::{EntryRef, layout};
 
-/// One record of an entry; borrowed from the entry, valid as long as the reference is held.
+/// A record of an entry; borrowed from the entry, valid as long as the reference is held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RecordView<'a> {
     /// IPv4 address.

@@ -1,9 +1,9 @@
 //! Blocks for entries that only their holder knows, for as long as the writer lock cannot be had.
 //!
-//! They are set aside when the cache is made, and given back while `dns_cache_mem` is too small for them. Their words
-//! count more holders than there ever are, so no allocator and no repair takes one for free; one with just that count is
-//! nobody's, and is taken by one compare-and-swap.
-//! There are few, for nobody needs them but while a process does not go on that was stopped in the middle of a change.
+//! The blocks are set aside when the cache is made, and given back while `dns_cache_mem` is too small for them. The
+//! word of such a block counts more holders than there ever are, so no allocator and no repair takes the block for
+//! free. A block with just that count is nobody's, and is taken by one compare-and-swap. There are few of them, for
+//! they are needed only while a process is stopped in the middle of a change.
 
 use crate::shm::pages::{self, BlockId};
 use crate::shm::refword;
@@ -13,11 +13,12 @@ use crate::shm::sync::{AtomicU32, Ordering};
 use super::write::Writer;
 use super::{Cache, Draft, EntryRef, InsertError, Place, layout};
 
-/// Sizes of blocks, octets, and how many there are: addresses and small sets, sets of SRV and NAPTR records, large ones.
+/// Sizes of blocks, octets, and how many there are: addresses and small sets, sets of SRV and NAPTR records, large
+/// ones.
 const STOCK: [(usize, usize); 3] = [(512, 12), (2048, 4), (8192, 1)];
-/// All of them.
+/// Number of all blocks.
 pub(super) const BLOCKS: usize = STOCK[0].1 + STOCK[1].1 + STOCK[2].1;
-/// Pages that they take.
+/// Pages that the blocks take.
 const PAGES: usize = 6;
 
 /// In a place: there is no block, or it was given back when the limit became smaller.

@@ -1,10 +1,9 @@
 //! Changes of `dns_cache_mem` while the cache is in use, in small steps.
 //!
-//! A table of another size is filled beside the one in use, some buckets at each step; links that
-//! change meanwhile in buckets already moved change in both. When it is whole it comes into use with one
-//! store, and the memory of the old one is given back piece by piece. If the limit was lowered,
-//! entries are evicted page by page before. Each insert makes a step, the garbage collector makes all that are
-//! left.
+//! A table of another size is filled beside the one in use, some buckets at each step; links that change meanwhile in
+//! buckets already moved change in both. When the new table is whole, one store brings it into use, and the memory of
+//! the old one is given back piece by piece. If the limit was lowered, entries are evicted page by page before. Each
+//! insert makes a step, the garbage collector makes all that are left.
 
 use crate::shm::kill_point::{KillPoint, reached};
 use crate::shm::pages::BlockId;

@@ -1,16 +1,15 @@
 //! Absolute and relative names.
 //!
-//! An entry stands under an absolute name: what DNS says of exactly that name. A relative name, as people write it,
-//! may be completed by a search list, so it is another question. Where no list is in force it is the absolute one.
-//! Where one is, there are two places for what is known of a relative name:
+//! An entry stands under an absolute name: what DNS says of exactly that name. A relative name, as people write it, may
+//! be completed by a search list, so it is another question. Without a list in force both are the same question. With a
+//! list there are two places for what is known of a relative name:
 //!
 //! * The relative name was found as it was written. Then the entry of the absolute name carries the mark of the list
 //!   under which that was so, and one look finds it.
-//! * Anything else (it was found under a longer name, it is absent) stands under a hash of its own, where no look for
-//!   the absolute name comes: [`HashedName::related`].
+//! * The relative name was found under a longer name, or is absent. Then the result stands under a hash of its own,
+//!   where no look for the absolute name comes: [`HashedName::related`].
 //!
-//! A list is known by a small number, the same in all processes. A mark of another list than the one in force says
-//! nothing.
+//! Each list has a small number, the same in all processes. A mark of another list than the one in force says nothing.
 
 use once_cell::sync::OnceCell;
 
@@ -20,10 +19,10 @@ use crate::shm::sync::{AtomicU32, AtomicU64, Ordering};
 use super::hash::{ABSOLUTE, NameHash, hash_name};
 use super::{Cache, EntryRef, layout};
 
-/// Lists that have numbers at a time.
+/// Most lists that have numbers at a time: as many as the mark's four bits allow beside 0 and [`EDITED`].
 pub(super) const LISTS: usize = 14;
-/// The mark holds for lookups that want either address family, too; without it for those that want the entry's type
-/// alone.
+/// The mark holds for lookups that want either address family, too. Without this bit it holds for lookups of the
+/// entry's type alone.
 const EITHER: u8 = 0x08;
 const LIST_SHIFT: u32 = 4;
 /// In place of a list's number: an operator said so, whatever list is in force.
@@ -31,14 +30,14 @@ const EDITED: u8 = 15;
 /// Where the flags stand in the word at [`layout::IDENTITY`].
 const FLAGS_SHIFT: u32 = 16;
 
-/// How long what was seen of the search list counts where entries are in use, ms.
+/// How old the view of the search list may be where entries are in use, ms.
 pub const LOOK_MS: u64 = 125;
 
 /// Looks whether another search list is in force, and if so puts it in force; see [`watch_list`].
 static WATCH: OnceCell<fn() -> bool> = OnceCell::new();
 
-/// Has `look` be called about once a second for each entry that is in use: it puts the search list in force, and says
-/// whether it is another than before. What it goes by need not be newer than [`LOOK_MS`].
+/// Has the cache call `look` about once a second for each entry that is in use. `look` puts the search list in force,
+/// and returns true for another list than before. Its view of the configuration may be as old as [`LOOK_MS`].
 pub fn watch_list(look: fn() -> bool) {
     let _first = WATCH.set(look);
 }
@@ -52,7 +51,7 @@ pub(super) fn another_list_came() -> bool {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ListId(u8);
 
-/// What an entry says of the relative name of its spelling.
+/// Under which list an entry counts for the relative name of its spelling.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Mark(u8);
 
@@ -79,13 +78,13 @@ impl Mark {
         self.list() == EDITED
     }
 
-    /// True when it holds under a list.
+    /// True when the mark holds under a list.
     #[must_use]
     pub fn is_of(self, list: ListId) -> bool {
         self.list() == list.0
     }
 
-    /// True when it holds for lookups of both address families, too.
+    /// True when the mark holds for lookups of both address families, too.
     #[must_use]
     pub fn is_of_either(self) -> bool {
         self.0 & EITHER != 0
@@ -104,7 +103,7 @@ pub enum Place {
 }
 
 impl Place {
-    /// The hash under which it stands, given that of the absolute name.
+    /// The hash under which the entry stands, given that of the absolute name.
     pub(super) fn hash(self, absolute: NameHash) -> NameHash {
         match self {
             Self::Absolute | Self::Both(_) => absolute,
@@ -124,8 +123,8 @@ impl Place {
 /// Of the word at [`layout::IDENTITY`], what belongs to every question: type and length of the name.
 const ASKED: u32 = 0xff00_ffff;
 
-/// What is asked of an entry: the bits of its word at [`layout::IDENTITY`] that count, and the values of those that are
-/// neither type nor length.
+/// Which entries fit a lookup: the bits of the word at [`layout::IDENTITY`] that count, and the values of those that
+/// are neither type nor length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Scope {
     pub(super) mask: u32,
@@ -162,8 +161,8 @@ impl Scope {
     }
 }
 
-/// A [`Scope`] in the control block. Its words are read one after the other: who reads while they change finds nothing,
-/// or what was right a moment ago.
+/// A [`Scope`] in the control block. A reader loads its words one after the other. While they change a reader finds no
+/// entry, or an entry that was right a moment ago.
 #[repr(C)]
 struct SharedScope {
     mask: AtomicU32,
@@ -190,8 +189,7 @@ impl SharedScope {
 /// The list in force, in the control block.
 #[repr(C)]
 pub(super) struct Scopes {
-    /// What a look for a relative name asks of an entry: first for lookups of both address families, then for lookups
-    /// of one type.
+    /// The scopes of lookups for a relative name: first for both address families, then for one type.
     wanted: [SharedScope; 2],
     /// Digests of the lists with numbers, in the order of those; 0 = free.
     lists: [AtomicU64; LISTS],
@@ -224,7 +222,7 @@ impl<'a> HashedName<'a> {
         }
     }
 
-    /// Its hash: that of the absolute name is [`Cache::name_hash`].
+    /// The hash of the name; that of the absolute name is [`Cache::name_hash`].
     #[must_use]
     #[inline(always)]
     pub fn hash(&self) -> u32 {
@@ -238,7 +236,7 @@ impl<'a> HashedName<'a> {
         self.scope != Scope::ABSOLUTE
     }
 
-    /// What is asked of an entry besides type and length of the name.
+    /// The marks and flags that an entry has to have.
     #[inline(always)]
     pub(super) fn scope(&self) -> Scope {
         self.scope
@@ -313,7 +311,7 @@ impl Cache {
     #[must_use]
     #[inline(always)]
     pub fn as_written<'a>(&self, name: &'a [u8], either: bool) -> HashedName<'a> {
-        // First, for it needs all registers.
+        // The hash comes first, for its computation needs all registers.
         let hashed = self.hashed(name);
         let [of_either, of_one] = &self.header.scopes.wanted;
         let scope = if either { of_either } else { of_one };
@@ -340,8 +338,8 @@ impl Cache {
         of_one.store(scope(false));
     }
 
-    /// The number of a list, given its digest. One that is new gets a number; when there is none left, all lists
-    /// begin anew, and what was known of relative names is forgotten.
+    /// The number of a list, given its digest. A new list gets a number. When no number is left, all lists begin anew,
+    /// and the cache forgets what it knew of relative names.
     #[must_use]
     pub fn list_id(&self, digest: u64) -> ListId {
         let digest = digest.max(1);
@@ -361,7 +359,7 @@ impl Cache {
     }
 
     fn forget_lists(&self) {
-        // Meanwhile a relative name is found nowhere, so it is walked for.
+        // Until the next list is put in force no entry fits a relative name, so each lookup walks the list.
         for scope in &self.header.scopes.wanted {
             scope.store(Scope::NOTHING);
         }
@@ -379,7 +377,7 @@ impl Cache {
         }
     }
 
-    /// Takes what is known of a relative name alone away.
+    /// Removes the entry of a relative name alone.
     pub fn remove_related(&self, qname: &HashedName<'_>, rtype: RecordType) -> bool {
         let entry = self.acquire_exact_any_age(&qname.related_in_any_way(), rtype);
         entry.is_some_and(|entry| self.remove(&entry))
@@ -399,14 +397,14 @@ impl EntryRef {
         self.is_permanent() || self.mark().is_some_and(Mark::is_edited)
     }
 
-    /// What it says of the relative name.
+    /// Under which list the entry counts for the relative name; `None` = under none.
     #[must_use]
     pub fn mark(&self) -> Option<Mark> {
         let marks = self.all_flags() & layout::MARKS;
         (marks != 0).then_some(Mark(marks))
     }
 
-    /// Where it stands.
+    /// Under which name the entry stands.
     #[must_use]
     pub fn place(&self) -> Place {
         match (self.mark(), self.is_relative()) {
@@ -416,8 +414,8 @@ impl EntryRef {
         }
     }
 
-    /// Has an entry of an absolute name speak for the relative one, too. It is for the caller to know that this is
-    /// so as long as the entry lives. What an operator said stays.
+    /// Lets an entry of an absolute name count for the relative one, too. The caller has to know that this is right as
+    /// long as the entry lives. An operator's mark stays.
     pub fn set_mark(&self, mark: Mark) {
         self.change_marks(|old| match old {
             Mark(old) if old == mark.0 || Mark(old).is_edited() => None,
@@ -430,7 +428,7 @@ impl EntryRef {
         self.change_marks(|old| (old.0 != 0 && !old.is_edited()).then_some(0));
     }
 
-    /// The marks are the one thing of an entry that may change: they say nothing of its own name.
+    /// Of an entry the marks alone may change: they say nothing of its own name.
     fn change_marks(&self, change: impl Fn(Mark) -> Option<u8>) {
         let word: &AtomicU32 = self.identity_word();
         let mask = u32::from(layout::MARKS) << FLAGS_SHIFT;
@@ -470,7 +468,7 @@ mod tests {
         put_at(cache, &set, place)
     }
 
-    /// What a look for a name finds: whether there is an entry.
+    /// True when a look for a name finds an entry.
     fn finds(cache: &Cache, name: &HashedName<'_>) -> bool {
         cache.acquire_exact(name, RecordType::A, NOW).is_some()
     }

@@ -1,9 +1,8 @@
 //! Entries named by number, for processes that hand them to each other.
 //!
-//! A number is that of the entry's block. It says nothing by itself: the block may be free or hold
-//! another entry by the time that somebody looks. So a process that leaves an entry for others parks a
-//! reference with it, and they check, once they hold what the number stands for, that it is still
-//! parked.
+//! A number is that of the entry's block. By the time that somebody looks, the block may be free or hold another entry.
+//! So a process that leaves an entry for others parks a reference with it. The others take hold of the block, and then
+//! check that the reference is still parked.
 
 use crate::rr::RecordType;
 

@@ -24,7 +24,7 @@ pub(crate) const MAX_PROBES: usize = 32;
 const ONES: u64 = 0x0101_0101_0101_0101;
 const OVERFLOW_SHIFT: u32 = 24;
 
-/// One cache line of the table.
+/// A cache line of the table.
 #[repr(C, align(64))]
 pub(crate) struct Bucket {
     version: AtomicU64,

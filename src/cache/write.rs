@@ -128,8 +128,8 @@ impl Cache {
         result
     }
 
-    /// As [`Self::insert_at`], in the place of whatever stands there, for what an operator said: it counts as asked for,
-    /// so that it does not go early to make room for others where records may not.
+    /// As [`Self::insert_at`], in the place of whatever stands there, for what an operator said: it counts as asked
+    /// for, so that it does not go early to make room for others where records may not.
     ///
     /// # Errors
     /// As [`Self::insert`].

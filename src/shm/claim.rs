@@ -1,11 +1,11 @@
 //! The askers of a question, in words that all processes share.
 //!
 //! A [`Slot`] has a word that says which question is open in it, and a seat for each of the two that may ask it at a
-//! time. A question is named by a tag, and each one that is opened in a slot has a turn of its own: a seat or a result
-//! counts for the turn that stands in it and for no other, so that who comes late, or was taken for dead, harms nobody.
+//! time. A question has a tag. Each question that is opened in a slot has a turn of its own: a seat or a result counts
+//! for the turn that is written in it alone, so a process that comes late, or was taken for dead, harms nobody.
 //!
-//! No seat is for ever. It says who sits there, since when and for how long; where that time is over, or the process
-//! does not go on, another may take the seat. And none of this is a lock: a process that finds no seat waits, or asks
+//! No seat is for ever. A seat says who sits there, since when and for how long. Where that time is over, or the
+//! process does not go on, another may take the seat. Seats are no lock: a process that finds no seat waits, or asks
 //! without one.
 #![allow(unsafe_code, reason = "marks a type as fit for shared memory")]
 
@@ -43,7 +43,7 @@ pub(crate) struct Slot {
 // SAFETY: repr(C), atomic integers only, all of which may be zero.
 unsafe impl crate::host::shared::Zeroed for Slot {}
 
-/// One asker of a question.
+/// An asker of a question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Seat {
     pub(crate) pid: u32,
@@ -139,7 +139,7 @@ pub(crate) enum Use<'a> {
     Other(Open<'a>),
 }
 
-/// A place at a question, for who only wants to know who else sits there.
+/// A seat at a question, for a look at who else sits there.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Neighbour<'a> {
     open: Open<'a>,
@@ -289,8 +289,8 @@ fn look(word: &AtomicU64) -> u64 {
     word.load(Ordering::SeqCst)
 }
 
-/// As above. Loom gives such loads no place in that order, and overlooks some (see [`super::sync`]); it does so with
-/// changes, of which this is one that changes nothing.
+/// As above. Loom gives such loads no place in that order, and overlooks some (see [`super::sync`]). Changes have a
+/// place there, so a model reads by a change that changes nothing.
 #[cfg(loom)]
 fn look(word: &AtomicU64) -> u64 {
     word.fetch_or(0, Ordering::SeqCst)
@@ -345,7 +345,8 @@ impl<'a> Open<'a> {
         Seen { index, word, by }
     }
 
-    /// Takes the first seat, as who opened the question does. `drop_left` gets what was left of the question before.
+    /// Takes the first seat, for the caller that opened the question. `drop_left` gets the result of the question
+    /// before.
     pub(crate) fn begin(self, seat: Seat, drop_left: impl FnOnce(Left)) -> Option<Sitting<'a>> {
         if let Some(left) = self.slot.take_left() {
             drop_left(left);
@@ -370,7 +371,7 @@ impl<'a> Open<'a> {
         }
         reached(KillPoint::Seated);
         self.slot.asked.fetch_add(1, Ordering::Relaxed);
-        // Over meanwhile: the seat says so by its turn.
+        // When the question is over meanwhile, the seat counts for nothing, by its turn.
         self.is_open().then_some(Sitting {
             open: self,
             index: seen.index,
@@ -444,7 +445,8 @@ impl<'a> Sitting<'a> {
     /// Ends the question. `result` gives the number that those who wait find, 0 = none; `drop_left` gets what nobody
     /// will look at any more. True where somebody is to be woken.
     ///
-    /// The first of two askers ends it; and one that was taken for dead may, too, for an answer is an answer.
+    /// The first of two askers ends the question. An asker that was taken for dead may end it, too, for its answer is
+    /// as good.
     pub(crate) fn finish(
         self,
         result: impl FnOnce() -> u32,
@@ -491,12 +493,12 @@ impl<'a> Sitting<'a> {
         }
     }
 
-    /// Leaves the question open: nothing was learnt, and who wants to know may ask when this query had its usual time.
-    /// True where somebody is to be woken.
+    /// Leaves the question open: nothing was learnt, and another may ask when this query had its usual time. True where
+    /// somebody is to be woken.
     pub(crate) fn stand_up(self) -> bool {
         let place = &self.open.slot.seats[self.index];
         let time = u64::from(MOST_TIME) << 1;
-        // Another may sit there since.
+        // Another may have the seat by now.
         let _taken = place.compare_exchange(
             self.word,
             self.word & !time,
@@ -551,7 +553,7 @@ mod tests {
             assert_eq!(Seat::of(seat.to_word(0x1ff), 0xff), Some(seat));
             assert_eq!(Seat::of(seat.to_word(7), 8), None);
         }
-        // Longer than there is room for: as long as there is.
+        // A time without room in the word is cut to the longest that has.
         let long = Seat::of(seat(1, 0, u32::MAX).to_word(0), 0).unwrap();
         assert_eq!(long.time_ms, 511 * 128);
     }

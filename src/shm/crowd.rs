@@ -1,12 +1,12 @@
 //! The processes that wait, and since when, in words that all processes share.
 //!
 //! A process that waits has a word of its own in which it says so; it takes it back when it goes on. Nobody else writes
-//! there. Each that waits looks at the words of all from time to time, and finds out for itself whether too many wait and
-//! it is the one to give up. So nobody has to be told anything, nobody holds a lock, and one that does not go on is
+//! there. Each that waits looks at the words of all from time to time, and finds out for itself whether too many wait
+//! and it is the one to give up. So nobody has to be told anything, nobody holds a lock, and one that does not go on is
 //! noticed: its word gets old.
 //!
-//! The one that gives up is the one that has waited longest, and there is one at a time: until it has taken its word back
-//! it is that for all others.
+//! The one that gives up is the one that has waited longest, and there is one at a time: until it has taken its word
+//! back it is that for all others.
 #![allow(unsafe_code, reason = "marks a type as fit for shared memory")]
 
 use super::mutation::{Mutation, seeded};
@@ -389,7 +389,7 @@ mod tests {
             NOW,
         );
         assert_eq!(advice(), Advice::GiveUp);
-        // They go on, and serve.
+        // Both processes go on, and serve.
         places[0].go_on();
         places[1].go_on();
         assert_ne!(advice(), Advice::GiveUp);

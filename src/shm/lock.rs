@@ -157,7 +157,8 @@ impl RawShmMutex {
 /// The longest wait of one call, ms.
 const LONGEST_WAIT_MS: u16 = 500;
 
-/// The system's time in so many milliseconds, less than a second: timed waits for a mutex know no other clock everywhere.
+/// The system's time in so many milliseconds, less than a second: timed waits for a mutex know no other clock
+/// everywhere.
 fn real_time_in(ms: u16) -> libc::timespec {
     // SAFETY: all-zero is a valid timespec.
     let mut time: libc::timespec = unsafe { std::mem::zeroed() };

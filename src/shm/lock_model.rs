@@ -1,5 +1,5 @@
-//! The writer lock of models, in which processes are threads and nobody is killed: a word that has to be taken. Those
-//! who wait do so for as long as it takes.
+//! The writer lock of models, in which threads stand for processes and nobody is killed: a word that has to be taken,
+//! for which a thread waits without limit.
 #![allow(unsafe_code, reason = "an unsafe trait")]
 
 use parking_lot::lock_api::{GuardNoSend, RawMutex};

@@ -1,8 +1,8 @@
 //! Model checks of the claims: `make loom`.
 //!
-//! What runs is [`super::Slot`] with its steps as they are, among them those of `lookup::flight` that have an order. What
-//! else that one does is looking at clocks and processes, sleeping, and holding what a number stands for, for which a word
-//! of the model stands here. The mistakes that these models catch are in [`Mutation`].
+//! The models run [`super::Slot`] with its steps as they are, among them those of `lookup::flight` that have an order.
+//! Left out are looks at clocks and processes, and sleep. A word of the model stands for the entry that a number names.
+//! [`Mutation`] has the mistakes that these models catch.
 
 use std::sync::atomic::{AtomicU32 as Plain, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
@@ -17,7 +17,7 @@ const OTHER: u64 = 0x0802_0304_0500_0000;
 /// A slot, and what its results stand for.
 struct World {
     slot: &'static Slot,
-    /// What the entries under numbers 1 to 4 are: their own number, or 0 when they are something else by now.
+    /// The entries under numbers 1 to 4: each its own number, or 0 when another entry has the block by now.
     entries: &'static [AtomicU32; 5],
     /// Numbers that were parked, and those of which the reference was dropped.
     parked: Mutex<Vec<u32>>,
@@ -153,7 +153,7 @@ fn loom_who_waits_finds_what_was_left() {
             world.finish(sitting, 1);
         });
         let Use::Same(open) = world.slot.open(KEY) else {
-            // It is over, and was opened anew.
+            // The question is over, and was opened anew.
             return asker.join();
         };
         if !open.is_open() {
@@ -283,7 +283,7 @@ fn loom_another_goes_on_after_a_death() {
     }
 }
 
-/// What was left goes with the last of those who waited, whoever that is.
+/// A result goes with the last of those who waited, whoever that is.
 #[test]
 fn loom_nothing_stays_when_all_have_gone() {
     model_within(3, || {

@@ -1,6 +1,7 @@
 //! Model checks of the places of those who wait: `make loom`.
 //!
-//! What runs is [`super::Place`] and [`super::advise`] as they are. Clocks stand still: who waits has had its time.
+//! The models run [`super::Place`] and [`super::advise`] as they are. Clocks stand still: each process that waits has
+//! had its time.
 
 use super::super::sync::model::{Joined, model, place, spawn};
 use super::*;
@@ -86,7 +87,7 @@ fn loom_who_has_gone_makes_room() {
     });
 }
 
-/// One that was killed while it waited has its place for ever. It takes nobody's.
+/// A process that was killed while it waited keeps its place for ever, and takes nobody else's.
 #[test]
 fn loom_the_dead_take_no_place() {
     model(|| {

@@ -7,8 +7,8 @@
 //! threads. All access to memory that may change under a reader is through atomics of one size for
 //! one place.
 //!
-//! Lock order: there is one lock, the writer lock in `lock`. It is never held over a system call
-//! that can block, over the network, or over a log line. Readers take no lock.
+//! Lock order: there is one lock, the writer lock in `lock`. No process holds the writer lock over a system call that
+//! can block, over the network, or over a log line. Readers take no lock.
 
 pub(crate) mod claim;
 pub(crate) mod crowd;

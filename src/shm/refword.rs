@@ -59,8 +59,8 @@ pub(crate) fn acquire_held(word: &AtomicU32) {
 
 /// Gives one reference back.
 ///
-/// One locked instruction without a look before, for a look fetches the word's cache line once and the change
-/// once more when processors contend for it.
+/// A single locked instruction without a look before: when processors contend for the word, a look would fetch its
+/// cache line once more.
 ///
 /// A caller that releases what nobody holds takes the count below zero for a moment, until it is put right here:
 /// meanwhile nobody gets a reference, nobody else's release is taken for the last, and the block is not free. A

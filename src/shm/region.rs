@@ -1,8 +1,8 @@
 //! The region: one mapping, shared with all children.
 //!
 //! The region is used page by page; pages that are given back read as zero. The mapping is anonymous, so nothing but
-//! the process tree can map it, no descriptor has to stay open, and no process can make it shorter under another. It
-//! stays mapped until the process ends.
+//! the process tree can map it, no descriptor has to stay open, and no process can make it shorter under another. The
+//! region stays mapped until the process ends.
 //!
 //! `mlockall()` makes all of it real memory at once, and limits on locked memory and address space count all of it,
 //! used or not: the caller keeps the size close to the memory that was asked for.

@@ -138,8 +138,8 @@ impl Pages {
         Ok(())
     }
 
-    /// Takes away the holders' part of every reference word, but for blocks that are set aside, which `lasts` names; under the lock, when no
-    /// holder lives.
+    /// Takes away the holders' part of every reference word, but for blocks that are set aside, which `lasts` names;
+    /// under the lock, when no holder lives.
     pub(crate) fn forget_holders(&self, lasts: impl Fn(BlockId) -> bool) {
         for extent in 1..self.extent_end() {
             self.for_each_block(extent, |block, word| {

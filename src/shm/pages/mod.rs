@@ -57,7 +57,7 @@ pub(crate) type BlockId = u32;
 /// The state of a page. Written under the lock.
 #[repr(C)]
 pub(crate) struct PageDesc {
-    /// One bit a block that is not known to be free.
+    /// A bit for each block that is not known to be free.
     used: AtomicU64,
     /// Neighbours in the list that the page is on, as page numbers, 0 = none.
     next: AtomicU32,
@@ -256,12 +256,12 @@ impl Pages {
         (index < 64).then_some((page as u32, class, 1 << index))
     }
 
-    /// One past the last extent handed out.
+    /// The number behind the last extent handed out.
     pub(crate) fn extent_end(&self) -> u32 {
         self.control.next_extent.load(Ordering::Relaxed).max(1)
     }
 
-    /// One past the last page handed out.
+    /// The number behind the last page handed out.
     pub(crate) fn page_end(&self) -> u32 {
         self.extent_end() * EXTENT_PAGES as u32
     }
