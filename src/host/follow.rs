@@ -102,7 +102,7 @@ impl Trace {
         is_over
     }
 
-    /// One process says so.
+    /// The swap lets one process alone log the end.
     fn end(&self, why: &str) {
         if self.until_ms.swap(0, Ordering::Relaxed) != 0 {
             options::raise_generation();

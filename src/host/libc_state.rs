@@ -172,7 +172,7 @@ mod libc_own {
 
 #[cfg(target_env = "musl")]
 mod libc_own {
-    //! Its resolver has no state that anybody could write into.
+    //! musl's resolver has no state that anybody could write into.
     use std::ffi::c_ulong;
 
     pub(super) const DEFNAMES: c_ulong = 0;

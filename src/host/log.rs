@@ -155,7 +155,8 @@ pub type Line = unsafe extern "C" fn(*mut c_void, c_int, *const c_char);
 /// The function of the program, and its data.
 static PROGRAM: [AtomicPtr<c_void>; 2] = [const { AtomicPtr::new(null_mut()) }; 2];
 
-/// From now on lines go to a function of the program; with `None` to stderr again. Not inside Kamailio, which has a log.
+/// From now on lines go to a function of the program; with `None` to stderr again. Not inside Kamailio, which has a
+/// log.
 pub fn set_program(line: Option<Line>, data: *mut c_void) {
     let [function, its_data] = &PROGRAM;
     its_data.store(data, Ordering::Relaxed);

@@ -1,8 +1,8 @@
 //! Model checks of the lock among the threads of one process: `make loom`.
 //!
-//! What runs is [`super::OwnLock`] as it is. A fork is a copy of the lock's word and of some content that is not to be
-//! used, and another generation, in which the threads of the child take the lock. The mistakes that these models catch
-//! are in [`Mutation`](super::Mutation).
+//! The models run [`super::OwnLock`] as it is. A copy of the lock's word, with content that is not to be used, stands
+//! for a fork; the threads of the child take the lock in another generation. [`Mutation`](super::Mutation) has the
+//! mistakes that these models catch.
 
 use super::super::sync::model::{Cell, Joined, know, model, place, spawn};
 use super::*;
@@ -32,7 +32,7 @@ type Lock = OwnLock<Number>;
 
 const PARENT: u32 = 1;
 const CHILD: u32 = 2;
-/// What no process may find.
+/// Content of the parent that the child must not find.
 const PARENTS: u32 = 77;
 
 fn add_one(lock: &Lock, generation: u32) {

@@ -166,7 +166,7 @@ const TEXTS: [(&CStr, &CStr); METRICS] = [
 /// The description of a metric.
 #[derive(Clone, Copy, Debug)]
 pub struct Description {
-    /// Its name for people and programs.
+    /// The metric's name for people and programs.
     pub name: &'static CStr,
     /// The events that the metric counts.
     pub help: &'static CStr,

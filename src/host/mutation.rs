@@ -1,25 +1,26 @@
 //! Seeded mistakes: the model checks must catch each of them.
 //!
-//! A mistake is compiled in for models alone (`cfg(loom)`, `cfg(miri)`) and is active in a process whose environment names
-//! it. The list of what the models catch is this enum; `loom_every_mutation_is_caught` goes through it.
+//! A mistake is compiled in for models alone (`cfg(loom)`, `cfg(miri)`) and is active in a process whose environment
+//! names it. The list of what the models catch is this enum; `loom_every_mutation_is_caught` goes through it.
 //!
 //! Not in the list, for they cannot matter:
 //!
-//! * The release of a store that empties a place, and of one that sets or counts tags, and the acquire of a load of tags:
-//!   what such a store has to be seen after is said by the version, or by the block number, which have both. Who was told
-//!   that an entry was linked sees its tag by what told it.
-//! * The fence in `Bucket::touch`: whoever fills a block has one of its own in between. It stands there for whoever changes
-//!   content in another way, once for each change.
-//! * The order in which `refword::unlink` clears the link: the lock orders writers, and who frees the block looks at the
-//!   word once more with acquire.
-//! * Whether a block is let go of before it is taken out of its bucket, or after: the lock is held meanwhile. After a death
-//!   in between a repair takes out what is not marked as linked, which it needs for nothing else.
+//! * The release of a store that empties a place, and of one that sets or counts tags, and the acquire of a load of
+//!   tags: the version and the block number have both, and order such a store. A thread that was told of a linked entry
+//!   sees the entry's tag by the same message.
+//! * The fence in `Bucket::touch`: whoever fills a block has a fence of its own in between. The one in `touch` is for
+//!   changes of content in another way, once for each change.
+//! * The order in which `refword::unlink` clears the link: the lock orders writers, and whoever frees the block loads
+//!   the word once more with acquire.
+//! * Whether a block is let go of before it is taken out of its bucket, or after: the lock is held meanwhile. After a
+//!   death in between a repair takes out what is not marked as linked, which it needs for nothing else.
 //! * When a repair says that all is well: after a death the kernel says the contrary in any case.
 //! * The last look at the table after an entry was missed: the look at each bucket has one.
-//! * Whether the question is still open when somebody has sat down, or leaves a result: that saves a query, or a look.
+//! * Whether the question is still open when somebody has sat down, or leaves a result: the check saves a query, or a
+//!   look.
 //! * A fence at the switch of tables: see `Tables::switch`.
-//! * The orders of the words in which questions are claimed and of those that wait: all are SeqCst, and loom does not tell
-//!   that from acquire and release well enough to show what less would do.
+//! * The orders of the words in which questions are claimed and of those that wait: all are SeqCst, and loom does not
+//!   tell that from acquire and release well enough to show what less would do.
 
 #[cfg(not(any(loom, miri)))]
 use super::sync::Ordering;
@@ -49,7 +50,7 @@ mistakes! {
     PublishFirst,
     /// A reference is taken without acquire: its holder sees old content.
     AcquireRelaxed,
-    /// The same, of a block that is set aside.
+    /// A reference to a block that is set aside is taken without acquire.
     ReservedRelaxed,
     /// Who takes a block that is set aside does not wait for the reads of its last holder.
     ReserveRelaxed,
@@ -81,13 +82,13 @@ mistakes! {
     SlotRelaxed,
     /// The block number is stored without release: readers see old content.
     LinkRelaxed,
-    /// The same for one that takes another's place.
+    /// The block number of an entry that takes another's place is stored without release.
     ReplaceRelaxed,
     /// The version is raised without release.
     VersionRelaxed,
     /// A repair does not raise the versions.
     RepairKeepsVersion,
-    /// What was read is used without the second look at the version.
+    /// A reader uses what it read without the second look at the version.
     NoSecondLook,
     /// The reader does not notice that another table came into use.
     TableUnchecked,
@@ -101,13 +102,13 @@ mistakes! {
     VacancyByVersion,
     /// A bucket had nothing and is not looked at again for what went, or for another table.
     VacancyByTags,
-    /// What is found by its hash is not looked at again when it is held.
+    /// An entry that was found by its hash is not looked at again when it is held.
     HashUnchecked,
     /// A copy that was disturbed goes on where it was.
     CopyGoesOn,
     /// The table in use is read without acquire: readers see buckets of it as they were before.
     TableRelaxed,
-    /// What is read of a block is read after the second look.
+    /// A reader reads the block after the second look.
     ReadLate,
     /// The switch to another table is stored without release: readers see buckets of it as they were before.
     SwitchRelaxed,
@@ -115,9 +116,9 @@ mistakes! {
     MovedLate,
     /// An entry that comes while buckets move is linked in the old table alone.
     LinkInOneTable,
-    /// One that goes is taken out of the old table alone.
+    /// An entry that goes while buckets move is taken out of the old table alone.
     UnlinkInOneTable,
-    /// One that takes another's place does so in the old table alone.
+    /// An entry that takes another's place while buckets move does so in the old table alone.
     ReplaceInOneTable,
     /// A repair counts the entries that went past a bucket where readers look, from zero on.
     RecountFromZero,
@@ -135,7 +136,7 @@ mistakes! {
     WaitersUnchecked,
     /// Who waits takes the result of another turn.
     ResultOfAnyTurn,
-    /// What was parked is taken hold of without the second look at whether it still is.
+    /// A parked entry is held without the second look at whether it is still parked.
     ParkedUnchecked,
     /// A text is put into use without release.
     TextRelaxed,
@@ -161,7 +162,8 @@ mistakes! {
     WayMadeUntold,
     /// The end of a question wakes nobody who came after an earlier look.
     WakesTheEarlier,
-    /// Who waits looks whether the question is open, and then what it sleeps on: an end in between is lost on him.
+    /// A process that waits looks first whether the question is open, and then at the word that it sleeps on: it misses
+    /// an end in between.
     NewsLate,
     /// Who gives up does not take back what it said: it counts among those that wait.
     PlaceStays,
@@ -171,11 +173,11 @@ mistakes! {
     LapsedCounts,
     /// A lock among threads is taken without acquire: its holder sees old content.
     OwnTakenRelaxed,
-    /// It is given back without release: the next holder sees old content.
+    /// A lock among threads is given back without release: the next holder sees old content.
     OwnGivenRelaxed,
-    /// It is taken whatever became of its word since that was seen.
+    /// A lock among threads is taken whatever became of its word since the look.
     OwnTakenUnseen,
-    /// Who waits for it does not look at its word again: that it was given back is lost on him.
+    /// A thread that waits for the lock does not look at its word again, and misses that the lock was given back.
     OwnSeenOnce,
     /// A child waits for a thread of its parent.
     OwnParentHolds,

@@ -70,8 +70,8 @@ pub(crate) fn may_say_begins(subject: Subject) -> Option<u32> {
     cell.may_say_begins(clock::monotonic_coarse_ms(), subject.interval_ms())
 }
 
-/// For the one process that may say that an episode is over: how long ago it was said to have begun, s, and how often it has
-/// happened since the last line.
+/// For the one process that may say that an episode is over: how long ago it was said to have begun, s, and how often
+/// it has happened since the last line.
 pub(crate) fn is_over(subject: Subject) -> Option<(u64, u32)> {
     let cell = CELLS.get().get(subject as usize)?;
     cell.is_over(clock::monotonic_coarse_ms())

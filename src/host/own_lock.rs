@@ -58,7 +58,7 @@ impl<T: Default> OwnLock<T> {
                 continue;
             }
             if !is_ours && !seeded(Mutation::OwnParentsContent) {
-                // SAFETY: no other thread of this process is at it, the word says. What a parent had there is
+                // SAFETY: the word says that no other thread of this process uses the content. The parent's content is
                 // overwritten without being dropped, so it need not be whole.
                 unsafe { (*self.content.get()).write(T::default()) };
             }

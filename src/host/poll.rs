@@ -4,7 +4,8 @@
 use std::io;
 use std::os::fd::RawFd;
 
-/// Waits until something is there of what is looked for, or so many ms have passed. How many descriptors have something.
+/// Waits until something is there of what is looked for, or so many ms have passed. How many descriptors have
+/// something.
 ///
 /// # Errors
 /// As of the call; also when a signal has come.
@@ -15,7 +16,8 @@ pub(crate) fn poll(interest: &mut [libc::pollfd], ms: u64) -> io::Result<usize> 
     usize::try_from(result).map_err(|_| io::Error::last_os_error())
 }
 
-/// Waits until there is something to read, or so many ms have passed, or a signal has come; true where there is something.
+/// Waits until there is something to read, or so many ms have passed, or a signal has come; true where there is
+/// something.
 pub(crate) fn wait_for_input(descriptor: RawFd, ms: u64) -> bool {
     let mut one = [libc::pollfd {
         fd: descriptor,

@@ -1,7 +1,7 @@
 //! How long answers take, over all processes and nameservers: classes that only grow, for statistics.
 //!
-//! The histograms of single servers (`resolver::servers`) go with their servers. This one stays, so that rates can be
-//! made of it. It is one cache line that each answer from the network touches, and nothing else does.
+//! The histograms of single servers (`resolver::servers`) go with their servers. The one here stays, so that rates can
+//! be computed. Only answers from the network touch its cache line.
 
 use std::ffi::CStr;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,11 +11,11 @@ use super::shared::{Shared, shared_struct};
 /// A class of the cumulative histogram.
 #[derive(Clone, Copy, Debug)]
 pub struct Class {
-    /// The longest time that belongs to it, µs.
+    /// The longest time of the class, µs.
     pub le_us: u64,
-    /// Its name among the statistics.
+    /// The name of the class among the statistics.
     pub name: &'static CStr,
-    /// One line about it.
+    /// A line about the class.
     pub help: &'static CStr,
 }
 

@@ -45,8 +45,8 @@ thread_local! {
 
 /// A 16-bit value from the kernel's generator.
 ///
-/// One system call serves several values. Each is handed out once and wiped; a child process does not
-/// use what its parent fetched.
+/// A system call serves several values. Each value is handed out once and wiped; a child process does not use those
+/// that its parent fetched.
 #[must_use]
 pub(crate) fn secure_u16() -> u16 {
     POOL.with_borrow_mut(|pool| {

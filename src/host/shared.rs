@@ -50,7 +50,7 @@ macro_rules! shared_struct {
 }
 pub(crate) use shared_struct;
 
-/// One block, to be declared as a static.
+/// A block, to be declared as a static.
 #[derive(Debug)]
 pub(crate) struct Shared<T: Zeroed + 'static> {
     place: OnceCell<&'static T>,

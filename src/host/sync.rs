@@ -1,6 +1,6 @@
-//! The atomics in use: the real ones, or those of a model that tries all interleavings (`sync_model.rs`); and the memory
-//! of the system, or memory of this process where processes are threads, as in a model and under Miri. This is all that
-//! stands between the functions that run and these: there they are the same functions.
+//! The atomics in use: the real ones, or those of a model that tries all interleavings (`sync_model.rs`). And the
+//! memory in use: the system's, or that of this process where threads stand for processes, as in a model and under
+//! Miri. Nothing else differs: models run the functions of the product.
 
 #[cfg_attr(any(loom, miri), path = "sync/threads.rs")]
 pub(crate) mod system;

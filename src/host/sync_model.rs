@@ -1,12 +1,12 @@
 //! Words for loom, in the memory that the code takes them from.
 //!
-//! Loom's atomics are objects of their own, while the code that runs finds its words in a region, at addresses. So a word
-//! here is as large as the real one, and loom's object for it is looked up by the address. What is written goes to the
-//! place itself, too, where holders of entries read without atomics.
+//! Loom's atomics are objects of their own, while the code that runs finds its words in a region, at addresses. So a
+//! word here is as large as the real one, and loom's object for it is looked up by the address. A write also goes to
+//! the place itself, where holders of entries read without atomics.
 //!
-//! Loom gets those words alone that can matter to it: words that a thread reaches without the writer lock while there are
-//! several threads. Which these are is found out on the way: a word that nobody knew of ends nothing, but what was tried
-//! until then does not count, and [`model`] begins anew. All others are read and written where they are.
+//! Loom gets those words alone that can matter to it: words that a thread reaches without the writer lock while there
+//! are several threads. Which these are is found out on the way: a word that nobody knew of ends nothing, but what was
+//! tried until then does not count, and [`model`] begins anew. All others are read and written where they are.
 //!
 //! Who has the lock reads with a load of loom's what others change, too. Words that only holders of the lock change it
 //! reads as `own!` says.
@@ -39,7 +39,7 @@ struct World {
     /// Words that loom gets, with their sizes, and those that threads without the lock change.
     known: BTreeMap<usize, usize>,
     changed: BTreeSet<usize>,
-    /// Those that were not known yet, and whether they are changed.
+    /// Words that this interleaving found, which no earlier one knew, and whether they are changed.
     found: BTreeMap<usize, (usize, bool)>,
     /// Of the interleaving that is being tried: words that are not zero any more, loom's objects, threads besides the
     /// first, and who has the lock.
@@ -49,7 +49,7 @@ struct World {
     holder: Option<ThreadId>,
 }
 
-/// What becomes of an access.
+/// How an access is carried out.
 enum Access {
     /// The last value, which nobody else changes, or who does so is not known yet.
     Plain,
@@ -69,7 +69,8 @@ impl World {
         }
     }
 
-    /// What was found is known from here on: in the middle it would make interleavings differ from what was tried.
+    /// Adds the words found to those known. Done between interleavings, for in the middle of one it would change what
+    /// loom has tried.
     fn learn(&mut self) {
         for (place, (size, is_changed)) in std::mem::take(&mut self.found) {
             self.known.insert(place, size);
@@ -105,7 +106,7 @@ fn access(place: usize, size: usize, changes: bool) -> Access {
     WORLD.with_borrow_mut(|world| world.access(place, size, changes))
 }
 
-/// What the code is that wants loom's word for one of its own.
+/// Defines an atomic type of the model.
 macro_rules! word {
     ($name:ident, $int:ty, $object:ident) => {
         #[repr(transparent)]
@@ -375,8 +376,8 @@ fn begin() {
     }
 }
 
-/// Runs a model in all its interleavings in which a thread that could go on has to stop twice at the most, of which there
-/// must be several: a model that loom does not get into shows nothing.
+/// Runs a model in all its interleavings in which a thread that could go on has to stop twice at the most, of which
+/// there must be several: a model that loom does not get into shows nothing.
 pub(crate) fn model(body: impl Fn() + Send + Sync + 'static) {
     model_within(2, body);
 }
@@ -384,7 +385,7 @@ pub(crate) fn model(body: impl Fn() + Send + Sync + 'static) {
 /// As [`model`], for models with many steps, with so many stops.
 pub(crate) fn model_within(stops: usize, body: impl Fn() + Send + Sync + 'static) {
     if std::env::var_os(super::super::mutation::VARIABLE).is_some() {
-        // One that notices is enough.
+        // The first model that fails shows the mistake, so the process ends there.
         let usual = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |about| {
             // Loom ends its threads in this way, too.

@@ -71,7 +71,7 @@ pub(crate) fn by_name_ipv6(name: &CStr) -> Option<Result<Host, NoHost>> {
     }))
 }
 
-/// Calls a function of `dns_func` for a host. It may be libc's, or call that.
+/// Calls a function of `dns_func` for a host: libc's own, or a module's, which may call libc's.
 fn hosts_by(search: impl FnOnce() -> *mut libc::hostent) -> Result<Host, NoHost> {
     libc_state::follow();
     // SAFETY: always safe to call.

@@ -182,7 +182,7 @@ pub enum RData {
     Other,
 }
 
-/// One record of an answer.
+/// A record of an answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
     /// Name that owns the record.

@@ -1,8 +1,8 @@
 //! The host's log: its levels, its facility, its format, its ways out.
 //!
-//! A line looks as one that the core itself writes with its macros (`dprint.h`): the level's name, the prefix
-//! that `log_prefix` gives, `<core>`, the source file and line, the text. It goes to the structured log
-//! function when one is set, else to stderr (coloured if asked for), else to syslog or what took its place.
+//! A line looks as one that the core itself writes with its macros (`dprint.h`): the level's name, the prefix that
+//! `log_prefix` gives, `<core>`, the source file and line, the text. The line goes to the structured log function when
+//! one is set, else to stderr (coloured if asked for), else to syslog or the function in its place.
 #![allow(
     unsafe_code,
     reason = "reads variables and calls functions of the host"
@@ -43,7 +43,7 @@ struct Record {
 #[cfg(target_pointer_width = "64")]
 const _: () = assert!(size_of::<Record>() == 64);
 
-/// The host's log functions and variables. Those that may be NULL are not in every version.
+/// The host's log functions and variables. Members that may be NULL are not in every version.
 struct Functions {
     /// `int get_debug_level(char *module, int length)`.
     level: Query,

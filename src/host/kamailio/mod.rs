@@ -222,8 +222,8 @@ pub(crate) fn has_ipv6_socket() -> Option<bool> {
     read_int(|s| s.socket_types).map(|v| v & SOCKET_T_IPV6 != 0)
 }
 
-/// Ends the process, with the status of a start that failed, when all it does is check kamailio.cfg (`kamailio -c`): the
-/// host does not look at the result of `resolv_init()`, and calls nothing of the library afterwards. Returns in a
+/// Ends the process, with the status of a start that failed, when all it does is check kamailio.cfg (`kamailio -c`):
+/// the host does not look at the result of `resolv_init()`, and calls nothing of the library afterwards. Returns in a
 /// server that starts, and outside Kamailio.
 pub(crate) fn fail_check() {
     const STATUS: c_int = 255;

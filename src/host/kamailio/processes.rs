@@ -115,7 +115,7 @@ fn is_of(table: *const u8, width: usize, number: usize) -> bool {
     let place = unsafe { table.add(number * width) };
     // SAFETY: an entry begins with an int, and is aligned to one.
     let pid = unsafe { place.cast::<c_int>().read_volatile() };
-    // Its parent may not have come to writing it.
+    // 0 also stands for this process: its parent may not have written the pid yet.
     pid == 0 || u32::try_from(pid) == Ok(crate::host::process::pid())
 }
 

@@ -32,7 +32,7 @@ pub enum Place {
     GcInterval,
 }
 
-/// One option.
+/// An option.
 #[derive(Debug)]
 pub struct Descriptor {
     /// The name in kamailio.cfg.
@@ -51,7 +51,7 @@ pub struct Descriptor {
     pub max: i64,
     /// Unit for people, empty if there is none.
     pub unit: &'static str,
-    /// One sentence.
+    /// A sentence for people.
     pub help: &'static str,
     /// The text of README, when it is more than `help`.
     pub says: &'static str,

@@ -29,7 +29,7 @@ pub(crate) struct Counted {
     pub(crate) length: c_int,
 }
 
-/// This process's pointer to the block. The framework writes it.
+/// The pointer of this process to the block. The framework writes the pointer.
 static BLOCK: AtomicPtr<u8> = AtomicPtr::new(null_mut());
 static PLACES: OnceCell<Places> = OnceCell::new();
 /// False before the group is declared, and again when the framework is about to go.

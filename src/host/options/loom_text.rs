@@ -1,7 +1,7 @@
 //! Model checks of texts that all processes share: `make loom`.
 //!
-//! What runs is [`super::SharedText`] as it is; the texts are short. The mistakes that these models catch are in
-//! [`Mutation`](super::Mutation).
+//! The models run [`super::SharedText`] as it is, with short texts. [`Mutation`](super::Mutation) has the mistakes that
+//! these models catch.
 
 use super::super::super::sync::model::{Joined, model, place, spawn};
 use super::*;

@@ -1,10 +1,9 @@
 //! The options: names, defaults, ranges, units, and where each value lives.
 //!
-//! The 24 options of Kamailio's core keep their names and their order in `struct cfg_group_core`
-//! (offsets 40 to 132 with default compile flags; [`kamailio`] finds them for any). Inside Kamailio reading one is two loads through
-//! `core_cfg`; standalone programs set them with `dns_option_set("name", "value")`. Either way a
-//! change is in effect at once. Options that Kamailio does not know are in [`ExtraOpt`] (numbers) and
-//! [`StrOpt`] (text).
+//! The 24 options of Kamailio's core keep their names and their order in `struct cfg_group_core` (offsets 40 to 132
+//! with default compile flags; [`kamailio`] finds them for any). Inside Kamailio reading one is two loads through
+//! `core_cfg`; standalone programs set them with `dns_option_set("name", "value")`. Either way a change is in effect at
+//! once. Options that Kamailio does not know are in [`ExtraOpt`] (numbers) and [`StrOpt`] (text).
 
 mod describe;
 pub(crate) mod live;

@@ -113,7 +113,7 @@ impl SharedText {
             {
                 return false;
             }
-            // Its writer may have put it into use just before.
+            // The place's writer may have put it into use just before.
             if !seeded(Mutation::PlaceUnchecked) && self.is_in_use(*index) {
                 place.writer.store(0, Ordering::Release);
                 return false;

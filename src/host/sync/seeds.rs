@@ -1,6 +1,6 @@
 //! The models of `make loom` under Miri: threads of the system on the real atomics, run once in the order, and with the
-//! stale values, that Miri draws from its seed. `make miri` gives it many seeds. A model finds here what `sync_model.rs`
-//! gives it for loom.
+//! stale values, that Miri draws from its seed. `make miri` gives it many seeds. A model finds here what
+//! `sync_model.rs` gives it for loom.
 #![allow(unsafe_code, reason = "words at their addresses")]
 
 use std::cell::RefCell;

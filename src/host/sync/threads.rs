@@ -1,5 +1,5 @@
-//! In place of the system's shared memory in a model, or under Miri, where processes are threads: memory of this process,
-//! of which nothing is given back. There is no program around, no fork, and no thread is cancelled.
+//! In place of the system's shared memory in a model, or under Miri, where processes are threads: memory of this
+//! process, of which nothing is given back. There is no program around, no fork, and no thread is cancelled.
 #![allow(unsafe_code, reason = "zeroed memory")]
 
 use std::ffi::{CStr, c_int, c_void};
