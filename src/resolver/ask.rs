@@ -1,6 +1,7 @@
 //! Asks questions: one, one along with others, or as one that is left open when nobody wants to wait any more.
 //!
-//! What is known without asking is known here; the rest [`super::exchange`] does, and a [`session`] runs it.
+//! Answers that need no query (hosts file, `no-aaaa`) come from here. Other questions become an [`super::exchange`],
+//! which a [`session`] runs.
 
 use super::exchange::Exchange;
 use super::hook;
@@ -18,8 +19,8 @@ use crate::rr::RecordType;
 /// Asks one question.
 ///
 /// Blocks for at most timeout * attempts * servers. Timeout and attempts are `dns_retr_time` and `dns_retr_no`, or else
-/// those of resolv.conf. `deadline_ms`, a time of [`super::now_ms`], can only shorten that; a
-/// question that it ends has [`Failure::Timeout`].
+/// those of resolv.conf. `deadline_ms`, a time of [`super::now_ms`], can only shorten that; a question that the
+/// deadline ends has [`Failure::Timeout`].
 #[must_use]
 pub fn query(question: &Question<'_>, deadline_ms: Option<u64>) -> Outcome {
     ask_with(question, deadline_ms, true)
@@ -44,11 +45,11 @@ fn ask_with(question: &Question<'_>, deadline_ms: Option<u64>, additional: bool)
 /// Asks a question and, at the same time, others whose answers may come in useful: for the other address
 /// family, for another transport.
 ///
-/// When the first question turns out to have records, the others get no more time than it took (but
-/// 50 ms), and none at all through a swapped search function: a server that keeps silent about
-/// what nobody needs must not hold up what somebody does. Those are given up, and nothing was learnt from
-/// it. Otherwise each has the whole time that [`query`] would give it; but the additional section may be left
-/// out of answers to questions of types for which `additional` says that it is of no use.
+/// When the first question has records, the others get as much time again as it took, at least 50 ms, and none at all
+/// through a swapped search function: a server that is silent about an answer that nobody needs must not hold up the
+/// answer that is needed. Questions given up in this way teach nothing. When the first question has no records, each of
+/// the others has the whole time that [`query`] would give it. `additional` says for which types the additional section
+/// is of use; of other answers it may be left out.
 #[must_use]
 pub(crate) fn query_along(
     question: &Question<'_>,
@@ -96,20 +97,20 @@ pub(crate) fn query_along(
     (first, others)
 }
 
-/// What became of one of several questions.
+/// The state of one of several questions.
 #[derive(Debug)]
 pub(crate) enum Part {
-    /// It has come to its end.
+    /// The question has come to its end.
     Done(Outcome),
-    /// It was left open: nobody waits for it, and it goes on whenever this thread waits for another.
+    /// The question was left open: nobody waits for its answer, and it goes on whenever this thread waits for another.
     Open(Ticket),
-    /// Nobody needed it, and nothing was learnt.
+    /// Nobody needed the answer, and nothing was learnt.
     GivenUp,
 }
 
 /// As [`query_along`], but questions that stay without result for twice the time that answers usually take are left
-/// open: so a lost packet still was sent again, and answered. So are all where one that was left open before
-/// has a result.
+/// open. In that time a lost packet was sent again, and answered. When a question that was left open before has a
+/// result, all are left open at once.
 #[must_use]
 pub(crate) fn query_for_a_while(
     question: &Question<'_>,
@@ -197,7 +198,7 @@ fn ask_one(
     deadline_ms: Option<u64>,
     additional: bool,
 ) -> Timed {
-    // An exchange is too large to be moved from place to place.
+    // By reference, for an exchange is too large to be moved from place to place.
     match &mut exchange_for(settings, question, deadline_ms, additional) {
         Ok(exchange) => {
             let end = session::with_current(|session| session.run(std::slice::from_mut(exchange)));
@@ -207,7 +208,7 @@ fn ask_one(
     }
 }
 
-/// What is known of a question without asking, or else an exchange to run.
+/// An exchange to run; the error is the outcome of a question that needs no query.
 pub(super) fn exchange_for<'s>(
     settings: impl Into<Held<'s>>,
     question: &Question<'_>,
@@ -238,8 +239,8 @@ pub(super) fn exchange_for<'s>(
     ))
 }
 
-/// As [`exchange_for`], for a question and others: the exchanges to run, that of the question first, and for each of the
-/// others what is known without asking. An error is what is known of the question.
+/// As [`exchange_for`], for a question and others: the exchanges to run, that of the question first, and the outcome of
+/// each of the others that needs no query. The error is the outcome of the question itself.
 fn exchanges_for<'s>(
     settings: impl Into<Held<'s>> + Clone,
     question: &Question<'_>,
@@ -266,7 +267,7 @@ fn exchanges_for<'s>(
     Ok((exchanges, known))
 }
 
-/// What becomes of others where the first question needed none.
+/// The others, where the first question needed no query.
 fn given_up(others: &[Question<'_>]) -> Vec<Part> {
     others.iter().map(|_| Part::GivenUp).collect()
 }
@@ -284,7 +285,7 @@ pub(crate) fn take_answered() -> Vec<(Ticket, Timed)> {
     session::with_current(session::Session::take_answered)
 }
 
-/// Begins a question that is left open at once; it ends at that time, ms. `None` = there is nothing to wait for.
+/// Begins a question that is left open at once; it ends at `deadline_ms`. `None` = the question needs no query.
 #[must_use]
 pub(crate) fn begin_open(question: &Question<'_>, deadline_ms: u64) -> Option<Ticket> {
     let _whole = thread::uncancelled();
@@ -294,7 +295,7 @@ pub(crate) fn begin_open(question: &Question<'_>, deadline_ms: u64) -> Option<Ti
     }))
 }
 
-/// Has the questions of this thread that were left open see what has come, without waiting.
+/// Lets the open questions of this thread read their replies, without waiting.
 pub(crate) fn look_at_open() {
     let _whole = thread::uncancelled();
     session::with_current(session::Session::look_at_open_now);
@@ -307,7 +308,7 @@ pub(crate) fn wait_for_open() -> WaitedForOpen {
     session::with_current(session::Session::wait_for_open)
 }
 
-/// Ends a question that was left open: nothing was learnt.
+/// Ends a question that was left open; nothing is learnt from that.
 pub(crate) fn end_open(ticket: Ticket) {
     session::with_current(|session| session.end_open(ticket));
 }

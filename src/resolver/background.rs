@@ -3,10 +3,10 @@
 //! A [`Background`] is an event loop that its owner turns: questions are added while others are under way, and a turn
 //! ends as soon as one of them is done. A question that gets no answer holds up nothing but its own place.
 //!
-//! **How many at once.** What a server usually takes to answer is a round. Questions younger than that are what a server
-//! has to work on; their number is held within a window that grows with each answer and is halved when most of a round
-//! came late. Names that nobody answers for hardly count against it: they are few beside those that are answered, or else
-//! it is the server that does not answer.
+//! **How many at once.** What a server usually takes to answer is a round. Questions younger than that are what a
+//! server has to work on; their number is held within a window that grows with each answer and is halved when most of a
+//! round came late. Names that nobody answers for hardly count against it: they are few beside those that are answered,
+//! or else it is the server that does not answer.
 
 use std::collections::HashMap;
 use std::io;
@@ -166,7 +166,8 @@ impl Background {
         }
     }
 
-    /// For an event loop of the program's, which looks at a descriptor, and is woken with the [`Waker`] that comes along.
+    /// For an event loop of the program's, which looks at a descriptor, and is woken with the [`Waker`] that comes
+    /// along.
     ///
     /// # Errors
     /// The kernel gives no event queue.
@@ -219,7 +220,8 @@ impl Background {
         self.step(ticket, |exchange, session| exchange.start(now_ms, session));
     }
 
-    /// Goes on until a question is done, or the clock shows `until_ms`; gives what is done. Calls nothing of the host's.
+    /// Goes on until a question is done, or the clock shows `until_ms`; gives what is done. Calls nothing of the
+    /// host's.
     pub fn turn(&mut self, until_ms: u64) -> Vec<Done> {
         let _silence = Silence::begin();
         loop {
@@ -255,8 +257,8 @@ impl Background {
         looks_ms.min(self.session.next_verdict_ms())
     }
 
-    /// Does what can be done without waiting, until the clock shows `until_us`; gives what is done. Calls nothing of the
-    /// host's.
+    /// Does what can be done without waiting, until the clock shows `until_us`; gives what is done. Calls nothing of
+    /// the host's.
     pub fn advance(&mut self, until_us: u64) -> Vec<Done> {
         let _silence = Silence::begin();
         // A look that comes late may find answers that have lain there: how long they took is not known.
@@ -395,7 +397,7 @@ mod tests {
             pace.answered_in_time();
         }
         assert_eq!(pace.window, FIRST_WINDOW + 100);
-        // One in ten is silent.
+        // One question in ten is silent.
         pace.late = 10;
         pace.look(1000);
         assert_eq!(pace.window, FIRST_WINDOW + 100);

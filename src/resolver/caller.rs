@@ -1,4 +1,4 @@
-//! What a caller says of the time for which `work` of its thread waits: how long it is patient, and whether another sends
+//! Conditions that a caller sets for waits in `work` of its thread: how long it is patient, and whether another sends
 //! the packets of its question again.
 
 use std::cell::Cell;
@@ -14,8 +14,8 @@ thread_local! {
     static RESENDS_WAIT: Cell<Option<fn() -> bool>> = const { Cell::new(None) };
 }
 
-/// Runs `work`, whose waits for nameservers end when `look` has had enough of them: it gives the time to the next look, ms,
-/// or `None`. Questions that have no answer by then fail with [`GivenUp`]; nothing is concluded from that.
+/// Runs `work`, whose waits for nameservers end when `look` has had enough of them: it gives the time to the next look,
+/// ms, or `None`. Questions that have no answer by then fail with [`GivenUp`]; nothing is concluded from that.
 ///
 /// A search function of a module's cannot be interrupted.
 ///
@@ -25,8 +25,8 @@ pub fn while_patient<R>(look: fn() -> Option<u64>, work: impl FnOnce() -> R) -> 
     work()
 }
 
-/// Runs `work`, which sends packets again a fourth as often as long as `wait` says so: another process does, for the same
-/// question.
+/// Runs `work`, which sends packets again a fourth as often as long as `wait` says so: another process does, for the
+/// same question.
 pub fn while_resends_wait<R>(wait: fn() -> bool, work: impl FnOnce() -> R) -> R {
     let _before = Meanwhile::set(&RESENDS_WAIT, Some(wait));
     work()
@@ -45,7 +45,7 @@ pub(super) struct Patience {
 }
 
 impl Patience {
-    /// That of the caller of this thread.
+    /// The patience of this thread's caller.
     pub(super) fn of_caller() -> Self {
         Self {
             look: PATIENCE.get(),

@@ -1,4 +1,4 @@
-//! One query under way on a socket of its own, over UDP or TCP, without waiting.
+//! A query under way on a socket of its own, over UDP or TCP, without waiting.
 //!
 //! Every query has a socket for itself, with a port that the kernel draws at random for it and connected to
 //! the server, so that the kernel drops what comes from elsewhere (RFC 5452 section 9). Two queries never
@@ -15,7 +15,7 @@ use super::datagrams::{Datagram, Datagrams};
 use super::sockets::{connect, new_socket};
 use super::transport::{Event, Handle, MAX_MESSAGE_OCTETS, Protocol};
 
-/// Messages read of one TCP connection. One is asked for; a few more are borne with, as over UDP.
+/// Most messages read of one TCP connection: as over UDP, a few that do not fit are borne with.
 const MAX_TCP_MESSAGES: u32 = 16;
 /// Octets read of one TCP connection: the longest reply, with its length, and once more as much that is none. Whoever
 /// sends more is not answering, and must not keep anybody reading.
@@ -88,7 +88,7 @@ impl Channel {
         }
     }
 
-    /// What its socket is waited for.
+    /// The socket, and the events to wait for.
     pub(super) fn interest(&self) -> libc::pollfd {
         let (fd, events) = match &self.socket {
             Socket::Udp(datagram) => (datagram.fd(), libc::POLLIN),

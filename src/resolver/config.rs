@@ -1,4 +1,4 @@
-//! What the resolver goes by is read here: resolv.conf, the environment, the options.
+//! Reads the resolver's settings: resolv.conf, the environment, the options.
 //!
 //! The files are looked at once a second (one `stat` each) and read again when they changed, whatever
 //! the options say. Options go over what the file says and are compared at every lookup, so none of
@@ -333,7 +333,7 @@ impl State {
             }
             Err(error) => {
                 say(Subject::Hosts, path, stamp.as_ref(), &error);
-                // One that is gone has no names; one that cannot be read may have them still.
+                // A file that is gone has no names; a file that cannot be read may still have its names.
                 let known = self.hosts.take().filter(|_| stamp.is_some());
                 known.map_or_else(Default::default, |(_, hosts)| hosts)
             }
@@ -416,8 +416,8 @@ fn edns_policy() -> edns::Policy {
     })
 }
 
-/// What counts when the file is not as it should be: who writes it in place is not done yet, or it cannot be read
-/// any more. The last good list of servers stays, and all of the file where it says nothing at all.
+/// The configuration in force while the file names no server: its writer may not be done, or the file cannot be read
+/// any more. The last good list of servers stays; where the file says nothing at all, all that was read before stays.
 fn without_servers(fresh: ResolvConf, known: Option<&ResolvConf>) -> ResolvConf {
     let Some(known) = known else {
         return fresh;

@@ -36,7 +36,7 @@ impl Datagram {
         self.socket.send(query).map(|_| ())
     }
 
-    /// One message; others that wait with it are seen by the next call.
+    /// Reads a message; the next call sees others that wait with it.
     ///
     /// # Errors
     /// As of the socket; `WouldBlock` when there is none.
@@ -46,8 +46,8 @@ impl Datagram {
         Ok(buffer.get(..length).unwrap_or_default())
     }
 
-    /// A socket that is connected to the server and has sent the query. It is not bound before: `connect()`
-    /// does that, to a port that the kernel draws from its secure random numbers.
+    /// A socket that is connected to the server and has sent the query. `connect()` also binds the socket, to a port
+    /// that the kernel draws from its secure random numbers.
     fn sent(socket: UdpSocket, server: SocketAddr, query: &[u8]) -> io::Result<Self> {
         connect(socket.as_raw_fd(), server)?;
         socket.send(query)?;
@@ -97,7 +97,7 @@ impl Datagrams {
         matches!(waiting, Err(error) if error.kind() == ErrorKind::WouldBlock).then_some(socket)
     }
 
-    /// Ends a query that was answered. Its socket is kept if it brought nothing but the answer.
+    /// Ends a query that was answered, and keeps the socket if it brought nothing but the answer.
     pub(super) fn keep(&mut self, datagram: Datagram) {
         let Datagram {
             socket,

@@ -234,7 +234,7 @@ impl Health {
     }
 
     fn introduce(&self, now_ms: u64) -> bool {
-        // One that is under way for another reason will tell.
+        // A probe that is under way for another reason will tell as well.
         self.claim_probe(now_ms) && self.set_habit(habit::UNKNOWN, habit::INTRODUCED)
     }
 
@@ -384,7 +384,7 @@ mod tests {
         health.probe_over(5, true);
         assert_eq!(health.habit(), ProbeHabit::Mute);
         assert!(!health.probe_silent(20, 400));
-        // One zone does not make it down, whatever is asked of it.
+        // A single zone does not make the server down, however many questions of it stay silent.
         assert!(!health.silent(7, 100, 5100));
         assert!(!health.silent(7, 200, 5200));
         health.answered(6000);

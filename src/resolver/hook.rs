@@ -1,6 +1,6 @@
 //! Queries through a search function that a module put into `dns_func` (for example DNSSEC).
 //!
-//! Such a function does everything itself, search list included. Its answer is decoded and checked like a message from
+//! Such a function does everything itself, search list included. The answer is decoded and checked like a message from
 //! the network, except for the id, which only the function knows.
 #![allow(unsafe_code, reason = "calls a C function pointer, reads h_errno")]
 

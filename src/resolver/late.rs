@@ -24,7 +24,7 @@ pub(super) struct Late {
     pub(super) until_ms: u64,
 }
 
-/// Those of one session.
+/// The late queries of a session.
 #[derive(Debug, Default)]
 pub(super) struct LateQueries(Vec<Late>);
 
@@ -54,7 +54,7 @@ impl LateQueries {
         });
     }
 
-    /// What came for one of them, or for none.
+    /// Takes an event that belongs to a late query, or to none.
     pub(super) fn on_event(
         &mut self,
         handle: Handle,

@@ -1,8 +1,9 @@
-//! The real network, for many queries at a time: as [`super::few`], with the sockets waited for by the kernel's event queue.
+//! The real network, for many queries at a time: as [`super::few`], with the sockets waited for by the kernel's event
+//! queue.
 //!
-//! `poll()` looks at every socket for each message, which is cheapest for the two or three of one lookup. Here there may
-//! be thousands, and only those on which something happened are looked at. Sockets are not used again: what is kept for
-//! the next query would have to be told apart from what is waited for, and a socket costs little beside an answer.
+//! `poll()` looks at every socket for each message, which is cheapest for the two or three of one lookup. Here there
+//! may be thousands, and only those on which something happened are looked at. Sockets are not used again: what is kept
+//! for the next query would have to be told apart from what is waited for, and a socket costs little beside an answer.
 
 use std::collections::{HashMap, VecDeque};
 use std::io::{self, ErrorKind};

@@ -1,10 +1,10 @@
 //! DNS messages: writes queries, reads replies. The only file that names `hickory_proto`.
 //!
-//! Questions of messages that are no replies to queries of ours are hickory's to read. A query is written here,
-//! and a reply's header read: its question must be known octet by octet, and these are a few dozen octets for
-//! every miss. Records are not read by hickory's decoder of whole messages: that fails on
-//! the first odd record and bounds neither pointers nor records. They are taken one by one by
-//! [`super::wire`]; a record that cannot be used is left out and costs no other record anything.
+//! Questions of messages that are no replies to queries of ours are hickory's to read. A query is written here, and a
+//! reply's header read: its question must be known octet by octet, and these are a few dozen octets for every miss.
+//! hickory's decoder of whole messages does not read the records: it fails on the first odd record and bounds neither
+//! pointers nor records. [`super::wire`] reads them one by one; a record that cannot be used is left out and costs no
+//! other record anything.
 
 use hickory_proto::op::{Header, Query};
 use hickory_proto::rr::Name as WireName;

@@ -1,11 +1,12 @@
 //! The stub resolver: asks nameservers, decodes answers. Sees neither cache nor shared memory, so no
 //! lock can be held over the network.
 //!
-//! `ask` is where questions come in. What they go by are [`Settings`], which [`config`] reads. `search` says which names are
-//! asked. `exchange` runs a question through servers and attempts over a [`transport::Transport`], `session` runs exchanges
-//! side by side. `reply` judges what comes back; `message`, `wire` and `rdata` read it. `edns` says which queries have an
-//! OPT record, `resend` when one is sent again. `hook` replaces all of that when a module has swapped the search function.
-//! Processes share what they know of the [`servers`], nothing else: `health` says whether one lives, `probe` asks it that.
+//! `ask` is where questions come in. [`config`] reads their [`Settings`]. `search` says which names are asked.
+//! `exchange` runs a question through servers and attempts over a [`transport::Transport`], `session` runs exchanges
+//! side by side. `reply` judges what comes back; `message`, `wire` and `rdata` read it. `edns` says which queries have
+//! an OPT record, `resend` when one is sent again. `hook` replaces all of that when a module has swapped the search
+//! function. Processes share what they know of the [`servers`], nothing else: `health` says whether one lives, `probe`
+//! asks it that.
 
 #[macro_use]
 mod trace;

@@ -5,10 +5,11 @@ use std::net::SocketAddr;
 use crate::error::Failure;
 use crate::rr::{Name, Record, RecordType};
 
-/// One question, class IN.
+/// A question of class IN.
 #[derive(Clone, Copy, Debug)]
 pub struct Question<'a> {
-    /// An absolute name, with a final dot or without; a search function of a module's may append domains to one without.
+    /// An absolute name, with a final dot or without; a search function of a module's may append domains to one
+    /// without.
     pub qname: &'a [u8],
     /// Type asked.
     pub qtype: RecordType,

@@ -152,7 +152,7 @@ impl Probes {
             return false;
         };
         let ends = match event {
-            // Anybody can have sent such a notice. That nothing comes shows at its time.
+            // Anybody can have sent such a notice, so only the end of the probe's time counts.
             Event::Failed => false,
             Event::Message(message) => {
                 let fits = reply::is_reply(message, probe.id, QUESTION)

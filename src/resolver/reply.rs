@@ -88,9 +88,9 @@ pub(super) enum Verdict {
     },
     /// The server wants another cookie than it got (RFC 7873 section 5.3): ask again with the one it sent.
     BadCookie,
-    /// This server has no such records, without saying that nobody has: the next one may know better.
+    /// The server has no such records, without saying that nobody has: the next one may know better.
     NothingHere(Answer),
-    /// This server has nothing to say about the name: try the next one.
+    /// The server has nothing to say about the name: try the next one.
     NextServer(Failure),
 }
 
@@ -250,8 +250,8 @@ fn question_end(
     asked: &Asked<'_>,
 ) -> Result<Option<usize>, &'static str> {
     if head.questions == 0 {
-        // A server that could not read the query may send its error without a question. That
-        // proves nothing about a name, so at worst another server is asked.
+        // A server that could not read the query may send its error without a question. Such an error proves nothing
+        // about a name, so at worst another server is asked.
         return if head.rcode != 0 && head.rcode != NXDOMAIN {
             Ok(None)
         } else {

@@ -57,8 +57,8 @@ impl Schedule {
         };
     }
 
-    /// Leaves it to another that sends packets for the same question; false when that was done for long enough: it may be
-    /// held up.
+    /// Leaves it to another that sends packets for the same question; false when that was done for long enough: it may
+    /// be held up.
     pub(super) fn leave(&mut self, now_ms: u64) -> bool {
         if self.left == MOST_LEFT {
             self.left = 0;

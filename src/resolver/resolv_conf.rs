@@ -1,7 +1,6 @@
 //! resolv.conf and the environment variables that go over it, as glibc reads them.
 //!
-//! Octets that are no text do no harm: a line is what stands between two line feeds, and only the words that are
-//! looked at have to be of the form that they should have.
+//! Octets that are no text do no harm: lines end at line feeds, and only the words that count must have their form.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
@@ -32,7 +31,7 @@ pub(super) enum Use {
     NoEffect(&'static str),
 }
 
-/// The options of resolv.conf(5) and what becomes of them.
+/// The options of resolv.conf(5) and their use here.
 const RESOLV_CONF_OPTIONS: &[(&str, Use)] = &[
     ("ndots", Use::Honoured),
     ("timeout", Use::Honoured),
@@ -69,10 +68,11 @@ pub(super) struct ResolvConf {
     pub(super) servers: Vec<SocketAddr>,
     /// The file names a server.
     pub(super) names_server: bool,
-    /// There is a line in it that says something.
+    /// The file has a line that says something.
     pub(super) says_something: bool,
     pub(super) search: Vec<Vec<u8>>,
-    /// Of what decides on the names that are asked for a relative one; `None` = these are asked as they are.
+    /// Digest of all that decides on the names asked for a relative name; `None` = relative names are asked as they
+    /// are.
     pub(super) search_digest: Option<u64>,
     /// The lines and options that are not understood, with the numbers of the lines.
     pub(super) complaints: Vec<String>,
@@ -121,7 +121,7 @@ impl ResolvConf {
             reading.options(&options, &"RES_OPTIONS");
         }
         if let Some(domains) = local_domain {
-            // Without a domain in it, it says that there is none.
+            // LOCALDOMAIN without a domain says that there is no list.
             reading.config.set_search(domains_of(&domains));
         }
         let Reading {
@@ -167,7 +167,8 @@ impl Reading {
         }
     }
 
-    /// One line. A keyword stands at its beginning; a line that is not understood is left out, and the others count.
+    /// Reads a line. A keyword stands at the line's beginning; a line that is not understood is left out, and the
+    /// others count.
     fn line(&mut self, number: usize, line: &[u8]) {
         if line.trim_ascii().is_empty() || matches!(line.first(), Some(b'#' | b';')) {
             return;
@@ -184,7 +185,7 @@ impl Reading {
                     None => self.complain(&place, "no address of a server", text),
                 }
             }
-            // With nothing behind them these two leave things as they are.
+            // `domain` and `search` with nothing behind leave the list as it is.
             b"domain" => {
                 if let Some(domain) = domains_of(rest).into_iter().next() {
                     self.config.set_domain(domain);
@@ -210,7 +211,7 @@ impl Reading {
         }
     }
 
-    /// One option; a `-` in front of a switch turns it off. `None` if it is not understood.
+    /// Reads an option; a `-` in front of a switch turns it off. `None` = the option is not understood.
     fn option(&mut self, word: &[u8]) -> Option<()> {
         let config = &mut self.config;
         if let Some(colon) = word.iter().position(|&octet| octet == b':') {
@@ -267,7 +268,7 @@ fn words(text: &[u8]) -> impl Iterator<Item = &[u8]> {
         .filter(|word| !word.is_empty())
 }
 
-/// The domains among the words. One that is no text is none that could be appended to a name.
+/// The domains among the words. A word that is no text cannot be appended to a name, so it is left out.
 fn domains_of(text: &[u8]) -> Vec<String> {
     words(text)
         .filter_map(|word| String::from_utf8(word.to_vec()).ok())
@@ -307,7 +308,7 @@ fn ipv4(text: &[u8]) -> Option<Ipv4Addr> {
     fits.then(|| Ipv4Addr::from((high | u64::from(next)) as u32))
 }
 
-/// One number of an IPv4 address.
+/// A number of an IPv4 address: decimal, octal or hexadecimal.
 fn number(text: &str) -> Option<u32> {
     let hexadecimal = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X"));
     let (digits, radix) = match (hexadecimal, text.strip_prefix('0')) {

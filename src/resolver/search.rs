@@ -16,7 +16,8 @@ pub(super) struct SearchRules<'a> {
     pub(super) no_tld_query: bool,
 }
 
-/// Lists the names to ask, at least one, each without trailing dot; `None` if the name is not one that may be asked for.
+/// Lists the names to ask, at least one, each without trailing dot; `None` if the name is not one that may be asked
+/// for.
 ///
 /// A trailing dot makes a name absolute. Otherwise a name with `ndots` dots is asked as it is and
 /// then with each domain, one with fewer with each domain and then as it is.

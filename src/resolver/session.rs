@@ -1,7 +1,8 @@
-//! What outlives one call: the transport, queries that servers which are down may still answer, and probes.
+//! State of a thread that outlives one call: the transport, queries that servers which are down may still answer,
+//! questions that were left open, and probes.
 //!
-//! A process asks only while somebody calls it, so it cannot wait for a server that may be coming back.
-//! It leaves the query open instead, and looks for the reply when it is called again.
+//! A process asks only while somebody calls the library, so it cannot wait for a server that may be coming back. The
+//! query stays open instead, and the next call looks for the reply.
 
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -32,7 +33,7 @@ struct Open {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Ticket(u64);
 
-/// One thread's way to the servers.
+/// A thread's way to the servers.
 pub(super) struct Session {
     pub(super) transport: Box<dyn Transport>,
     /// Room for a query that is being written.
@@ -40,7 +41,7 @@ pub(super) struct Session {
     late: LateQueries,
     open: Vec<Open>,
     probes: Probes,
-    /// What is read now may have lain there for long.
+    /// Messages that are read now may have lain in the socket for long.
     pub(super) has_lain: bool,
     fork_generation: u32,
 }
@@ -55,7 +56,7 @@ pub(super) enum End {
 }
 
 impl End {
-    /// What became of a question without result.
+    /// The failure of a question that has no result.
     pub(super) fn failure(self) -> Failure {
         match self {
             Self::Reached => Failure::NoServers,
@@ -67,9 +68,9 @@ impl End {
 /// How a wait for questions that were left open ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum WaitedForOpen {
-    /// One of them has come to its end.
+    /// An open question has come to its end.
     Answered,
-    /// There is none.
+    /// There is no open question.
     Nothing,
     /// The caller has no more patience: see [`super::while_patient`].
     GivenUp,
@@ -130,7 +131,7 @@ fn next_look_ms<'e, 's: 'e>(exchanges: impl Iterator<Item = &'e Exchange<'s>>, n
     looks.min().unwrap_or(u64::MAX)
 }
 
-/// How long those that were asked along with a question still have when that one has found records.
+/// How long the questions that went out along with the first one still have when the first one has found records.
 #[derive(Default)]
 struct Linger {
     until_ms: Option<u64>,
@@ -169,7 +170,7 @@ impl Session {
         self.send_probe(server, protocol, Purpose::Verdict);
     }
 
-    /// Asks it of a server that has just answered something, unless that is known.
+    /// Probes a server that has just answered something, unless it is known whether the server answers probes.
     #[inline]
     pub(super) fn introduce(&mut self, server: &Server, use_vc: bool, now_ms: u64) {
         if server.claim_introduction(now_ms) {
@@ -189,8 +190,8 @@ impl Session {
         self.run_while(exchanges, false, |_, _| None)
     }
 
-    /// Runs the first question to its end, and the others as long. Where it found records, the others
-    /// have no more time from then on than it took, but 50 ms; who has no answer by then is given up.
+    /// Runs the first question to its end, and the others as long. Where the first one found records, the others have
+    /// as much time again as it took, at least 50 ms. Then those without answer are given up.
     pub(super) fn run_for_first(&mut self, exchanges: &mut [Exchange<'_>]) -> End {
         let mut linger = Linger::default();
         let end = self.run_while(exchanges, false, |first, now_ms| {
@@ -201,7 +202,8 @@ impl Session {
     }
 
     /// As [`Self::run_for_first`], but no longer than `while_ms`, and not beyond the answer to a question that was left
-    /// open before. Where the first one has not found records by then, those without result may be left open.
+    /// open before. Where the first question has not found records by then, the caller may leave those without result
+    /// open.
     pub(super) fn run_for_a_while(&mut self, exchanges: &mut [Exchange<'_>], while_ms: u64) -> End {
         let end_ms = self.transport.now_ms().saturating_add(while_ms);
         let mut linger = Linger::default();
@@ -286,7 +288,7 @@ impl Session {
         waited
     }
 
-    /// What came for a question that was left open, or for none.
+    /// Hands an event to the open question that it belongs to, or else to the late queries and probes.
     fn on_event_of_open(&mut self, open: &mut [Open], handle: Handle, (event, age): (Event, Age)) {
         match open.iter_mut().find(|open| open.exchange.owns(handle)) {
             Some(owner) => owner.exchange.on_event(handle, event, self),
@@ -355,7 +357,7 @@ impl Session {
                 return End::GivenUp;
             };
             let next_ms = next_ms.min(self.next_verdict_ms()).min(patient_until_ms);
-            // Those that are done wait for whoever takes their results.
+            // Open questions that are done wait for whoever takes their results, and need no look.
             let next_ms = next_ms.min(next_look_ms(open.iter().map(|open| &open.exchange), now_ms));
             let end_ms = exchanges.first().and_then(|first| end(first, now_ms));
             let next_ms = end_ms.map_or(next_ms, |end_ms| next_ms.min(end_ms));
@@ -395,7 +397,7 @@ impl Session {
     fn take_late_replies(&mut self, open: &mut [Open]) {
         let now_ms = self.transport.now_ms();
         while let Some((handle, event)) = self.transport.wait(now_ms) {
-            // What was left open may have been answered meanwhile, too.
+            // An open question may have been answered meanwhile, too.
             self.on_event_of_open(open, handle, (event, Age::Unknown));
         }
         self.close_overdue(now_ms);
@@ -418,8 +420,8 @@ impl Session {
         self.probes.owns(handle)
     }
 
-    /// Says of the probes what the time says. The caller has taken the messages that were there: one that waits to be
-    /// read may be the answer.
+    /// Judges the probes whose time is over. The caller has read all messages that were there, for one of them may be a
+    /// probe's answer.
     #[cold]
     pub(super) fn settle_probes(&mut self, now_ms: u64) {
         if !self.probes.is_empty() {
@@ -428,7 +430,7 @@ impl Session {
         }
     }
 
-    /// What came for a query that nobody waits for any more, or for a probe.
+    /// Hands an event to the probe or the late query that it belongs to.
     pub(super) fn on_late_event(&mut self, handle: Handle, event: Event, age: Age) {
         let transport = self.transport.as_mut();
         if self.probes.on_event(handle, (&event, age), transport) {

@@ -1,4 +1,4 @@
-//! What one lookup goes by: whom to ask, how long, which names. Where it comes from is for [`super::config`].
+//! The settings of a lookup: whom to ask, how long, which names. [`super::config`] reads them.
 
 use std::ffi::CStr;
 use std::net::SocketAddr;
@@ -10,12 +10,12 @@ use super::servers::Server;
 
 /// Servers used of `dns_nameservers`, and so at most in all.
 pub(super) const MAX_SERVERS: usize = 16;
-/// What a server is given before its times were measured, ms.
+/// The usual time of a server whose times were not measured yet, ms.
 pub(super) const FIRST_USUAL_MS: u64 = 300;
 /// Least and greatest time that counts as usual, ms: a server that knows an answer takes less than one that has to ask.
 const USUAL_MS: std::ops::RangeInclusive<u64> = 200..=1800;
 
-/// What one lookup goes by: whom to ask, how long, which names. A copy, good for any thread.
+/// The settings of a lookup: whom to ask, how long, which names. A copy, good for any thread.
 #[derive(Clone, Debug)]
 pub struct Settings {
     pub(super) values: Arc<Values>,
@@ -29,7 +29,7 @@ impl Settings {
         self.values.search_digest
     }
 
-    /// What is in force, in words.
+    /// The settings in force, in words.
     #[must_use]
     pub fn summary(&self) -> String {
         let listed = |items: Vec<String>| match items.is_empty() {

@@ -10,8 +10,8 @@ const RESPONSE: u16 = 0x8000;
 /// The owner of each record: that of the question.
 const OWNER: u16 = 0xC000 | HEADER_OCTETS as u16;
 
-/// The message that answers the question with these records; `None` when they do not fit into one, or are of a type that
-/// is not stored: A, AAAA, CNAME, SRV and NAPTR are.
+/// The message that answers the question with these records; `None` when they do not fit into one, or are of a type
+/// that is not stored: A, AAAA, CNAME, SRV and NAPTR are.
 #[must_use]
 pub fn encode(question: &Question<'_>, records: &[RData]) -> Option<Vec<u8>> {
     let count = u16::try_from(records.len())
@@ -67,8 +67,8 @@ fn write_rdata(out: &mut Vec<u8>, rdata: &RData) -> Option<()> {
     Some(())
 }
 
-/// The question and the records of a message that [`encode`] made; `None` for any other: one record that a reply's reader
-/// would leave out makes it another.
+/// The question and the records of a message that [`encode`] made; `None` for any other: one record that a reply's
+/// reader would leave out makes it another.
 #[must_use]
 pub fn decode(message: &[u8]) -> Option<(Name, RecordType, Vec<Record>)> {
     let head = Head::decode(message)?;

@@ -11,7 +11,7 @@ pub(super) const MAX_MESSAGE_OCTETS: usize = 65_535;
 /// How a query travels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Protocol {
-    /// One datagram.
+    /// A datagram for each message.
     Udp,
     /// A connection, messages with their length in front (RFC 7766).
     Tcp,
@@ -24,9 +24,9 @@ pub struct Handle(pub u64);
 /// When a message came that was just read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Age {
-    /// It was waited for.
+    /// The thread was waiting for the event.
     Fresh,
-    /// It may have lain there for long: nobody has looked since the last call.
+    /// The event may have lain there for long: nobody has looked since the last call.
     Unknown,
 }
 
@@ -40,7 +40,7 @@ impl Age {
     }
 }
 
-/// What happened to a query.
+/// An event of a query.
 #[derive(Clone, Debug)]
 pub enum Event {
     /// A message came back, from the address and port that the query went to. More may follow.
@@ -77,8 +77,8 @@ pub trait Transport: Send {
         self.close(handle);
     }
 
-    /// True when the last [`open`](Self::open) failed for want of something here, descriptors or memory, which says nothing
-    /// of the server.
+    /// True when the last [`open`](Self::open) failed for want of something here, descriptors or memory, which says
+    /// nothing of the server.
     fn failed_here(&self) -> bool {
         false
     }
@@ -88,7 +88,7 @@ pub trait Transport: Send {
         None
     }
 
-    /// What becomes readable when an event is there, where the transport has one descriptor for all.
+    /// The descriptor that is readable when an event is there, where the transport has one for all queries.
     fn descriptor(&self) -> Option<RawFd> {
         None
     }

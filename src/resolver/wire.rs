@@ -1,8 +1,8 @@
 //! Reads names and numbers of a DNS message, with a bound on the work.
 //!
-//! This is the part that faces the network: every read is checked against the message's end, a
-//! compression pointer must go back (so no loop can exist), and all names of one message share a
-//! [`Budget`], so that a crafted message costs no more than an honest one of its size.
+//! The octets come from the network, so every read is checked against the message's end, and a compression pointer must
+//! go back (so no loop can exist). All names of one message share a [`Budget`], so a crafted message costs no more than
+//! an honest one of its size.
 
 use crate::rr::{MAX_NAME_OCTETS, Name};
 
@@ -14,7 +14,7 @@ const MAX_HOPS: usize = 127;
 /// compressed records needs about half of it.
 const MAX_STEPS: u32 = 50_000;
 
-/// What may still be spent on the names of one message.
+/// Steps that may still be spent on the names of one message.
 #[derive(Debug)]
 pub(super) struct Budget(u32);
 
@@ -91,7 +91,7 @@ impl<'a> Reader<'a> {
         Some(octets)
     }
 
-    /// One octet.
+    /// Reads an octet.
     pub(super) fn u8(&mut self) -> Option<u8> {
         self.array::<1>().map(|[octet]| octet)
     }

@@ -11,14 +11,14 @@ const SHORT_OCTETS: usize = 48;
 /// A name on the wire, or a question section.
 pub(super) type Octets = SmallVec<[u8; SHORT_OCTETS]>;
 
-/// What an octet of a name's text is.
+/// The kinds of octets in a name's text.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
-    /// It stands in a label.
+    /// An octet of a label.
     OfLabel,
     /// The dot between labels.
     Dot,
-    /// It may not be there.
+    /// An octet that names do not have.
     Refused,
 }
 
@@ -83,7 +83,7 @@ pub(super) fn name_of_text(text: &[u8]) -> Option<Octets> {
             other => wire.push(other),
         }
     }
-    // One trailing dot is allowed: the root's octet stands there already.
+    // A trailing dot is allowed: the root's octet stands there already.
     if wire.len() > length_at + 1 {
         finish(&mut wire, &mut length_at)?;
     }

@@ -16,7 +16,7 @@ pub(super) struct Flight {
     pub(super) protocol: Protocol,
     pub(super) id: u16,
     pub(super) edns: bool,
-    /// It repeats one that had an OPT record, for that reason.
+    /// The query repeats one that had an OPT record, for this reason.
     pub(super) plain_for: Option<Trouble>,
     pub(super) cookie: Option<Cookie>,
     /// The question with the letters that it was sent with, where they are random.
@@ -40,7 +40,8 @@ impl Flight {
         self.could_go_plain() && self.doubt.is_some_and(|doubt| doubt.unreadable)
     }
 
-    /// It has an OPT record and no cookie of the server's in it, which would be given up with the record.
+    /// True for a query with an OPT record, but without a cookie of the server's, which would be given up with the
+    /// record.
     pub(super) fn could_go_plain(&self) -> bool {
         let has_cookie = self.cookie.is_some_and(|c| !c.server().is_empty());
         self.edns && !has_cookie
@@ -53,15 +54,15 @@ pub(super) struct Way {
     pub(super) protocol: Protocol,
     /// With an OPT record.
     pub(super) edns: bool,
-    /// It repeats one that had such a record, for that reason.
+    /// The query repeats one that had such a record, for this reason.
     pub(super) plain_for: Option<Trouble>,
-    /// Nothing came of a query before, which stays open: this one is sent in case something was lost.
+    /// A query before had no answer yet and stays open: this one is sent in case a packet was lost.
     pub(super) again: bool,
 }
 
 /// An error that anybody can have sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Doubt {
-    /// It says that the query could not be read.
+    /// The reply says that the query could not be read.
     pub(super) unreadable: bool,
 }

@@ -1,4 +1,4 @@
-//! One question on its way: servers, attempts.
+//! A question on its way: servers, attempts.
 //!
 //! Order of things: each server in turn, `attempts` times round, `timeout` for each; servers that are down come only
 //! when those that are up have had all their attempts. A server that said it cannot help, or to which nothing can be

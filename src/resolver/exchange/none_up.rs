@@ -17,7 +17,7 @@ impl Exchange<'_> {
             return false;
         }
         if self.attempts.iter().all(|attempts| attempts.made == 0) {
-            // It was known before that no server is up: nobody finds it out, and one query is all.
+            // It was known before that no server is up. This question need not find that out, so one query is all.
             self.pace = Pace::Hurried;
             self.hurried_until_ms = 0;
             return false;

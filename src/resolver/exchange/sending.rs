@@ -15,8 +15,8 @@ use crate::host::random;
 
 /// Queries of one question that may be open at a time; beyond, the oldest is given up.
 const MAX_FLIGHTS: usize = 8;
-/// How long a query is waited for while no server is up, ms: long enough for each of them to be tried and to answer, and
-/// so short that the two questions of a usual lookup take less than half a second.
+/// How long a query is waited for while no server is up, ms: long enough for each of them to be tried and to answer,
+/// and so short that the two questions of a usual lookup take less than half a second.
 const HURRIED_MS: u64 = 240;
 
 impl Exchange<'_> {

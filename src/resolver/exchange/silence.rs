@@ -51,7 +51,7 @@ impl Exchange<'_> {
         if caller::resends_wait() && self.resends.leave(now_ms) {
             return;
         }
-        // One that is down is tried, and no more than that; unless those that are up have said that they cannot help.
+        // A server that is down gets its try and no resends, unless those that are up have said that they cannot help.
         if !(server.is_up() || self.is_last_hope()) || !server.may_resend(now_ms) {
             return self.resends.put_off(now_ms);
         }

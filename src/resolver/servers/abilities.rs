@@ -79,7 +79,7 @@ impl Server {
     /// A sound reply had an OPT record.
     pub(in super::super) fn note_edns(&self, now_ms: u64) {
         let slot = self.slot();
-        // One word that all processes read is not written for each reply.
+        // All processes read this word, so it is not written for each reply.
         let seen_ms = slot.edns_seen_ms.load(Ordering::Relaxed);
         if seen_ms != 0 && now_ms.saturating_sub(seen_ms) < EDNS_NOTE_MS {
             return;

@@ -4,8 +4,8 @@
 //! one, it holds nothing of the query but its ports. Any answer brings the server up again. While the server is down it
 //! is asked only when nothing better is left, and now and then tried with the probe, and with a copy of a real query
 //! unless it is known to answer the probe: at once after it went down, so that one lost packet costs little, and from
-//! then on every `dns_server_retry` seconds, or five times a second while no server is up. One process wins the right
-//! to do so, by one compare-and-swap.
+//! then on every `dns_server_retry` seconds, or five times a second while no server is up. The process whose
+//! compare-and-swap succeeds makes the try.
 //!
 //! Everything is a hint: no lock, single words, and a torn or lost update costs a query at worst.
 
@@ -79,13 +79,13 @@ pub(super) fn prepare() {
     query_times::prepare();
 }
 
-/// One server, to be asked.
+/// A server to ask.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Server {
-    /// Where it listens.
+    /// Where the server listens.
     pub(super) address: SocketAddr,
     key: u64,
-    /// Its slot when it was last looked for.
+    /// The server's slot at the last look.
     index: usize,
 }
 
@@ -184,7 +184,7 @@ impl Server {
         slot.health.failed();
     }
 
-    /// This host knows no way to the server.
+    /// Notes that this host has no route to the server.
     pub(super) fn note_unreachable(&self, now_ms: u64) {
         let slot = self.slot();
         slot.errors.fetch_add(1, Ordering::Relaxed);
@@ -261,7 +261,7 @@ impl Server {
         }
     }
 
-    /// One line when it goes down, one when it is back, whichever process finds it out.
+    /// Logs a line when the server goes down, and one when it is back, from whichever process notices.
     #[cold]
     fn say_health(&self, now_ms: u64) {
         let address = self.address;
@@ -279,7 +279,8 @@ impl Server {
     }
 }
 
-/// Tells the log what a thread found out that must not write to it: where nobody asks anything, nobody else would say it.
+/// Tells the log what a thread found out that must not write to it: where nobody asks anything, nobody else would say
+/// it.
 pub fn say_what_is_new() {
     let now_ms = clock::monotonic_ms();
     for (index, slot) in SERVERS.get().iter().enumerate() {

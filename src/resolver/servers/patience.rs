@@ -37,8 +37,8 @@ impl Server {
     }
 
     /// An answer came to a query that was sent more than once, so long after the last time. Which packet it answers is
-    /// not known, so the next query gets more time (RFC 6298 section 5); unless it came as soon after the last packet as
-    /// answers come: then that is what it answers, and something was lost.
+    /// not known, so the next query gets more time (RFC 6298 section 5); unless it came as soon after the last packet
+    /// as answers come: then that is what it answers, and something was lost.
     pub(in super::super) fn note_resent(&self, again: u32, after_us: u64) {
         let slot = self.slot();
         if slot.is_usual(after_us) {
