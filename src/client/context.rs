@@ -1,4 +1,4 @@
-//! A context: the engine, and the desk at which threads leave requests and fetch what ended.
+//! A context: the engine, and the desk at which threads leave requests and fetch those that ended.
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
@@ -40,7 +40,7 @@ pub enum Setting {
     DeadlineMs,
     /// Time for a step, µs.
     StepUs,
-    /// Between two looks at what is watched, ms.
+    /// Time between two looks at the watched names, ms.
     WatchMs,
 }
 
@@ -126,7 +126,7 @@ impl Context {
         }))
     }
 
-    /// False in a child of the process that opened it: there the lock may be one that nobody gives back.
+    /// False in a child of the context's process, where nobody may give back the lock.
     #[must_use]
     pub fn is_ours(&self) -> bool {
         self.generation == fork::generation()
@@ -154,7 +154,7 @@ impl Context {
         let _told = self.waker.wake();
     }
 
-    /// Sets something; false for a value that it cannot have.
+    /// Changes a setting; false for a value that the setting cannot have.
     #[must_use]
     pub fn set(&self, setting: Setting, value: u32) -> bool {
         let mut desk = self.desk.lock();
@@ -208,7 +208,7 @@ impl Context {
             })
         };
         let mut search = Box::new(make(terms));
-        // Mostly all is there.
+        // Mostly the cache has everything.
         if let Progress::Ended(ended) = search.go_on() {
             self.finish_at_once(&request, ended);
             return Ok(request);
@@ -254,8 +254,8 @@ impl Context {
         (next_ms != u64::MAX).then(|| next_ms.saturating_sub(now_ms))
     }
 
-    /// Does what can be done without waiting; the number of requests that wait to be fetched, and what changed of the names
-    /// that are watched.
+    /// Does all that can be done without waiting. Gives the number of requests that wait to be fetched, and the changes
+    /// of watched names.
     pub fn process(&self) -> (usize, Vec<Changes>) {
         let Some((mut borrowed, step_us)) = self.borrow() else {
             return (self.desk.lock().finished.len(), Vec::new());
@@ -295,7 +295,7 @@ impl Context {
         let arrivals = desk.arrivals.get();
         let count = arrivals.len().min(ARRIVALS_IN_A_ROW);
         for (id, search) in arrivals.drain(..count) {
-            // One that was cancelled meanwhile asks nothing.
+            // A request that was cancelled meanwhile asks nothing.
             if desk.requests.contains_key(&id) {
                 engine.begin(id, search);
             }
@@ -431,7 +431,7 @@ impl Desk {
     }
 }
 
-/// True when all that a request to a destination needs is in the cache. Nothing is asked.
+/// True when the cache has all that a request to a destination needs. No question is asked.
 #[must_use]
 pub fn ready(destination: Destination, flags: u32) -> bool {
     let terms = Terms {
@@ -455,9 +455,9 @@ pub fn ready(destination: Destination, flags: u32) -> bool {
 pub struct Membership {
     /// By records that are fresh, or that have expired; `None` = by none.
     pub is_stale: Option<bool>,
-    /// A record that led there was put in by an operator.
+    /// An operator put in a record that led there.
     pub is_edited: bool,
-    /// All that belongs to the destination is known.
+    /// All records of the destination are known.
     pub is_whole: bool,
 }
 
@@ -488,7 +488,7 @@ pub fn is_target(
             && port.is_none_or(|port| port == target.address.port())
             && transport.is_none_or(|transport| transport == target.transport)
     });
-    // One fresh way is enough.
+    // The membership counts as stale only when no fresh records prove it.
     let found = found.min_by_key(|target| target.is_stale);
     Membership {
         is_stale: found.map(|target| target.is_stale),

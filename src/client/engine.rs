@@ -18,7 +18,7 @@ pub(super) struct Engine {
 #[derive(Debug, Default)]
 struct Work {
     running: HashMap<u64, Running>,
-    /// When searches go on whatever is answered, ms.
+    /// When searches go on without an answer, ms.
     timers: BTreeSet<(u64, u64)>,
     /// Requests that go on in their turn.
     ready: VecDeque<u64>,
@@ -28,7 +28,7 @@ struct Work {
 #[derive(Debug)]
 struct Running {
     search: Box<Search>,
-    /// Its entry among the timers, ms.
+    /// The search's entry among the timers, ms.
     wakes_ms: Option<u64>,
     is_ready: bool,
 }
@@ -63,7 +63,7 @@ impl Engine {
         work.ready.push_back(id);
     }
 
-    /// Forgets a search. Its questions go on: others may want the answers.
+    /// Forgets a search. The questions of the search go on, for others may want the answers.
     pub(super) fn cancel(&mut self, id: u64) {
         let work = self.work.get();
         let running = work.running.remove(&id);
@@ -117,7 +117,7 @@ impl Engine {
         }
     }
 
-    /// Has those go on whose turn it is, until the clock shows `until_us`; one in any case.
+    /// Lets searches go on in their turn until the clock shows `until_us`; one in any case.
     fn run(&mut self, until_us: u64) {
         loop {
             let work = self.work.get();

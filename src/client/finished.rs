@@ -1,7 +1,7 @@
 //! Requests that have ended and were not fetched yet, in the order of their ends.
 //!
-//! A program that has thousands of them fetches and releases one after the other, so neither may cost more when there are
-//! more.
+//! A program that has thousands of them fetches and releases one after the other, so neither may cost more when there
+//! are more.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

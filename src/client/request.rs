@@ -1,4 +1,4 @@
-//! A request, and what became of it.
+//! A request and its outcome.
 
 use std::net::SocketAddr;
 use std::sync::atomic::AtomicU64;
@@ -15,41 +15,41 @@ use crate::select::suspended::{Culprit, Ended, Lack, Target};
 pub enum Trouble {
     /// The search found nothing, for this reason.
     Lack(Lack),
-    /// Its owner ended it.
+    /// The request's owner ended it.
     Cancelled,
-    /// Its context was closed.
+    /// The request's context was closed.
     Closed,
 }
 
 /// A record that was found.
 #[derive(Clone, Debug)]
 pub struct Found {
-    /// Of which type.
+    /// The record's type.
     pub rtype: RecordType,
     /// The record's data.
     pub rdata: RData,
-    /// s.
+    /// TTL, s.
     pub ttl_s: u32,
     /// The record has expired.
     pub is_stale: bool,
-    /// An operator put it in.
+    /// An operator put the record in.
     pub is_edited: bool,
 }
 
 /// The outcome of a request.
 #[derive(Debug)]
 pub struct Outcome {
-    /// Set where there is nothing.
+    /// Why there is no result; `None` = there is one.
     pub trouble: Option<Trouble>,
-    /// The question that counts then.
+    /// The question that the trouble comes from.
     pub culprit: Option<Culprit>,
-    /// In the order of use, each with whether it was reported as failed.
+    /// Targets in the order of use, each with whether it was reported as failed.
     pub targets: Vec<(Target, bool)>,
-    /// Of the one name.
+    /// Records of the one name.
     pub records: Vec<Found>,
-    /// Something was asked for.
+    /// The request has asked a question.
     pub has_asked: bool,
-    /// For those who go on with what was found.
+    /// The answers, for lookups that go on with them.
     pub answers: Option<Arc<Answers>>,
 }
 
@@ -121,7 +121,7 @@ pub(super) trait Home: std::fmt::Debug + Send + Sync {
     fn cancel(&self, request: &Request);
     /// Forgets a request whose owner gives it back.
     fn release(&self, request: &Request);
-    /// Has a target stand behind others.
+    /// Puts a target behind others for so long.
     fn report_failed(&self, place: Place, seconds: u32);
 }
 
@@ -129,20 +129,20 @@ pub(super) trait Home: std::fmt::Debug + Send + Sync {
 #[derive(Debug)]
 pub struct Request {
     pub(super) id: u64,
-    /// The process that it belongs to.
+    /// The process that the request belongs to.
     pub(super) generation: u32,
     pub(super) home: Weak<dyn Home>,
-    /// Somebody waits for it; it is not among those that are fetched.
+    /// A thread waits for the request, so it is not among those to be fetched.
     pub(super) is_waited_for: bool,
-    /// The program's.
+    /// The program's own value.
     pub user: usize,
-    /// Its place among those that are to be fetched, see `Finished`; 0 = it is none of them.
+    /// The request's place among those that are to be fetched, see `Finished`; 0 = not among them.
     pub(super) finished_as: AtomicU64,
     pub(super) outcome: OnceLock<Outcome>,
 }
 
 impl Request {
-    /// False in a child of the process that it belongs to.
+    /// False in a child of the request's process.
     #[must_use]
     pub fn is_ours(&self) -> bool {
         self.generation == fork::generation()
@@ -154,21 +154,21 @@ impl Request {
         self.outcome.get()
     }
 
-    /// Ends it, unless it has ended.
+    /// Ends the request, unless it has ended.
     pub fn cancel(&self) {
         if let Some(home) = self.home.upgrade() {
             home.cancel(self);
         }
     }
 
-    /// Its owner gives it back: it ends. Nothing in a child.
+    /// Ends the request, for its owner gives it back. In a child of the process that made it, nothing happens.
     pub fn release(&self) {
         if let Some(home) = self.home.upgrade().filter(|_| self.is_ours()) {
             home.release(self);
         }
     }
 
-    /// A target of it failed: for so long it stands behind others in requests of its context.
+    /// A target failed: for `seconds` it stands behind others in requests of the same context.
     pub fn report_failed(&self, target: &Target, seconds: u32) {
         if let Some(home) = self.home.upgrade() {
             home.report_failed((target.address, target.transport), seconds);

@@ -10,12 +10,12 @@ use crate::host::fork;
 use crate::select::sip_uri::Destination;
 use crate::select::suspended::{Ended, Target};
 
-/// How often it is looked whether something changed, at first, ms.
+/// Time between two looks for changes, at first, ms.
 pub(super) const LOOK_MS: u32 = 1000;
 /// Names that one context may watch.
 pub(super) const MOST: usize = 4096;
 
-/// Is told what came, and what went.
+/// Called with the targets that came, and with those that went.
 pub(super) type Tell = Box<dyn Fn(&[Target], &[Target]) + Send + Sync>;
 
 /// A name whose targets are watched, as its owner has it.
@@ -23,14 +23,14 @@ pub struct Watch {
     pub(super) id: u64,
     pub(super) generation: u32,
     has_ended: AtomicBool,
-    /// Held while its owner is told.
+    /// Held while the watch's owner is told.
     telling: ReentrantMutex<()>,
-    /// What its owner was not told yet, in the order in which it changed.
+    /// Changes that the owner was not told yet, in their order.
     untold: Mutex<VecDeque<Change>>,
     tell: Tell,
 }
 
-/// What came and what went at one time.
+/// The targets that came and went at one time.
 #[derive(Debug)]
 struct Change {
     added: Vec<Target>,
@@ -77,13 +77,13 @@ impl Watch {
         }
     }
 
-    /// False in a child of the process that it belongs to.
+    /// False in a child of the watch's process.
     #[must_use]
     pub fn is_ours(&self) -> bool {
         self.generation == fork::generation()
     }
 
-    /// Nobody is told from here on; waits for another thread that tells somebody.
+    /// Ends the watch: from here on nobody is told. Waits for another thread that is telling the owner.
     pub fn end(&self) {
         self.has_ended.store(true, Ordering::SeqCst);
         drop(self.telling.lock());
@@ -100,7 +100,7 @@ pub(super) struct Watched {
     pub(super) watch: Arc<Watch>,
     pub(super) destination: Destination,
     pub(super) flags: u32,
-    /// When to look, ms; `None` = it is being looked.
+    /// When to look, ms; `None` = a look is under way.
     pub(super) due_ms: Option<u64>,
     known: Option<Vec<Target>>,
 }
@@ -129,7 +129,7 @@ impl Watched {
         self.have(ended.targets)
     }
 
-    /// What changes where these are the targets.
+    /// Replaces the targets; the difference is the result.
     fn have(&mut self, targets: Vec<Target>) -> Option<Changes> {
         let before = self.known.replace(targets);
         let now = self.known.as_deref().unwrap_or_default();

@@ -179,7 +179,7 @@ impl Layout {
     }
 }
 
-/// Their sizes, as the C compiler has them.
+/// The sizes of the layouts, as the C compiler has them.
 #[cfg(target_pointer_width = "64")]
 const SIZES: [u8; LAYOUTS.len()] = [32, 40, 48];
 #[cfg(all(target_pointer_width = "32", not(target_arch = "x86")))]

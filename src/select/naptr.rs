@@ -53,7 +53,7 @@ pub(crate) type Rank = u64;
 /// The fields that decide on a record: flags, services, regexp, order, preference.
 pub(crate) type NaptrRow<'a> = (&'a [u8], &'a [u8], &'a [u8], u16, u16);
 
-/// What decides on each record of a NAPTR entry.
+/// The fields that decide on each record of a NAPTR entry.
 #[cfg(feature = "use_dns_cache")]
 pub(crate) fn rows_of(entry: &EntryRef) -> impl Iterator<Item = NaptrRow<'_>> {
     entry.records().map(|record| match record {
@@ -110,7 +110,7 @@ pub(crate) fn names_secure_alone<'a>(rows: impl Iterator<Item = NaptrRow<'a>>) -
     named.next().is_some_and(Transport::is_secure) && named.all(Transport::is_secure)
 }
 
-/// One record in the order of use.
+/// A record in the order of use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Candidate {
     /// Position of the record in its set.

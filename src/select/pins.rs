@@ -117,8 +117,8 @@ impl Watch {
         true
     }
 
-    /// True when the file says something else than before. Words of it are not shown: who may name a file is not thereby
-    /// one who may read it.
+    /// True when the file says something else than before. Words of it are not shown: who may name a file is not
+    /// thereby one who may read it.
     fn read_file(&mut self, now_ms: u64) -> bool {
         self.file_ms = now_ms + FILE_MS;
         let Some(text) = self.file.changed(now_ms) else {
@@ -165,8 +165,8 @@ fn can_be_pinned(word: &[u8]) -> bool {
     word.len() <= pins::MAX_OCTETS && destination(word).is_ok()
 }
 
-/// The names of a file, each once, and the numbers of lines with a word that is none. A word that begins with # begins a
-/// comment.
+/// The names of a file, each once, and the numbers of lines with a word that is none. A word that begins with # begins
+/// a comment.
 fn names_of(text: &[u8]) -> (Vec<Vec<u8>>, Vec<usize>) {
     let (mut good, mut bad, mut seen) = (Vec::new(), Vec::new(), HashSet::new());
     for (number, line) in (1..).zip(text.split(|&octet| octet == b'\n')) {
@@ -436,5 +436,5 @@ impl<'r, K: Keeper> Look<'r, K> {
     }
 }
 
-/// It is not known whether the name has such records.
+/// The error of a question that has no answer yet: whether the name has such records is not known.
 struct Unknown;

@@ -1,8 +1,8 @@
 //! The one rule about security: which transports are open to a request.
 //!
-//! Clear transports are those without encryption. They are closed by what the caller asks for, by what the domain
-//! offers, and by questions about a secure transport that were not answered; a lost packet never opens one.
-//! `dns_downgrade` says how much closes them, see [`Downgrade`]. Secure transports are always open.
+//! Clear transports are those without encryption. The caller's wish closes them, or the domain's offer, or a question
+//! about a secure transport that was not answered; a lost packet never opens one. `dns_downgrade` says how much closes
+//! them, see [`Downgrade`]. Secure transports are always open.
 
 use crate::error::{Failure, LookupError};
 use crate::host::options::{self, ExtraOpt, StrOpt};

@@ -56,7 +56,7 @@ fn naptr_wanted() -> bool {
 }
 
 impl Way {
-    /// This way, through the cache, or `past_cache` where the cache is not in use.
+    /// Returns `self`, a way through the cache, or `past_cache` where the cache is not in use.
     #[must_use]
     pub fn if_in_use(self, past_cache: Self) -> Self {
         match cache_in_use() {
@@ -287,8 +287,8 @@ pub(crate) fn srv_address(name: &[u8], flags: u32) -> Option<(PlainIp, u16)> {
     })
 }
 
-/// Copies the addresses of a SIP destination that needs one SRV lookup at most, if the cache knows all of it; gives port
-/// and transport. `port` and `proto` are what the caller gave.
+/// Copies the addresses of a SIP destination that needs one SRV lookup at most, if the cache knows all of it; gives
+/// port and transport. `port` and `proto` are what the caller gave.
 #[cfg(feature = "use_dns_cache")]
 pub(crate) fn copy_host(
     name: &[u8],

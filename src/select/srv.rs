@@ -1,8 +1,8 @@
 //! The order of SRV records (RFC 2782).
 //!
-//! A call does not remember which records it tried: the order is a function of the record set and of a
-//! seed kept in the handle, so any step can derive it again. That works for any number of records and
-//! in whatever process the call goes on.
+//! A call does not remember which records it tried: the order is a function of the record set and of a seed kept in the
+//! handle, so any step can derive it again. So any number of records can be tried, and the call may go on in another
+//! process.
 
 use crate::host::random::split_mix;
 use crate::rr::MAX_RRSET_RECORDS;
@@ -117,7 +117,7 @@ impl<'a> Group<'a> {
         }
     }
 
-    /// One draw among the records that are left.
+    /// A draw among the records that are left.
     ///
     /// RFC 2782: a number from 0 to the sum of the weights; records of weight 0 come first, so they are
     /// drawn with the number 0. Where there are several of these, or nothing but these, each has the same

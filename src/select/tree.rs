@@ -54,18 +54,18 @@ pub(super) trait NaptrSet {
 /// An SRV record of a set.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct SrvRecord<'a> {
-    /// Its position in the set.
+    /// The record's position in the set.
     pub(super) index: usize,
     pub(super) port: u16,
     /// Empty for the root.
     pub(super) target: &'a [u8],
-    /// Its time is not over.
+    /// The record has not expired.
     pub(super) is_live: bool,
 }
 
 /// The SRV records of a name that have a port.
 pub(super) trait SrvSet {
-    /// Their number.
+    /// The number of these records.
     fn count(&self) -> usize;
     /// The record that is used as number `step`.
     fn at(&self, step: usize, seed: u32) -> Option<SrvRecord<'_>>;
@@ -99,7 +99,7 @@ pub(super) enum Verdict {
 pub(super) enum Event<'a> {
     /// NAPTR records are not asked for: the transport is given, or the options say so.
     NoNaptr { given: bool },
-    /// They are asked for all the same: `dns_sips_naptr`.
+    /// NAPTR records are asked for although the transport is given: `dns_sips_naptr`.
     SipsNaptr,
     /// Neither NAPTR nor SRV records are asked for: the hosts file has the name.
     HostsFile,
@@ -109,11 +109,11 @@ pub(super) enum Event<'a> {
     Candidate(usize, Candidate, Verdict),
     /// The transports whose SRV records are asked for.
     Transports(&'a TransportList),
-    /// One of them, which is skipped.
+    /// A transport that is skipped, because it is closed.
     Skipped(Transport, Closure),
-    /// One of them, which has no SRV records.
+    /// A transport without SRV records.
     NoSrvName(Transport),
-    /// One of them, not asked for because another has a target.
+    /// A transport that is not asked for, because the second one has a target.
     NotAsked(Transport, Transport),
     /// SRV records that say that the service is not offered.
     Refusal,
@@ -304,7 +304,7 @@ fn leads_alike(set: &impl NaptrSet, one: Option<Candidate>, other: Candidate) ->
     })
 }
 
-/// One search for a target, and what it has learnt of the transports.
+/// A search for a target; `gate` has what the search has learnt of the transports.
 struct Search<'r, R> {
     records: &'r mut R,
     gate: Gate,
@@ -460,7 +460,7 @@ impl<'r, R: Records> Search<'r, R> {
                 self.records.tell(Event::Skipped(transport, closure));
                 continue;
             }
-            // If one must be asked for, the others are asked for at the same time.
+            // A question about this transport takes the questions about the others along, which saves round trips.
             let rest = list.iter().skip(position + 1);
             let gate = self.gate;
             let others = || {

@@ -93,10 +93,10 @@ pub fn explain(destination: &Destination, request_flags: u32) -> Explanation {
     let mut words = Words {
         to: destination,
         flags: request_flags,
-        // One draw for the whole search.
+        // A single draw for the whole search.
         start: match (lb, rotates) {
             (true, _) => usable_seed(random::quick_u32().max(1)),
-            // The call's after this, which is not counted.
+            // The next call's number, for an explanation counts as no call.
             (false, true) => turn(turns::next(&destination.host)),
             (false, false) => 0,
         },

@@ -1,4 +1,4 @@
-//! What is said of records: NAPTR, SRV, addresses.
+//! Lines of an explanation about records: NAPTR, SRV, addresses.
 
 use std::fmt::Write as _;
 
@@ -17,7 +17,7 @@ use super::text::{closure_text, naptr_text, share, text, why_not};
 use super::{Subject, Words};
 
 impl Words<'_> {
-    /// What is there of NAPTR records, and which of them are not used.
+    /// The NAPTR records that are not used, and why.
     pub(super) fn naptr_records(&mut self, entry: &EntryRef) {
         if !options::on(Opt::NaptrIgnoreRfc) {
             let line = "dns_naptr_ignore_rfc=no: order and preference of the records decide";
@@ -36,7 +36,7 @@ impl Words<'_> {
         self.naptr = Some(entry.clone());
     }
 
-    /// What becomes of a NAPTR record that is used.
+    /// A NAPTR candidate, with the decision on it.
     pub(super) fn candidate(&mut self, position: usize, candidate: Candidate, verdict: Verdict) {
         let Some(entry) = &self.naptr else { return };
         let transport = candidate.transport;
@@ -75,7 +75,7 @@ impl Words<'_> {
         }
     }
 
-    /// That NAPTR records are asked for one transport alone.
+    /// Why NAPTR records are asked for TLS alone.
     pub(super) fn sips_naptr(&mut self) {
         let line = match self.to.is_sips {
             true => "dns_sips_naptr=yes: NAPTR for SIPS+D2T alone (RFC 3263 section 4.1)",
@@ -91,7 +91,7 @@ impl Words<'_> {
         protocols::srv_name(transport, &self.to.host).map_or_else(String::new, |name| text(&name))
     }
 
-    /// What is there of SRV records, and what decides on their order.
+    /// The SRV records that are not used, and the option that decides on the order of the others.
     pub(super) fn srv_records(&mut self, entry: &EntryRef) {
         let depth = self.srv_depth + 1;
         for index in entry.record_count()..entry.listed_count() {
@@ -144,7 +144,7 @@ impl Words<'_> {
         self.say(self.srv_depth + 1, Subject::Srv, line);
     }
 
-    /// What is there of addresses, in the order of use.
+    /// The addresses of a host in the order of use, and the options that decide on them.
     pub(super) fn addresses(&mut self, mut line: String, found: Result<&EntryRef, LookupError>) {
         let depth = self.address_depth();
         if let Ok(entry) = found {

@@ -91,7 +91,7 @@ impl Search<'_> {
         let address = self.address_from_entry();
         match &self.cursor.a {
             _ if address.is_none() => self.cursor.a = None,
-            // Those that can be used are counted.
+            // In turns `ip_no` counts usable addresses, so those passed over do not count.
             Some(entry) if self.other_in_turn(entry).is_some() => self.cursor.ip_no = 0,
             _ => {}
         }
@@ -132,12 +132,12 @@ impl Search<'_> {
         })
     }
 
-    /// The address at a place among those of both families in turn (RFC 8305 section 4); the cursor then holds the entry
-    /// that has it. `held` is the one that it held so far, `other` the type of the other.
+    /// The address at a place among those of both families in turn (RFC 8305 section 4); the cursor then holds the
+    /// entry that has it. `held` is the one that it held so far, `other` the type of the other.
     fn address_in_turn(&mut self, held: &EntryRef, other: RecordType, place: u8) -> Option<IpAddr> {
         let found = match place {
             1 => self.look_up(held.name(), other, Named::ByRecord, None).ok(),
-            // Who watches has seen it.
+            // A watcher has seen this lookup before.
             _ => lookup::absolute_entry(held.name(), other, self.flags).ok(),
         };
         let other = found.as_ref().map(|(entry, source)| (entry, *source));
@@ -221,7 +221,7 @@ impl Search<'_> {
     }
 }
 
-/// What two lists give in turn; when the one is over, the rest of the other.
+/// Items of two lists in turn; when one list is over, the rest of the other.
 fn in_turn<T>([mut first, mut second]: [impl Iterator<Item = T>; 2]) -> impl Iterator<Item = T> {
     let mut is_firsts = false;
     std::iter::from_fn(move || {

@@ -65,7 +65,7 @@ impl Search<'_> {
     /// The NAPTR entry through which the current SRV records were found.
     ///
     /// Most handles have no place for it; the hash of the owner's name leads back to it, whatever name the caller
-    /// passes meanwhile (B14). What the cache does not have any more is asked for again.
+    /// passes meanwhile (B14). An entry that the cache has lost is asked for again.
     fn naptr_origin(&mut self, name: &[u8], srv: &EntryRef) -> Option<EntryRef> {
         let hash = self.cursor.naptr_hash();
         if hash == 0 {

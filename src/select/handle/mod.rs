@@ -33,20 +33,20 @@ use order::{record_at_step, start};
 pub use place::{turn, usable_seed};
 use reasons::Sources;
 
-/// What came of a lookup.
+/// The result of a lookup, with the source of its entry.
 pub(super) type LookedUp = Result<(EntryRef, Source), LookupError>;
 
 /// Who sees what a search looks up and decides.
 pub(super) trait Watch {
     /// Something is about to be looked up.
     fn asks(&mut self, name: &[u8], rtype: RecordType, named: Named);
-    /// What came of it.
+    /// A lookup has ended.
     fn learns(&mut self, name: &[u8], rtype: RecordType, named: Named, found: &LookedUp);
-    /// What the tree decides.
+    /// The tree has decided.
     fn sees(&mut self, event: Event<'_>);
 }
 
-/// One search step: records come from the cache, or are asked for; the progress is in a handle.
+/// A search step: records come from the cache, or are asked for; the progress is in a handle.
 struct Search<'a> {
     cursor: &'a mut Position,
     /// NAPTR entry in use.
@@ -229,7 +229,7 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// One step, and what the caller's variables get of it.
+    /// Makes a step, and writes the target into the caller's variables.
     fn step(
         mut self,
         name: &[u8],

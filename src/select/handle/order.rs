@@ -1,4 +1,4 @@
-//! In what order the records of an entry are used, and the draw of a search that decides on it.
+//! The order in which the records of an entry are used, and the draw that decides on the order.
 
 use super::place::{number_of, turn, usable_seed};
 use crate::cache::{EntryRef, SrvPlace};
@@ -7,8 +7,8 @@ use crate::lookup::turns;
 use crate::rr::MAX_RRSET_RECORDS;
 use crate::select::{Position, flags, srv};
 
-/// The seed of a search that begins; 0 = SRV records in stored order. One that the caller set stays (RFC
-/// 3263 section 4.4), otherwise each call draws one.
+/// The seed of a search that begins; 0 = SRV records in stored order. A seed that the caller set stays (RFC 3263
+/// section 4.4), otherwise each call draws one.
 #[inline]
 pub(super) fn seed(cursor: &Position, request_flags: u32) -> u32 {
     match cursor.seed() {
@@ -18,8 +18,8 @@ pub(super) fn seed(cursor: &Position, request_flags: u32) -> u32 {
     }
 }
 
-/// What stands in the place of the seed of a search that begins: a seed, or with `dns_rotate` a number where there is
-/// none.
+/// The value in the place of the seed of a search that begins: a seed, or with `dns_rotate` the call's number where
+/// there is no seed.
 pub(super) fn start(cursor: &Position, name: &[u8], request_flags: u32) -> u32 {
     match (seed(cursor, request_flags), cursor.start()) {
         (0, _) if request_flags & flags::ROTATE == 0 => 0,
@@ -91,8 +91,8 @@ fn drawn<const ROOM: usize>(entry: &EntryRef, step: usize, seed: u32) -> Option<
     Some(Drawn { index, place })
 }
 
-/// Position of the address that is used as number `step`, see [`Position::start`]. What is no 0 stands for the same
-/// address wherever the latest answer began.
+/// Position of the address that is used as number `step`, see [`Position::start`]. A start other than 0 stands for the
+/// same address wherever the latest answer began.
 #[inline(never)]
 pub(in super::super) fn address_at_step(
     entry: &EntryRef,

@@ -1,8 +1,8 @@
 //! Progress in stored order, kept in the handle.
 //!
-//! Without weights the seed of a search is 0. Its place in the handle then has the places of the record in use and of
-//! the next, so that a further step need not look for them. Positions count all the same: whoever moves them
-//! otherwise forgets the places.
+//! Without weights the seed of a search is 0. The seed's place in the handle then has the places of the record in use
+//! and of the next, so that a further step need not look for them. Positions stay what counts: code that moves a
+//! position in another way forgets the places.
 
 use crate::cache::{EntryRef, SrvPlace};
 use crate::select::Position;
@@ -67,7 +67,7 @@ pub fn usable_seed(seed: u32) -> u32 {
     }
 }
 
-/// What stands in the place of a seed for a call with that number.
+/// The value in the place of a seed for a call with that number.
 #[inline]
 #[must_use]
 pub fn turn(number: u32) -> u32 {
@@ -91,8 +91,8 @@ impl Position {
         }
     }
 
-    /// What decides where sets of addresses are begun: a seed, or the number of a call, see [`turn`]. 0 = as they are
-    /// stored.
+    /// Decides where calls begin in sets of addresses: a seed, or the number of a call, see [`turn`]. 0 = in stored
+    /// order.
     #[must_use]
     #[inline]
     pub fn start(&self) -> u32 {

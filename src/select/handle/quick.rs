@@ -1,8 +1,8 @@
 //! Steps of a search that need no more than a look at what is cached.
 //!
-//! Most calls go to a destination whose SRV records are cached and lead to hosts with one IPv4 address each, or
-//! to a host with a port. Their steps are written out here without the machinery of a search. Whatever is
-//! not as usual is left to it, with nothing changed and nothing counted.
+//! Most calls go to a destination whose SRV records are cached and lead to hosts with one IPv4 address each, or to a
+//! host with a port. The steps of these calls are written out here without the machinery of a search. All other calls
+//! are left to the search, with nothing changed and nothing counted.
 
 use super::addresses::{AFTER_FIRST_FAMILY, AFTER_LAST_FAMILY, given_mark};
 use super::order::{self, address_at_step, place_at_step};
@@ -35,11 +35,11 @@ pub enum Quick {
 /// A target with an IPv4 address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct QuickTarget {
-    /// Its address, four octets in network order.
+    /// The address, four octets in network order.
     pub address: u32,
-    /// Its port.
+    /// The port.
     pub port: u16,
-    /// Its transport's number.
+    /// The number of the transport.
     pub transport: u8,
 }
 
@@ -269,7 +269,7 @@ fn next_of_srv(cursor: &mut Position, request_flags: u32) -> Quick {
     match cursor.ip_no {
         0 | 1 | AFTER_LAST_FAMILY => {}
         AFTER_FIRST_FAMILY if second.is_none_or(|family| lacks(cursor, family)) => {
-            // So far the search has come, also if it has to go on the long way.
+            // The position counts also if the search has to go on the long way.
             cursor.ip_no = 0;
         }
         _ => return Quick::Look,
@@ -289,7 +289,7 @@ fn next_of_srv(cursor: &mut Position, request_flags: u32) -> Quick {
         None => place_at_step(entry, usize::from(step), cursor.seed()),
     };
     let Some(place) = place else {
-        // Through NAPTR there may be others.
+        // Other NAPTR candidates may follow.
         if cursor.naptr_hash() != 0 {
             return Quick::Look;
         }

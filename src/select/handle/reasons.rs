@@ -19,7 +19,7 @@ pub(super) struct Sources {
 }
 
 impl Sources {
-    /// What is in use already was in the cache.
+    /// Entries that are in use already came from the cache.
     pub(super) const CACHE: Self = Self {
         naptr: Source::Cache,
         srv: Source::Cache,

@@ -1,4 +1,4 @@
-//! All that any record of a URI leads to, in no order.
+//! All addresses that any record of a URI leads to, in no order.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -12,7 +12,7 @@ use super::keep;
 use super::lack::Witness;
 use super::target::Target;
 
-/// What the records of a URI lead to.
+/// Collects the addresses that the records of a URI lead to.
 pub(super) struct Gathered {
     flags: u32,
     pub(super) targets: Vec<Target>,
@@ -60,7 +60,7 @@ impl Keeper for Gathered {
         let is_same =
             |other: &Target| other.address == target.address && other.transport == target.transport;
         match self.targets.iter_mut().find(|other| is_same(other)) {
-            // One fresh way is enough.
+            // A target counts as stale only when no fresh records lead there.
             Some(other) if other.is_stale && !target.is_stale => *other = target,
             Some(_) => {}
             None => self.targets.push(target),

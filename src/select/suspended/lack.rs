@@ -1,4 +1,4 @@
-//! Why a search that never waits has nothing: what counts of all that it met.
+//! Why a search that never waits has nothing: the one reason that counts among those that its questions gave.
 
 use std::net::SocketAddr;
 
@@ -11,26 +11,26 @@ use super::super::handle::{LookedUp, Watch};
 use super::super::tree::{Event, Named};
 use super::{Search, keep};
 
-/// Why there is nothing.
+/// Why a search has no result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lack {
     /// There are no such records.
     Absent,
     /// The domain does not offer the service.
     NotOffered,
-    /// A question was not answered.
+    /// A question failed.
     Failed(Failure),
     /// The time was over.
     Deadline,
-    /// More questions would have to be asked than may be, or targets without address be met.
+    /// The search has spent its questions (`dns_max_queries`), or met too many targets without address.
     Budget,
-    /// Something is missing in the cache, and was not to be asked for.
+    /// A record is not in the cache, and the search may not ask.
     NotCached,
     /// A literal of a family that the flags exclude.
     Family,
-    /// A port or transport that cannot be.
+    /// The port or transport of the URI cannot be used.
     Uri,
-    /// It is no name to ask for.
+    /// The host is no name to ask for.
     Name,
     /// There is no cache, or not any more.
     NoCache,
@@ -39,25 +39,25 @@ pub enum Lack {
 }
 
 impl Lack {
-    /// True where a nameserver, or the name itself, proves that there is nothing.
+    /// True where a nameserver, or the name itself, proves that there is no result.
     #[must_use]
     pub fn is_proven(self) -> bool {
         matches!(self, Self::Absent | Self::NotOffered | Self::Name)
     }
 }
 
-/// The question that counts where there is nothing.
+/// The question that the reason comes from.
 #[derive(Clone, Debug)]
 pub struct Culprit {
-    /// What was asked for.
+    /// The name of the question.
     pub name: Vec<u8>,
-    /// Of which type.
+    /// The type of the question.
     pub qtype: RecordType,
-    /// Who said so, or was silent last.
+    /// The server that gave the failure or the absence, or was silent last.
     pub server: Option<SocketAddr>,
 }
 
-/// The first that a pass met of each kind.
+/// The first failure and the first absence that a pass met.
 #[derive(Debug, Default)]
 pub(super) struct Witness {
     pub(super) failed: Option<(Vec<u8>, RecordType, LookupError)>,
@@ -66,7 +66,7 @@ pub(super) struct Witness {
 }
 
 impl Witness {
-    /// Notes why something was not found.
+    /// Notes the error of a lookup.
     pub(super) fn note(&mut self, name: &[u8], qtype: RecordType, error: LookupError) {
         let place = match error {
             LookupError::Open => return,
@@ -95,7 +95,7 @@ impl Watch for Witness {
 }
 
 impl Search {
-    /// What a failed step comes to.
+    /// The reason for which a step failed.
     pub(super) fn lack_of(&self, error: SelectError) -> Lack {
         match error {
             SelectError::AfMismatch => Lack::Family,
@@ -105,7 +105,7 @@ impl Search {
         }
     }
 
-    /// What counts of all that was met: what was not answered before what was refused, and that before absence.
+    /// The reason that counts: a failure goes before a refusal, and a refusal before an absence.
     pub(super) fn lack(&self) -> Lack {
         let unanswered = self.unanswered();
         if unanswered.as_ref().is_some_and(|question| question.was_cut) {
@@ -117,7 +117,7 @@ impl Search {
         match (self.witness.failed.as_ref(), self.witness.refused) {
             (Some((_, _, LookupError::NoCache)), _) => Lack::NoCache,
             (Some((_, _, LookupError::OutOfMemory)), _) => Lack::OutOfMemory,
-            // Which failure it was the cache does not keep.
+            // The cache does not keep which failure it was; the book does.
             (Some((_, _, LookupError::Failed(failure))), _) => {
                 Lack::Failed(unanswered.map_or(*failure, |question| question.failure))
             }
@@ -141,7 +141,7 @@ impl Search {
         met.or_else(|| self.book.unanswered().next())
     }
 
-    /// The question that counts.
+    /// The question that the reason comes from.
     pub(super) fn culprit(&self) -> Option<Culprit> {
         if let Some(question) = self.unanswered() {
             return Some(Culprit {

@@ -1,7 +1,8 @@
-//! A search that never waits, for all targets of a URI or for the records of one name: see [`crate::lookup::suspended`].
+//! A search that never waits, for all targets of a URI or for the records of one name: see
+//! [`crate::lookup::suspended`].
 //!
-//! Each step of a call goes through the one tree as often as something is answered that it had come to; what a pass that
-//! had to wait did to the position is forgotten.
+//! Each step of a search goes through the one tree again whenever a question of the step is answered. A pass that has
+//! to wait leaves the position as it was.
 
 mod gathered;
 mod lack;
@@ -27,55 +28,55 @@ use target::target_of;
 
 /// Targets at most; a search that gives more is cut.
 pub const MAX_TARGETS: usize = 256;
-/// Steps that are gone in a row.
+/// Steps in a row, before other searches have their turn.
 const STEPS_IN_A_ROW: usize = 16;
 
-/// What is looked for.
+/// The aim of a search.
 #[derive(Clone, Debug)]
 enum Aim {
     /// The targets of a call, in the order of use.
     Targets(Destination),
-    /// All that any of its records leads to.
+    /// All addresses that any record leads to.
     All(Destination),
     Records(Vec<u8>, RecordType),
 }
 
-/// How something is looked for.
+/// The conditions of a search.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Terms {
     /// The request flags (`DNS_*`).
     pub flags: u32,
-    /// What may be asked.
+    /// How questions without answer are dealt with.
     pub asks: Asks,
-    /// The draw among SRV records; 0 = one is made.
+    /// The seed of the draw among SRV records; 0 = a new draw.
     pub seed: u32,
-    /// Time for all of it, ms; `None` = as `dns_resolve_deadline` says.
+    /// Time for the whole search, ms; `None` = `dns_resolve_deadline`.
     pub most_ms: Option<u64>,
     /// The first target is enough.
     pub first_alone: bool,
 }
 
-/// What came of a search.
+/// The result of a search.
 #[derive(Debug)]
 pub struct Ended {
-    /// In the order of use.
+    /// The targets in the order of use.
     pub targets: Vec<Target>,
     /// The records of the one name.
     pub records: Option<EntryRef>,
-    /// Set where there are neither.
+    /// Why there are neither; the question that is to blame, if there is one.
     pub lack: Option<(Lack, Option<Culprit>)>,
-    /// Something was asked for.
+    /// The search has asked a question.
     pub has_asked: bool,
-    /// For those who go on with what was found.
+    /// The answers of the search, for lookups that go on with them.
     pub answers: Answers,
 }
 
 /// How far a search has come.
 #[derive(Debug)]
 pub enum Progress {
-    /// It goes on when something is answered, or at that time, ms; 0 = in its turn.
+    /// The search goes on when a question is answered, or at that time, ms; 0 = in its turn.
     Waits(u64),
-    /// It is over.
+    /// The search is over.
     Ended(Ended),
 }
 
@@ -98,8 +99,8 @@ impl Search {
         Self::new(Aim::Targets(destination), terms)
     }
 
-    /// For all addresses that any NAPTR or SRV record of a URI leads to, in no order; where something of it is not known
-    /// the others are given all the same.
+    /// For all addresses that any NAPTR or SRV record of a URI leads to, in no order. A failed part leaves the other
+    /// addresses in the result.
     #[must_use]
     pub fn for_all(destination: Destination, terms: Terms) -> Self {
         Self::new(Aim::All(destination), terms)
@@ -133,12 +134,12 @@ impl Search {
         self.book.take_wanted()
     }
 
-    /// Enters what became of a question.
+    /// Enters the answer to a question.
     pub fn learn(&mut self, key: u64, answer: Arc<Answer>) {
         self.book.learn(key, answer);
     }
 
-    /// Goes on as far as what is known leads.
+    /// Goes on as far as the cache and the answers lead.
     pub fn go_on(&mut self) -> Progress {
         match self.aim.clone() {
             Aim::Targets(destination) => self.go_on_to_targets(&destination),
@@ -154,7 +155,7 @@ impl Search {
             gathered.targets.clear();
             self.book
                 .pass(&mut self.spending, || gather(&mut gathered, flags, to));
-            // Each answer counts, so none is passed over for another that is there.
+            // `false`: each answer counts, so a silent question is waited for although other addresses are there.
             match self.book.after(false) {
                 After::Again => {}
                 after => break after,
@@ -187,7 +188,7 @@ impl Search {
             self.witness = witness;
             let after = self.book.after(found.is_ok());
             if after != After::Final && !self.cursor.is_started() {
-                // What was drawn stays drawn.
+                // The next pass has to use the same draw.
                 self.cursor.tried = cursor.start().into();
             }
             match after {
@@ -262,7 +263,7 @@ impl Search {
     }
 }
 
-/// Keeps what was found for as long as the search lives.
+/// Keeps the result of a lookup for as long as the search lives.
 fn keep(name: &[u8], is_callers: bool, rtype: RecordType, found: &LookedUp) {
     let found = found.as_ref().map(|(entry, _)| entry);
     lookup::suspended::keep(name, is_callers, rtype, found.map_err(|error| *error));

@@ -1,4 +1,4 @@
-//! A target of a search that never waits, and what is said of what led to it.
+//! A target of a search that never waits, with what is known of the records that led there.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -9,29 +9,29 @@ use crate::lookup::{self, is_stale};
 use super::super::sip_uri::Destination;
 use super::super::{Cursor, Transport};
 
-/// A target, and what led to it.
+/// A target, with what is known of the records that led there.
 #[derive(Clone, Debug)]
 pub struct Target {
     /// Address and port.
     pub address: SocketAddr,
-    /// How it is reached.
+    /// The transport to use.
     pub transport: Transport,
     /// The name that has the address, or the literal.
     pub host: Vec<u8>,
-    /// Of the SRV record, if one led here.
+    /// Priority of the SRV record; 0 without one.
     pub priority: u16,
-    /// As `priority`.
+    /// Weight of the SRV record; 0 without one.
     pub weight: u16,
-    /// The least of what led here, s; `None` = nothing that lives for a time.
+    /// The lowest TTL of the entries that led here, s; `None` = all are permanent, or there are none.
     pub ttl_s: Option<u32>,
-    /// Something that led here has expired.
+    /// An entry that led here has expired.
     pub is_stale: bool,
-    /// Something that led here was put in by an operator.
+    /// An operator put in an entry that led here.
     pub is_edited: bool,
 }
 
 impl Target {
-    /// Of which nothing is known yet but how it is reached.
+    /// A target without records that led there.
     pub(super) fn new(address: SocketAddr, transport: Transport, host: Vec<u8>) -> Self {
         Self {
             address,
@@ -45,7 +45,7 @@ impl Target {
         }
     }
 
-    /// What an entry that led here says of it.
+    /// Adds an entry that led here.
     pub(super) fn led_by(&mut self, entry: &EntryRef) {
         let now = clock::now_ticks();
         self.is_stale |= is_stale(entry, now);
