@@ -585,8 +585,8 @@ int dns_cache_max_mem_fixup(void *_handle,
 int dns_option_describe(unsigned int index, struct dns_option_info *info);
 
 /*
- Writes the value of an option as text into `buf`, NUL-terminated. Its length in octets, or a
- negative number; nothing is written then.
+ Writes the value of an option as text into `buf`, NUL-terminated. Returns the text's length in
+ octets, or a negative number; then nothing is written.
 
  Demands: `name` is NULL or NUL-terminated; `buf` is NULL or has `len` writable octets.
  */
@@ -635,8 +635,8 @@ void fix_dns_flags(str *_gname, str *_name);
 #endif
 
 /*
- Callback: protocol preferences changed. They are read where they are used, so nothing is left to do
- but to recompute what else depends on options.
+ Callback: protocol preferences changed. Preferences are read where they are used, so only other
+ values that depend on options are computed anew.
 
  Demands: Always safe to call; the arguments are not used.
  */
@@ -838,7 +838,7 @@ void create_srv_name(char proto, str *name, char *srv);
 #if defined(USE_NAPTR)
 /*
  Transports to try, best first: only `*proto` when it is given and not 0, otherwise all that are
- enabled. Their number; `list` has to have room for eight.
+ enabled. Returns their number; `list` has to have room for eight.
 
  Demands: `proto` is NULL or readable, `list` is NULL or has eight writable elements.
  */
@@ -1308,9 +1308,10 @@ int dns_get_server_state(void);
 /*
  Refreshes what is due: names in use whose data expires soon, or has expired and is served stale.
 
- For programs that have a loop of their own outside the processes that must not wait; to be called a
- few times a second. It blocks while nameservers are asked, at most 5 s a round. Without such calls,
- and without `dns_refresh_start()`, the first process that uses an expired name asks for all.
+ For programs that have a loop of their own outside the processes that must not wait; to be
+ called a few times a second. The call blocks while nameservers are asked, at most 5 s a round.
+ Without such calls, and without `dns_refresh_start()`, the first process that uses an expired
+ name asks for all.
 
  Returns the number of questions that were answered, or -1 when there is no cache.
  */
@@ -1684,13 +1685,12 @@ void dns_load_rpc(rpc_t *rpc,
 
 #if defined(USE_DNS_CACHE)
 /*
- `dns.pin`: name or SIP URI. Its NAPTR, SRV and address records are fetched at once and kept fresh, whether used or not,
- until `dns.unpin` or the end of the program.
+ `dns.pin`: name or SIP URI, whose NAPTR, SRV and address records are fetched at once and kept
+ fresh, whether used or not, until `dns.unpin` or the end of the program.
 
  Demands: `rpc` is NULL or the functions of a transport, `ctx` its context.
  */
-void dns_pin_rpc(rpc_t *rpc,
-                 void *ctx);
+void dns_pin_rpc(rpc_t *rpc, void *ctx);
 #endif
 
 #if defined(USE_DNS_CACHE)
@@ -1763,7 +1763,7 @@ void dns_trace_rpc(rpc_t *rpc,
 
 #if defined(USE_DNS_CACHE)
 /*
- `dns.unpin`: name or SIP URI, as it was pinned. Its records live on as those of any other name.
+ `dns.unpin`: name or SIP URI, as it was pinned. The records live on as those of any other name.
 
  Demands: As of [`dns_pin_rpc`].
  */

@@ -1,7 +1,7 @@
 //! `struct hostent` results that are copied straight out of the cache.
 //!
-//! They take their places in the ring of [`super::hostent`], and are valid as its results are. Their memory is plain words
-//! without a constructor: no allocation, nothing to drop at the end of a thread.
+//! Such results take places in the ring of [`super::hostent`], and stay valid as long as the ring's. Their memory is
+//! plain words without a constructor: no allocation, nothing to drop at the end of a thread.
 #![allow(unsafe_code, reason = "memory that C reads")]
 
 use std::cell::UnsafeCell;

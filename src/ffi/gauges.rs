@@ -18,12 +18,12 @@ use crate::{
 /// Nameservers that have numbers of their own.
 pub const SLOTS: usize = 8;
 
-/// One number.
+/// A number.
 #[derive(Clone, Copy, Debug)]
 pub struct Number {
-    /// Its name in the group `dns`.
+    /// The number's name in the group `dns`.
     pub name: &'static CStr,
-    /// One line about it.
+    /// A line about the number.
     pub help: &'static CStr,
     source: Source,
 }

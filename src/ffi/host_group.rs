@@ -206,7 +206,7 @@ fn refusal(option: &Descriptor, error: OptionError) -> String {
 pub(crate) enum Report {
     /// Log them.
     Log,
-    /// They have been logged.
+    /// The lines have been logged.
     #[cfg(feature = "use_dns_cache")]
     Quiet,
 }

@@ -21,7 +21,7 @@ pub(crate) type Refusal = String;
 /// The structures of the program around us, as far as they are known.
 #[derive(Debug)]
 pub(crate) enum Learnt {
-    /// Its handles have this layout; all else is as expected.
+    /// The program's handles have this layout; all else is as expected.
     #[cfg(feature = "use_dns_cache")]
     Handles(&'static Layout),
     /// The program has no handles; all else is as expected.

@@ -8,11 +8,11 @@ use crate::host::libc_state::__res_state;
 
 /// A struct that C code shares with the library.
 pub(super) struct Shared {
-    /// Its C name; Rust's keywords have their `r#`.
+    /// The C name of the struct.
     pub(super) name: &'static str,
     /// Octets.
     pub(super) size: usize,
-    /// Members and their offsets.
+    /// Members and their offsets; names that are Rust's keywords have their `r#`.
     pub(super) members: &'static [(&'static str, usize)],
 }
 

@@ -244,7 +244,7 @@ unsafe fn iterate(
 }
 
 /// Transports to try, best first: only `*proto` when it is given and not 0, otherwise all that are
-/// enabled. Their number; `list` has to have room for eight.
+/// enabled. Returns their number; `list` has to have room for eight.
 ///
 /// # Safety
 /// `proto` is NULL or readable, `list` is NULL or has eight writable elements.

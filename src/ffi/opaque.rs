@@ -1,6 +1,6 @@
 //! `struct dns_handle`: a failover handle whose memory the library owns.
 //!
-//! For programs that do not want to know a struct layout. It also tells why a target was chosen.
+//! For programs that do not want to know a struct layout. The handle also tells why a target was chosen.
 #![allow(unsafe_code, reason = "exported symbols")]
 
 use std::ffi::{c_char, c_int, c_uint, c_ushort};

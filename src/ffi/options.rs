@@ -91,8 +91,8 @@ pub unsafe extern "C" fn dns_option_set(name: *const c_char, value: *const c_cha
     })
 }
 
-/// Writes the value of an option as text into `buf`, NUL-terminated. Its length in octets, or a
-/// negative number; nothing is written then.
+/// Writes the value of an option as text into `buf`, NUL-terminated. Returns the text's length in
+/// octets, or a negative number; then nothing is written.
 ///
 /// # Safety
 /// `name` is NULL or NUL-terminated; `buf` is NULL or has `len` writable octets.

@@ -112,7 +112,7 @@ pub(crate) struct PortAndProto {
 }
 
 impl PortAndProto {
-    /// Their values; `None` where there is no variable.
+    /// The values of the variables; `None` for a NULL pointer.
     ///
     /// # Safety
     /// Each is NULL or readable.

@@ -66,7 +66,7 @@ impl Block {
     }
 }
 
-/// One octet of a length; texts are at most 255 octets long.
+/// A length in one octet; texts are at most 255 octets long.
 fn length(text: &[u8]) -> c_uchar {
     text.len().min(255) as c_uchar
 }
@@ -241,7 +241,7 @@ pub(crate) fn payload_block(data: &RData) -> *mut c_void {
     }
 }
 
-/// One record as a list node.
+/// A record as a list node.
 fn node(record: &Record) -> Option<*mut rdata> {
     let owner = record.owner.as_bytes();
     let size = size_of::<rdata>() + owner.len() + 1 + payload_size(&record.rdata) + 2 * ALIGN;

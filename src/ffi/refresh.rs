@@ -93,7 +93,7 @@ thread_local! {
     static OF_TIMER: RefCell<fork::Own<TimerRefresher>> = RefCell::default();
 }
 
-/// One tick of the timer.
+/// A tick of the timer.
 pub(super) fn on_tick() {
     servers::say_what_is_new();
     OF_TIMER.with_borrow_mut(|timer| {
@@ -104,7 +104,7 @@ pub(super) fn on_tick() {
     });
 }
 
-/// One tick, as Kamailio's timer makes it.
+/// A tick, as Kamailio's timer makes it.
 #[cfg(feature = "testing")]
 pub fn tick_for_tests() {
     on_tick();
@@ -219,9 +219,10 @@ static RUNNING: OwnLock<Option<Running>> = OwnLock::new();
 
 /// Refreshes what is due: names in use whose data expires soon, or has expired and is served stale.
 ///
-/// For programs that have a loop of their own outside the processes that must not wait; to be called a
-/// few times a second. It blocks while nameservers are asked, at most 5 s a round. Without such calls,
-/// and without `dns_refresh_start()`, the first process that uses an expired name asks for all.
+/// For programs that have a loop of their own outside the processes that must not wait; to be
+/// called a few times a second. The call blocks while nameservers are asked, at most 5 s a round.
+/// Without such calls, and without `dns_refresh_start()`, the first process that uses an expired
+/// name asks for all.
 ///
 /// Returns the number of questions that were answered, or -1 when there is no cache.
 ///

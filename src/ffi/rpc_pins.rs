@@ -93,8 +93,8 @@ fn show(call: &Call, pin: &Pin) -> Result<(), ReplyFailed> {
     Ok(())
 }
 
-/// `dns.pin`: name or SIP URI. Its NAPTR, SRV and address records are fetched at once and kept fresh, whether used or not,
-/// until `dns.unpin` or the end of the program.
+/// `dns.pin`: name or SIP URI, whose NAPTR, SRV and address records are fetched at once and kept
+/// fresh, whether used or not, until `dns.unpin` or the end of the program.
 ///
 /// # Safety
 /// `rpc` is NULL or the functions of a transport, `ctx` its context.
@@ -103,7 +103,7 @@ pub unsafe extern "C" fn dns_pin_rpc(rpc: *mut rpc_t, ctx: *mut c_void) {
     rpc_guard!(rpc, ctx, pin)
 }
 
-/// `dns.unpin`: name or SIP URI, as it was pinned. Its records live on as those of any other name.
+/// `dns.unpin`: name or SIP URI, as it was pinned. The records live on as those of any other name.
 ///
 /// # Safety
 /// As of [`dns_pin_rpc`].

@@ -1,4 +1,4 @@
-//! RPC commands that Kamailio's own table does not have. They register themselves with the host.
+//! RPC commands that Kamailio's own table does not have: the library registers them with the host.
 #![allow(unsafe_code, reason = "calls of the host, tables that C reads")]
 
 use std::ffi::{CStr, c_char, c_int, c_uint, c_void};
@@ -11,7 +11,7 @@ use crate::host::{kamailio, log::Level};
 
 type Function = unsafe extern "C" fn(*mut rpc_t, *mut c_void);
 
-/// One command of ours.
+/// A command of the library's own.
 #[cfg_attr(
     not(feature = "testing"),
     allow(dead_code, reason = "`make man` reads some members, nobody else")

@@ -1,8 +1,8 @@
 //! Fixups and callbacks of the host's option framework, and what follows from a changed option.
 //!
-//! A fixup runs once, in the process that makes the change, before it is in effect: 0 accepts,
-//! negative refuses. It gets the option block that the change applies to, laid out as
-//! `struct cfg_group_core`. A callback runs in each process afterwards.
+//! A fixup runs once, in the process that makes the change, before the change is in effect: 0 accepts, negative
+//! refuses. The fixup gets the option block that the change applies to, laid out as `struct cfg_group_core`. A callback
+//! runs in each process afterwards.
 #![allow(unsafe_code, reason = "exported symbols, option block of the host")]
 
 use std::ffi::{c_int, c_void};
@@ -289,8 +289,8 @@ pub unsafe extern "C" fn fix_dns_flags(_gname: *mut _str, _name: *mut _str) {
     guard!((), { apply() })
 }
 
-/// Callback: protocol preferences changed. They are read where they are used, so nothing is left to do
-/// but to recompute what else depends on options.
+/// Callback: protocol preferences changed. Preferences are read where they are used, so only other
+/// values that depend on options are computed anew.
 ///
 /// # Safety
 /// Always safe to call; the arguments are not used.

@@ -114,8 +114,8 @@ pub struct dns_hash_entry {
     pub name: [c_char; 1],
 }
 
-/// Failover state of one request, in the caller's memory. Its layouts, which depend on the host, are in
-/// `crate::select::cursor`; the C form is in include/kamailio_dns_types.h.
+/// Failover state of one request, in the caller's memory. `crate::select::cursor` has the layouts, which depend on the
+/// host; the C form is in include/kamailio_dns_types.h.
 #[repr(C)]
 #[derive(Debug)]
 pub struct dns_srv_handle {

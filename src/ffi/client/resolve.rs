@@ -230,7 +230,7 @@ pub unsafe extern "C" fn kdns_finished(context: *mut kdns) -> *mut kdns_request 
             return std::ptr::null_mut();
         };
         match context.next_finished() {
-            // Its owner has a count of it until it is released, which takes it from the list.
+            // The request's owner holds a count until it releases the request, which takes the request from the list.
             Some(request) => Arc::as_ptr(&request).cast_mut().cast(),
             None => std::ptr::null_mut(),
         }

@@ -230,7 +230,7 @@ pub struct kdns_failure {
     pub server_length: c_uint,
 }
 
-/// A struct that comes with its size. It has plain numbers, for which all octets are good.
+/// A struct that comes with its size. All members are plain numbers, for which all octets are good.
 ///
 /// # Safety
 /// Every octet, but for padding, may have any value, and all that is 0 is a value.
@@ -245,7 +245,7 @@ unsafe impl Plain for kdns_record {}
 // SAFETY: numbers.
 unsafe impl Plain for kdns_failure {}
 
-/// One that is all 0.
+/// A struct of all 0.
 pub(super) fn zeroed<T: Plain>() -> T {
     // SAFETY: plain, so this is a value.
     unsafe { std::mem::zeroed() }
