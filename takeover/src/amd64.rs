@@ -1,10 +1,10 @@
-//! What instructions of x86-64 refer to.
+//! The references of instructions of x86-64.
 
 use iced_x86::{Decoder, DecoderOptions, Instruction, OpKind};
 
 use crate::code::{Function, Part, Reference, Use};
 
-/// What each function refers to outside of it.
+/// The references of each function to addresses outside of it.
 pub(crate) fn references(
     parts: &[Part<'_>],
     functions: &[Function],
@@ -22,7 +22,7 @@ pub(crate) fn references(
         .collect()
 }
 
-/// What the instructions of one function refer to outside of it.
+/// The references of a function to addresses outside of it.
 fn of_one(function: Function, bytes: &[u8]) -> Result<Vec<Reference>, String> {
     let mut decoder = Decoder::with_ip(64, bytes, function.start, DecoderOptions::NONE);
     let mut instruction = Instruction::default();

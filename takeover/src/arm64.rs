@@ -6,10 +6,10 @@ pub(crate) type Register = u8;
 /// Zero as a source, nowhere as a destination.
 const NONE: Register = 31;
 
-/// What an instruction does.
+/// The effect of an instruction, as far as it concerns addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Step {
-    /// It computes: what is read, and what is written.
+    /// The instruction computes: `read` and `written` are its registers.
     Other {
         read: [Register; 2],
         written: Register,
@@ -18,15 +18,15 @@ pub(crate) enum Step {
     Page { to: Register, address: u64 },
     /// An address.
     Address { to: Register, address: u64 },
-    /// What a register holds, and so much more.
+    /// The sum of a register and a constant.
     Add {
         to: Register,
         from: Register,
         distance: i64,
     },
-    /// The same in another register.
+    /// The content of another register.
     Move { to: Register, from: Register },
-    /// One of two.
+    /// The content of one of two registers.
     Choose { to: Register, from: [Register; 2] },
     /// Memory is read or written at a register and a distance, which the register may get as well.
     Memory {
@@ -38,15 +38,15 @@ pub(crate) enum Step {
     },
     /// Memory is read beside the code.
     Near { address: u64, written: Register },
-    /// It goes there.
+    /// The code goes on at `target`.
     Jump { target: u64 },
-    /// It may go there.
+    /// The code goes on at `target` or behind the instruction.
     Branch { target: u64 },
-    /// It goes there and comes back.
+    /// The code goes to `target` and comes back; `None` = a register says where.
     Call { target: Option<u64> },
-    /// It goes where a register says.
+    /// The code goes on where a register says.
     IndirectJump,
-    /// It does not go on behind it.
+    /// The code does not go on behind the instruction.
     End,
 }
 
@@ -55,7 +55,7 @@ const fn bits(word: u32, from: u32, count: u32) -> u32 {
     word >> from & ((1 << count) - 1)
 }
 
-/// The same as a number with a sign.
+/// [`bits`] as a number with a sign.
 const fn signed(word: u32, from: u32, count: u32) -> i64 {
     let shifted = (word << (32 - from - count)).cast_signed();
     (shifted >> (32 - count)) as i64
@@ -73,7 +73,7 @@ pub(crate) fn decode(word: u32, at: u64) -> Step {
         0b1010 | 0b1011 => branches(word, at),
         0b0100 | 0b0110 | 0b1100 | 0b1110 => memory(word, at),
         0b0101 | 0b1101 => registers(word),
-        // Nothing that is defined, which ends the process.
+        // Undefined instructions, which end the process.
         0b0000 => End,
         // Vectors.
         _ => nothing(),
@@ -83,7 +83,7 @@ use Step::{
     Add, Address, Branch, Call, Choose, End, IndirectJump, Jump, Memory, Move, Near, Other, Page,
 };
 
-/// Neither reads nor writes a register that counts.
+/// An instruction that neither reads nor writes a register that counts.
 fn nothing() -> Step {
     writes(NONE)
 }
@@ -98,9 +98,9 @@ fn writes(written: Register) -> Step {
 /// A stub of the linker, by which an imported function is called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Stub {
-    /// The place that the loader fills in for it.
+    /// The place that the loader fills in for the stub.
     pub slot: u64,
-    /// Its last instruction.
+    /// The address of the stub's last instruction.
     pub exit: u64,
 }
 
@@ -127,8 +127,8 @@ pub(crate) fn stub(words: &[u32], at: u64) -> Option<Stub> {
     is_stub.then_some(Stub { slot, exit })
 }
 
-/// True for the beginning of one of the compiler's functions for an atomic operation: it looks whether the processor has
-/// an instruction for it, and that instruction follows.
+/// True for the beginning of one of the compiler's functions for an atomic operation: a look whether the processor has
+/// an instruction for the operation, and then that instruction.
 #[must_use]
 pub(crate) fn is_atomic_helper(words: &[u32]) -> bool {
     const X16: u32 = 16;
@@ -177,7 +177,7 @@ fn constants(word: u32, at: u64) -> Step {
             } else {
                 amount
             };
-            // 31 as the destination is a comparison, or the stack pointer.
+            // Destination 31 stands for a comparison, or for the stack pointer.
             Add { to, from, distance }
         }
         // Moves of constants, which read nothing.
@@ -221,7 +221,7 @@ fn branches(word: u32, at: u64) -> Step {
     }
 }
 
-/// What a load writes, a store reads: `list` are registers.
+/// An access to memory: a load writes the registers of `list`, a store reads them.
 fn access(base: Register, distance: i64, list: [Register; 2], is_load: bool) -> Step {
     let (stored, written) = if is_load {
         ([NONE; 2], list)

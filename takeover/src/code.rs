@@ -1,4 +1,4 @@
-//! What each function of a program refers to, read from its instructions.
+//! The addresses that each function of a program refers to, read from its instructions.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +11,7 @@ use crate::machine::Machine;
 pub struct Part<'a> {
     /// First address.
     pub address: u64,
-    /// What is there.
+    /// The instructions as octets.
     pub bytes: &'a [u8],
 }
 
@@ -26,7 +26,7 @@ impl<'a> Part<'a> {
         self.address + self.bytes.len() as u64
     }
 
-    /// What lies between two addresses.
+    /// The octets between two addresses.
     #[must_use]
     pub fn between(&self, from: u64, to: u64) -> Option<&'a [u8]> {
         let start = usize::try_from(from.checked_sub(self.address)?).ok()?;
@@ -61,9 +61,9 @@ pub struct Function {
 /// Why a function needs an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Use {
-    /// It goes there.
+    /// A jump, branch or call goes there.
     Flow,
-    /// It reads, writes or takes it.
+    /// An instruction reads or writes at the address, or takes the address.
     Address,
 }
 
@@ -72,9 +72,9 @@ pub enum Use {
 pub struct Reference {
     /// The address of the instruction.
     pub at: u64,
-    /// What it refers to.
+    /// The address that the instruction needs.
     pub target: u64,
-    /// How.
+    /// How the instruction uses that address.
     pub usage: Use,
 }
 
@@ -125,7 +125,7 @@ impl Code {
         self.functions.get(number).copied()
     }
 
-    /// What a function refers to, in the order of its instructions.
+    /// The references of a function, in the order of its instructions.
     #[must_use]
     pub fn references(&self, number: usize) -> &[Reference] {
         self.references.get(number).map_or(&[], Vec::as_slice)

@@ -1,5 +1,5 @@
-//! Code that was written becomes code that is run: on arm64 the processor's caches of data and of instructions do not see
-//! each other's contents by themselves. On amd64 they do.
+//! Code that was written becomes code that is run: on arm64 the processor's caches of data and of instructions do not
+//! see each other's contents by themselves. On amd64 they do.
 #![allow(unsafe_code, reason = "instructions that Rust has no functions for")]
 
 /// Has every processor run what memory holds.
@@ -26,12 +26,12 @@ pub(crate) unsafe fn publish(start: usize, length: usize) {
         // SAFETY: the caller vouches for the memory, whose content stays.
         unsafe { asm!("dc cvau, {}", in(reg) line, options(nostack, preserves_flags)) };
     }
-    // SAFETY: it waits.
+    // SAFETY: a barrier only waits.
     unsafe { asm!("dsb ish", options(nostack, preserves_flags)) };
     for line in lines(instructions) {
         // SAFETY: as above.
         unsafe { asm!("ic ivau, {}", in(reg) line, options(nostack, preserves_flags)) };
     }
-    // SAFETY: it waits.
+    // SAFETY: a barrier only waits.
     unsafe { asm!("dsb ish", "isb", options(nostack, preserves_flags)) };
 }

@@ -1,12 +1,12 @@
-//! An ELF file as far as it is needed: segments, symbols, relocations, where functions begin. Nothing is taken for
-//! granted: what points outside the file is an error, not a crash.
+//! An ELF file as far as it is needed: segments, symbols, relocations, where functions begin. No field is trusted: one
+//! that points outside the file is an error, not a crash.
 
 use std::collections::BTreeSet;
 
 use crate::code::Part;
 use crate::machine::Machine;
 
-/// What keeps a file from being read.
+/// Why a file cannot be read.
 pub type Malformed = &'static str;
 
 const PT_LOAD: u32 = 1;
@@ -106,22 +106,22 @@ impl Segment {
 /// An entry of the dynamic symbol table.
 #[derive(Clone, Copy, Debug)]
 pub struct Symbol<'a> {
-    /// Its name.
+    /// The symbol's name.
     pub name: &'a str,
-    /// Its address, as the file counts; 0 when it is defined elsewhere.
+    /// The symbol's address, as the file counts; 0 when the symbol is defined elsewhere.
     pub address: u64,
-    /// Octets.
+    /// Octets of the function or variable.
     pub size: u64,
     /// [`FUNCTION`], [`OBJECT`] or another type.
     pub kind: u8,
-    /// False when it is wanted of others.
+    /// False when another file has to define the symbol.
     pub is_defined: bool,
 }
 
 /// A place in memory into which the loader writes an address.
 #[derive(Clone, Copy, Debug)]
 pub struct Relocation<'a> {
-    /// Where.
+    /// The address of that place, as the file counts.
     pub place: u64,
     /// The symbol whose address it is, if it has one.
     pub symbol: Option<Symbol<'a>>,
@@ -139,11 +139,11 @@ pub struct Image<'a> {
     /// Notes about the whole file.
     properties: Option<Segment>,
     kinds: &'static Kinds,
-    /// Its processor.
+    /// The processor that the file is built for.
     pub machine: Machine,
-    /// It names a loader: a program, not a library, and not a static one.
+    /// The file names a loader, as a program does that is not static.
     pub has_loader: bool,
-    /// It can be loaded anywhere.
+    /// The file can be loaded at any address.
     pub is_relocatable: bool,
 }
 
@@ -230,7 +230,7 @@ impl<'a> Image<'a> {
         found.map(|(_, value)| *value)
     }
 
-    /// What the file has at an address.
+    /// The octets that the file has for an address.
     #[must_use]
     pub fn at(&self, address: u64, octets: u64) -> Option<&'a [u8]> {
         let segment = self.segment(address)?;
@@ -485,7 +485,7 @@ impl<'a> Image<'a> {
             let offset = self.half_word(head + 12 + 8 * index).ok_or(CUT)? as u32;
             starts.insert(head.wrapping_add_signed(i64::from(offset.cast_signed())));
         }
-        // What runs first and last has no unwinding.
+        // The functions that run first and last are not in the table.
         starts.extend([DT_INIT, DT_FINI].iter().filter_map(|tag| self.tag(*tag)));
         Ok(starts)
     }

@@ -7,11 +7,11 @@ use std::path::Path;
 
 /// The variable that has the loader load this file.
 const PRELOAD: &str = "LD_PRELOAD";
-/// `off` has Kamailio left alone. The others are for tests, with blanks between: `trap`, see [`crate::jumps::write`], and
-/// `emulated`, see [`crate::process::threads_of_the_program`].
+/// `off` has Kamailio left alone. The others are for tests, with blanks between: `trap`, see [`crate::jumps::write`],
+/// and `emulated`, see [`crate::process::threads_of_the_program`].
 const SWITCH: &str = "KAMAILIO_DNS_TAKEOVER";
 
-/// What the operator asks for.
+/// The operator's wishes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Wish {
     /// Nothing is to be changed.
@@ -22,7 +22,7 @@ pub(crate) struct Wish {
     pub emulated: bool,
 }
 
-/// What the environment asks for.
+/// Reads the operator's wishes from the environment.
 #[must_use]
 pub(crate) fn wish() -> Wish {
     let text = std::env::var(SWITCH).unwrap_or_default();

@@ -1,6 +1,7 @@
-//! Which addresses the instructions of AArch64 use. One instruction makes the first address of a page, a later one adds the
-//! rest, and what is between them may be a jump. So it is followed which addresses a register may hold, along every way that
-//! the code may go. A register may be said to hold more than it does; nothing that is used is missed.
+//! Which addresses the instructions of AArch64 use. One instruction makes the first address of a page, a later one adds
+//! the rest, and a jump may stand between the two. So this file follows which addresses a register may hold, along
+//! every way that the code may go. The result may have more addresses than a register holds; no address that is used is
+//! missing.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -9,9 +10,9 @@ use crate::arm64::{Register, Step, decode, stub};
 use crate::code::{Function, Part, Reference, Use};
 
 /// How often something may be added to a page's address: its rest, then the way from the first variable of a file to
-/// another one. What is added after that stays within one variable.
+/// another one. Sums after that stay within one variable.
 const DEEPEST: u8 = 2;
-/// More than any known code has at one place.
+/// Most addresses that may be held at one place: more than any known code has.
 const MOST: usize = 4096;
 /// Where a call returns a value.
 const RESULTS: [Register; 2] = [0, 1];
@@ -25,19 +26,19 @@ struct Held {
     address: u64,
 }
 
-/// In order, each once.
+/// Addresses that may be held, in order, each once.
 type State = Vec<Held>;
 
-/// What is known of functions before their code is read.
+/// Facts about functions that do not come from their code.
 #[derive(Debug)]
 pub(crate) struct Known<'a> {
-    /// Anybody may call them, so they expect no addresses but those that they are given.
+    /// Functions with names: anybody may call them, so they expect no addresses but those that they are given.
     pub named: &'a BTreeSet<u64>,
-    /// They do not come back: imported ones, by the places that the loader fills in for them.
+    /// Imported functions that do not come back, by the places that the loader fills in for them.
     pub endless: &'a BTreeSet<u64>,
 }
 
-/// What each function refers to outside of it.
+/// The references of each function to addresses outside of it.
 pub(crate) fn references(
     parts: &[Part<'_>],
     functions: &[Function],
@@ -99,14 +100,14 @@ impl Text {
     }
 }
 
-/// What an instruction is to those before it.
+/// How an instruction is reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Lead {
-    /// It follows.
+    /// From the instruction before it alone.
     Follows,
-    /// Something may go there.
+    /// By a jump or a branch, too.
     Target,
-    /// What stands before it does not go on.
+    /// Not from the instruction before it, which does not go on.
     Behind,
 }
 
@@ -119,9 +120,9 @@ struct Flow<'a> {
     /// Where stubs leave the program.
     exits: BTreeSet<u64>,
     leads: Vec<Lead>,
-    /// What may be held where something may go.
+    /// The addresses that may be held at a place that is jumped to.
     states: BTreeMap<u64, State>,
-    /// Places to be looked at, again.
+    /// Places to be looked at, for the first time or again.
     open: BTreeSet<u64>,
 }
 
@@ -227,14 +228,14 @@ impl<'a> Flow<'a> {
         Ok(())
     }
 
-    /// The state also holds at a place that something goes to. A function that anybody may call expects nothing.
+    /// Adds a state to that of a place to which the code goes. A function that anybody may call expects nothing.
     fn merge(&mut self, place: u64, state: &State) -> Result<(), String> {
         if state.is_empty() || self.named.contains(&place) {
             return Ok(());
         }
         let known = self.states.entry(place).or_default();
         let mut rest = known.iter();
-        // Both are in order.
+        // The search goes on from the last hit, for both lists are in order.
         if state.iter().all(|held| rest.any(|known| known == held)) {
             return Ok(());
         }
@@ -248,8 +249,8 @@ impl<'a> Flow<'a> {
         Ok(())
     }
 
-    /// A jump by a table ends somewhere in its function. What is not behind an end has another way in, on which the
-    /// same is held.
+    /// Adds a state to the places where a jump by a table may end: somewhere in its function. Only places behind an end
+    /// are entered here; all others have another way in, on which the same is held.
     fn merge_anywhere(&mut self, at: u64, state: &State) -> Result<(), String> {
         let behind = self.functions.partition_point(|f| f.start <= at);
         let Some(function) = behind.checked_sub(1).and_then(|i| self.functions.get(i)) else {
@@ -268,7 +269,7 @@ impl<'a> Flow<'a> {
             .try_for_each(|place| self.merge(place, state))
     }
 
-    /// All that is used.
+    /// All references, by function.
     fn collect(&self) -> Vec<Vec<Reference>> {
         self.functions
             .iter()
@@ -347,7 +348,7 @@ fn put(state: &mut State, register: Register, mut held: Vec<Held>) {
     state.splice(place, held);
 }
 
-/// The same, so much further.
+/// The same addresses with `distance` added.
 fn further(held: impl Iterator<Item = Held>, distance: i64) -> Vec<Held> {
     let deeper = held.filter(|held| held.depth < DEEPEST);
     let deeper = deeper.map(|held| Held {
@@ -358,13 +359,13 @@ fn further(held: impl Iterator<Item = Held>, distance: i64) -> Vec<Held> {
     deeper.collect()
 }
 
-/// What an instruction makes of the registers; `used` gets the addresses that it uses.
+/// Changes the state as an instruction changes the registers; `used` gets the addresses that the instruction uses.
 fn apply(state: &mut State, step: Step, used: &mut impl FnMut(u64)) {
     match step {
         Step::Page { to, address } => put(state, to, new(0, address)),
         Step::Address { to, address } => {
             used(address);
-            // It may also be the address of a page, where the linker went round a defect of a processor.
+            // The address may also be that of a page, where the linker went round a defect of a processor.
             put(state, to, new(0, address));
         }
         Step::Add { to, from, distance } => {
@@ -409,7 +410,7 @@ fn apply(state: &mut State, step: Step, used: &mut impl FnMut(u64)) {
             bare(state, &read, used);
             put(state, written, Vec::new());
         }
-        // Others may be kept over a call whose callee is known not to touch them.
+        // The other registers keep their addresses, for a compiler may know that the callee does not touch them.
         Step::Call { .. } => RESULTS
             .iter()
             .for_each(|register| put(state, *register, Vec::new())),
@@ -425,7 +426,7 @@ fn new(depth: u8, address: u64) -> Vec<Held> {
     }]
 }
 
-/// A page's address that is used as it is, without a rest.
+/// Reports a page's address that is used as it is, without a rest.
 fn bare(state: &State, registers: &[Register], used: &mut impl FnMut(u64)) {
     let held = registers
         .iter()
@@ -467,7 +468,8 @@ mod tests {
         0x8000_0000 | jump(words)
     }
 
-    /// Addresses that each function uses. They begin at these instructions; the first ones are named.
+    /// Addresses that each function uses. The functions begin at the instructions `starts`; the first `named` of them
+    /// have names.
     fn used(words: &[u32], starts: &[usize], named: usize) -> Vec<Vec<u64>> {
         let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
         let part = Part {
@@ -530,14 +532,14 @@ mod tests {
             RETURN,
         ];
         assert_eq!(used_by_one(&forward), [0x1_3004, 0x1_3008]);
-        // In a loop whose first turn has not got it.
+        // In a loop whose first turn does not have the address.
         let back = [jump(2), load(19, 4), page(19, 3), branch(-2), RETURN];
         assert_eq!(used_by_one(&back), [0x1_3004]);
         let kept = [page(19, 3), call(3), load(19, 4), RETURN, RETURN];
         assert_eq!(used_by_one(&kept), [0x1_3004]);
-        // What a call returns is no address that was there before.
+        // A call overwrites the register of its result.
         assert!(used_by_one(&[page(0, 3), call(3), load(0, 4), RETURN, RETURN]).is_empty());
-        // One of two.
+        // Either page may be held after a branch.
         let both = [page(1, 3), branch(2), page(1, 4), load(1, 4), RETURN];
         assert_eq!(used_by_one(&both), [0x1_3004, 0x1_4004]);
     }
@@ -598,7 +600,7 @@ mod tests {
 
     #[test]
     fn nothing_goes_on_behind_what_does_not_come_back() {
-        // The stub of a function that ends the program, and its place.
+        // The stub of a function that ends the program, with the place that the loader fills in.
         let stub = [page(16, 2), 0xf940_0a11, add(16, 16, 16), 0xd61f_0220];
         let words = [page(19, 3), call(3), load(19, 4), RETURN];
         let all = [&words[..], &stub].concat();

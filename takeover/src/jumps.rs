@@ -27,9 +27,9 @@ pub fn table(machine: Machine, targets: &[usize], page: usize) -> Vec<u8> {
     table
 }
 
-/// Writes the jumps to a table at `table` into `code`, which is a part of the plan's code that begins at `first` in the file
-/// and at `start` in memory. With `trap` everything else of the replaced code ends the process. `None` when something does
-/// not fit.
+/// Writes the jumps to a table at `table` into `code`, which is a part of the plan's code that begins at `first` in the
+/// file and at `start` in memory. With `trap` everything else of the replaced code ends the process. `None` when
+/// something does not fit.
 #[must_use]
 pub fn write(
     plan: &Plan,
@@ -128,7 +128,7 @@ mod tests {
     #[test]
     fn jumps_of_arm64_are_one_word() {
         let plan = plan(Machine::Arm64);
-        // What signs the return address goes.
+        // The instruction that signs the return address is overwritten.
         let mut code = 0xd503_233f_u32.to_le_bytes().repeat(0x800);
         write(&plan, &mut code, 0x5000, 0x10_5000, 0x10_0000, false).unwrap();
         let word = |at: usize| u32::from_le_bytes(code[at..at + 4].try_into().unwrap());

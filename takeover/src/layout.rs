@@ -1,5 +1,6 @@
-//! What was learnt of the host's handles, in the form in which the library reads what a core says of itself
-//! (kamailio/kamailio_dns_layout.c): under the same name, so the library needs to know nothing of a takeover.
+//! The layout of the host's handles, as the probe learnt it, under the name and in the form of
+//! kamailio/kamailio_dns_layout.c. So the library reads it as it reads a core that is linked with it, and needs to know
+//! nothing of a takeover.
 #![allow(unsafe_code, reason = "an exported variable")]
 #![allow(non_upper_case_globals, reason = "names fixed by the C interface")]
 

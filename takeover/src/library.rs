@@ -12,14 +12,14 @@ use crate::elf::Image;
 use crate::names::SHARED_VARIABLES;
 use crate::plan::Refusal;
 
-/// Its name: the interface that this file was written for.
+/// The library's name: the interface that this file was written for.
 const NAME: &str = "libkamailio_dns.so.0";
 
 /// The library, open.
 #[derive(Debug)]
 pub(crate) struct Library {
     handle: *mut c_void,
-    /// Its file.
+    /// The library's file.
     pub path: PathBuf,
     base: usize,
 }
@@ -143,7 +143,7 @@ impl Library {
         Ok(unsafe { function() })
     }
 
-    /// Closes it again: nothing leads to it.
+    /// Closes the library again: nothing leads into it.
     pub(crate) fn close(self) {
         // SAFETY: an open library, of which nothing is in use.
         unsafe { libc::dlclose(self.handle) };

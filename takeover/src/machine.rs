@@ -1,4 +1,4 @@
-//! What the processors differ in when code is replaced: how a function begins, how a jump is written and how far it
+//! Differences of the processors where code is replaced: how a function begins, how a jump is written and how far it
 //! goes.
 
 /// A processor whose code can be replaced.
@@ -63,7 +63,7 @@ impl Machine {
         }
     }
 
-    /// What a jump cannot go beyond, in both directions.
+    /// The longest way of a jump, in both directions, octets.
     #[must_use]
     pub fn reach(self) -> usize {
         match self {
@@ -126,7 +126,7 @@ impl Machine {
         }
     }
 
-    /// Fills code with it.
+    /// Fills code with that instruction.
     pub fn fill_with_traps(self, code: &mut [u8]) {
         let traps = self.trap().iter().copied().cycle();
         for (octet, trap) in code.iter_mut().zip(traps) {

@@ -11,7 +11,7 @@ pub enum Presence {
     Since6_0,
     /// 6.1 and later.
     Since6_1,
-    /// It came within a family.
+    /// The function came within a family, so some versions of the family lack it.
     Perhaps,
     /// Built with `USE_DNS_CACHE_STATS`.
     WithStatistics,

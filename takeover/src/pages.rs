@@ -1,10 +1,9 @@
 //! Changes of code: made in a copy, which then takes the place of the original by one system call.
 //!
-//! So everything that the system may refuse is refused while nothing is changed yet, and there is no moment at which
-//! the host's code is half of one and half of the other, or cannot be run. A copy is a private mapping of the same
-//! file, written and then made executable; the host's memory map, and what debuggers make of it, stay as they were.
-//! Where the system does not let what was written be run (MemoryDenyWriteExecute, SELinux without execmod), it is
-//! a file in memory with the same content.
+//! So the system refuses what it may refuse while nothing is changed yet, and the host's code is never half old and
+//! half new, and can be run at every moment. A copy is a private mapping of the same file, written and then made
+//! executable, so the host's memory map looks to debuggers as before. Where the system lets no written memory be run
+//! (MemoryDenyWriteExecute, SELinux without execmod), the copy is a file in memory with the same content.
 #![allow(unsafe_code, reason = "maps memory")]
 
 use std::ffi::c_void;
@@ -18,7 +17,7 @@ use crate::coherence;
 const READ_WRITE: i32 = libc::PROT_READ | libc::PROT_WRITE;
 /// For code that is run.
 pub const READ_RUN: i32 = libc::PROT_READ | libc::PROT_EXEC;
-/// What is compared, and left as it is when it need not be written.
+/// Octets that are compared at a time: a block that is right already is not written, so it stays shared with the file.
 const BLOCK: usize = 4096;
 
 /// Octets of a page.
@@ -32,7 +31,8 @@ pub fn page() -> usize {
         .unwrap_or(BLOCK)
 }
 
-/// How code is run that was run with [`READ_RUN`]: where calls through pointers had to end at marks, they still have to.
+/// The rights of code in the place of code with [`READ_RUN`]: where calls through pointers had to end at marks, they
+/// still have to.
 #[must_use]
 pub fn rights(is_guarded: bool) -> i32 {
     /// `PROT_BTI` and `HWCAP2_BTI` of Linux on arm64.
@@ -168,7 +168,7 @@ impl Copy {
         // SAFETY: memory of our own, of that length; the file is at least that long, as its content was read.
         let memory =
             unsafe { std::slice::from_raw_parts_mut(copy.address as *mut u8, content.len()) };
-        // Pages that are as in the file stay shared with it.
+        // Pages whose content is that of the file stay shared with it.
         for (page, wanted) in memory.chunks_mut(BLOCK).zip(content.chunks(BLOCK)) {
             if page != wanted {
                 page.copy_from_slice(wanted);
@@ -181,12 +181,12 @@ impl Copy {
         Ok(copy)
     }
 
-    /// Keeps it for as long as the process lives.
+    /// Keeps the memory for as long as the process lives.
     pub fn keep(mut self) {
         self.length = 0;
     }
 
-    /// Puts it in the place of what is mapped at an address.
+    /// Puts the memory in the place of the mapping at an address.
     ///
     /// # Safety
     /// The place is mapped over this length, with code that does what this does, and no other thread is there.
@@ -209,7 +209,8 @@ impl Copy {
     }
 }
 
-/// Addresses for `length` octets, of whole pages, that a jump reaches from all of `code`: the nearest gap below, then above.
+/// Addresses for `length` octets, of whole pages, that a jump reaches from all of `code`: the nearest gap below, then
+/// above.
 #[must_use]
 pub fn near(
     mapped: &[Range<usize>],

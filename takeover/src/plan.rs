@@ -1,8 +1,9 @@
-//! What there is to replace in a Kamailio, and whether it can be: worked out from its file, nothing is changed.
+//! Which functions of a Kamailio are to be replaced, and whether that is safe. All of it comes from the program's file,
+//! and nothing is changed here.
 //!
-//! The functions of the three DNS files are known by name. What else belongs to these files (static functions, parts
-//! that the compiler split off) is what they alone refer to, for nobody else can name it. From that follows what has
-//! to hold so that none of their code runs once their beginnings lead elsewhere:
+//! The functions of the three DNS files are known by name. Static functions of these files, and parts that the compiler
+//! split off, are those that the known functions alone refer to, for no other code can name them. So none of this code
+//! runs once the beginnings of the functions lead elsewhere, if:
 //!
 //! * nobody outside refers to anything but the beginnings: neither to the middle of a function nor to one without a
 //!   name;
@@ -24,26 +25,27 @@ use crate::names::{
 /// Why a Kamailio is left alone: the end of a line for the log.
 pub type Refusal = String;
 
-/// The function whose private variables are tried out.
+/// The function that tells the layout of a handle: the probe takes each of its private variables in turn for the
+/// cache's table.
 const RESOLVE: &str = "dns_sip_resolve";
 
 /// A function to replace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// Its name.
+    /// The function's name.
     pub name: &'static str,
-    /// Where it begins, as the file counts.
+    /// The function's first address, as the file counts.
     pub address: u64,
-    /// Where the jump goes: behind the landing mark, if there is one.
+    /// Where the jump is written: behind the landing mark, if there is one.
     pub jump: u64,
 }
 
-/// All that there is to do in a Kamailio.
+/// What a takeover changes in a Kamailio.
 #[derive(Debug)]
 pub struct Plan {
-    /// Its version, such as `5.6.3`.
+    /// The Kamailio's version, such as `5.6.3`.
     pub version: String,
-    /// The family that it belongs to.
+    /// The family of that version.
     pub family: Family,
     /// The functions to replace.
     pub entries: Vec<Entry>,
@@ -54,7 +56,7 @@ pub struct Plan {
     pub private_variables: Vec<u64>,
     /// The part of the file with the code.
     pub code: Segment,
-    /// Its processor.
+    /// The processor that the program is built for.
     pub machine: Machine,
     /// The loader has calls through pointers end at marks only.
     pub is_guarded: bool,
@@ -285,7 +287,7 @@ impl<'a> Whole<'a> {
     /// Variables without a name that our functions use.
     fn private_variables(&self, image: &Image<'_>, symbols: &[Symbol<'_>]) -> BTreeSet<u64> {
         let is_variable = |address| image.segment(address).is_some_and(|s| s.is_writable());
-        // What the loader fills in is constant, and the same for several files.
+        // Places that the loader fills in are no variables: they are constant, and the linker shares them among files.
         let constant: BTreeSet<u64> = self.relocations.iter().map(|r| r.place).collect();
         let named: Vec<_> = symbols
             .iter()

@@ -1,7 +1,7 @@
-//! What the host's structures look like, learnt by calls of its own functions before anything is changed.
+//! The layout of the host's structures, learnt by calls of the host's own functions before anything is changed.
 //!
-//! The calls are made in a child process: should they go wrong in a Kamailio that is not as expected, the child
-//! dies and the host is left alone. They get address literals, so they ask nobody.
+//! A child process makes the calls: should they go wrong in a Kamailio that is not as expected, the child dies and the
+//! host is left alone. The calls get address literals, so they ask nobody.
 #![allow(unsafe_code, reason = "calls functions of the host")]
 
 use std::ffi::{c_char, c_int, c_uint, c_ushort, c_void};
@@ -18,9 +18,9 @@ const OCTETS: [u8; 4] = [192, 0, 2, 77];
 const PORT: c_ushort = 40_961;
 const SIP_PORT: c_ushort = 5060;
 const UDP: u8 = 1;
-/// What unwritten memory holds.
+/// The octet that fills memory before the calls, and shows what they left unwritten.
 const UNTOUCHED: u8 = 0xa5;
-/// Octets of room for a handle; known ones have 32 to 48.
+/// Octets of room for a handle; known handles have 32 to 48.
 const ROOM: usize = 128;
 /// Where callers count references of an entry.
 const REFERENCES: usize = 40;
@@ -62,7 +62,7 @@ impl Address {
 type ToAddress = unsafe extern "C" fn(*mut Text) -> *const Address;
 type Resolve =
     unsafe extern "C" fn(*mut u8, *mut Text, *mut Address, *mut c_ushort, *mut u8, c_int) -> c_int;
-/// The later ones have a file and a line behind the entry; more arguments do no harm to the others.
+/// From 6.1 on a file and a line follow the entry; more arguments do no harm to the older function.
 type Put = unsafe extern "C" fn(*mut c_void, *const c_char, c_uint);
 
 /// The functions that are called.
@@ -85,7 +85,7 @@ fn functions(plan: &Plan, program: &Program) -> Result<Functions, Refusal> {
         to_address: unsafe { std::mem::transmute::<*mut c_void, ToAddress>(to_address) },
         // SAFETY: as above.
         resolve: unsafe { std::mem::transmute::<*mut c_void, Resolve>(resolve) },
-        // SAFETY: as above; what it gets too much is in registers that it does not read.
+        // SAFETY: as above; the older function does not read the registers of the further arguments.
         put: unsafe { std::mem::transmute::<*mut c_void, Put>(put) },
     })
 }
@@ -98,8 +98,8 @@ pub fn learn(plan: &Plan, program: &Program) -> Result<Handle, Refusal> {
     let functions = functions(plan, program)?;
     let pointers = in_child(|| basics(&functions))
         .ok_or("its functions do not do with an address literal what they do in known versions")?;
-    // Which of the variables is the table of the cache is not known; with another one the call fails, or does not
-    // behave as with a cache.
+    // One of the variables points to the table of the cache, and nothing says which. With another variable the call
+    // fails, or does not behave as with a cache.
     let numbers = plan
         .private_variables
         .iter()
@@ -112,7 +112,7 @@ pub fn learn(plan: &Plan, program: &Program) -> Result<Handle, Refusal> {
     })
 }
 
-/// What a child found out: one octet, or nothing when it failed or died.
+/// The octet that a child found out; `None` when the child failed or died.
 fn in_child(work: impl FnOnce() -> Option<u8>) -> Option<u8> {
     let mut ends = [0; 2];
     // SAFETY: room for two descriptors.

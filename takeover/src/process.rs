@@ -11,18 +11,18 @@ use crate::elf::Segment;
 /// The main program: where it is, and its file.
 #[derive(Debug)]
 pub struct Program {
-    /// What is added to the file's addresses.
+    /// Where the program was loaded: added to the file's addresses.
     pub base: usize,
-    /// Its file, open.
+    /// The program's file, open.
     pub file: File,
-    /// What the file holds.
+    /// The content of the file.
     pub bytes: Vec<u8>,
 }
 
 /// A line of `/proc/self/maps`.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Mapping<'a> {
-    /// Its addresses.
+    /// The addresses of the mapping.
     pub range: Range<usize>,
     /// The file, or another name, or nothing.
     pub path: &'a str,
@@ -67,7 +67,7 @@ fn base() -> Option<usize> {
     base
 }
 
-/// Finds the main program and reads its file. It is found by its mapping: `/proc/self/exe` may be a loader.
+/// Finds the main program by the mapping that has `inside`, and reads its file. `/proc/self/exe` may be a loader.
 ///
 /// # Errors
 /// When it cannot be found.
@@ -135,7 +135,8 @@ pub fn threads() -> usize {
     std::fs::read_dir("/proc/self/task").map_or(0, Iterator::count)
 }
 
-/// The same as the C library counts: without those of an emulator, which run nothing of the program.
+/// Number of threads as the C library counts: without those of an emulator, which run nothing of the program. 2 stands
+/// for any number above 1, 0 for a C library that does not say.
 #[must_use]
 pub fn threads_of_the_program() -> usize {
     let Some(place) = symbol(c"__libc_single_threaded") else {

@@ -1,5 +1,5 @@
-//! What the operator learns: one line why a Kamailio is left alone, and a text that log, RPC and core files show when
-//! it is not.
+//! Texts for the operator: a line why a Kamailio is left alone, or a text on the takeover that log, RPC and core files
+//! show.
 #![allow(unsafe_code, reason = "an exported variable, system calls")]
 #![allow(non_upper_case_globals, reason = "a name of the C interface")]
 
@@ -11,8 +11,8 @@ use crate::plan::Plan;
 /// Octets of the text.
 const ROOM: usize = 512;
 
-/// What was done, NUL-terminated; empty when nothing was. The library looks for it under this name. It is a variable,
-/// so a core file holds it.
+/// The report of a takeover, NUL-terminated; empty when there was none. The library looks for the variable under this
+/// name, and a core file holds its text.
 #[unsafe(no_mangle)]
 pub static mut kamailio_dns_takeover: [u8; ROOM] = [0; ROOM];
 

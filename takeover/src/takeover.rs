@@ -26,7 +26,7 @@ use crate::report;
 static START: extern "C" fn() = start;
 
 extern "C" fn start() {
-    // Whatever goes wrong here, the program around us runs.
+    // An error here must not keep the program from running.
     let done = std::panic::catch_unwind(|| {
         // Programs that are not Kamailio are not touched, and pass the environment on.
         if let Some(inside) = symbol(c"ver_flags").filter(|_| symbol(c"core_cfg").is_some()) {
@@ -102,7 +102,7 @@ fn check_hooks(plan: &Plan, program: &Program) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// All that there is to do, done beside the original.
+/// All changes, prepared beside the original.
 struct Prepared {
     table: Copy,
     code: Copy,
