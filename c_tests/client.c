@@ -13,7 +13,7 @@
 
 #define REQUESTS 1000
 
-/* What the server does with a name is said by its first letter. */
+/* The first letter of a name says how the server treats it. */
 static const char kinds[] = "anrs"; /* an address, no such name, refused, silent */
 
 struct one
@@ -198,7 +198,7 @@ static void a_thousand_at_once(struct kdns *context)
 		CHECK_INT(all[i].fetched, 1);
 }
 
-/* What is known ends at once; what is released is not fetched; the others end with their context. */
+/* Requests with a known answer end at once; released ones are not fetched; the others end with their context. */
 static void an_end_in_the_midst(struct kdns *context)
 {
 	for(int i = 0; i < REQUESTS; i++) {

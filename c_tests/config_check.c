@@ -1,11 +1,11 @@
-/* A bad line of kamailio.cfg under `kamailio -c`: resolv_init() ends the process there, and nowhere else. This program
- * stands for a Kamailio whose kamailio.cfg has one line of the library's group. */
+/* A bad line of kamailio.cfg under `kamailio -c`: resolv_init() ends the process there, and nowhere else. The program
+ * here stands for a Kamailio whose kamailio.cfg has one line of the library's group. */
 
 #include <sys/wait.h>
 
 #include "check.h"
 
-/* What a Kamailio is known by. */
+/* The symbols by which the library knows a Kamailio. */
 void *core_cfg, *default_core_cfg;
 unsigned get_ticks_raw(void);
 unsigned get_ticks_raw(void)

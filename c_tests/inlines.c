@@ -1,4 +1,4 @@
-/* What Kamailio's headers have as macros and inline functions, and small functions without network. */
+/* Macros and inline functions of Kamailio's headers, and small functions without network. */
 
 #include "check.h"
 

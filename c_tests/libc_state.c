@@ -45,7 +45,7 @@ int main(void)
 	CHECK_INT(_res.retry, retry);
 	CHECK((_res.options & RES_DNSRCH) != 0);
 
-	/* Those that are set count at the next start, ... */
+	/* Options that are set count at the next start, ... */
 	set("dns_retr_time", "3");
 	set("dns_retr_no", "1");
 	set("dns_servers_no", "1");

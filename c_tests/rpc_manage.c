@@ -16,7 +16,7 @@ static int is_there(char *name)
 	return dns_get_ip(&(str){name, (int)strlen(name)}, &ip, DNS_IPV4_ONLY) == 0;
 }
 
-/* What add() makes is permanent. */
+/* Entries that add() makes are permanent. */
 static void permanent(void)
 {
 	records();

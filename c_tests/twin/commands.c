@@ -101,7 +101,7 @@ static struct {
 	char proto;
 } last[4];
 
-/* One resolve; proto goes on from the step before, as forward() does it. */
+/* A resolve; proto goes on from the step before, as forward() does it. */
 static int resolve_step(FILE *out, int h, int name, int port, int proto, int flags)
 {
 	struct ip_addr ip;

@@ -5,7 +5,7 @@
 
 #include "library.h"
 
-/* Opened with the first call; NULL: it cannot be opened, which is said once. */
+/* Opened with the first call; NULL: the context cannot be opened, which the log says once. */
 struct kdns *context_of_process(void);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What the files of the module share. See README for what it does, and waits.h for how a wait goes its way. */
+/* Shared by the files of the module. README says what the module does, waits.h how a wait goes its way. */
 #ifndef DNS_WAIT_H
 #define DNS_WAIT_H
 

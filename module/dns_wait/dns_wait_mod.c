@@ -300,7 +300,7 @@ static int fork_workers(void)
 		if(pid == 0) {
 			if(cfg_child_init() != 0)
 				return -1;
-			/* Its end is the server's, as that of any worker. */
+			/* The end of this process ends the server, as that of any worker. */
 			exit(worker_run(i) != 0 ? 1 : 0);
 		}
 	}

@@ -8,19 +8,19 @@
 
 #include "library.h"
 
-/* Whoever has loaded the library, it has this name. */
+/* The library's name, whoever has loaded it. */
 #define SONAME "libkamailio_dns.so.0"
 
 library_t library;
 static int is_there;
-/* Where it is looked for. */
+/* Where dlsym() looks: RTLD_DEFAULT, or the library as dlopen() gives it. */
 static void *handle;
 
 static int find(const char *name, void *place)
 {
 	void *symbol = dlsym(handle, name);
 
-	/* A pointer to a function is written as what it is: octets of that size. */
+	/* The octets are copied, for C has no conversion from an object's pointer to a function's. */
 	memcpy(place, &symbol, sizeof symbol);
 	return symbol != NULL;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The library's functions, as the server that loads the module has them. They are looked up at the start: a server on its
- * own DNS code has none, and the module says so instead of failing to load.
+ * The library's functions, as the server that loads the module has them. The module looks
+ * them up at the start: a server on its own DNS code has none, and the module says so instead of failing to load.
  */
 #ifndef DNS_WAIT_LIBRARY_H
 #define DNS_WAIT_LIBRARY_H
@@ -36,7 +36,7 @@ extern library_t library;
 /* 1: all functions are there; 0: one is missing. */
 int library_find(void);
 
-/* What library_find() said. */
+/* The result of library_find(). */
 int library_is_there(void);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What the functions of scripts do. */
+/* The functions that scripts call. */
 #include <arpa/inet.h>
 #include <string.h>
 #include <strings.h>
@@ -23,7 +23,7 @@
 
 static int is_ready(const str *uri)
 {
-	/* What is no URI needs no wait either: the route is told. */
+	/* A text that is no URI needs no wait either: the route learns of the error. */
 	return library.ready(uri->s, (size_t)uri->len, NULL) != 0;
 }
 
@@ -32,7 +32,7 @@ static str destination(struct sip_msg *msg)
 	return msg->dst_uri.len > 0 ? msg->dst_uri : *GET_RURI(msg);
 }
 
-/* What has to be known: the URI that is given, or the destination and those of further branches. */
+/* The URIs to resolve: the given one, or the destination and those of further branches. */
 static unsigned int uris_of(struct sip_msg *msg, const str *uri, str uris[MOST_URIS])
 {
 	unsigned int branches = uri != NULL ? 0 : waits_branches();
@@ -67,7 +67,7 @@ static int run_at_once(struct sip_msg *msg, const str *route, outcome_t *outcome
 	return DW_END;
 }
 
-/* What the cache has for a URI; what became of it. */
+/* Looks for a URI in the cache alone; the result is an error of the library, 0 = there are targets. */
 static int find_ready(const str *uri, struct kdns_request **request)
 {
 	struct kdns_terms terms = {.size = sizeof terms, .flags = KDNS_CACHE_ONLY};
@@ -80,8 +80,8 @@ static int find_ready(const str *uri, struct kdns_request **request)
 	return error;
 }
 
-/* What the cache has for all of them; 0: it was emptied in this moment, or this process cannot look. The destination counts;
- * where it has no targets, the first branch that has. */
+/* Looks for all URIs in the cache; 0: the cache was emptied in this moment, or this process cannot look. The destination
+ * counts, or the first branch with targets where the destination has none. */
 static int find_all_ready(const str *uris, unsigned int count_of_uris, struct kdns_request **found, outcome_t *outcome)
 {
 	int is_whole = 1;

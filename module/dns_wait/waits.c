@@ -13,18 +13,18 @@
 #include "dns_wait.h"
 #include "waits.h"
 
-/* This part of the shared memory is left to others. */
+/* One part in so many of the shared memory is left to others. */
 #define RESERVED_PART 10
 
 typedef struct list
 {
 	wait_t *first, *last;
-	/* Those that this worker has not given back. */
+	/* Waits that this worker has not given back. */
 	unsigned int held;
 	int descriptor;
 } list_t;
 
-/* What is counted, each up to max_waiting: what is fetched ahead takes no room from transactions. */
+/* Each kind is counted by itself up to max_waiting, so URIs that are fetched ahead take no room from transactions. */
 typedef enum kind
 {
 	KIND_SUSPENDED,
@@ -149,7 +149,7 @@ static void copy_branches(wait_t *wait)
 		memcpy(&wait->branches[i], get_sip_branch((int)i), sizeof(branch_t));
 }
 
-/* One piece of memory: the wait, its parts, its branches, its texts. */
+/* A wait is one piece of memory: the struct, its parts, its branches, its texts. */
 static void fill(wait_t *wait, struct sip_msg *msg, const str *route, const str *uri)
 {
 	char *text;
@@ -181,7 +181,7 @@ static wait_t *reserve_memory(kind_t kind, unsigned int parts, unsigned int bran
 	int worker;
 	wait_t *wait;
 
-	/* What is suspended needs memory to be answered, and so do all others. */
+	/* Suspended transactions need memory to be answered, and so do all others. */
 	if(shm_available() < shm_mem_size / RESERVED_PART) {
 		*why = NO_ROOM_MEMORY;
 		return NULL;
@@ -250,7 +250,7 @@ void wait_hand_over(wait_t *wait)
 	do {
 		done = write(list->descriptor, &one, sizeof one);
 	} while(done < 0 && errno == EINTR);
-	/* It is full only while it is readable, which is all that is wanted. */
+	/* A full descriptor is readable, which is all that the worker needs. */
 }
 
 wait_t *waits_take(int worker)

@@ -49,7 +49,7 @@ typedef struct wait
 	/* The socket that the script chose, and the Path: tm has them as they were when it made the transaction. */
 	struct socket_info *socket;
 	str path;
-	/* What is resolved, the destination first; and how many of them are under way. */
+	/* The URIs, the destination first; `left` of them are under way. */
 	unsigned int part_count, left;
 	part_t *parts;
 	/* Further branches: tm does not keep them over a suspension. */

@@ -120,7 +120,7 @@ int watch_begin(struct kdns *context, void (*leave)(change_t *change))
 			LM_ERR("%s cannot be watched: %s\n", each->uri, library.error_text(error));
 			return -1;
 		}
-		/* It is watched as long as the process lives. */
+		/* The watch lives as long as the process. */
 	}
 	return 0;
 }

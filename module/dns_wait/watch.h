@@ -10,7 +10,7 @@
 
 #include "library.h"
 
-/* What changed of a URI, in memory of the process. */
+/* A change of a URI's targets, in memory of the process. */
 typedef struct change
 {
 	struct change *next;

@@ -60,8 +60,8 @@ static void follow_options(void)
 		CFG_UNREF(old);
 }
 
-/* In the second thread, so that what is new is resolved by new options: while the first one is idle, it stays so. One that runs
- * a route follows by itself. */
+/* The second thread follows options for a first thread that is idle, so that new URIs are resolved by new options. A first
+ * thread that runs a route follows by itself. */
 static void follow_options_if_idle(void)
 {
 	if(cfg_local == *cfg_global)
@@ -126,13 +126,13 @@ static void fetch_all(wait_t *wait)
 
 static void begin(wait_t *wait)
 {
-	/* One more than there are, so that it is not over while it is being begun. */
+	/* One more than there are parts, so that the wait is not over while parts are being begun. */
 	wait->left = wait->part_count + 1;
 	for(unsigned int i = 0; i < wait->part_count; i++) {
 		part_t *part = &wait->parts[i];
 		struct kdns_terms terms = {.size = sizeof terms, .user = part};
 
-		/* What nobody waits for has the time that the library gives it. */
+		/* A URI for which nobody waits has the time that the library gives. */
 		if(wait->errand == ERRAND_WAIT)
 			terms.deadline_ms = time_left(wait);
 		part->error = library.start(context, part->uri.s, (size_t)part->uri.len, &terms, &part->request);
