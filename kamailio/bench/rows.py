@@ -99,7 +99,7 @@ def _hostent(find):
     return lookup_8 + find("hostent", "fill", 1, "cpu_ns") * lookup_8 / lookup
 
 
-# What the machine itself needs, measured in the same run: name: (how it is computed, what it is).
+# Floors that the machine itself sets, measured in the same run: name: (how the floor is computed, what it is).
 FLOORS = {
     "lookup": (_ns("hits", "floor_lookup", 1), "a read-only hash lookup in shared memory, 1 process"),
     "lookup_2": (_ns("hits", "floor_lookup", 2), "the same, 2 processes"),

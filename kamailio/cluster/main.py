@@ -31,7 +31,8 @@ ZONE = (
     "sip1.trunk.test 300 A 127.0.0.10",
     *(f"n{number}.test 300 A 127.0.0.10" for number in range(40)),
 )
-# What is not of the example: where this test's zones are, and that nothing of it is signed or belongs to another user.
+# Lines that the example does not have: where this test's zones are, and that nothing is signed or belongs to another
+# user.
 OWN = f"""
 server:
     do-daemonize: no
@@ -145,7 +146,7 @@ def play(s, root):
     def asked():
         return len(cluster.dns.asked)
 
-    # What one resolver knows the other does not ask for.
+    # A resolver does not ask for what the other one knows: Valkey is shared.
     s.check("the first proxy", callers[0].call("sip:u@trunk.test;transport=udp"), 200)
     s.check_that("Valkey has it", cluster.keys() >= 2)
     before = asked()

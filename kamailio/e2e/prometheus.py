@@ -18,7 +18,7 @@ NEW = "no such statistics in the C original"
 EXAMPLES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../examples/prometheus")
 UDP10 = "udp:127.0.0.10:5060"
 ZONE = ("known.test 2 A 127.0.0.10", "other.test A 127.0.0.10", "fresh.test 300 A 127.0.0.10")
-# One line of the text format: a name, no labels, a value, and a time in ms.
+# A line of the text format: a name, no labels, a value, and a time in ms.
 SAMPLE = re.compile(r"([a-zA-Z_:][a-zA-Z0-9_:]*) (-?[0-9]+(?:\.[0-9]+)?) ([0-9]+)")
 CLASSES = ("500us", "1ms", "2ms", "5ms", "10ms", "20ms", "50ms", "100ms", "200ms", "500ms", "1s", "2s", "5s")
 INTERVAL = 15
@@ -125,7 +125,7 @@ def shown(s):
     after = scrape()
     for name in ("hits", "misses", "queries_udp", "negative_hits"):
         s.check(f"{name} after an explanation", after["kamailio_dns_" + name], before["kamailio_dns_" + name])
-    # What is shipped speaks of what is there.
+    # The files that are shipped name no series that does not exist.
     there = set(values) | recorded()
     for file in ("rules.yml", "alerts.yml", "alerts_test.yml", "dashboard.json", "README.md"):
         s.check(f"names in {file}", sorted(named(file) - there - {"kamailio_dns", "kamailio_dns_", "kamailio_dns_alerts"}), [])

@@ -46,7 +46,7 @@ def pinned(s):
 def _restarted(s, with_snapshot):
     path = os.path.join(s.run_folder, "snapshot")
     os.chmod(s.run_folder, 0o700)
-    # What a call waits for is not the point here.
+    # These options keep waits short: waits are not the point here.
     core = ["dns_try_ipv6=no", "dns_retr_time=1", "dns_retr_no=1"]
     if with_snapshot:
         core.append(f'DNS.snapshot = "{path}"')

@@ -87,7 +87,7 @@ def silent(build, folder, full, core=()):
     calls = [bed.load.send("sip:user@silent.test") for _ in range(WORKERS)]
     Load.finish(calls, 60)
     queries = bed.asked()
-    # One call at a time finds out whether the name is answered again: this may be the one.
+    # A single call at a time finds out whether the name is answered again: this one may do so.
     again = bed.load.send("sip:user@silent.test")
     Load.finish([again], 60)
     return {

@@ -110,7 +110,7 @@ URIS = {
     "host": ["sip:u@{}:5070", "sip:u@{}"], "alias": ["sip:u@{}:5070", "sip:u@{}"],
     "tcp_only": ["sip:u@{};transport=tcp"], "srv_and_host": ["sip:u@{}", "sip:u@{}:5070"],
 }
-# Those that the original has no trouble with by itself.
+# Shapes that the original has no trouble with by itself.
 DRAWN = [shape for shape in SHAPES if shape not in ("additional_of_others", "tls_alone", "late_target")]
 
 QUICK = ["dns_retr_time=1", "dns_retr_no=1"]
@@ -239,7 +239,7 @@ SHORT = (
     "first server: empty", "without the cache: first server silent", "first server slow, the second has other data", "first 2 packets and probes are lost, 4 attempts",
 )
 
-# One network for each line of COMPAT.md that says where a call of the original arrives and ours does not, or elsewhere.
+# A network for each line of COMPAT.md that says where a call of the original arrives and ours does not, or elsewhere.
 RULES = {
     "other-class": network("records of another class", [server(fault("other_class", "A"))], ["host", "one_target"]),
     "long-address": network("addresses of five octets", [server(fault("long_address", "A"))], ["host", "one_target"]),

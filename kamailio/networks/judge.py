@@ -5,7 +5,7 @@ import re
 
 import draw
 
-# What the library may take longer: where it meets a fault for the first time, and afterwards; seconds.
+# How much longer than the original the library may take, s: where it meets a fault for the first time, and afterwards.
 FIRST_CONTACT, AFTERWARDS = 0.5, 0.05
 RULE = re.compile(r"^- \*\*([a-z-]+)\*\*:", re.MULTILINE)
 HEADING = "### Networks on which the original's call arrives"
@@ -51,7 +51,7 @@ def _asks_naptr(network, call):
 
 ERRORS = ("servfail", "refused", "formerr")
 
-# What each rule is about: a call that it may excuse, and from what.
+# The calls that each rule may excuse, and from what.
 APPLIES = {
     "other-class": lambda network, call, worse: worse == MISSING and _has(network, "other_class"),
     "long-address": lambda network, call, worse: worse == MISSING and _has(network, "long_address"),

@@ -24,7 +24,7 @@ import measure
 from bed.kamailio import Build
 
 ROOT = os.path.join(here, "..", "..")
-# One network with all its calls.
+# Time for one network with all its calls, s.
 LIMIT_SECONDS = 400
 # A machine that is busy makes calls late; what is worse each time is worse.
 ATTEMPTS = 3
@@ -132,7 +132,7 @@ def chosen(args):
 
     for one in networks:
         one["core"] += args.core
-    # What a rule is about may be another matter with other options.
+    # Another option may take away what a rule is about.
     rules = {} if args.core else draw.RULES
     return list(filter(pick, networks)), {name: one for name, one in rules.items() if pick(one)}
 

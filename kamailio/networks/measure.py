@@ -140,7 +140,7 @@ def measure(kind, build, network, folder):
                 one.call_begins()
             call_id = f"call-{number}"
             code, seconds = caller.call(call_id, call["uri"])
-            # What is still under way belongs to this call.
+            # Packets that are still under way belong to this call.
             time.sleep(0.05)
             contacts = _contacts(servers, met) + _is_first_of_absent(network, number)
             out.append({

@@ -16,8 +16,8 @@ import message
 
 UDP_OCTETS = 512
 
-# What a zone may have done as well as the server: the library believes it of the server when two zones have shown it, so
-# two zones meet it for the first time.
+# Faults that may come from a zone as well as from the server. The library believes such a fault of the server when two
+# zones have shown it, so two zones meet it for the first time.
 SHOWN_BY_TWO_ZONES = ("opt_dropped", "opt_servfail", "opt_notimp")
 
 
@@ -286,5 +286,5 @@ class Server:
         return message.reply(query, message.NOERROR, records)
 
 
-# What a fault gives when it has nothing to say.
+# The result of a fault that does not concern the query.
 NOTHING = object()

@@ -33,7 +33,7 @@ def zone(version):
             lines.append(f'{name} {ttl} NAPTR 10 {version % 3} "s" "SIP+D2U" "" _sip._udp.via.{name}')
             lines.append(f"_sip._udp.via.{name} {ttl} SRV {version % 2} 10 5060 h{version % 4}.via.{name}")
             lines.append(f"_sip._udp.via.{name} {ttl} SRV 1 30 5060 h5.via.{name}")
-            # What older records point to stays: they may be in use until their TTL is over.
+            # Targets of older records stay, for these records may be in use until their TTL is over.
             lines += [f"h{host}.via.{name} {ttl} A {first}" for host in range(4)]
             lines.append(f"h5.via.{name} {ttl} A {second}")
         if kind in (1, 2):
