@@ -613,7 +613,8 @@ int kdns_watch(struct kdns *context,
                struct kdns_watch **watch);
 
 /*
- Ends a watch: nobody is told from here on. Waits for another thread that is in its function. NULL is no error.
+ Ends a watch: nobody is told from here on. Waits for another thread that is in the watch's function, so two
+ functions must not end the watches of one another. NULL is no error.
  */
 void kdns_unwatch(struct kdns_watch *watch);
 

@@ -126,7 +126,8 @@ unsafe fn begin(
         .map_err(kdns_error::from)
 }
 
-/// Ends a watch: nobody is told from here on. Waits for another thread that is in its function. NULL is no error.
+/// Ends a watch: nobody is told from here on. Waits for another thread that is in the watch's function, so two
+/// functions must not end the watches of one another. NULL is no error.
 ///
 /// # Safety
 /// `watch` is NULL, or not given back yet.
