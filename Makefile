@@ -172,14 +172,14 @@ kamailio-deb-test: setup-packages
 dist: ready
 	$(Q)CARGO="$(CARGO)" SOURCE_DATE_EPOCH=$(EPOCH) sh packaging/dist.sh $(BUILD) kamailio-dns-$(VERSION)
 
-# Packages of RPM from the same sources; rpm-test looks at them, and follows APKBUILD as far as it goes on Debian. With
-# KAMAILIO_SRC the module dns_wait is packed for that Kamailio, too.
+# Packages of RPM from the same sources; rpm-test looks at them, compares them with those of Debian, and follows APKBUILD as
+# far as it goes on Debian. With KAMAILIO_SRC the module dns_wait is packed for that Kamailio, too.
 rpm: setup-packages dist
 	$(Q)SOURCE_DATE_EPOCH=$(EPOCH) KAMAILIO_SRC="$(KAMAILIO_SRC)" \
 		sh packaging/rpm.sh $(BUILD)/kamailio-dns-$(VERSION).tar.xz $(BUILD)/rpm
 
 rpm-test: KAMAILIO_SRC ?= bookworm
-rpm-test: rpm
+rpm-test: setup-packages deb rpm
 	$(Q)BUILD=$(BUILD) SOURCE_DATE_EPOCH=$(EPOCH) KAMAILIO_SRC="$(KAMAILIO_SRC)" sh packaging/rpm_test.sh $(BUILD)/kamailio-dns-$(VERSION).tar.xz $(BUILD)/rpm
 
 # The options in README and the man pages, and the licences of all crates.
