@@ -1,8 +1,8 @@
 #!/bin/sh
 # Every test: Rust, then C, then Kamailio. The last line sums up; the exit status is 0 only when nothing failed.
 #
-# CARGO, CARGOFLAGS, FEATURES, BUILD, CC, CXX come from the Makefile. What makes calls and waits for timers runs
-# beside what computes: two lanes, each with its output in a file that is shown when both have come to their ends.
+# CARGO, CARGOFLAGS, FEATURES, BUILD, CC, CXX come from the Makefile. Two lanes run side by side: one has the Rust tests and
+# what computes; the other builds Kamailio, makes calls and waits for timers, and is shown when both have come to their ends.
 # What lacks something here is said to be skipped, with what it lacks, and is counted as skipped.
 
 here=$(cd "$(dirname "$0")" && pwd) || exit 1
@@ -54,48 +54,6 @@ run() {
 	done_with "$title" "${passed:-0}" "$failed" "$since" "$(echo "$line" | number skipped)"
 }
 
-# --- Kamailio is built beside the Rust tests, which wait for timers most of their time
-
-# The original has these on; a library without them has less to compare than the cases ask for.
-whole=yes
-for feature in use_dns_cache use_dns_failover use_naptr dns_srv_lb cache_relevant_recs_only; do
-	case " ${FEATURES:-} " in
-	*" $feature "*) ;;
-	*) whole=no ;;
-	esac
-done
-
-# Kamailio's cores and modules, for all that follows; the file suites: those that can be built here.
-build_kamailio() {
-	suites=
-	for suite in ${SUITES:-bookworm trixie}; do
-		title="kamailio of $suite is built"
-		if lacks "$title" sources kamailio "$suite"; then
-			:
-		elif ! sh kamailio/fetch.sh "$suite" >/dev/null 2>"$scratch/fetch"; then
-			skip "$title" "its sources are not here: make fetch ($(tail -n 1 "$scratch/fetch"))"
-		else
-			run "$title" build_suite "$suite"
-			[ "$failed" != 0 ] || suites="$suites $suite"
-		fi
-	done
-	echo "$suites" >"$scratch/suites"
-}
-
-build_suite() {
-	if nice -n 5 sh kamailio/build.sh "$1" "$BUILD" >/dev/null; then
-		echo "1 passed, 0 failed"
-	else
-		echo "0 passed, 1 failed"
-	fi
-}
-
-building=
-if [ "$whole" = yes ]; then
-	build_kamailio >"$scratch/building" 2>&1 &
-	building=$!
-fi
-
 # --- Rust
 
 # rust_tests TITLE argument...: the Rust tests with these arguments of cargo test. They go through a pipe, so the status
@@ -124,14 +82,6 @@ rust_skipped() {
 	awk '/ scenarios skipped: / { n += $1 } END { print n + 0 }' "$log"
 }
 
-rust_tests Rust --lib --tests --examples
-
-# What the usual flags leave out.
-case " ${FEATURES:-} " in
-*" naptr_cache_all_ars "*) ;;
-*" use_naptr "*) rust_tests "Rust, NAPTR_CACHE_ALL_ARS" --features naptr_cache_all_ars --test lookup additional ;;
-esac
-
 # Tests that need what others test themselves with are ignored unless they are asked for, by their names.
 corpus_tests() { # corpus, how the names of its tests begin
 	if [ -f "${KAMAILIO_DNS_CORPORA:-build/corpora}/$1/.complete" ]; then
@@ -141,12 +91,56 @@ corpus_tests() { # corpus, how the names of its tests begin
 	fi
 }
 
-sh ci/fetch/corpora.sh 2>&1 | sed 's/^/corpora: /'
-corpus_tests unbound-bookworm unbound
-corpus_tests c-ares c_ares
-corpus_tests bind bind
+rust() {
+	rust_tests Rust --lib --tests --examples
 
-# --- calls, and what computes
+	# What the usual flags leave out.
+	case " ${FEATURES:-} " in
+	*" naptr_cache_all_ars "*) ;;
+	*" use_naptr "*) rust_tests "Rust, NAPTR_CACHE_ALL_ARS" --features naptr_cache_all_ars --test lookup additional ;;
+	esac
+
+	sh ci/fetch/corpora.sh 2>&1 | sed 's/^/corpora: /'
+	corpus_tests unbound-bookworm unbound
+	corpus_tests c-ares c_ares
+	corpus_tests bind bind
+}
+
+# --- Kamailio
+
+# The original has these on; a library without them has less to compare than the cases ask for.
+whole=yes
+for feature in use_dns_cache use_dns_failover use_naptr dns_srv_lb cache_relevant_recs_only; do
+	case " ${FEATURES:-} " in
+	*" $feature "*) ;;
+	*) whole=no ;;
+	esac
+done
+
+# Kamailio's cores and modules, for all that follows; the file suites: those that can be built here.
+build_kamailio() {
+	suites=
+	for suite in ${SUITES:-bookworm trixie}; do
+		title="kamailio of $suite is built"
+		if lacks "$title" sources kamailio "$suite"; then
+			:
+		elif ! sh kamailio/fetch.sh "$suite" >/dev/null 2>"$scratch/fetch"; then
+			skip "$title" "its sources are not here: make fetch ($(tail -n 1 "$scratch/fetch"))"
+		else
+			run "$title" build_suite "$suite"
+			[ "$failed" != 0 ] || suites="$suites $suite"
+		fi
+	done
+	echo "$suites" >"$scratch/suites.new" && mv "$scratch/suites.new" "$scratch/suites"
+}
+
+build_suite() {
+	if nice -n 5 sh kamailio/build.sh "$1" "$BUILD" >/dev/null; then
+		echo "1 passed, 0 failed"
+	else
+		echo "0 passed, 1 failed"
+	fi
+}
 
 # Whether a process can have a network, and mounts, of its own.
 has_namespaces() {
@@ -188,9 +182,9 @@ taken_over() {
 }
 
 calls() {
-	! lacks "failures, networks, end to end, dns_wait, soak" calls || return 0
+	! lacks "failures, networks, end to end, dns_wait, soak, twin" calls || return 0
 	has_namespaces || {
-		skip "failures, networks, end to end, dns_wait, soak" "no network namespaces here"
+		skip "failures, networks, end to end, dns_wait, soak, twin" "no network namespaces here"
 		return
 	}
 	# Where DNS fails, the original is beside ours, too. `make failure-table` is the long version.
@@ -220,6 +214,26 @@ calls() {
 	fi
 	# shellcheck disable=SC2086
 	run "soak" sh kamailio/soak/run.sh $suites
+	# shellcheck disable=SC2086
+	run "twin" sh c_tests/twin/run.sh $suites
+}
+
+# The lane of Kamailio.
+with_kamailio() {
+	build_kamailio
+	if [ -n "$suites" ]; then
+		calls
+	else
+		skip "twin, kamailio, calls" "no Kamailio could be built"
+	fi
+}
+
+# The suites that the other lane has built, as soon as it has come so far.
+built_suites() {
+	while [ ! -f "$scratch/suites" ] && kill -0 "$1" 2>/dev/null; do
+		sleep 1
+	done
+	cat "$scratch/suites" 2>/dev/null
 }
 
 # Rows of the flag table for each suite: one of the two that compile all of the core, the others on one suite
@@ -253,6 +267,7 @@ computing() {
 	else
 		skip "forwarders" "they are not here: make fetch"
 	fi
+	[ "$whole" = no ] || suites=$(built_suites "$lane")
 	[ -n "$suites" ] || return 0
 	if [ "$whole" = no ] || lacks "cluster" calls; then
 		:
@@ -264,36 +279,23 @@ computing() {
 	else
 		skip "cluster" "no network namespaces here"
 	fi
-	if lacks "twin" calls; then
-		:
-	elif has_namespaces; then
-		# shellcheck disable=SC2086
-		run "twin" sh c_tests/twin/run.sh $suites
-	else
-		skip "twin" "no network namespaces here"
-	fi
 	for suite in $suites; do
 		run "kamailio of $suite" env ROWS="$(flag_rows "$suite")" sh kamailio/check.sh "$suite"
 	done
 }
 
 suites=
-if [ -n "$building" ]; then
-	wait "$building"
-	cat "$scratch/building"
-	suites=$(cat "$scratch/suites")
+if [ "$whole" = yes ]; then
+	with_kamailio >"$scratch/lane" 2>&1 &
+	lane=$!
 else
 	skip "twin, kamailio, calls" "a flag of the original is off"
 fi
-if [ -n "$suites" ]; then
-	calls >"$scratch/calls" 2>&1 &
-	lane=$!
-	computing
+rust
+computing
+if [ "$whole" = yes ]; then
 	wait "$lane"
-	cat "$scratch/calls"
-else
-	[ "$whole" = no ] || skip "twin, kamailio, calls" "no Kamailio could be built"
-	computing
+	cat "$scratch/lane"
 fi
 
 echo
