@@ -18,6 +18,7 @@ has_header() { # file below /usr/include
 #   calls      end-to-end and twin tests: callers and callees, nameserver, network namespaces
 #   man        the check of the man pages
 #   aarch64    tests for that machine, in an emulator   musl  tests with that libc
+#   libuv      one example among the C tests
 #   lint       scripts, Python, spelling
 #   packages   tests of packages, only where somebody asks for it: lintian alone brings a hundred others
 packages_table() {
@@ -57,6 +58,7 @@ packages_table() {
 		aarch64  /usr/aarch64-linux-gnu/include/stdio.h libc6-dev-arm64-cross
 		aarch64  qemu-aarch64 qemu-user
 		musl     musl-gcc musl-tools
+		libuv    uv.h libuv1-dev
 		lint     shellcheck shellcheck
 		lint     codespell codespell
 		lint     pip3 python3-pip
