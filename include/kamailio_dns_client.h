@@ -229,7 +229,7 @@ enum kdns_option {
    */
   KDNS_DEADLINE_MS = 2,
   /*
-   Time for one kdns_process(), as near as may be, us: 100 to 1000000; at first 500.
+   Time for one kdns_process(), as near as may be, us: 100 to 1000000; at first 300.
    */
   KDNS_STEP_US = 3,
   /*

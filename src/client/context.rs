@@ -25,7 +25,7 @@ use super::watch::{self, Changes, Tell, Watch, Watched};
 /// Requests that may be under way, at first.
 const MOST_REQUESTS: u32 = 10_000;
 /// Time for a step, at first, µs.
-const STEP_US: u32 = 500;
+const STEP_US: u32 = 300;
 /// Requests that are taken up in one step.
 const ARRIVALS_IN_A_ROW: usize = 64;
 /// How often a thread that waits looks again while another works with the engine, ms.

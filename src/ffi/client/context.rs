@@ -171,7 +171,7 @@ pub enum kdns_option {
     KDNS_MOST_REQUESTS = 1,
     /// Time for requests that say none, ms; at first 0: dns_resolve_deadline.
     KDNS_DEADLINE_MS = 2,
-    /// Time for one kdns_process(), as near as may be, us: 100 to 1000000; at first 500.
+    /// Time for one kdns_process(), as near as may be, us: 100 to 1000000; at first 300.
     KDNS_STEP_US = 3,
     /// How often it is looked whether targets of watched names have changed, ms: 10 to 3600000; at first 1000.
     KDNS_WATCH_MS = 4,
