@@ -30,8 +30,8 @@ option_table! {
         "lines of the log show no names: ENUM names are telephone numbers");
     FailureTtl: number("dns_failure_ttl", (1, 0, 300), "s",
         "how long an unanswered query is not repeated at first (RFC 9520), 0 = repeat at once")
-        .says("an unanswered query is not repeated for this long, after silence for as long as calls waited where that \
-              is more (RFC 9520); 0 = repeated at once");
+        .says("an unanswered query is not repeated for this long, a silent one at least for as long as calls waited for \
+              it (RFC 9520); 0 = repeated at once");
     FailureMaxTtl: number("dns_failure_max_ttl", (30, 0, 300), "s",
         "dns_failure_ttl doubles with each failure in a row up to this")
         .says("`dns_failure_ttl` doubles with each failure in a row; this is the longest time for which a query is not \
@@ -48,8 +48,8 @@ option_table! {
         .says("of the TTL: names in use are fetched anew in this last part of it, before they expire; 0 = never");
     KeepFresh: number("dns_keep_fresh", (60, 0, 604_800), "s",
         "names used within this time are refreshed, whether used in each TTL or not")
-        .says("names used within this time are fetched anew, whether used in each TTL or not; 0 = only those used \
-              in each");
+        .says("names used within this time are fetched anew, also when a whole TTL passed without a use; 0 = only \
+              those used in each TTL");
     RefreshRate: number("dns_refresh_rate", (5000, 1, 100_000), "1/s",
         "queries a second that refreshes may cost at most")
         .says("queries that refreshes may cost at most");
@@ -87,13 +87,13 @@ option_table! {
         .says("highest level logged outside Kamailio: -1 errors, 0 warnings, 3 debug")
         .outside_kamailio();
     TcpDisable: switch("tcp_disable", false,
-        "TCP is no SIP transport here, outside Kamailio")
+        "yes: TCP is no SIP transport; Kamailio has its own option")
         .outside_kamailio();
     TlsDisable: switch("tls_disable", false,
-        "TLS is no SIP transport here, outside Kamailio")
+        "yes: TLS is no SIP transport; Kamailio has its own option")
         .outside_kamailio();
     SctpDisable: switch("sctp_disable", true,
-        "SCTP is no SIP transport here, outside Kamailio")
+        "yes: SCTP is no SIP transport; Kamailio has its own option")
         .outside_kamailio();
 }
 
@@ -118,9 +118,9 @@ option_table! {
               always sends it, `no` never");
     Downgrade: words("dns_downgrade", &["on_absence", "never", "always"],
         "from a secure transport to a clear one: never, on_absence, always")
-        .says("from TLS to a transport without encryption: `never` once the domain offers TLS, `on_absence` where \
-              TLS is known to be absent or the domain offers both, `always` as in the original: an unanswered \
-              NAPTR or SRV query counts as \"no such record\"");
+        .says("when a call may use a transport without encryption: `never` where the domain offers TLS; `on_absence` \
+              where TLS is known to be absent or the domain offers both; `always` as in the original, for which an \
+              unanswered NAPTR or SRV query counts as \"no such record\"");
     FamilyOrder: words("dns_family_order", &["as_flags", "interleave"],
         "addresses of hosts with IPv4 and IPv6: as_flags = one family, then the other; interleave = in turn (RFC 8305)")
         .says("hosts with IPv4 and IPv6 addresses: `as_flags` all of the family that `dns_cache_flags` puts first, \
