@@ -199,11 +199,11 @@ Rule("B57", r"^alias hop_11 \[\] #1 ip", "0 10.5.0.1")
 Rule("B57", r"^alias hop_11 \[\] #1 host", "h11.~ 10.5.0.1")
 Rule("B57", r"^alias hop_1[123] .* #4 .* asked @$", "nothing", original="address")
 Rule("B57", r"^alias hop_1[23] .* #3 .* ip @ 1$", "-7")
-Rule("COMPAT: What is denied behind an alias is kept for the target", r"^alias a_lost .* dns\.view: @ (A|AAAA|NAPTR)$",
+Rule("COMPAT: An absence behind an alias is kept for the target", r"^alias a_lost .* dns\.view: @ (A|AAAA|NAPTR)$",
      "(none)", original="negative_entry=yes")
-Rule("COMPAT: What is denied behind an alias is kept for the target", r"^alias a_lost .* dns\.view: @ CNAME$",
+Rule("COMPAT: An absence behind an alias is kept for the target", r"^alias a_lost .* dns\.view: @ CNAME$",
      re.compile(r".*rr_name=nothing\.@.*"), original=r"^\(none\)$")
-Rule("COMPAT: What is denied behind an alias is kept for the target",
+Rule("COMPAT: An absence behind an alias is kept for the target",
      r"^alias a_lost .* dns\.view: nothing\.@ (A|AAAA|NAPTR)$", re.compile(".*expires=60, .*negative_entry=yes"),
      original=r"^\(none\)$")
 
@@ -262,7 +262,7 @@ def naptr_order(record):
 
 Rule("B37", r" rpc dns\.(view: \S+ NAPTR|lookup ([tT]_)?(NAPTR|naptr) @)$", renamed, original="rr_regexp=.*rr_regexp=")
 
-Rule("COMPAT: Recency is approximate", r" rpc dns\.view: ",
+Rule("COMPAT: The least recently used of a sample goes first", r" rpc dns\.view: ",
      lambda m, row: re.compile(re.sub(r"last_used=\d+", r"last_used=\\d+", re.escape(row.original))),
      original="last_used=", optional=True)
 
@@ -284,14 +284,14 @@ Rule("B55", r"^recpref .*rec_pref=0\] #4 \(\S+ \S+ \S+ \d+ \S+ 1\) get-he", "u.@
 Rule("B55", r"^recpref .*rec_pref=0\] #5 \(\S+ \S+ \S+ \d+ \S+ 1\) .* u\.@ A$",
      re.compile(r".*expires=300, .*rr_ip=10\.0\.70\.1.*"), original="negative_entry=yes")
 Rule("B55", r"^recpref .*rec_pref=0\] #5 \(\S+ \S+ \S+ \d+ \S+ 1\) .* @ A$", "(none)", original="negative_entry=yes")
-KEEPS = "COMPAT: none replaces live data, whatever `dns_cache_rec_pref` says."
+KEEPS = "COMPAT: None replaces live data, whatever `dns_cache_rec_pref` says."
 Rule(KEEPS, r"^recpref .*rec_pref=[23]\] #2 .* sip", "10.9.9.9:5070/1 -1", original=r"^10\.0\.70\.1",
      when=lambda m, row: " 10.9.9.9 1)" not in row.title)
 Rule(KEEPS, r"^recpref .*rec_pref=[23]\] #3 .* ip ", "0 10.9.9.9", original=r"10\.0\.70\.1", when=lambda m, row: " 10.9.9.9 1;" not in row.title)
 Rule(KEEPS, r"^recpref .*rec_pref=[23]\] #4 .* get-he", "u.@ 10.9.9.9", original=r"10\.0\.70\.1", when=lambda m, row: " 10.9.9.9 1)" not in row.title)
 Rule(KEEPS, r"^recpref .*rec_pref=[23]\] #5 .* u\.@ A$", re.compile(r".*rr_ip=10\.9\.9\.9.*"),
      original=r"10\.0\.70\.1", when=lambda m, row: " 10.9.9.9 1)" not in row.title)
-FAMILIES = "COMPAT: Of additional addresses those of the families are kept that the caller's flags allow"
+FAMILIES = "COMPAT: Additional addresses are kept in the families that the caller's flags allow"
 Rule(FAMILIES, r"^(recpref|mixed) .* rpc dns\.view: \S+ AAAA$", "(none)", original="negative_entry=no")
 
 # --- TTLs
@@ -343,7 +343,7 @@ Rule("B33", r"^search .* dns\.view: short\. (A|AAAA)$", "(none)", original="nega
 Rule("COMPAT: Names in entries, records and RPC replies have no final dot", r"^search .* host short\.: .* dns\.view: short A$",
      re.compile(".*expires=60, .*negative_entry=yes"), original=r"^\(none\)$")
 # What the search list found is no alias; it stands with the type that was looked for.
-WALKED = "COMPAT: What a walk found is kept for the relative name"
+WALKED = "COMPAT: A walk's result is kept for the relative name"
 Rule(WALKED, r"^search .* dns\.view: [^@ ]+ CNAME$", "(none)", original=r"rr_name=\S+\.@,")
 Rule(WALKED, r"^search .* dns\.view: ([^@ ]+) (A\+AAAA|NAPTR|SRV again)$",
      lambda m, row: re.compile(rf".*negative_entry=no, relative_name=found as {m[1]}\.@, records=\[{{rr_idx=0, rr_name={m[1]}\.@, .*"),
