@@ -5,8 +5,8 @@
 //! process, through `dns.explain`, through the functions that give a `struct hostent`, past the cache. All must give what
 //! the model gives. The network is one in memory, whose clock moves when somebody waits.
 //!
-//! `RFC3263_ZONES` says how many zones are tried, `RFC3263_SEED` with which seed it begins, `RFC3263_SURVEY` that differences are
-//! counted and shown instead of ending the test at the first.
+//! `RFC3263_ZONES` says how many zones are tried, `RFC3263_SEED` with which seed it begins, `RFC3263_PARTS` in how many
+//! processes at a time, `RFC3263_SURVEY` that differences are counted and shown instead of ending the test at the first.
 #![cfg(all(feature = "use_dns_cache", feature = "use_naptr"))]
 #![allow(
     clippy::expect_used,
@@ -36,6 +36,7 @@ mod rfc3263 {
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 
 use kamailio_dns::cache::Cache;
@@ -55,6 +56,8 @@ use support::{A, AAAA, NAPTR, OptionsGuard, SRV, Watchdog};
 
 /// Zones of a run that nobody asked for by number.
 const ZONES: u64 = 10_000;
+/// Processes that share them.
+const PARTS: u64 = 4;
 /// The seed of the first zone.
 const SEED: u64 = 1;
 /// Differences of one kind that a survey shows.
@@ -125,11 +128,41 @@ fn flush() {
     lookup::forget_failures();
 }
 
+/// The test that is named, in processes of its own with a part of the zones each: half of a run is waiting for threads.
+fn in_parts(test: &str, parts: u64, seed: u64, zones: u64) {
+    let program = std::env::current_exe().unwrap();
+    let ends = (0..=parts).map(|part| seed + zones * part / parts);
+    let processes: Vec<Child> = ends
+        .clone()
+        .zip(ends.skip(1))
+        .map(|(first, end)| {
+            Command::new(&program)
+                .args(["--exact", test, "--nocapture"])
+                .env("RFC3263_PARTS", "1")
+                .env("RFC3263_SEED", first.to_string())
+                .env("RFC3263_ZONES", (end - first).to_string())
+                // Differences go to the standard error; its closing line would be counted as one more test.
+                .stdout(Stdio::null())
+                .spawn()
+                .unwrap()
+        })
+        .collect();
+    let failed = processes.into_iter().filter_map(|mut process| {
+        let status = process.wait().unwrap();
+        (!status.success()).then_some(status)
+    });
+    assert_eq!(failed.collect::<Vec<_>>(), [], "parts that failed");
+}
+
 #[test]
 fn every_way_gives_what_the_model_gives() {
+    let (seed, zones) = (number("RFC3263_SEED", SEED), number("RFC3263_ZONES", ZONES));
+    let parts = number("RFC3263_PARTS", PARTS);
+    if parts > 1 {
+        return in_parts("every_way_gives_what_the_model_gives", parts, seed, zones);
+    }
     let _options = options();
     let _watchdog = Watchdog::start(3600 * 12);
-    let (seed, zones) = (number("RFC3263_SEED", SEED), number("RFC3263_ZONES", ZONES));
     let survey = std::env::var_os("RFC3263_SURVEY").is_some();
     eprintln!("seeds {seed} to {}", seed + zones - 1);
     flush();

@@ -15,7 +15,8 @@ if [ ! -f "$src/config.mak" ]; then
 fi
 
 # What any of the flags changes.
-concerned="main.o core/cfg.tab.o core/lex.yy.o core/cfg_core.o core/core_cmd.o core/forward.o core/ver.o"
+concerned="main.o core/cfg.tab.o core/lex.yy.o core/cfg_core.o core/core_cmd.o core/forward.o core/proxy.o core/sr_module.o
+	core/ver.o kamailio_dns_layout.o"
 
 # row NAME TREE-EXTRA TREE-WITHOUT LIBRARY-EXTRA LIBRARY-WITHOUT LAYOUT: flags without the -D; "" is none
 row() {
@@ -57,7 +58,15 @@ row() {
 	# As old as the stock build's: with a newer one all objects would be made again, with one older than
 	# Makefile.defs it would itself be made again, without our flags.
 	touch -r "$src/config.mak" "$folder/config.mak"
-	touch -r "$src/modules.lst" "$folder/modules.lst"
+	# Where the flags are kept, what is kept from the stock build would have all objects made again.
+	rm -f "$folder/makecfg.lst"
+	make -C "$folder" makecfg.lst >"$scratch/out" 2>&1 || {
+		bad "$name: the list of flags" "$scratch/out"
+		return
+	}
+	for list in makecfg.lst modules.lst; do
+		touch -r "$src/$list" "$folder/$list"
+	done
 	# The generated sources are newer than what they are made of, in the order in which they are made: two makes
 	# of the parser at once would read each other's halves.
 	touch "$folder/core/cfg.tab.c" "$folder/core/cfg.tab.h"
@@ -73,6 +82,8 @@ row() {
 		return
 	}
 	ok
+	[ -n "$6" ] || same "$name: objects that the flags do not concern are not made again" "" \
+		"$(cd "$folder" && find . -name '*.o' -newer "$scratch/begin" | sed 's|^\./||' | others | head -n 3)"
 	make -C "$folder" modules modules=modules/ctl >"$scratch/out" 2>&1 || {
 		bad "$name: ctl" "$scratch/out"
 		return
@@ -100,6 +111,7 @@ row() {
 		same "$name: exit status" 0 "$stopped"
 	fi
 }
+others() { grep -vxF "$(echo $concerned | tr ' ' '\n')"; }
 dashes() { for flag in $1; do printf ' -D%s' "$flag"; done; }
 soname() { readelf -d "$1" | sed -n 's/.*Library soname: \[\(.*\)\].*/\1/p'; }
 

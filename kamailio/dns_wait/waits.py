@@ -13,7 +13,12 @@ RECORDS = ["one.test A 127.0.0.10", "two.test A 127.0.0.11", "_sip._udp.srv.test
 SLOW = "sip:u@one.test:5060"
 
 
-def _finals(scenario, call):
+def answered(scenario):
+    """The Call-IDs of all calls to whose caller a final reply went."""
+    return {reply.call_id for reply in scenario.observer.sip if reply.status >= 200 and reply.target == "127.0.0.1:5080"}
+
+
+def finals_of(scenario, call):
     """All final replies that the caller got for a request, retransmissions of the same left out."""
     scenario.observer.settle()
     seen = {(reply.status, reply.method) for reply in scenario.observer.sip
@@ -76,7 +81,7 @@ def deadline(scenario):
     call = caller.start(SLOW, "INVITE")
     scenario.check("the call", caller.finish(call), 504)
     wait_until_counted(server, "waiting", 0)
-    scenario.check("answers", _finals(scenario, call), [(504, "INVITE")])
+    scenario.check("answers", finals_of(scenario, call), [(504, "INVITE")])
     scenario.check("counts", counts(server, "timeout", "continued", "gone"), {"timeout": 1, "continued": 1, "gone": 0})
 
 
@@ -91,8 +96,9 @@ def cancelled(scenario):
     wait_until_counted(server, "waiting", 1)
     caller.sock.sendto(call[3].replace("INVITE sip", "CANCEL sip").replace("1 INVITE", "1 CANCEL").encode(), caller.proxy)
     scenario.check("the first final reply", caller.finish(call) in (200, 487), True)
+    wait_for("both answers", lambda: len(finals_of(scenario, call)) >= 2)
     wait_until_counted(server, "waiting", 0)
-    scenario.check("answers", _finals(scenario, call), [(200, "CANCEL"), (487, "INVITE")])
+    scenario.check("answers", finals_of(scenario, call), [(200, "CANCEL"), (487, "INVITE")])
     scenario.check("sent on", _sent(scenario, call), 0)
     scenario.check("counts", counts(server, "continued", "gone"), {"continued": 0, "gone": 1})
 
@@ -120,8 +126,8 @@ def limit(scenario):
     server = kamailio(scenario, max_waiting=2, deadline=1500)
     caller = scenario.caller()
     calls = [caller.start(f"sip:u@silent{each}.test:5060") for each in range(5)]
-    wait_for("answers", lambda: sum(len(_finals(scenario, call)) for call in calls) == 5)
-    scenario.check("answers", [_finals(scenario, call) for call in calls],
+    wait_for("answers", lambda: sum(len(finals_of(scenario, call)) for call in calls) == 5)
+    scenario.check("answers", [finals_of(scenario, call) for call in calls],
                    [[(504, "MESSAGE")]] * 2 + [[(503, "MESSAGE")]] * 3)
     scenario.check("counts", counts(server, "suspended", "shed", "waiting"), {"suspended": 2, "shed": 3, "waiting": 0})
     scenario.check("there is room again", caller.call("sip:u@absent.test:5060"), 478)
@@ -259,9 +265,9 @@ def _one_blocks(scenario, workers):
     first = caller.start("sip:blocks@one.test:5060")
     wait_until_counted(server, "continued", 1)
     second = caller.start("sip:u@two.test:5060")
-    wait_for("both", lambda: _finals(scenario, first) and _finals(scenario, second))
+    wait_for("both", lambda: finals_of(scenario, first) and finals_of(scenario, second))
     wait_until_counted(server, "waiting", 0)
-    return server, [_finals(scenario, call) for call in (first, second)]
+    return server, [finals_of(scenario, call) for call in (first, second)]
 
 
 def one_blocks(scenario):
@@ -291,9 +297,8 @@ def no_memory(scenario):
     for number in range(900):
         calls.append(caller.start(f"sip:u@s{number}.test:5060"))
         time.sleep(0.001)
-    wait_for("answers", lambda: len({reply.call_id for reply in scenario.observer.sip
-                                     if reply.status >= 200 and reply.target == "127.0.0.1:5080"}) == len(calls), 60)
-    codes = [_finals(scenario, call) for call in calls]
+    wait_for("answers", lambda: len(answered(scenario)) == len(calls), 60)
+    codes = [finals_of(scenario, call) for call in calls]
     scenario.check("requests with one answer", sum(len(each) == 1 for each in codes), len(calls))
     wait_until_counted(server, "waiting", 0)
     refused = counted(server, "no_memory")
