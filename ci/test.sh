@@ -2,7 +2,8 @@
 # Every test: Rust, then C, then Kamailio. The last line sums up; the exit status is 0 only when nothing failed.
 #
 # CARGO, CARGOFLAGS, FEATURES, BUILD, CC, CXX come from the Makefile. Two lanes run side by side: one has the Rust tests and
-# what computes; the other builds Kamailio, makes calls and waits for timers, and is shown when both have come to their ends.
+# what needs cargo; the other builds Kamailio, makes calls and waits for timers, and is shown when both have come to their
+# ends. What both can do is done by the one that has time first.
 # What lacks something here is said to be skipped, with what it lacks, and is counted as skipped.
 
 here=$(cd "$(dirname "$0")" && pwd) || exit 1
@@ -117,6 +118,13 @@ for feature in use_dns_cache use_dns_failover use_naptr dns_srv_lb cache_relevan
 	esac
 done
 
+# Of this machine's release there are Debian's own modules: those that are only loaded are loaded from there
+# (checks/prebuilt.sh), and not compiled. `make kamailio` compiles them, too.
+with_debian_modules() {
+	[ -z "${KAMAILIO_FEWER_MODULES+set}" ] && sh kamailio/fetch_packages.sh bookworm >/dev/null 2>&1 || return 0
+	export KAMAILIO_FEWER_MODULES=bookworm
+}
+
 # Kamailio's cores and modules, for all that follows; the file suites: those that can be built here.
 build_kamailio() {
 	suites=
@@ -181,12 +189,17 @@ taken_over() {
 	done
 }
 
-calls() {
-	! lacks "failures, networks, end to end, dns_wait, soak, twin" calls || return 0
+# Whether calls can be made here; else says why not.
+can_call() {
+	title="failures, networks, end to end, dns_wait, soak, twin, cluster"
+	lacks "$title" calls && return 1
 	has_namespaces || {
-		skip "failures, networks, end to end, dns_wait, soak, twin" "no network namespaces here"
-		return
+		skip "$title" "no network namespaces here"
+		return 1
 	}
+}
+
+calls() {
 	# Where DNS fails, the original is beside ours, too. `make failure-table` is the long version.
 	# shellcheck disable=SC2086
 	set -- $suites
@@ -208,24 +221,49 @@ calls() {
 		;;
 	esac
 	taken_over
-	if lacks "soak, under valgrind" valgrind; then
-		VALGRIND_SECONDS=0
-		export VALGRIND_SECONDS
+}
+
+# first_for JOB: true for the first lane that asks
+first_for() {
+	mkdir "$scratch/claimed.$1" 2>/dev/null
+}
+
+# What either lane does when it has come to the end of its own: each of it by the lane that asks first, the longest first.
+shared() {
+	# One version after the other: both use the same ports and the same folder of libraries.
+	if first_for kamailio; then
+		for suite in $suites; do
+			run "kamailio of $suite" env ROWS="$(flag_rows "$suite")" sh kamailio/check.sh "$suite"
+		done
+	fi
+	[ "$calls_here" = yes ] && [ -n "$suites" ] || return 0
+	if first_for soak; then
+		seconds=${VALGRIND_SECONDS:-}
+		! lacks "soak, under valgrind" valgrind || seconds=0
+		# shellcheck disable=SC2086
+		run "soak" env ${seconds:+VALGRIND_SECONDS=$seconds} sh kamailio/soak/run.sh $suites
 	fi
 	# shellcheck disable=SC2086
-	run "soak" sh kamailio/soak/run.sh $suites
-	# shellcheck disable=SC2086
-	run "twin" sh c_tests/twin/run.sh $suites
+	! first_for twin || run "twin" sh c_tests/twin/run.sh $suites
+	if ! first_for cluster; then
+		:
+	elif [ -f "${KAMAILIO_DNS_CLUSTER:-build/cluster}/.complete" ]; then
+		# shellcheck disable=SC2086
+		run "cluster" sh kamailio/cluster/run.sh $suites
+	else
+		skip "cluster" "its programs are not here: make fetch"
+	fi
 }
 
 # The lane of Kamailio.
 with_kamailio() {
 	build_kamailio
-	if [ -n "$suites" ]; then
-		calls
-	else
+	if [ -z "$suites" ]; then
 		skip "twin, kamailio, calls" "no Kamailio could be built"
+		return
 	fi
+	[ "$calls_here" = no ] || calls
+	shared
 }
 
 # The suites that the other lane has built, as soon as it has come so far.
@@ -267,25 +305,16 @@ computing() {
 	else
 		skip "forwarders" "they are not here: make fetch"
 	fi
-	[ "$whole" = no ] || suites=$(built_suites "$lane")
-	[ -n "$suites" ] || return 0
-	if [ "$whole" = no ] || lacks "cluster" calls; then
-		:
-	elif [ ! -f "${KAMAILIO_DNS_CLUSTER:-build/cluster}/.complete" ]; then
-		skip "cluster" "its programs are not here: make fetch"
-	elif has_namespaces; then
-		# shellcheck disable=SC2086
-		run "cluster" sh kamailio/cluster/run.sh $suites
-	else
-		skip "cluster" "no network namespaces here"
-	fi
-	for suite in $suites; do
-		run "kamailio of $suite" env ROWS="$(flag_rows "$suite")" sh kamailio/check.sh "$suite"
-	done
+	[ "$whole" = yes ] || return 0
+	suites=$(built_suites "$lane")
+	shared
 }
 
 suites=
 if [ "$whole" = yes ]; then
+	with_debian_modules
+	calls_here=no
+	! can_call || calls_here=yes
 	with_kamailio >"$scratch/lane" 2>&1 &
 	lane=$!
 else

@@ -12,6 +12,7 @@
 #
 # KAMAILIO_BUILD=make|cmake chooses the build system of a tree that has both (default make),
 # KAMAILIO_MODULES="tm sl ..." the modules (default: the file modules; "none": no module),
+# KAMAILIO_FEWER_MODULES="bookworm" suites without the modules that the file says are only loaded,
 # KAMAILIO_LINK=shared|static whether ours is linked with the shared object or with the archive (default shared).
 # KAMAILIO_LINK=bare leaves out the object that describes the tree; the library refuses such an executable.
 #
@@ -60,7 +61,11 @@ esac
 [ "$system" = make ] || name=$name-$system
 tree=$cache/$name
 [ -z "$libdir" ] || libdir=$(cd "$libdir" && pwd)
-modules=${KAMAILIO_MODULES:-$(sed 's/#.*//' "$here/modules")}
+case " ${KAMAILIO_FEWER_MODULES:-} " in
+*" $what "*) listed=$(sed '/^#.* only loaded$/,/^$/d' "$here/modules") ;;
+*) listed=$(cat "$here/modules") ;;
+esac
+modules=${KAMAILIO_MODULES:-$(echo "$listed" | sed 's/#.*//')}
 [ "$modules" != none ] || modules=
 
 exec 9>"$cache/build-$name.lock"

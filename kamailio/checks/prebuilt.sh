@@ -1,6 +1,6 @@
 #!/bin/sh
 # prebuilt.sh bookworm - Debian's own binary modules, unpacked from its packages, in the core that was rebuilt
-# with the library: all that need nothing but what is installed here load, and they work.
+# with the library: those that the file modules names load, and they work.
 
 . "$(dirname "$0")/lib.sh"
 . "$checks/use_modules.sh"
@@ -39,8 +39,7 @@ fi
 readelf -d "$server" >"$scratch/out" 2>&1
 hasnt "there is no run path" 'RPATH|RUNPATH' "$scratch/out"
 wanted_symbols
-load_each tm tmx sl rr usrloc pv corex jsonrpcs kex cfg_rpc counters ctl dispatcher enum ipops dmq msrp permissions \
-	domainpolicy lost nathelper janssonrpcc nat_traversal drouting registrar siputils textops xprint seas tcpops \
-	log_custom sipcapture siptrace pike imc msilo rtpengine rtpproxy xhttp_pi lcr http_client utils
+# shellcheck disable=SC2046
+load_each $(sed 's/#.*//' "$root/kamailio/modules")
 use_modules
 finish
