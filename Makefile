@@ -423,7 +423,7 @@ lint: ready
 	$(CARGO) fmt --check
 	$(CARGO) clippy $(CARGOFLAGS) --all-targets -- -D warnings
 	$(CARGO) clippy $(CARGOFLAGS) --lib -- -D warnings
-	$(CARGO) test $(CARGOFLAGS) --quiet --test header --test layering
+	$(CARGO) test $(CARGOFLAGS) --no-default-features --features "$(FEATURES) fault_injection" --quiet --test header --test layering
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc $(CARGOFLAGS) --no-deps --document-private-items
 	$(Q)sh ci/lint.sh
 

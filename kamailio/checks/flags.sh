@@ -111,7 +111,8 @@ row() {
 		same "$name: exit status" 0 "$stopped"
 	fi
 }
-others() { grep -vxF "$(echo $concerned | tr ' ' '\n')"; }
+# shellcheck disable=SC2086
+others() { grep -vxF "$(printf '%s\n' $concerned)"; }
 dashes() { for flag in $1; do printf ' -D%s' "$flag"; done; }
 soname() { readelf -d "$1" | sed -n 's/.*Library soname: \[\(.*\)\].*/\1/p'; }
 
