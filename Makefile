@@ -306,6 +306,12 @@ PLATFORMS ?= aarch64 musl
 platforms: ready
 	$(Q)CARGO="$(CARGO)" CARGOFLAGS="$(CARGOFLAGS)" BUILD=$(BUILD) sh ci/platforms.sh $(PLATFORMS)
 
+# What make test leaves out for want of time: each flag alone, each row of the flag table on both versions, and all modules.
+.PHONY: flag-rows
+flag-rows: try-setup lib
+	$(Q)ALL_ROWS=1 sh ci/flags.sh
+	$(Q)ALL_ROWS=1 CHECKS="modules headers flags" BUILD=$(BUILD) sh kamailio/check.sh bookworm trixie
+
 check-c: lib
 	$(Q)BUILD=$(BUILD) CC="$(CC)" CXX="$(CXX)" sh c_tests/run.sh
 
@@ -477,6 +483,7 @@ help:
 	@echo 'soak       the cache under everything at once for SECONDS=600; writes docs/soak.md'
 	@echo 'forwarders SIP zones through unbound, dnsmasq, BIND and four more, run as ordinary processes'
 	@echo 'cluster    two proxies and two unbound that share a Valkey, one of each killed; SUITE="bookworm trixie"'
+	@echo 'flag-rows  each compile flag alone, every row of the flag table on both versions, and all modules'
 	@echo 'platforms  all C tests and a short form of the Rust tests for aarch64, under qemu-user, and for musl; PLATFORMS=musl'
 	@echo 'check-c    the C tests; valgrind, asan: the same under those; asan-rust: the Rust code under AddressSanitizer, too'
 	@echo 'twin       ours and the C original side by side, see c_tests/twin/README.md'

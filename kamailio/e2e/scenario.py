@@ -6,10 +6,10 @@ Checks can be turned against the scenario: with `flip` every expectation is repl
 
 import os
 import re
-import tempfile
+import shutil
 import time
 
-from bed import dnsserver, kamailio, nsd, sandbox, sip, sipp, wire
+from bed import dnsserver, kamailio, nsd, sandbox, short, sip, sipp, wire
 
 CALLER = "127.0.0.1:5080"
 KAMAILIO_PORT = 5060
@@ -40,6 +40,11 @@ def _moved(line):
     return re.sub(r"\bAAAA fd00::1(\d)\b", r"AAAA fd00::2\1", line)
 
 
+def _changes(values):
+    """Those that differ from the one before, with their numbers."""
+    return {number: value for number, value in enumerate(values) if number == 0 or value != values[number - 1]}
+
+
 class Scenario:
     def __init__(self, build, name, folder, flip=False, sabotage=False, observe=True):
         self.build = build
@@ -52,8 +57,7 @@ class Scenario:
         self.endings = []
         self.servers = []
         self.nameservers = []
-        # Unix sockets have short names.
-        self.run_folder = tempfile.mkdtemp(prefix="ke2e-")
+        self.run_folder = short.folder("ke2e-")
         self.endings.append(self._remove_run_folder)
         sandbox.enter()
         self.resolv_conf = os.path.join(folder, "resolv.conf")
@@ -65,18 +69,10 @@ class Scenario:
             path = os.path.join(self.run_folder, name)
             # What is worth reading afterwards.
             if os.path.isfile(path):
-                os.replace(path, os.path.join(self.folder, name)) if self._same_disk() else self._copy(path, name)
+                shutil.move(path, os.path.join(self.folder, name))
             elif not os.path.isdir(path):
                 os.unlink(path)
         os.rmdir(self.run_folder)
-
-    def _same_disk(self):
-        return os.stat(self.run_folder).st_dev == os.stat(self.folder).st_dev
-
-    def _copy(self, path, name):
-        with open(path, "rb") as source, open(os.path.join(self.folder, name), "wb") as target:
-            target.write(source.read())
-        os.unlink(path)
 
     # --- parts
 
@@ -112,7 +108,7 @@ class Scenario:
         # The folder is gone when somebody reads of it; what it said last is not.
         if status != 0:
             last = "\n".join(server.log().splitlines()[-LAST_LINES:])
-            self.fail(f"it took {time.monotonic() - since:.1f} s to end, waited for {server.waited_for}, and said last:\n{last}")
+            self.fail(f"it took {time.monotonic() - since:.1f} s to end, waited for {_changes(server.waited_for)}, and said last:\n{last}")
 
     def callees(self, codes):
         return sip.Callees(codes)

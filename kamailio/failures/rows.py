@@ -9,12 +9,11 @@ import random
 import shutil
 import signal
 import sys
-import tempfile
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "e2e"))
 
-from bed import dnsserver, kamailio, sandbox, sip
+from bed import dnsserver, kamailio, sandbox, short, sip
 
 from load import Load
 
@@ -34,8 +33,7 @@ class Bed:
         self.dns = dnsserver.ScriptedServer(lines, addresses)
         sip.Callees({f"udp:{CALLEE}:{PORT}": 200})
         self.load = Load()
-        # Unix sockets have short names.
-        self.run_folder = tempfile.mkdtemp(prefix="kfail-")
+        self.run_folder = short.folder("kfail-")
         self.kamailio = kamailio.Kamailio(
             build, self.run_folder, core=core, children=WORKERS, ipv6=False, fr_timer=5000, memory=64,
             start_seconds=60,

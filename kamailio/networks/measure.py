@@ -7,11 +7,10 @@ import shutil
 import signal
 import socket
 import subprocess
-import tempfile
 import threading
 import time
 
-from bed import kamailio, sandbox
+from bed import kamailio, sandbox, short
 
 import draw
 from server import SHOWN_BY_TWO_ZONES, Server
@@ -124,8 +123,7 @@ def measure(kind, build, network, folder):
         for address, one in zip(addresses, network["servers"], strict=True)
     ]
     callees, caller = Callees(), Caller()
-    # Unix sockets have short names.
-    run_folder = tempfile.mkdtemp(prefix="knet-")
+    run_folder = short.folder("knet-")
     server = kamailio.Kamailio(
         build, run_folder, core=core, children=WORKERS, ipv6=False, fr_timer=5000, start_seconds=90,
     )

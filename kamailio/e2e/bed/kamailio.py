@@ -173,8 +173,8 @@ class Kamailio:
             file.write(text)
         self.log_path = os.path.join(folder, "kamailio.log")
         self.process = None
-        # What the main process was last seen to wait for while it ended.
-        self.waited_for = None
+        # What its processes were seen to wait for while it ended, each time that two seconds had gone by.
+        self.waited_for = []
 
     def start(self):
         command = [
@@ -238,7 +238,7 @@ class Kamailio:
             try:
                 self.process.wait(2)
             except subprocess.TimeoutExpired:
-                self.waited_for = _waits_for(self.process.pid)
+                self.waited_for.append({pid: f"{_state(pid)}, {_waits_for(pid)}" for pid in self.pids()})
         if self.process.poll() is None:
             self.process.kill()
         return self.process.wait(10)
