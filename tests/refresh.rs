@@ -22,9 +22,11 @@ use kamailio_dns::ffi::refresh::{
 };
 use kamailio_dns::host::clock::advance_for_tests;
 use kamailio_dns::host::metrics::{self, Metric};
+use kamailio_dns::lookup::refresh::{Job, Refresher};
 use kamailio_dns::lookup::{self, Source};
 use kamailio_dns::resolver::servers::snapshot;
-use kamailio_dns::rr::RecordType;
+use kamailio_dns::resolver::{Answer, Negative, Outcome, Timed};
+use kamailio_dns::rr::{Name, RecordType};
 use support::children::{all_end_well, spawn};
 use support::{A, CNAME, NAPTR, Reply, Rr, SRV, Setup};
 
@@ -260,6 +262,48 @@ fn search_list_names_are_refreshed_as_they_were_found() {
     assert!(run() >= 1);
     assert_eq!(find("host"), Ok((2, Source::Cache)));
     assert_eq!(s.server.count("host", A), 0);
+}
+
+/// A walk of the search list that has come to its next name keeps its turn while there is no room.
+#[test]
+fn a_walk_waits_for_room() {
+    let mut s = setup();
+    s.options
+        .resolv_conf("search corp.test\noptions timeout:10 attempts:2 ndots:2\n");
+    s.server.answer("host", A, vec![a("host", 300, 1)]);
+    for _ in 0..2 {
+        assert_eq!(find("host").unwrap().0, 1);
+    }
+    advance_for_tests(28_000);
+    let mut refresher = Refresher::default();
+    let mut jobs = Vec::new();
+    while jobs.is_empty() {
+        jobs = refresher.take(9);
+        advance_for_tests(100);
+    }
+    let asked = |jobs: &[Job]| -> Vec<String> {
+        let name = |job: &Job| String::from_utf8_lossy(job.question().qname).into_owned();
+        jobs.iter().map(name).collect()
+    };
+    assert_eq!(asked(&jobs), ["host.corp.test."]);
+    let negative = Negative {
+        nxdomain: true,
+        ttl: Some(30),
+    };
+    let answer = Answer {
+        qname: Name::from_text(b"host.corp.test").unwrap(),
+        answers: Vec::new(),
+        additional: Vec::new(),
+        negative: Some(negative),
+    };
+    let timed = Timed {
+        outcome: Outcome::Answer(answer),
+        took_ms: 1,
+        server: None,
+    };
+    assert!(refresher.settle(jobs.remove(0), timed));
+    assert!(refresher.take(0).is_empty());
+    assert_eq!(asked(&refresher.take(9)), ["host."]);
 }
 
 /// Most domains have no NAPTR records, and each call asks for them: that is known ahead, too.

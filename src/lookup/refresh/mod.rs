@@ -165,7 +165,10 @@ impl Refresher {
 
     fn go_on_with_walks(&mut self, cache: &Cache, jobs: &mut Vec<Job>, room: usize, now: u32) {
         for _ in 0..self.walks.len() {
-            let Some(waiting) = self.walks.pop_front().filter(|_| jobs.len() < room) else {
+            if jobs.len() >= room {
+                return;
+            }
+            let Some(waiting) = self.walks.pop_front() else {
                 return;
             };
             if clock::is_past(waiting.at, now) {
