@@ -429,6 +429,30 @@ fn without_tcp_the_question_is_repeated_without_edns_and_nothing_is_learnt() {
     }
 }
 
+/// As above, of a server on this host: the kernel says so before anything is waited for.
+#[test]
+fn with_tcp_refused_at_once_the_question_is_repeated_without_edns_in_time() {
+    for option in ["dns_0x20", "dns_cookies"] {
+        let _options = options(option);
+        let network = Network::default();
+        network.refuses_tcp(SERVER);
+        network.script(SERVER, |query, _| {
+            Some(if has_opt(query) {
+                without_question(query, FORMERR)
+            } else {
+                reply(query, 0x8180, true)
+            })
+        });
+        network.run(|| {
+            good();
+            let sent = network.take_queries();
+            let opts: Vec<bool> = sent.iter().map(|s| has_opt(&s.octets)).collect();
+            assert_eq!(opts, [true, true, false], "{option}");
+            assert_eq!(network.now_ms(), 2, "{option}");
+        });
+    }
+}
+
 #[test]
 fn a_known_cookie_is_not_given_up_for_an_error_without_question() {
     let _options = options("dns_cookies");

@@ -188,33 +188,46 @@ impl Exchange<'_> {
         lost.server.note_lost();
         trace!("server {} of the list: query lost", lost.place);
         self.note_failure(Failure::Network);
-        let is_under_way = |f: &&mut Flight| f.place == lost.place && f.attempt == lost.attempt;
-        match self.flights.iter_mut().find(is_under_way) {
-            // The server could not be asked over TCP whether it sent the error. Without the OPT record there is nothing
-            // left that it may not be able to read, and the letters guard the query as before.
-            Some(flight) if lost.protocol == Protocol::Tcp && flight.may_do_without_edns() => {
-                flight.doubt = Some(Doubt { unreadable: false });
-                let way = Way {
-                    protocol: Protocol::Udp,
-                    edns: false,
-                    plain_for: None,
-                    again: false,
-                };
-                self.launch(lost.place, &lost.server, way, session);
+        let attempt = (lost.place, lost.attempt);
+        match self.first_of_attempt(attempt).is_some() {
+            true if lost.protocol == Protocol::Tcp => {
+                self.ask_without_proof(attempt, &lost.server, session);
             }
-            Some(_) => {}
-            None if lost.place == self.current_place => self.try_next_server(session),
-            None => {}
+            true => {}
+            false if lost.place == self.current_place => self.try_next_server(session),
+            false => {}
         }
+    }
+
+    /// The oldest open query of an attempt at the server of a place.
+    fn first_of_attempt(&mut self, (place, attempt): (usize, u32)) -> Option<&mut Flight> {
+        let is_of_attempt = |f: &&mut Flight| f.place == place && f.attempt == attempt;
+        self.flights.iter_mut().find(is_of_attempt)
+    }
+
+    /// The server could not be asked over TCP whether it sent the error. Without the OPT record there is nothing left
+    /// that it may not be able to read, and the letters guard the query as before.
+    fn ask_without_proof(&mut self, attempt: (usize, u32), server: &Server, session: &mut Session) {
+        let first = self.first_of_attempt(attempt);
+        let Some(flight) = first.filter(|flight| flight.may_do_without_edns()) else {
+            return;
+        };
+        flight.doubt = Some(Doubt { unreadable: false });
+        let way = Way {
+            protocol: Protocol::Udp,
+            edns: false,
+            plain_for: None,
+            again: false,
+        };
+        self.launch(attempt.0, server, way, session);
     }
 
     /// An error came that anybody can have sent: asks over TCP, once in an attempt.
     fn ask_whether_proven(&mut self, place: usize, server: &Server, session: &mut Session) {
-        let is_of_attempt = |f: &&Flight| {
-            self.attempts
-                .get(place)
-                .is_some_and(|a| f.place == place && f.attempt == a.made)
+        let Some(made) = self.attempts.get(place).map(|attempts| attempts.made) else {
+            return;
         };
+        let is_of_attempt = |f: &&Flight| f.place == place && f.attempt == made;
         let doubts = self
             .flights
             .iter()
@@ -227,7 +240,10 @@ impl Exchange<'_> {
                 plain_for: None,
                 again: false,
             };
-            self.launch(place, server, way, session);
+            if self.launch(place, server, way, session).is_none() {
+                // The kernel of this host refuses at once where the server stands here.
+                self.ask_without_proof((place, made), server, session);
+            }
         }
     }
 }

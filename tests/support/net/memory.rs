@@ -136,6 +136,11 @@ impl Network {
         self.server(address).besides(after(after_ms, script));
     }
 
+    /// Makes a server refuse TCP connections at once, as this host's kernel does for one that stands here.
+    pub fn refuses_tcp(&self, address: &str) {
+        self.server(address).refuse_tcp();
+    }
+
     /// Makes a server end each TCP connection without a word.
     pub fn closes_tcp(&self, address: &str) {
         self.server(address).close_tcp();

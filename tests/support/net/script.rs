@@ -99,6 +99,7 @@ pub(super) struct State {
     takes_probes_as_questions: bool,
     takes_no_notes: bool,
     closes_tcp: bool,
+    refuses_tcp: bool,
     ends_silent_tcp: bool,
 }
 
@@ -110,6 +111,9 @@ impl State {
             return Some(self.by_function(octets, tcp).unwrap_or_default());
         };
         if self.answerer.is_none() && self.manner == Some(Manner::Unsendable) {
+            return None;
+        }
+        if query.tcp && self.refuses_tcp {
             return None;
         }
         if query.is_probe() && !self.takes_probes_as_questions {
@@ -433,6 +437,12 @@ impl Scripted {
     /// Loses the next queries, but no probes.
     pub fn lose(&self, queries: u32) -> &Self {
         self.lock().losing = queries;
+        self
+    }
+
+    /// Makes it refuse TCP connections at once.
+    pub fn refuse_tcp(&self) -> &Self {
+        self.lock().refuses_tcp = true;
         self
     }
 
