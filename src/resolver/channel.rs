@@ -201,6 +201,8 @@ impl Connection {
 /// True for an error that comes from this process, or this machine, and not from the way to a server.
 pub(super) fn is_ours(error: &io::Error) -> bool {
     let ours = [
+        // No port is free for a datagram socket, or no room for a datagram.
+        libc::EAGAIN,
         libc::EMFILE,
         libc::ENFILE,
         libc::ENOBUFS,
@@ -218,5 +220,20 @@ fn connect_without_waiting(server: SocketAddr) -> io::Result<TcpStream> {
     match connect(fd.as_raw_fd(), server) {
         Err(error) if error.raw_os_error() != Some(libc::EINPROGRESS) => Err(error),
         _ => Ok(fd.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_want_of_ports_or_room_is_no_fault_of_the_server() {
+        for number in [libc::EAGAIN, libc::EMFILE, libc::ENOBUFS] {
+            assert!(is_ours(&io::Error::from_raw_os_error(number)), "{number}");
+        }
+        for number in [libc::ENETUNREACH, libc::ECONNREFUSED, libc::EPERM] {
+            assert!(!is_ours(&io::Error::from_raw_os_error(number)), "{number}");
+        }
     }
 }
