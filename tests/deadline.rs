@@ -12,8 +12,9 @@
 mod support;
 
 use kamailio_dns::cache::{Cache, NegativeKind};
+use kamailio_dns::error::LookupError;
 use kamailio_dns::host::metrics::{self, Metric};
-use kamailio_dns::lookup;
+use kamailio_dns::lookup::{self, Source};
 use kamailio_dns::rr::RecordType;
 use kamailio_dns::select::{Cursor, SelectError, handle};
 use support::{A, AAAA, NAPTR, Reply, Rr, SRV, Setup};
@@ -193,4 +194,21 @@ fn what_was_asked_along_is_waited_for_when_it_is_needed() {
         absent.and_then(|e| e.negative()),
         Some(NegativeKind::NxDomain)
     );
+}
+
+/// The deadline ends the question for one family before a server had a fair time. What came for the other one counts.
+#[test]
+fn an_answer_that_came_along_counts_where_the_deadline_ends_the_question() {
+    let s = setup("600");
+    s.server.script("h.test", A, silent());
+    let record = Rr::aaaa("h.test", 300, "2001:db8::1");
+    s.server.answer("h.test", AAAA, vec![record]);
+    {
+        let _scope = lookup::deadline::scope();
+        let found = lookup::entry(b"h.test", RecordType(A), 0);
+        assert!(matches!(found, Err(LookupError::Failed(_))), "{found:?}");
+    }
+    let (_, source) = lookup::entry(b"h.test", RecordType(AAAA), 0).unwrap();
+    assert_eq!(source, Source::Cache);
+    assert_eq!(s.server.count("h.test", AAAA), 1);
 }

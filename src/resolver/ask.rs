@@ -108,6 +108,16 @@ pub(crate) enum Part {
     GivenUp,
 }
 
+impl Part {
+    /// The part; nothing was learnt from a failure.
+    pub(crate) fn unless_failed(self) -> Self {
+        match self {
+            Self::Done(Outcome::Failed(_)) => Self::GivenUp,
+            part => part,
+        }
+    }
+}
+
 /// As [`query_along`], but questions that stay without result for twice the time that answers usually take are left
 /// open. In that time a lost packet was sent again, and answered. When a question that was left open before has a
 /// result, all are left open at once.

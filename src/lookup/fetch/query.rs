@@ -95,10 +95,13 @@ impl Lookup<'_> {
             );
             handed_on::hand_on(name.name(), self.qtype, key);
         }
-        if has_given_up {
-            return Err(self.give_up(name.name()));
-        }
         if was_cut_short {
+            // What came for the others counts all the same.
+            let came = others.into_iter().map(Part::unless_failed).collect();
+            self.settle_companions(companions, came, &asked, when);
+            if has_given_up {
+                return Err(self.give_up(name.name()));
+            }
             // Others have more time: one of those who wait for us asks.
             return Err(LookupError::Failed(Failure::Timeout));
         }
