@@ -19,13 +19,15 @@ use kamailio_dns::lookup::{self, refresh::Worker};
 use kamailio_dns::rr::RecordType;
 use kamailio_dns::select::{Cursor, handle};
 use support::children::{SharedNumbers, go_on, kill, spawn, stop, wait};
-use support::{A, Reply, Rr, SRV, Setup};
+use support::{A, AAAA, Reply, Rr, SRV, Setup};
 
 const IPV4_ONLY: u32 = 1;
 const WORKERS: u32 = 8;
 const GOOD: &str = "good.test";
 /// Names that begin so are looked up past the cache.
 const PAST_CACHE: &str = "raw";
+/// Addresses of names that begin so are looked up past the cache, by a call without limit.
+const HOSTS: &str = "host";
 /// For names that begin so a target over UDP is looked for.
 const TARGETS: &str = "sip";
 
@@ -84,6 +86,8 @@ impl Pool {
                 let name = std::str::from_utf8(&request[..octets]).unwrap();
                 let result = if name.starts_with(TARGETS) {
                     has_target(name).then_some(()).ok_or(LookupError::NoData)
+                } else if name.starts_with(HOSTS) {
+                    lookup::uncached::addresses(name.as_bytes(), true).map(drop)
                 } else {
                     let _scope = lookup::deadline::scope();
                     if name.starts_with(PAST_CACHE) {
@@ -185,6 +189,21 @@ fn lookups_past_the_cache_leave_a_worker() {
     pool.request([GOOD.to_owned()]);
     pool.numbers.wait_for(FOUND, 1);
     assert!(pool.numbers.get(GIVEN_UP) >= 5);
+}
+
+/// A call that gives up does not wait for the other family.
+#[test]
+fn who_gives_up_past_the_cache_asks_for_no_other_family() {
+    let s = silence();
+    let hosts: Vec<_> = (0..WORKERS).map(|n| format!("{HOSTS}{n}.test")).collect();
+    for name in &hosts {
+        s.server.script(name, A, vec![Reply::dropped()]);
+        s.server.script(name, AAAA, vec![Reply::dropped()]);
+    }
+    let pool = Pool::start();
+    pool.request(hosts.clone());
+    pool.numbers.wait_for(GIVEN_UP, 1);
+    assert!(hosts.iter().all(|name| s.server.count(name, AAAA) == 0));
 }
 
 /// That too many waited says nothing of a domain: its calls do not go to the addresses of its name instead of those of

@@ -155,6 +155,8 @@ fn addresses_of(
         };
         let records = match ask(qname, name, absolute, wanted) {
             Ok(records) => records,
+            // The call has given up, and waits for nothing else.
+            Err(error @ LookupError::Failed(Failure::GivenUp)) => return Err(error),
             Err(error) => {
                 lack = Some(lack.map_or(error, |before| together(before, error)));
                 continue;
