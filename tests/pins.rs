@@ -528,3 +528,30 @@ fn commands_pin_show_and_unpin() {
     assert!(!faults(dns_pins_rpc, &[]));
     assert_eq!(rpc::fields(), []);
 }
+
+/// NAPTR records are asked for TLS by option, and then belong to the pin.
+#[test]
+fn a_pinned_sips_uri_has_the_naptr_records_that_a_call_asks_for() {
+    let mut bed = Bed::new();
+    let options = &mut bed.setup.options;
+    options.set("tls_disable", "0");
+    options.set("dns_sips_naptr", "0");
+    bed.domain("t.example", 20);
+    let (service, host) = ("_x._tcp.t.example", "sip2.t.example");
+    let naptr = Rr::naptr("t.example", 20, (20, 10), ("s", "SIPS+D2T", ""), service);
+    bed.setup.server.answer("t.example", NAPTR, vec![naptr]);
+    bed.answer(service, SRV, Rr::srv(service, 20, 1, 1, 5061, host));
+    bed.answer(host, A, Rr::a(host, 20, "192.0.2.2"));
+    pin("sips:t.example");
+    bed.work();
+    assert_eq!(state("sips:t.example").whole, Whole::No);
+    assert_eq!(bed.queries("t.example", NAPTR), 0);
+    bed.setup.options.set("dns_sips_naptr", "1");
+    bed.work();
+    assert_eq!(state("sips:t.example").whole, Whole::Yes);
+    bed.pass(60);
+    for (name, rtype) in [("t.example", NAPTR), (service, SRV), (host, A)] {
+        assert_eq!(source(name, rtype), Some(Source::Cache), "{name}");
+        assert!(bed.queries(name, rtype) >= 2, "{name}");
+    }
+}

@@ -22,7 +22,7 @@ use crate::rr::{RecordType, parse_literal};
 
 use super::Transport;
 use super::flags::TRY_NAPTR;
-use super::naptr::{Candidates, rows_of};
+use super::naptr::{self, Asked, Candidates, rows_of};
 use super::protocols::{self, TransportList};
 use super::sip_uri::{self, Destination, UriError};
 
@@ -287,9 +287,10 @@ impl<'r, K: Keeper> Look<'r, K> {
     /// NAPTR and SRV records; false when there are none, so that the addresses of the host count.
     fn by_records(&mut self, to: &Destination) -> bool {
         let (mut is_any, mut is_open) = (false, false);
-        if self.flags & TRY_NAPTR != 0 && to.transport.is_none() {
+        let number = to.transport.map_or(0, |transport| transport as u8);
+        if naptr::asked(number, self.flags & TRY_NAPTR != 0) != Asked::Not {
             match self.keep(&to.host, RecordType::NAPTR, true) {
-                Ok(Some(entry)) if self.by_naptr(&entry) => is_any = true,
+                Ok(Some(entry)) if self.by_naptr(&entry, to.transport) => is_any = true,
                 Ok(_) => {}
                 Err(Unknown) => is_open = true,
             }
@@ -311,9 +312,9 @@ impl<'r, K: Keeper> Look<'r, K> {
         is_any || is_open
     }
 
-    /// The SRV records that the records lead to; false when they lead nowhere.
-    fn by_naptr(&mut self, entry: &EntryRef) -> bool {
-        let candidates = Candidates::new(rows_of(entry), None);
+    /// The SRV records that the records lead to, or those of one transport; false when they lead nowhere.
+    fn by_naptr(&mut self, entry: &EntryRef, only: Option<Transport>) -> bool {
+        let candidates = Candidates::new(rows_of(entry), only);
         let mut is_any = false;
         for position in 0..candidates.len() {
             let Some(found) = candidates.get(position) else {
