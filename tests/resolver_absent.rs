@@ -194,3 +194,30 @@ fn a_connection_that_ends_without_an_answer_costs_an_attempt() {
         assert_eq!(protocols, [Udp, Tcp, Udp, Tcp]);
     });
 }
+
+/// TC over TCP: records are missing, and nothing says which.
+#[test]
+fn a_truncated_reply_over_tcp_denies_nothing() {
+    const TRUNCATED: u16 = GOOD | 0x0200;
+    let mut options = options();
+    options.set("dns_nameservers", "192.0.2.81");
+    let network = Network::default();
+    says(&network, ONE, TRUNCATED);
+    network.run(|| {
+        let outcome = ask_for(RecordType::SRV);
+        assert!(matches!(outcome, Outcome::Failed(Failure::Malformed)));
+    });
+    // The next server may know, and what did come counts.
+    options.set("dns_nameservers", "192.0.2.81 192.0.2.82");
+    network.script(TWO, |query, _| {
+        let mut message = with_srv(query);
+        message[2] |= 0x02;
+        Some(message)
+    });
+    network.run(|| {
+        let Outcome::Answer(answer) = ask_for(RecordType::SRV) else {
+            panic!("no answer");
+        };
+        assert!(answer.answers.len() == 1 && answer.negative.is_none());
+    });
+}

@@ -315,6 +315,10 @@ fn judge_no_error(head: &Head, body: Body, asked: &Asked<'_>) -> Verdict {
         // A server that does not know the zone that the alias leads to: to be asked for in turn.
         return Verdict::Answer(answer(body, asked, None));
     }
+    if head.truncated {
+        // Over TCP. Records are missing, and those that were asked for may be among them.
+        return Verdict::NextServer(Failure::Malformed);
+    }
     if body.answers.iter().any(|r| r.owner == *asked.qname) {
         return absent(body, asked, false);
     }
