@@ -222,6 +222,30 @@ fn aliases_are_served_stale_with_their_target() {
     assert!(alias.is_none());
 }
 
+/// Who asks for an alias that is not kept gets the old data of its target, as those do who ask for the target.
+#[test]
+fn the_target_of_a_fresh_alias_is_served_stale() {
+    let s = Setup::patient();
+    s.server
+        .answer("www.test", A, vec![Rr::cname("www.test", 0, "h.other")]);
+    s.server.answer("h.other", A, vec![a("h.other", 1)]);
+    find("www.test").unwrap();
+    s.server.script("h.other", A, DOWN());
+    advance_for_tests(301_000);
+    // The target is asked for, then its failure is known.
+    for _ in 0..2 {
+        assert_eq!(find("www.test").unwrap().0, 1);
+        assert_eq!(first("www.test"), Ok(1));
+    }
+    assert_eq!(find("h.other").unwrap().0, 1);
+    assert_eq!(s.server.count("h.other", A), 2);
+    // An alias of something else leads to nothing old.
+    s.server
+        .answer("www.test", A, vec![Rr::cname("www.test", 0, "i.other")]);
+    s.server.script("i.other", A, DOWN());
+    assert!(matches!(find("www.test"), Err(LookupError::Failed(_))));
+}
+
 /// B38: what goes over TLS does not go over UDP because a query failed; with stale records it goes on.
 #[test]
 fn srv_records_are_served_stale() {

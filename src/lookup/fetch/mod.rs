@@ -11,17 +11,18 @@ mod renewal;
 mod search_list;
 mod times;
 
-use crate::cache::{Cache, EntryRef, HashedName, NegativeKind, Presence, Vacancy};
-use crate::error::LookupError;
+use crate::cache::{Cache, EntryRef, HashedName, NegativeKind, Presence, Vacancy, due};
+use crate::error::{Failure, LookupError};
+use crate::host::clock;
 use crate::host::counters::{self, Counter};
 use crate::host::metrics::{self, Metric};
-use crate::rr::{MAX_CNAME_HOPS, RecordType};
+use crate::rr::{MAX_CNAME_HOPS, Name, RecordType};
 
 use super::flight::{self, Attempt, Terms};
 use super::known::{Known, count_hit, known, tell_cached, usable};
 use super::source::Source;
 use super::store::Next;
-use super::{open, stale};
+use super::{backoff, open, stale};
 use times::Times;
 
 /// Lists names that are worth asking for together with one that has to be asked for.
@@ -187,15 +188,50 @@ impl<'a> Lookup<'a> {
                 Next::Entry(entry) => return usable(entry),
                 Next::Ask(target) => target,
             };
-            next = match known(self.cache, target.as_bytes(), self.qtype, &mut self.hops) {
-                Known::Entry(entry) => return usable(entry),
+            let hops = self.hops;
+            let found = match known(self.cache, target.as_bytes(), self.qtype, &mut self.hops) {
+                Known::Entry(entry) => usable(entry).map(Next::Entry),
                 Known::TooLong => return Err(LookupError::CnameChain),
-                Known::Miss(further) => {
-                    let target = further.unwrap_or(target);
-                    self.ask(&self.cache.hashed(target.as_bytes()), true, None)?
-                }
+                Known::Miss(further) => self.ask_for_target(further.as_ref().unwrap_or(&target)),
+            };
+            next = match found {
+                Ok(next) => next,
+                Err(error) => return self.stale_of_target(&target, hops, error),
             };
         }
+    }
+
+    /// Asks for the target of an alias: where there are expired records, not again right after a failure, and with the
+    /// patience of a call that has these.
+    fn ask_for_target(&mut self, target: &Name) -> Result<Next, LookupError> {
+        let name = self.cache.hashed(target.as_bytes());
+        if stale::find(self.cache, target.as_bytes(), self.qtype, self.hops).is_some() {
+            let key = flight::key_of(self.cache, &name, self.qtype);
+            if backoff::is_waiting(key, clock::now_ticks()) {
+                return Err(LookupError::Failed(Failure::Timeout));
+            }
+            self.times.patience_ms.get_or_insert(stale::PATIENCE_MS);
+        }
+        self.ask(&name, true, None)
+    }
+
+    /// The expired records of an alias's target that nothing newer can be had of, where there are any: who led to the
+    /// target has just been asked.
+    fn stale_of_target(
+        &mut self,
+        target: &Name,
+        hops: usize,
+        error: LookupError,
+    ) -> Result<EntryRef, LookupError> {
+        if !matches!(error, LookupError::Failed(_) | LookupError::OutOfMemory) {
+            return Err(error);
+        }
+        let stale = stale::find(self.cache, target.as_bytes(), self.qtype, hops).ok_or(error)?;
+        self.met_failure = true;
+        if due::is_refresher_alive(clock::now_ticks()) {
+            self.cache.note_due(&stale.expired, self.qtype);
+        }
+        Ok(stale::serve(stale).0)
     }
 
     /// True when the question under way may be left open.
