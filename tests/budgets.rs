@@ -75,7 +75,7 @@ fn a_call_asks_a_bounded_number_of_questions() {
     // Past the cache as well.
     s.server.clear_queries();
     let mut uncached =
-        |host: &[u8]| lookup::uncached::addresses(host, true).map(|(_, found)| found);
+        |host: &[u8], _: bool| lookup::uncached::addresses(host, true).map(|(_, found)| found);
     let (mut port, mut proto) = (0, 1);
     let (port, proto) = (Some(&mut port), Some(&mut proto));
     let way = Way::UncachedSrv;

@@ -155,7 +155,7 @@ fn a_name_of_the_file_needs_no_dns() {
     assert_eq!(first("sip.test", 0), "192.0.2.1:5060/1");
     assert_eq!(first("SIP.test.", 3), "192.0.2.1:5061/3");
     let mut uncached =
-        |host: &[u8]| lookup::uncached::addresses(host, true).map(|(_, found)| found);
+        |host: &[u8], _: bool| lookup::uncached::addresses(host, true).map(|(_, found)| found);
     for way in [Way::UncachedSrv, Way::UncachedSrvList, Way::UncachedNaptr] {
         let (mut port, mut proto) = (0, 0);
         let (port_out, proto_out) = (Some(&mut port), Some(&mut proto));

@@ -6,12 +6,18 @@
     clippy::print_stderr,
     reason = "test code; a failure ends the test"
 )]
+#![allow(unsafe_code, reason = "calls the C interface, reads the state of libc")]
 
 mod support;
 
+use std::ffi::{CStr, c_char};
 use std::net::IpAddr;
+use std::sync::Mutex;
 
 use kamailio_dns::error::{Failure, LookupError};
+use kamailio_dns::ffi::resolve::_sip_resolvehost;
+use kamailio_dns::ffi::types::_str;
+use kamailio_dns::host::hooks::{self, dns_func_t};
 use kamailio_dns::lookup::uncached::{addresses, record_list};
 use kamailio_dns::rr::{RData, Record, RecordType};
 use support::network::Network;
@@ -175,4 +181,93 @@ fn what_was_learnt_before_the_silence_counts() {
     let result = network.run(|| ask("host.example.org", A));
     assert_eq!(result, Err(LookupError::NxDomain));
     assert_eq!(network.now_ms(), 4010);
+}
+
+/// The first address of a SIP destination, past the cache: this program has none.
+fn sip_host(name: &str) -> Option<String> {
+    let mut text = _str {
+        s: name.as_ptr().cast_mut().cast(),
+        len: name.len() as i32,
+    };
+    let (mut port, mut proto) = (0, 0 as c_char);
+    // SAFETY: variables of this function.
+    let host = unsafe { _sip_resolvehost(&raw mut text, &raw mut port, &raw mut proto) };
+    // SAFETY: NULL, or a result that lives for 16 more calls.
+    let host = unsafe { host.as_ref() }?;
+    assert_eq!(host.h_length, 4);
+    // SAFETY: a list with at least one element.
+    let first = unsafe { host.h_addr_list.read() };
+    // SAFETY: four octets, as `h_length` says.
+    let octets = unsafe { first.cast::<[u8; 4]>().read_unaligned() };
+    Some(IpAddr::from(octets).to_string())
+}
+
+/// A domain whose SRV record leads to `b.test`.
+fn domain(server: &Server) {
+    server
+        .add(Rr::srv("_sip._udp.a.test", 60, 1, 1, 5070, "b.test"))
+        .add(a("b.test", "192.0.2.1"))
+        .add(a("b.test.corp.example", "192.0.2.66"));
+}
+
+/// Who owns a zone does not decide what a name of its records means here.
+#[test]
+fn targets_of_records_are_absolute() {
+    let _watchdog = Watchdog::start(60);
+    let server = Server::start();
+    let mut options = use_server(&server);
+    options.resolv_conf("search corp.example\noptions ndots:5");
+    domain(&server);
+    assert_eq!(sip_host("a.test").as_deref(), Some("192.0.2.1"));
+    assert_eq!(server.count("b.test.corp.example", A), 0);
+}
+
+/// The hosts that a module's function was asked for, and whether libc's search list was in force.
+static ASKED: Mutex<Vec<(String, bool)>> = Mutex::new(Vec::new());
+
+unsafe extern "C" {
+    #[cfg(target_env = "gnu")]
+    #[link_name = "__res_state"]
+    fn libc_state() -> *const libc::c_ulong;
+}
+
+/// Knows no host.
+#[cfg(target_env = "gnu")]
+unsafe extern "C" fn noting(name: *const c_char) -> *mut libc::hostent {
+    const DEFNAMES_AND_DNSRCH: libc::c_ulong = 0x280;
+    // SAFETY: a text that ends with NUL.
+    let name = unsafe { CStr::from_ptr(name) };
+    // SAFETY: always safe to call.
+    let state = unsafe { libc_state() };
+    // SAFETY: this thread's state, in which the options stand behind two ints.
+    let place = unsafe { state.add(1) };
+    // SAFETY: as above.
+    let options = unsafe { place.read() };
+    let is_searched = options & DEFNAMES_AND_DNSRCH == DEFNAMES_AND_DNSRCH;
+    let name = name.to_str().unwrap().to_owned();
+    ASKED.lock().unwrap().push((name, is_searched));
+    std::ptr::null_mut()
+}
+
+/// The same where libc finds hosts, also by a module's function that calls it.
+#[cfg(all(target_env = "gnu", target_pointer_width = "64"))]
+#[test]
+fn libc_completes_no_target_of_a_record() {
+    let _watchdog = Watchdog::start(60);
+    let server = Server::start();
+    let mut options = use_server(&server);
+    options.set("dns_try_ipv6", "0");
+    domain(&server);
+    let before = hooks::current();
+    // SAFETY: libc's own function, which fills this thread's state.
+    assert_eq!(unsafe { before.sr_res_init.unwrap()() }, 0);
+    hooks::replace(dns_func_t {
+        sr_gethostbyname: Some(noting),
+        ..before
+    });
+    assert_eq!(sip_host("a.test"), None);
+    hooks::replace(before);
+    let asked = std::mem::take(&mut *ASKED.lock().unwrap());
+    let expected = [("b.test", false), ("a.test", true)];
+    assert_eq!(asked, expected.map(|(name, all)| (name.to_owned(), all)));
 }

@@ -60,7 +60,7 @@ fn find(name: &str, (port, proto): (u16, u8), way: Way) -> Result<String, (u16, 
         Some(&mut proto),
         IPV4_ONLY,
         way,
-        &mut hosts,
+        &mut |name, _| hosts(name),
     );
     let found = found.ok_or((port, proto))?;
     assert_eq!(found.port, port);

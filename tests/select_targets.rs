@@ -676,7 +676,7 @@ fn excluded_family_is_one_error() {
                 Some(&mut proto),
                 request_flags,
                 way,
-                &mut |_| Ok(Vec::new()),
+                &mut |_, _| Ok(Vec::new()),
             );
             assert!(found.is_none(), "{literal} {way:?}");
         }

@@ -420,7 +420,7 @@ fn port_0_is_no_port_to_send_to() {
     assert_ne!(entry.err(), Some(LookupError::NoData));
     for way in [Way::CachedSrv, Way::UncachedSrv] {
         let (mut port, mut proto) = (0, 1);
-        let mut hosts = |host: &[u8]| match host {
+        let mut hosts = |host: &[u8], _: bool| match host {
             b"h.test" => Ok(vec![IpAddr::from([10, 0, 0, 1])]),
             _ => Ok(vec![IpAddr::from([10, 0, 0, 2])]),
         };

@@ -114,11 +114,15 @@ thread_local! {
 /// Has libc, in this thread, go by the options. Once something is written into its state, libc does not look at its
 /// file any more: so that is done here.
 pub(crate) fn follow() {
+    if MADE_OF.get().is_some() || Wanted::read() != Wanted::default() {
+        follow_file();
+    }
+}
+
+/// As [`follow`], whether anything is written into the state or not.
+fn follow_file() {
     let wanted = Wanted::read();
     let before = MADE_OF.get();
-    if before.is_none() && wanted == Wanted::default() {
-        return;
-    }
     let now = (wanted, stamp());
     if before == Some(now) {
         return;
@@ -138,6 +142,23 @@ pub(crate) fn reload() {
     follow();
 }
 
+/// While it lives, libc's search list completes no name of this thread.
+#[derive(Debug)]
+pub(crate) struct WithoutList(c_ulong);
+
+/// Has libc, in this thread, ask for names as they are.
+pub(crate) fn without_list() -> WithoutList {
+    // Libc does not look at its file while its state differs from what it has read.
+    follow_file();
+    WithoutList(libc_own::set_search(0))
+}
+
+impl Drop for WithoutList {
+    fn drop(&mut self) {
+        libc_own::set_search(self.0);
+    }
+}
+
 #[cfg(not(target_env = "musl"))]
 mod libc_own {
     use std::ffi::c_ulong;
@@ -153,6 +174,17 @@ mod libc_own {
     unsafe extern "C" {
         #[link_name = "__res_state"]
         fn state_of_thread() -> *mut __res_state;
+    }
+
+    /// Sets the bits that have names completed; gives those that were set before.
+    pub(super) fn set_search(bits: c_ulong) -> c_ulong {
+        // SAFETY: always safe to call.
+        let state = unsafe { state_of_thread() };
+        // SAFETY: this thread's state, which lives as long as the thread; libc touches it only in calls of this thread.
+        let options = unsafe { &mut (*state).options };
+        let before = *options & (DEFNAMES | DNSRCH);
+        *options = *options & !(DEFNAMES | DNSRCH) | bits;
+        before
     }
 
     pub(super) fn write(wanted: Wanted, before: Wanted, anew: bool) {
@@ -179,4 +211,8 @@ mod libc_own {
     pub(super) const DNSRCH: c_ulong = 0;
 
     pub(super) fn write(_wanted: super::Wanted, _before: super::Wanted, _anew: bool) {}
+
+    pub(super) fn set_search(bits: c_ulong) -> c_ulong {
+        bits
+    }
 }

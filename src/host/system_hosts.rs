@@ -51,29 +51,33 @@ impl Host {
     }
 }
 
-/// Asks the function of `dns_func` that is there for IPv4.
+/// Asks the function of `dns_func` that is there for IPv4. `is_absolute`: libc's search list does not complete the name.
 ///
 /// # Errors
 /// Why there is no address. Where there is no function, the name has none.
-pub(crate) fn by_name(name: &CStr) -> Result<Host, NoHost> {
+pub(crate) fn by_name(name: &CStr, is_absolute: bool) -> Result<Host, NoHost> {
     let search = hooks::current().sr_gethostbyname;
     let search = search.ok_or(NoHost::NoAddress)?;
     // SAFETY: the host's function, with a NUL-terminated name.
-    hosts_by(|| unsafe { search(name.as_ptr()) })
+    hosts_by(is_absolute, || unsafe { search(name.as_ptr()) })
 }
 
 /// Asks the function of `dns_func` for IPv6; `None` where there is none.
-pub(crate) fn by_name_ipv6(name: &CStr) -> Option<Result<Host, NoHost>> {
+pub(crate) fn by_name_ipv6(name: &CStr, is_absolute: bool) -> Option<Result<Host, NoHost>> {
     let search = hooks::current().sr_gethostbyname2?;
     // SAFETY: the host's function, with a NUL-terminated name.
-    Some(hosts_by(|| unsafe {
+    Some(hosts_by(is_absolute, || unsafe {
         search(name.as_ptr(), libc::AF_INET6)
     }))
 }
 
 /// Calls a function of `dns_func` for a host: libc's own, or a module's, which may call libc's.
-fn hosts_by(search: impl FnOnce() -> *mut libc::hostent) -> Result<Host, NoHost> {
+fn hosts_by(
+    is_absolute: bool,
+    search: impl FnOnce() -> *mut libc::hostent,
+) -> Result<Host, NoHost> {
     libc_state::follow();
+    let _without_list = is_absolute.then(libc_state::without_list);
     // SAFETY: always safe to call.
     let reason = unsafe { __h_errno_location() };
     // SAFETY: this thread's variable, which lives as long as the thread.

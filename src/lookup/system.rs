@@ -3,6 +3,7 @@
 use std::ffi::CString;
 use std::net::IpAddr;
 
+use super::request::question_text;
 use super::uncached;
 use crate::error::{Failure, LookupError};
 use crate::host::counters::{self, Counter};
@@ -28,8 +29,8 @@ fn error_of(lack: NoHost) -> LookupError {
 
 /// Asks the host's own resolver (`/etc/hosts` and all), IPv6 only when there is no IPv4 address and
 /// `dns_try_ipv6` is on; where options name the servers, these are asked instead. Literals are answered
-/// without asking.
-fn host(name: &[u8]) -> Result<Host, LookupError> {
+/// without asking. `by_record`: a record names the host, so no search list completes the name.
+fn host(name: &[u8], by_record: bool) -> Result<Host, LookupError> {
     if let Some(address) = parse_literal(name) {
         return Ok(Host::new(name, &[address]));
     }
@@ -37,20 +38,22 @@ fn host(name: &[u8]) -> Result<Host, LookupError> {
     if text.is_empty() {
         return Err(LookupError::BadName);
     }
+    let question = question_text(name, by_record);
     #[cfg(feature = "use_dns_cache")]
-    if let Some(used) = super::suspended::used_addresses(name, options::on(Opt::TryIpv6)) {
+    if let Some(used) = super::suspended::used_addresses(&question, options::on(Opt::TryIpv6)) {
         return used.map(|addresses| Host::new(name, &addresses));
     }
     if own_servers() {
-        let (name, addresses) = uncached::addresses(name, options::on(Opt::TryIpv6))?;
+        let (name, addresses) = uncached::addresses(&question, options::on(Opt::TryIpv6))?;
         return Ok(Host::new(name.as_bytes(), &addresses));
     }
-    let lack = match by_name(&text) {
+    // Without a final dot, which names of /etc/hosts do not have.
+    let lack = match by_name(&text, by_record) {
         Ok(host) => return Ok(host),
         Err(lack) => lack,
     };
     let ipv6 = match options::on(Opt::TryIpv6) {
-        true => by_name_ipv6(&text),
+        true => by_name_ipv6(&text, by_record),
         false => None,
     };
     match ipv6 {
@@ -61,17 +64,17 @@ fn host(name: &[u8]) -> Result<Host, LookupError> {
     }
 }
 
-/// The addresses of a host.
+/// The addresses of a host; `by_record`: a record names it.
 ///
 /// # Errors
 /// Why there is none: a failure, unless it is said that there is none.
-pub(crate) fn addresses(name: &[u8]) -> Result<Vec<IpAddr>, LookupError> {
-    host(name).map(|found| found.addresses)
+pub(crate) fn addresses(name: &[u8], by_record: bool) -> Result<Vec<IpAddr>, LookupError> {
+    host(name, by_record).map(|found| found.addresses)
 }
 
 /// A host with its aliases; a failure is counted.
 pub(crate) fn counted(name: &[u8]) -> Option<Host> {
-    let host = host(name).ok();
+    let host = host(name, false).ok();
     if host.is_none() {
         counters::increment(Counter::FailedRequest);
     }

@@ -11,8 +11,9 @@ use super::naptr::NaptrRow;
 use super::security::Nothing;
 use super::tree::{Named, NaptrSet, Records, SrvRecord, SrvSet};
 
-/// Looks a host up past the cache (`dns_func`): addresses of one family, at least one.
-pub type ResolveHost<'a> = dyn FnMut(&[u8]) -> Result<Vec<IpAddr>, LookupError> + 'a;
+/// Looks a host up past the cache (`dns_func`): addresses of one family, at least one. `true`: a record leads to the
+/// host, so no search list may complete the name.
+pub type ResolveHost<'a> = dyn FnMut(&[u8], bool) -> Result<Vec<IpAddr>, LookupError> + 'a;
 
 /// Addresses of one destination, all of one family.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -110,11 +111,12 @@ impl Records for PastCache<'_, '_> {
         })
     }
 
-    fn addresses(&mut self, host: &[u8], _named: Named) -> Result<IpAddr, Nothing> {
+    fn addresses(&mut self, host: &[u8], named: Named) -> Result<IpAddr, Nothing> {
         let addresses = match parse_literal(host) {
             Some(address) => vec![address],
             None => {
-                let mut addresses = in_order((self.resolve_host)(host)?);
+                let by_record = named == Named::ByRecord;
+                let mut addresses = in_order((self.resolve_host)(host, by_record)?);
                 turns::turn(host, &mut addresses);
                 addresses
             }

@@ -200,7 +200,7 @@ pub fn host_way_found(
     way: Way,
     hosts: &[(&str, &str)],
 ) -> Option<Found> {
-    let mut own = |host: &[u8]| {
+    let mut own = |host: &[u8], _: bool| {
         let named = hosts
             .iter()
             .filter(|(name, _)| name.as_bytes().eq_ignore_ascii_case(host));
