@@ -19,13 +19,17 @@ use kamailio_dns::host::metrics;
 use kamailio_dns::lookup;
 use kamailio_dns::resolver;
 use kamailio_dns::rr::RecordType;
+use kamailio_dns::select::cursor::LAYOUTS;
 use kamailio_dns::select::{Cursor, SelectError, handle};
+use support::handles::{CHandle, Fence, LayoutGuard};
 use support::network::Network;
 use support::{A, AAAA, OptionsGuard, Reply, Rr, SRV, Scripted, Setup, Watchdog, children};
 
 const IPV4_ONLY: u32 = 1;
 const IPV6_FIRST: u32 = 4;
+const SRV_LB: u32 = 8;
 const TRY_NAPTR: u32 = 16;
+const INTERLEAVE: u32 = 1 << 30;
 
 /// How long a question is waited for while something else is left: twice the least time that counts as usual.
 const WHILE_MS: u64 = 400;
@@ -81,6 +85,11 @@ impl Bench {
 
     /// Targets of a walk, each with the time that it took.
     fn walk(&self, name: &str, proto: u8, flags: u32) -> Vec<Seen> {
+        self.steps(name, (proto, flags), 6)
+    }
+
+    /// As [`Self::walk`], so many steps at most.
+    fn steps(&self, name: &str, (proto, flags): (u8, u32), most: usize) -> Vec<Seen> {
         self.network.run(|| {
             // The server is known to be well, and quick.
             lookup::entry(b"well.test", RecordType::A, IPV4_ONLY).unwrap();
@@ -103,11 +112,29 @@ impl Bench {
                     found.map(|address| format!("{address}:{port}/{transport}")),
                     took_ms,
                 ));
-                if is_last || seen.len() > 5 {
+                if is_last || seen.len() == most {
                     return seen;
                 }
                 cursor.at.ip_no += 1;
             }
+        })
+    }
+
+    /// The targets of a walk with a handle, as C programs have it.
+    fn walk_of_handle(&self, name: &str, flags: u32) -> Vec<String> {
+        self.network.run(|| {
+            lookup::entry(b"well.test", RecordType::A, IPV4_ONLY).unwrap();
+            let layout = &LAYOUTS[0];
+            let _layout = LayoutGuard::new(layout);
+            let mut handle = CHandle::new(layout, Fence::Behind);
+            let mut seen = Vec::new();
+            while let Ok((address, port, transport)) = handle.resolve(name, (0, 0), flags) {
+                seen.push(format!("{address}:{port}/{transport}"));
+                assert!(seen.len() < 10 && handle.next(), "{seen:?}");
+            }
+            // The end stays the end.
+            assert!(handle.resolve(name, (0, 0), flags).is_err());
+            seen
         })
     }
 }
@@ -158,10 +185,8 @@ fn that_a_target_was_passed_over_is_no_failure() {
     two_targets(&b, "t.test");
     b.server.add(Rr::a("a.one.test", 300, "192.0.2.6"));
     b.slow("a.one.test", A, 3000);
-    assert_eq!(
-        b.walk("t.test", 0, IPV4_ONLY)[0].0,
-        target("192.0.2.7:5070/1")
-    );
+    let seen = b.steps("t.test", (0, IPV4_ONLY), 1);
+    assert_eq!(seen[0].0, target("192.0.2.7:5070/1"));
     b.server.add(srv("_sip._udp.only.test", 1, "a.one.test"));
     let seen = b.walk("only.test", 0, IPV4_ONLY);
     assert_eq!(seen[0].0, target("192.0.2.6:5070/1"));
@@ -335,6 +360,71 @@ fn a_silent_target_makes_way_in_failover_too() {
     assert_eq!(seen[0].0, target("192.0.2.5:5070/1"));
     assert_eq!(seen[1].0, target("192.0.2.7:5070/1"));
     assert!((WHILE_MS..WHILE_MS + 10).contains(&seen[1].1), "{seen:?}");
+}
+
+/// The call must not end without a target that was merely slow to be found: the ones in its place may all be dead.
+#[test]
+fn targets_that_the_first_step_passed_over_come_last() {
+    let b = Bench::new();
+    let owner = "_sip._udp.t.test";
+    b.server
+        .add_all([
+            srv(owner, 1, "a.one.test"),
+            srv(owner, 2, "a.two.test"),
+            srv(owner, 3, "b.t.test"),
+            srv(owner, 4, "192.0.2.8"),
+        ])
+        .add_all(["192.0.2.4", "192.0.2.5"].map(|address| Rr::a("a.one.test", 300, address)))
+        .add_all(["192.0.2.7"].map(|address| Rr::a("b.t.test", 300, address)));
+    b.slow("a.one.test", A, 1000).silent("a.two.test", A);
+    let expected = ["192.0.2.7", "192.0.2.8", "192.0.2.4", "192.0.2.5"];
+    let expected = expected.map(|address| format!("{address}:5070/1"));
+    for flags in [IPV4_ONLY, IPV4_ONLY | SRV_LB] {
+        // Where calls draw, they draw the address that a set begins with, too.
+        let walk = || {
+            let mut seen = b.walk_of_handle("t.test", flags);
+            let of_first = |target: &String| target < &expected[0];
+            let first = seen.iter().position(of_first).unwrap();
+            seen[first..first + 2].sort_unstable();
+            seen
+        };
+        assert_eq!(walk(), expected, "{flags}");
+        // The first one is known by now, and goes first.
+        let known = walk();
+        assert_eq!(known.len(), 4);
+        assert_eq!(known[..2], expected[2..], "{flags}");
+        Cache::instance().unwrap().flush(true);
+        lookup::forget_failures();
+    }
+}
+
+/// As for targets: the addresses of the family that goes first come, if late.
+#[test]
+fn a_family_that_the_first_step_passed_over_comes_last() {
+    let b = Bench::new();
+    b.server
+        .add_all(["192.0.2.4", "192.0.2.5"].map(|address| Rr::a("t.test", 300, address)))
+        .add_all(["2001:db8::1", "2001:db8::2"].map(|address| Rr::aaaa("t.test", 300, address)));
+    b.slow("t.test", A, 1000);
+    let (six, four) = (["2001:db8::1", "2001:db8::2"], ["192.0.2.4", "192.0.2.5"]);
+    let list = |order: [&str; 4]| order.map(|address| format!("{address}:5060/1"));
+    for (flags, cold, warm) in [
+        (
+            0,
+            [six[0], six[1], four[0], four[1]],
+            [four[0], four[1], six[0], six[1]],
+        ),
+        (
+            INTERLEAVE,
+            [six[0], four[0], six[1], four[1]],
+            [four[0], six[0], four[1], six[1]],
+        ),
+    ] {
+        assert_eq!(b.walk_of_handle("t.test", flags), list(cold), "{flags}");
+        assert_eq!(b.walk_of_handle("t.test", flags), list(warm), "{flags}");
+        Cache::instance().unwrap().flush(true);
+        lookup::forget_failures();
+    }
 }
 
 /// What goes over TLS where the answer comes does not go in clear because it is late, whatever the policy.

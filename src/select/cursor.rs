@@ -29,7 +29,8 @@ pub struct Position {
     /// Position of the next address to use in the order in which the addresses of the entry are used; the caller's
     /// `next` adds one.
     pub ip_no: u8,
-    /// Bits 0-2: transport. Bits 3-7: position of the NAPTR candidate in use, 0 to 31.
+    /// Bits 0-2: transport. Bits 3-7: position of the NAPTR candidate in use, 0 to 31; in a search without NAPTR
+    /// records what was passed over at its first step, and comes last (see `Position::passed_over`).
     pub proto: u8,
 }
 

@@ -83,6 +83,8 @@ pub(super) struct FoundBy {
     pub(super) address: IpAddr,
     pub(super) port: u16,
     pub(super) step: usize,
+    /// Records before this one were passed over, because questions about their targets are open.
+    pub(super) passed_over: bool,
 }
 
 /// The decision on a NAPTR candidate.
@@ -162,7 +164,7 @@ pub(super) trait Records {
     /// An SRV record of a set is in use.
     fn at_srv(&mut self, _set: Self::Srv, _found: &FoundBy) {}
     /// The set is that of a transport.
-    fn at_transport(&mut self, _transport: Transport) {}
+    fn at_transport(&mut self, _transport: Transport, _found: &FoundBy) {}
     /// The set is that of a NAPTR candidate; `only`: the transport that NAPTR records were asked for alone.
     fn at_candidate(
         &mut self,
@@ -239,19 +241,19 @@ fn by_srv<R: Records>(records: &mut R, set: R::Srv) -> Result<(R::Srv, FoundBy),
         records.tell(Event::Refusal);
         return Err(Nothing::Refused);
     }
-    let found = walk(records, &set, 0)?;
+    let found = walk(records, &set, 0..set.count())?;
     Ok((set, found))
 }
 
-/// The first record of a set, from a step on, that leads to an address (RFC 2782).
+/// The first record of a set, of those at these steps, that leads to an address (RFC 2782).
 pub(super) fn walk<R: Records>(
     records: &mut R,
     set: &R::Srv,
-    from: usize,
+    steps: impl Iterator<Item = usize>,
 ) -> Result<FoundBy, Nothing> {
     let seed = records.seed();
     let mut nothing = Nothing::Dead;
-    for step in from..set.count() {
+    for step in steps {
         let Some(record) = set.at(step, seed) else {
             break;
         };
@@ -266,6 +268,7 @@ pub(super) fn walk<R: Records>(
                     address,
                     port,
                     step,
+                    passed_over: nothing == Nothing::Open,
                 });
             }
             Err(here) => {
@@ -471,7 +474,7 @@ impl<'r, R: Records> Search<'r, R> {
             match by_srv_name(self.records, &srv_name, &others) {
                 Ok((set, found)) => {
                     self.records.at_srv(set, &found);
-                    self.records.at_transport(transport);
+                    self.records.at_transport(transport, &found);
                     for other in rest.clone() {
                         self.records.tell(Event::NotAsked(*other, transport));
                     }

@@ -64,7 +64,20 @@ impl Search<'_> {
         };
         let second = second.ok_or(error)?;
         let found = self.take_addresses(host, second, named, hold);
+        if found.is_ok() && error == Nothing::Open && hold == Hold::Always {
+            self.cursor.pass_over(1);
+        }
         found.map_err(|other| error.and(other))
+    }
+
+    /// The address types to look up, in the order of this search: that of the flags, unless the type that comes first
+    /// was passed over.
+    fn families(&self) -> (RecordType, Option<RecordType>) {
+        let is_turned = self.cursor.srv.is_none() && self.cursor.passed_over() != 0;
+        match family_order(self.flags) {
+            (first, Some(second)) if is_turned => (second, Some(first)),
+            order => order,
+        }
     }
 
     fn take_addresses(
@@ -123,7 +136,7 @@ impl Search<'_> {
 
     /// The other family than the entry's, where the two come in turn.
     fn other_in_turn(&self, entry: &EntryRef) -> Option<RecordType> {
-        let (first, second) = family_order(self.flags);
+        let (first, second) = self.families();
         let second = second.filter(|_| self.flags & INTERLEAVE != 0)?;
         Some(if entry.rtype() == first {
             second
@@ -142,7 +155,7 @@ impl Search<'_> {
         };
         let other = found.as_ref().map(|(entry, source)| (entry, *source));
         let held_set = Some((held, Source::Cache));
-        let sets = match held.rtype() == family_order(self.flags).0 {
+        let sets = match held.rtype() == self.families().0 {
             true => [held_set, other],
             false => [other, held_set],
         };
@@ -188,7 +201,7 @@ impl Search<'_> {
 
     /// The first address of the family that comes second, behind those of an entry.
     fn address_of_second(&mut self, entry: &EntryRef) -> Option<IpAddr> {
-        let (first, second) = family_order(self.flags);
+        let (first, second) = self.families();
         let hold = match self.cursor.srv {
             Some(_) => Hold::Sets,
             None => Hold::Always,

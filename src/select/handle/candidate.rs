@@ -11,6 +11,7 @@ use crate::select::{Position, Transport};
 
 const TRANSPORT_MASK: u8 = 7;
 const CANDIDATE_SHIFT: u8 = 3;
+const MOST_PASSED_OVER: usize = (u8::MAX >> CANDIDATE_SHIFT) as usize;
 /// In [`Position::proto`] beside the hash of a NAPTR owner: TLS, and NAPTR records were asked for it alone.
 const SIPS_ALONE: u8 = Transport::Other as u8;
 
@@ -40,6 +41,22 @@ impl Position {
     /// Place of the candidate in use, in the order of use.
     pub(super) fn candidate(&self) -> usize {
         usize::from(self.proto >> CANDIDATE_SHIFT)
+    }
+
+    /// What the first step of a search without NAPTR records passed over, because its question was open: so many SRV
+    /// records from the beginning of the set; without SRV records 1 for the addresses of the family that comes first.
+    #[inline]
+    pub(super) fn passed_over(&self) -> usize {
+        match self.naptr_hash() {
+            0 => self.candidate(),
+            _ => 0,
+        }
+    }
+
+    /// Notes what the first step passed over; of more records than there is room for, the first ones.
+    pub(super) fn pass_over(&mut self, count: usize) {
+        let count = count.min(MOST_PASSED_OVER) as u8;
+        self.proto = self.proto & TRANSPORT_MASK | count << CANDIDATE_SHIFT;
     }
 
     /// Has a candidate be in use that leads to a transport; `is_alone`: NAPTR records were asked for that alone.

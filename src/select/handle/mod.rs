@@ -289,10 +289,11 @@ impl<'a> Search<'a> {
             entry,
             source: Source::Cache,
         };
-        let from = self.cursor.srv_no.into();
+        let (step, passed_over) = (self.cursor.srv_no.into(), self.cursor.passed_over());
         let passes = self.watch.is_none().then(lookup::open::passes);
         let next = loop {
-            let nothing = match tree::walk(self, &set, from) {
+            let steps = steps_left(step, set.count(), passed_over);
+            let nothing = match tree::walk(self, &set, steps) {
                 Ok(found) => {
                     self.at_srv(set, &found);
                     return Ok(self.target(found.address));
@@ -313,7 +314,11 @@ impl<'a> Search<'a> {
         };
         if next.is_none() {
             // Without an entry a handle at the end would look like a new one.
-            self.cursor.srv_no = set.entry.record_count() as u8;
+            let end = match passed_over {
+                0 => set.count(),
+                passed_over => passed_over,
+            };
+            self.cursor.srv_no = end as u8;
             self.cursor.srv = Some(set.entry);
         }
         next.ok_or(SelectError::EndOfList)
@@ -409,8 +414,11 @@ impl Records for Search<'_> {
         self.cursor.srv = Some(set.entry);
     }
 
-    fn at_transport(&mut self, transport: Transport) {
+    fn at_transport(&mut self, transport: Transport, found: &FoundBy) {
         self.cursor.proto = transport as u8;
+        if found.passed_over {
+            self.cursor.pass_over(found.step);
+        }
     }
 
     fn at_candidate(
@@ -431,6 +439,17 @@ impl Records for Search<'_> {
         if let Some(watch) = self.watch.as_deref_mut() {
             watch.sees(event);
         }
+    }
+}
+
+/// The steps to the records of a set of `count` that are still to be used, where `step` is the next one. So many at the
+/// beginning as the first step of the search passed over come last: their questions were open, and the call must not
+/// end without them.
+fn steps_left(step: usize, count: usize, passed_over: usize) -> impl Iterator<Item = usize> {
+    match passed_over {
+        0 => (step..count).chain(0..0),
+        _ if step > passed_over => (step..count).chain(0..passed_over),
+        _ => (step..passed_over).chain(0..0),
     }
 }
 

@@ -254,7 +254,8 @@ fn next_address(cursor: &mut Position, request_flags: u32) -> Quick {
         };
     }
     let (first, second) = family_order(request_flags);
-    if cursor.srv.is_none() && (second.is_none() || entry.rtype() != first) {
+    let is_last_family = second.is_none() || entry.rtype() != first;
+    if cursor.srv.is_none() && is_last_family && cursor.passed_over() == 0 {
         Quick::EndOfList
     } else {
         Quick::Look
@@ -277,7 +278,7 @@ fn next_of_srv(cursor: &mut Position, request_flags: u32) -> Quick {
     let Some(entry) = cursor.srv.as_ref() else {
         return Quick::Look;
     };
-    if step == 0 {
+    if step == 0 || cursor.passed_over() != 0 {
         return Quick::Look;
     }
     let place = match cursor.progress() {
