@@ -1,11 +1,12 @@
 //! Counters of the library's own: always on, one row of plain words a process.
 //!
-//! A process writes only its own row, so counting costs two loads and a store, and no cache line travels. A
+//! A process writes only its own row, so counting costs three loads and a store, and no cache line travels. A
 //! row is handed out at the first count of a process and keeps its numbers when the process ends. Processes
 //! beyond 256, and threads of one process that count at the same moment, share a row and may lose
 //! counts.
 
-use std::ffi::{CStr, c_void};
+use std::cell::Cell;
+use std::ffi::CStr;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use super::clock;
@@ -232,6 +233,9 @@ pub fn uptime_s() -> u64 {
 /// Adds one.
 #[inline]
 pub fn count(metric: Metric) {
+    if IS_ASIDE.get() {
+        return;
+    }
     if let Some(cell) = row().0.get(metric as usize) {
         // Only this process writes the row, so nothing is lost without a locked addition.
         cell.store(
@@ -265,33 +269,29 @@ fn take_row() -> &'static Row {
     row
 }
 
-/// The row that takes counts while somebody only wants to know what a call would do; nobody reads it.
-static ASIDE: Row = Row([const { AtomicU64::new(0) }; ROW_WORDS]);
+thread_local! {
+    /// This thread only wants to know what a call would do.
+    static IS_ASIDE: Cell<bool> = const { Cell::new(false) };
+}
 
-/// Runs `work` without counting what this process does meanwhile: no traffic, but somebody who looks.
+/// Runs `work` without counting what this thread does meanwhile: no traffic, but somebody who looks. Other threads of
+/// the process go on counting.
 pub fn uncounted<T>(work: impl FnOnce() -> T) -> T {
-    /// Puts the row back, also after a panic.
-    struct Back(*mut c_void);
+    /// Puts back what was, also after a panic.
+    struct Back(bool);
     impl Drop for Back {
         fn drop(&mut self) {
-            fork::COUNTS.store(self.0, Ordering::Relaxed);
+            IS_ASIDE.set(self.0);
         }
     }
-    fork::watch();
-    let _back = Back(fork::COUNTS.swap(
-        std::ptr::from_ref(&ASIDE).cast_mut().cast(),
-        Ordering::Relaxed,
-    ));
+    let _back = Back(IS_ASIDE.replace(true));
     work()
 }
 
 /// True within [`uncounted`].
 #[must_use]
 pub fn is_uncounted() -> bool {
-    std::ptr::eq(
-        fork::COUNTS.load(Ordering::Relaxed).cast(),
-        &raw const ASIDE,
-    )
+    IS_ASIDE.get()
 }
 
 /// Sum over all processes.
@@ -327,6 +327,34 @@ mod tests {
         assert!(!is_uncounted());
         count(Metric::NaptrLost);
         assert_eq!(value(Metric::NaptrLost), before + 1);
+    }
+
+    /// Two threads look at the same time, and the first that began is the first that ends.
+    #[test]
+    #[cfg(not(loom))]
+    fn who_looks_does_not_stop_the_counting_of_others() {
+        use std::sync::mpsc::channel;
+        let before = value(Metric::GivenUp);
+        let (begun, begins) = channel();
+        let (ended, ends) = channel();
+        let seen = std::thread::scope(|scope| {
+            let other = scope.spawn(move || {
+                uncounted(|| {
+                    begun.send(()).unwrap();
+                    ends.recv().unwrap();
+                    is_uncounted()
+                })
+            });
+            uncounted(|| begins.recv().unwrap());
+            let is_mine = is_uncounted();
+            count(Metric::GivenUp);
+            ended.send(()).unwrap();
+            (other.join().unwrap(), is_mine)
+        });
+        assert_eq!(seen, (true, false));
+        assert!(!is_uncounted());
+        count(Metric::GivenUp);
+        assert_eq!(value(Metric::GivenUp), before + 2);
     }
 
     #[test]
