@@ -20,6 +20,8 @@ pub(crate) const PAGE_BYTES: usize = 4096;
 pub(crate) struct Region {
     base: NonNull<u8>,
     size: usize,
+    /// Octets of a page as the kernel has them: on arm64 up to 16 of ours.
+    kernel_page: usize,
     /// Memory that is given back reads as zero: some emulators say that they did it, and leave it as it was.
     gives_back: bool,
 }
@@ -45,6 +47,7 @@ impl Region {
         let mut region = Self {
             base: system::map(size, true)?,
             size,
+            kernel_page: system::page_octets().max(PAGE_BYTES),
             gives_back: true,
         };
         region.gives_back = region.is_word_of_the_system_good();
@@ -102,12 +105,18 @@ impl Region {
 
     /// Gives the physical pages of a range back; it reads as zero afterwards, in every process.
     ///
-    /// False when the system cannot do it, as in a process that locked its memory; the content is then unchanged.
+    /// False when the system cannot do it, as in a process that locked its memory; the content is then unchanged. So it
+    /// is where the kernel's pages are larger than ours, and the range is not made of whole ones: the kernel would take
+    /// what lies beside.
     pub(crate) fn discard(&self, offset: usize, bytes: usize) -> bool {
         if offset + bytes > self.size || !self.gives_back {
             return false;
         }
         let start = self.address(offset);
+        let is_whole = |octets: usize| octets.is_multiple_of(self.kernel_page);
+        if !is_whole(start.addr().get()) || !is_whole(bytes.next_multiple_of(PAGE_BYTES)) {
+            return false;
+        }
         // SAFETY: the range lies inside our own mapping; the caller has made sure that nobody uses
         // what lies there (late readers see zeros, which mean "free").
         unsafe { system::give_back(start, bytes) }

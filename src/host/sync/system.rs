@@ -33,6 +33,13 @@ pub(crate) unsafe fn give_back(start: NonNull<u8>, octets: usize) -> bool {
     unsafe { libc::madvise(start.as_ptr().cast(), octets, libc::MADV_REMOVE) == 0 }
 }
 
+/// Octets of a page of the kernel's.
+pub(crate) fn page_octets() -> usize {
+    // SAFETY: asks for a number.
+    let octets = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
+    usize::try_from(octets).unwrap_or(1 << 16)
+}
+
 /// Has `handler` called in each child.
 pub(crate) fn at_fork(handler: unsafe extern "C" fn()) -> c_int {
     // SAFETY: the handler is a plain function that stays valid for the life of the process: the library is never

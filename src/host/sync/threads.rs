@@ -28,6 +28,10 @@ pub(crate) unsafe fn give_back(start: NonNull<u8>, octets: usize) -> bool {
     }
 }
 
+pub(crate) fn page_octets() -> usize {
+    PAGE
+}
+
 pub(crate) fn at_fork(_handler: unsafe extern "C" fn()) -> c_int {
     0
 }
