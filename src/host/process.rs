@@ -12,16 +12,17 @@ pub(crate) fn me() -> u64 {
     static ME: AtomicU64 = AtomicU64::new(0);
     static OF: AtomicU32 = AtomicU32::new(0);
     let generation = fork::generation();
-    let known = ME.load(Ordering::Relaxed);
-    if known != 0 && OF.load(Ordering::Relaxed) == generation {
-        return known;
+    // First whose it is: another thread of a child may be putting its own in place of the parent's.
+    // SYNC: pairs with the store below.
+    if OF.load(Ordering::Acquire) == generation {
+        return ME.load(Ordering::Relaxed);
     }
     let _whole = thread::uncancelled();
     // SAFETY: takes nothing and cannot fail.
     let pid = unsafe { libc::getpid() };
     let id = (pid as u32 as u64) << 32 | u64::from(started(pid).unwrap_or(0));
     ME.store(id, Ordering::Relaxed);
-    OF.store(generation, Ordering::Relaxed);
+    OF.store(generation, Ordering::Release);
     id
 }
 
