@@ -150,6 +150,11 @@ for host in WITH_CONFIG_CHECK NO_CONFIG_CHECK; do
 	check "kamailio -c ($host)" $run "$out/config_check"
 done
 if has USE_DNS_CACHE; then
+	# shellcheck disable=SC2086
+	check "a line of another thread, build" $compile -rdynamic -o "$out/second_thread" "$here/second_thread.c" \
+		-L"$BUILD" -lkamailio_dns -Wl,-rpath,"$BUILD" -lpthread
+	# shellcheck disable=SC2086
+	check "a line of another thread" $run "$out/second_thread"
 	for lock in LOCK_SET ONE_LOCK; do
 		# shellcheck disable=SC2086
 		check "emulated atomics ($lock), build" $compile -rdynamic "-D$lock" -o "$out/emulated" "$here/emulated.c" \

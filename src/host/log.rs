@@ -129,8 +129,14 @@ pub fn write(level: Level, source: Source, args: fmt::Arguments<'_>) {
     }
     let (process, name) = (std::process::id(), level.name());
     let line = format!("kamailio-dns[{process}] {name}: {text}\n");
+    to_stderr(line.as_bytes());
+}
+
+/// Writes a line to stderr, by one call, so that lines of several processes do not mix. A failure has nowhere to be
+/// reported.
+pub(super) fn to_stderr(line: &[u8]) {
     // Not std's stderr, which has a lock: a child would wait for a thread of its parent that was just writing.
-    // SAFETY: reads the line. A failed write to stderr has nowhere to be reported.
+    // SAFETY: reads the line.
     unsafe { libc::write(libc::STDERR_FILENO, line.as_ptr().cast(), line.len()) };
 }
 

@@ -33,7 +33,6 @@ pub(crate) fn pid() -> u32 {
 }
 
 /// True in the thread that the process began with, or that forked it.
-#[cfg(feature = "use_dns_cache")]
 pub(crate) fn is_first_thread() -> bool {
     // SAFETY: takes nothing and cannot fail.
     let thread = unsafe { libc::syscall(libc::SYS_gettid) };

@@ -9,12 +9,12 @@
 )]
 
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
-use std::io::Write as _;
 
 use once_cell::sync::OnceCell;
 
 use super::{find, is_host};
-use crate::host::log::{Level, Source};
+use crate::host::log::{self, Level, Source};
+use crate::host::process;
 
 type Query = unsafe extern "C" fn(*const c_char, c_int) -> c_int;
 
@@ -146,6 +146,10 @@ fn prefix(functions: &Functions) -> Vec<u8> {
 }
 
 /// Keeps the host's own lines, and ours, out of signal handlers that interrupt this one.
+///
+/// For the first thread of a process alone. The host counts in a plain int, which it alone is to change while it
+/// writes: another thread that did so could leave the count at what stands for a line that is never done, and the
+/// process would say nothing any more. No handler interrupts a thread of the library's.
 struct Busy(*mut c_int);
 
 impl Busy {
@@ -178,7 +182,12 @@ pub(crate) fn write_log(level: Level, source: Source, text: &str) -> bool {
     let Some(functions) = functions() else {
         return false;
     };
-    let Some(_busy) = Busy::enter(functions.busy) else {
+    let is_first_thread = process::is_first_thread();
+    let flag = match is_first_thread {
+        true => functions.busy,
+        false => std::ptr::null_mut(),
+    };
+    let Some(_busy) = Busy::enter(flag) else {
         return true;
     };
     let place = format!("<core> [{}:{}]: ", source.file, source.line);
@@ -190,7 +199,10 @@ pub(crate) fn write_log(level: Level, source: Source, text: &str) -> bool {
         }
     }
     let mut line = format!("{}: ", level.name()).into_bytes();
-    line.extend(prefix(functions));
+    // The prefix is of the request that the first thread is at, and changes with it.
+    if is_first_thread {
+        line.extend(prefix(functions));
+    }
     line.extend(place.as_bytes());
     line.extend(text.as_bytes());
     line.push(b'\n');
@@ -213,8 +225,7 @@ fn to_stderr(functions: &Functions, level: Level, line: Vec<u8>) {
         // SAFETY: one of the host's levels.
         unsafe { color(level as c_int) };
     }
-    // One write, so that lines of several processes do not mix. A failure has nowhere to be reported.
-    let _ = std::io::stderr().write_all(&whole);
+    log::to_stderr(&whole);
     if let Some((_, reset)) = colors {
         // SAFETY: takes no arguments.
         unsafe { reset() };
