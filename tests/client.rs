@@ -11,8 +11,10 @@
 
 mod support;
 
+use std::collections::BTreeMap;
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::net::{IpAddr, SocketAddr};
+use std::os::fd::AsRawFd as _;
 use std::ptr::{null, null_mut};
 
 use kamailio_dns::cache::Cache;
@@ -1171,6 +1173,55 @@ fn a_child_has_an_error_and_leaves_the_parent_alone() {
     context.run(&request);
     assert_eq!(request.targets(), ["udp 192.0.2.5:5060"]);
     assert_eq!(setup.server.count("held.example", A), 1);
+}
+
+/// The numbers that this process has open, and what each stands for.
+fn open_numbers() -> BTreeMap<c_int, String> {
+    let open = std::fs::read_dir("/proc/self/fd").expect("/proc");
+    open.filter_map(|entry| {
+        let entry = entry.ok()?;
+        let target = std::fs::read_link(entry.path()).ok()?;
+        let number = entry.file_name().to_str()?.parse().ok()?;
+        Some((number, target.to_string_lossy().into_owned()))
+    })
+    .collect()
+}
+
+/// A program that becomes a daemon closes all that it has, and what it opens then gets the same numbers.
+#[test]
+fn a_child_that_closes_its_parents_context_closes_nothing_of_its_own() {
+    let setup = Setup::patient();
+    let late = Reply::answer(vec![Rr::a("late.example", 60, "192.0.2.5")]).delay_ms(300);
+    setup.server.script("late.example", A, vec![late]);
+    let before = open_numbers();
+    let context = Context::open();
+    let request = context.start("sip:late.example:5060");
+    while setup.server.count("late.example", A) == 0 {
+        context.turn_now();
+    }
+    let mut numbers = open_numbers();
+    numbers.retain(|number, target| before.get(number) != Some(target));
+    // Event queue, what wakes it, a socket.
+    assert!(numbers.len() >= 3, "{numbers:?}");
+    let child = children::spawn(|| {
+        let own = std::fs::File::open("/dev/null").unwrap();
+        for number in numbers.keys() {
+            // SAFETY: a number of the library's, if it is open at all.
+            assert_eq!(unsafe { libc::dup2(own.as_raw_fd(), *number) }, *number);
+        }
+        // SAFETY: the child's copies, each given back once.
+        unsafe {
+            kdns_release(request.0);
+            kdns_close(context.0);
+        }
+        let now = open_numbers();
+        for number in numbers.keys() {
+            assert_eq!(now.get(number).map(String::as_str), Some("/dev/null"));
+        }
+    });
+    assert_eq!(children::wait(child), 0);
+    context.run(&request);
+    assert_eq!(request.targets(), ["udp 192.0.2.5:5060"]);
 }
 
 #[test]

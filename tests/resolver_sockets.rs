@@ -5,10 +5,13 @@
     clippy::print_stderr,
     reason = "test code; a failure ends the test"
 )]
+#![allow(unsafe_code, reason = "dup2")]
 
 mod support;
 
 use std::collections::BTreeSet;
+use std::fs::File;
+use std::os::fd::{AsRawFd as _, RawFd};
 
 use kamailio_dns::resolver::servers::snapshot;
 use kamailio_dns::resolver::{Outcome, ProbeHabit, Question, query, query_all};
@@ -116,16 +119,55 @@ fn a_child_does_not_use_the_sockets_of_its_parent() {
     let kept: BTreeSet<_> = sockets().difference(&before).cloned().collect();
     assert_eq!(kept.len(), 1);
     let child = children::spawn(|| {
-        assert!(kept.is_subset(&sockets()), "inherited");
+        assert!(kept.is_disjoint(&sockets()), "closed at the fork");
         ask("child.test");
         let now = sockets();
-        assert!(kept.is_disjoint(&now), "closed in the child");
+        assert!(kept.is_disjoint(&now));
         assert_eq!(now.difference(&before).count(), 1);
     });
     children::all_end_well(vec![child]);
     // The parent's is still of use.
     ask("child.test");
     assert!(kept.is_subset(&sockets()));
+}
+
+/// The numbers under which this process has sockets open that others than `before` are.
+fn numbers_of_new(before: &BTreeSet<String>) -> Vec<RawFd> {
+    let open = std::fs::read_dir("/proc/self/fd").expect("/proc");
+    let numbers = open.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+    let is_new = |number: &RawFd| {
+        let target = what_is(*number);
+        target.starts_with("socket:") && !before.contains(&target)
+    };
+    numbers.filter(is_new).collect()
+}
+
+/// What a number stands for; empty where there is nothing.
+fn what_is(number: RawFd) -> String {
+    let target = std::fs::read_link(format!("/proc/self/fd/{number}"));
+    target.map_or_else(|_| String::new(), |t| t.to_string_lossy().into_owned())
+}
+
+/// As a program that becomes a daemon: it closes what it has, and opens what it needs, under the same numbers.
+fn a_child_closes_nothing_of_its_own() {
+    let server = server_with(&["parent.test", "child.test"]);
+    let before = sockets();
+    let _options = use_known(&server);
+    ask("parent.test");
+    let numbers = numbers_of_new(&before);
+    assert_eq!(numbers.len(), 1);
+    let child = children::spawn(|| {
+        let own = File::open("/dev/null").expect("/dev/null");
+        for number in &numbers {
+            // SAFETY: the number of a socket that is the library's, if it is open at all.
+            assert_eq!(unsafe { libc::dup2(own.as_raw_fd(), *number) }, *number);
+        }
+        ask("child.test");
+        for number in &numbers {
+            assert_eq!(what_is(*number), "/dev/null");
+        }
+    });
+    children::all_end_well(vec![child]);
 }
 
 /// One after the other, for what is counted is the whole process's.
@@ -137,6 +179,7 @@ fn sockets_are_kept_and_few() {
         queries_side_by_side_keep_few_sockets,
         a_socket_that_got_a_forged_reply_is_closed,
         a_child_does_not_use_the_sockets_of_its_parent,
+        a_child_closes_nothing_of_its_own,
     ];
     for part in parts {
         // Sockets are kept by thread.

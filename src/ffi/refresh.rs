@@ -252,9 +252,9 @@ pub unsafe extern "C" fn dns_refresh_run() -> c_int {
 
 /// Starts a thread that does what `dns_refresh_run()` does, ten times a second, in this process.
 ///
-/// To be called after the last fork, in one process of those that share the cache; a second call changes nothing. A
-/// child that is forked later has copies of its sockets until it executes another program. Not for use inside Kamailio,
-/// whose slow timer refreshes. Returns 0, or -1 when there is no cache or no thread can be started.
+/// To be called after the last fork, in one process of those that share the cache; a second call changes nothing. Not
+/// for use inside Kamailio, whose slow timer refreshes. Returns 0, or -1 when there is no cache or no thread can be
+/// started.
 ///
 /// # Safety
 /// Always safe to call.

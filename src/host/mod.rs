@@ -6,11 +6,12 @@
 //! stderr.
 //!
 //! Fork rules. Before fork: the option page and the cache region are mapped. After fork, once per
-//! process: sockets and random state ([`fork::generation`] tells that a fork happened). The library
-//! starts no thread.
+//! process: sockets and random state ([`fork::generation`] tells that a fork happened); copies of the
+//! parent's descriptors are closed at once ([`descriptor`]). The library starts no thread.
 
 pub mod clock;
 pub mod counters;
+pub(crate) mod descriptor;
 pub mod follow;
 pub(crate) mod fork;
 #[cfg(feature = "use_dns_cache")]

@@ -10,14 +10,14 @@ use std::io;
 use std::os::fd::RawFd;
 use std::sync::Arc;
 
-pub use mio::Waker;
-
 use crate::cache::Cache;
 use crate::error::{Failure, LookupError};
 use crate::host::fork;
 use crate::host::metrics::{self, Metric};
 use crate::resolver::{self, Background, Done, Question, Settings};
 use crate::rr::MAX_CNAME_HOPS;
+
+pub use crate::resolver::Waker;
 
 use super::backoff;
 use super::flight::{self, Attempt, Bystander, Right, Terms, Verdict, Waited};

@@ -12,8 +12,6 @@ use std::collections::HashMap;
 use std::io;
 use std::os::fd::RawFd;
 
-use mio::Waker;
-
 use super::ask::exchange_for;
 use super::exchange::Exchange;
 use super::few::FewSockets;
@@ -22,6 +20,7 @@ use super::session::{End, Session};
 use super::settings::{FIRST_USUAL_MS, Settings};
 use super::trace::Silence;
 use super::transport::{Age, Event, Handle, Transport};
+use super::waker::Waker;
 use super::{Outcome, Question, Timed};
 use crate::host::limits;
 

@@ -14,6 +14,7 @@ use std::os::fd::{AsRawFd as _, RawFd};
 use super::datagrams::{Datagram, Datagrams};
 use super::sockets::{connect, new_socket};
 use super::transport::{Event, Handle, MAX_MESSAGE_OCTETS, Protocol};
+use crate::host::descriptor::Kept;
 
 /// Most messages read of one TCP connection: as over UDP, a few that do not fit are borne with.
 const MAX_TCP_MESSAGES: u32 = 16;
@@ -37,7 +38,7 @@ enum Socket {
 /// A TCP connection on which one query is sent.
 #[derive(Debug)]
 struct Connection {
-    stream: TcpStream,
+    stream: Kept<TcpStream>,
     /// The query with its length in front, and how much of it was sent.
     outgoing: Vec<u8>,
     sent: usize,
@@ -132,6 +133,14 @@ impl Channel {
         }
     }
 
+    /// Forgets a socket that the program has closed.
+    pub(super) fn abandon(self) {
+        match self.socket {
+            Socket::Udp(datagram) => datagram.abandon(),
+            Socket::Tcp(connection) => connection.stream.abandon(),
+        }
+    }
+
     /// The socket of a query over UDP.
     pub(super) fn into_datagram(self) -> Option<Datagram> {
         match self.socket {
@@ -145,7 +154,7 @@ impl Connection {
     fn open(server: SocketAddr, query: &[u8]) -> io::Result<Self> {
         let length = u16::try_from(query.len()).map_err(|_| ErrorKind::InvalidInput)?;
         Ok(Self {
-            stream: connect_without_waiting(server)?,
+            stream: Kept::new(connect_without_waiting(server)?),
             outgoing: [&length.to_be_bytes(), query].concat(),
             sent: 0,
             incoming: Vec::new(),

@@ -11,6 +11,7 @@ use std::net::{SocketAddr, UdpSocket};
 use std::os::fd::{AsRawFd as _, RawFd};
 
 use super::sockets::{connect, dissolve, new_socket};
+use crate::host::descriptor::Kept;
 
 /// Sockets kept: as many as one lookup uses at a time, A and AAAA, for two address families.
 const MAX_IDLE: usize = 4;
@@ -18,7 +19,7 @@ const MAX_IDLE: usize = 4;
 /// A query over UDP that is under way.
 #[derive(Debug)]
 pub(super) struct Datagram {
-    socket: UdpSocket,
+    socket: Kept<UdpSocket>,
     is_ipv6: bool,
     received: u32,
 }
@@ -46,9 +47,14 @@ impl Datagram {
         Ok(buffer.get(..length).unwrap_or_default())
     }
 
+    /// Forgets a socket that the program has closed.
+    pub(super) fn abandon(self) {
+        self.socket.abandon();
+    }
+
     /// A socket that is connected to the server and has sent the query. `connect()` also binds the socket, to a port
     /// that the kernel draws from its secure random numbers.
-    fn sent(socket: UdpSocket, server: SocketAddr, query: &[u8]) -> io::Result<Self> {
+    fn sent(socket: Kept<UdpSocket>, server: SocketAddr, query: &[u8]) -> io::Result<Self> {
         connect(socket.as_raw_fd(), server)?;
         socket.send(query)?;
         Ok(Self {
@@ -62,7 +68,7 @@ impl Datagram {
 /// A socket that has neither server nor port.
 #[derive(Debug)]
 struct Idle {
-    socket: UdpSocket,
+    socket: Kept<UdpSocket>,
     is_ipv6: bool,
 }
 
@@ -86,11 +92,11 @@ impl Datagrams {
             return Ok(sent);
         }
         let socket = new_socket(server, libc::SOCK_DGRAM)?;
-        Datagram::sent(socket.into(), server, query)
+        Datagram::sent(Kept::new(socket.into()), server, query)
     }
 
     /// A kept socket of the family into which nothing came.
-    fn take(&mut self, is_ipv6: bool) -> Option<UdpSocket> {
+    fn take(&mut self, is_ipv6: bool) -> Option<Kept<UdpSocket>> {
         let place = self.idle.iter().rposition(|idle| idle.is_ipv6 == is_ipv6)?;
         let socket = self.idle.swap_remove(place).socket;
         let waiting = socket.recv(&mut [0]);

@@ -7,18 +7,19 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::io::{self, ErrorKind};
-use std::mem::ManuallyDrop;
 use std::net::SocketAddr;
 use std::os::fd::{AsRawFd as _, RawFd};
 use std::time::Duration;
 
 use mio::unix::SourceFd;
-use mio::{Events, Interest, Poll, Token, Waker};
+use mio::{Events, Interest, Poll, Token};
 
 use super::channel::{Channel, is_ours};
 use super::datagrams::Datagrams;
 use super::transport::{Event, Handle, MAX_MESSAGE_OCTETS, Protocol, Transport};
+use super::waker::Waker;
 use crate::host::clock;
+use crate::host::descriptor::Kept;
 
 /// Sockets looked at for one call of the kernel.
 const MAX_EVENTS: usize = 256;
@@ -28,7 +29,7 @@ const MAX_IN_A_ROW: usize = 16;
 /// The real network, for many queries.
 #[derive(Debug)]
 pub(super) struct ManySockets {
-    queue: Poll,
+    queue: Kept<Poll>,
     events: Events,
     channels: HashMap<Handle, Channel>,
     ready: VecDeque<(Handle, Event)>,
@@ -48,7 +49,7 @@ impl ManySockets {
     /// As [`Self::new`]; no more sockets are looked at for one call of the kernel.
     pub(super) fn with_events(most: usize) -> io::Result<Self> {
         Ok(Self {
-            queue: Poll::new()?,
+            queue: Kept::new(Poll::new()?),
             events: Events::with_capacity(most),
             channels: HashMap::new(),
             ready: VecDeque::new(),
@@ -121,12 +122,13 @@ impl ManySockets {
     /// The program has closed our descriptors: all that was under way has failed.
     fn begin_anew(&mut self) {
         trace!("the event queue is gone");
-        let failed = self.channels.drain();
-        self.ready
-            .extend(failed.map(|(handle, _)| (handle, Event::Failed)));
+        // The numbers of the old ones may be somebody else's by now.
+        for (handle, channel) in self.channels.drain() {
+            channel.abandon();
+            self.ready.push_back((handle, Event::Failed));
+        }
         if let Ok(queue) = Poll::new() {
-            // The number of the old one may be somebody else's by now.
-            let _old = ManuallyDrop::new(std::mem::replace(&mut self.queue, queue));
+            std::mem::replace(&mut self.queue, Kept::new(queue)).abandon();
         }
     }
 

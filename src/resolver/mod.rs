@@ -45,6 +45,7 @@ mod sockets;
 mod spelling;
 pub mod stored;
 mod transport;
+mod waker;
 mod wire;
 mod wire_name;
 
@@ -72,6 +73,7 @@ pub(crate) use session::{Ticket, WaitedForOpen};
 pub use settings::Settings;
 #[cfg(feature = "testing")]
 pub use transport::{Event, Handle, Protocol, Transport};
+pub use waker::Waker;
 
 use crate::host::hooks;
 

@@ -93,7 +93,7 @@ pub fn now_ms() -> u64 {
     })
 }
 
-/// Calls `work` with the session of this thread. Sockets of the parent process are closed in a child.
+/// Calls `work` with the session of this thread; a child has one of its own.
 pub(super) fn with_current<R>(work: impl FnOnce(&mut Session) -> R) -> R {
     SESSION.with(|place| {
         let kept = place.take();

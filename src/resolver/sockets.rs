@@ -1,4 +1,4 @@
-//! Calls for sockets that std lacks: connecting without waiting, and again.
+//! Calls for sockets that std lacks: connecting without waiting, and again. And what wakes a thread that waits for them.
 #![allow(unsafe_code, reason = "socket calls")]
 
 use std::io;
@@ -13,6 +13,17 @@ pub(super) fn new_socket(server: SocketAddr, kind: libc::c_int) -> io::Result<Ow
     };
     // SAFETY: takes numbers only.
     let fd = unsafe { libc::socket(family, kind | libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC, 0) };
+    if fd < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the descriptor was just made and nothing else knows it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// A descriptor that becomes readable when something is written to it, and never blocks.
+pub(super) fn new_event() -> io::Result<OwnedFd> {
+    // SAFETY: takes numbers only.
+    let fd = unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) };
     if fd < 0 {
         return Err(io::Error::last_os_error());
     }

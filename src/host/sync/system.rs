@@ -40,6 +40,12 @@ pub(crate) fn page_octets() -> usize {
     usize::try_from(octets).unwrap_or(1 << 16)
 }
 
+/// Closes a descriptor.
+pub(crate) fn close(descriptor: c_int) {
+    // SAFETY: the caller's descriptor; async-signal-safe.
+    unsafe { libc::close(descriptor) };
+}
+
 /// Has `handler` called in each child.
 pub(crate) fn at_fork(handler: unsafe extern "C" fn()) -> c_int {
     // SAFETY: the handler is a plain function that stays valid for the life of the process: the library is never

@@ -32,6 +32,8 @@ pub(crate) fn page_octets() -> usize {
     PAGE
 }
 
+pub(crate) fn close(_descriptor: c_int) {}
+
 pub(crate) fn at_fork(_handler: unsafe extern "C" fn()) -> c_int {
     0
 }
