@@ -1224,6 +1224,46 @@ fn a_child_that_closes_its_parents_context_closes_nothing_of_its_own() {
     assert_eq!(request.targets(), ["udp 192.0.2.5:5060"]);
 }
 
+/// The cache goes while questions are under way, and comes back: what is asked then is told apart from them.
+#[test]
+fn questions_from_before_the_end_of_the_cache_leave_nothing_behind() {
+    let setup = Setup::patient();
+    for name in ["old.example", "new.example"] {
+        let reply = Reply::answer(vec![Rr::a(name, 60, "192.0.2.5")]).delay_ms(300);
+        setup.server.script(name, A, vec![reply]);
+    }
+    let context = Context::open();
+    let old = context.start("sip:old.example:5060");
+    while setup.server.count("old.example", A) == 0 {
+        context.turn_now();
+    }
+    Cache::destroy();
+    context.run(&old);
+    assert_eq!(old.failure().0, KDNS_E_NO_CACHE as c_int);
+    Cache::init().unwrap();
+    let new = context.start("sip:new.example:5060");
+    context.run(&new);
+    assert_eq!(new.targets(), ["udp 192.0.2.5:5060"]);
+    // The old question comes to its end, and its socket is closed.
+    while is_connected_to(setup.server.address()) {
+        context.turn_now();
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+}
+
+/// True when a socket of this process is connected to the address.
+fn is_connected_to(address: SocketAddr) -> bool {
+    open_numbers().into_keys().any(|number| {
+        // SAFETY: numbers, of which 0 is one.
+        let mut peer: libc::sockaddr_storage = unsafe { std::mem::zeroed() };
+        let mut size = size_of_val(&peer) as libc::socklen_t;
+        // SAFETY: variables of ours, and the size of the first.
+        let code = unsafe { libc::getpeername(number, (&raw mut peer).cast(), &raw mut size) };
+        let is_ip = [libc::AF_INET, libc::AF_INET6].contains(&i32::from(peer.ss_family));
+        code == 0 && is_ip && address_of(&peer) == address
+    })
+}
+
 #[test]
 fn several_threads_use_one_context() {
     let setup = Setup::patient();

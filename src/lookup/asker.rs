@@ -156,7 +156,11 @@ impl Asker {
 
     /// The cache is gone.
     fn fail_all(&mut self) -> Vec<Answered> {
-        let work = std::mem::take(self.work.get());
+        let work = self.work.get();
+        let last_ticket = work.last_ticket;
+        let work = std::mem::take(work);
+        // What is under way comes to its end all the same: its tickets are no others'.
+        self.work.get().last_ticket = last_ticket;
         let mut answered = work.answered;
         let answer = Arc::new(Answer {
             result: Err(LookupError::NoCache),
