@@ -11,6 +11,8 @@ static GENERATION: AtomicU32 = AtomicU32::new(1);
 static REGISTERED: AtomicBool = AtomicBool::new(false);
 /// Where this process counts, see `metrics`. NULL at first, and in a child: its counts are its own.
 pub(super) static COUNTS: AtomicPtr<c_void> = AtomicPtr::new(std::ptr::null_mut());
+/// Threads of this process that only look, see `metrics`. A child has none of them.
+pub(super) static THREADS_ASIDE: AtomicU32 = AtomicU32::new(0);
 
 /// Descriptors below this are closed in a child. Copies of others stay open there, and nobody uses them.
 const NOTED: usize = 1 << 16;
@@ -20,6 +22,7 @@ static DESCRIPTORS: [AtomicU64; NOTED / 64] = [const { AtomicU64::new(0) }; NOTE
 extern "C" fn after_fork_in_child() {
     GENERATION.fetch_add(1, Ordering::Relaxed);
     COUNTS.store(std::ptr::null_mut(), Ordering::Relaxed);
+    THREADS_ASIDE.store(0, Ordering::Relaxed);
     close_copies();
 }
 

@@ -1,13 +1,13 @@
 //! Counters of the library's own: always on, one row of plain words a process.
 //!
-//! A process writes only its own row, so counting costs three loads and a store, and no cache line travels. A
+//! A process writes only its own row, so counting costs two loads and a store, and no cache line travels. A
 //! row is handed out at the first count of a process and keeps its numbers when the process ends. Processes
 //! beyond 256, and threads of one process that count at the same moment, share a row and may lose
 //! counts.
 
 use std::cell::Cell;
 use std::ffi::CStr;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
 
 use super::clock;
 use super::fork;
@@ -233,9 +233,6 @@ pub fn uptime_s() -> u64 {
 /// Adds one.
 #[inline]
 pub fn count(metric: Metric) {
-    if IS_ASIDE.get() {
-        return;
-    }
     if let Some(cell) = row().0.get(metric as usize) {
         // Only this process writes the row, so nothing is lost without a locked addition.
         cell.store(
@@ -250,48 +247,99 @@ pub fn count(metric: Metric) {
 fn row() -> &'static Row {
     let mine = fork::COUNTS.load(Ordering::Relaxed).cast::<Row>();
     if mine.is_null() {
-        return take_row();
+        return row_of_thread();
     }
-    // SAFETY: `take_row` stored a reference with static lifetime.
+    // SAFETY: `row_of_thread` stored a reference with static lifetime.
     unsafe { &*mine }
 }
 
-#[cold]
-fn take_row() -> &'static Row {
-    // A child must not go on in its parent's row.
-    fork::watch();
-    let block = BLOCK.get();
-    let index = block.taken.fetch_add(1, Ordering::Relaxed) as usize;
-    let [first, ..] = &block.rows;
-    let row = block.rows.get(index.min(ROWS - 1)).unwrap_or(first);
-    let place = std::ptr::from_ref(row).cast_mut().cast();
-    fork::COUNTS.store(place, Ordering::Relaxed);
-    row
-}
+/// The row of this process, and the generation of the process that it was handed out to.
+static OWN: AtomicPtr<Row> = AtomicPtr::new(std::ptr::null_mut());
+static OWN_OF: AtomicU32 = AtomicU32::new(0);
 
+/// The row that takes counts while somebody only wants to know what a call would do; nobody reads it.
+static ASIDE: Row = Row([const { AtomicU64::new(0) }; ROW_WORDS]);
 thread_local! {
     /// This thread only wants to know what a call would do.
     static IS_ASIDE: Cell<bool> = const { Cell::new(false) };
 }
 
+/// The row for what this thread does. Where all threads count in the same one, that is found without asking from then on.
+#[cold]
+fn row_of_thread() -> &'static Row {
+    if is_uncounted() {
+        return &ASIDE;
+    }
+    let row = own_row();
+    if fork::THREADS_ASIDE.load(Ordering::SeqCst) == 0 {
+        let place = std::ptr::from_ref(row).cast_mut().cast();
+        fork::COUNTS.store(place, Ordering::SeqCst);
+        // SYNC: the other of the two is `Looker::new`: one of them sees what the other wrote.
+        if fork::THREADS_ASIDE.load(Ordering::SeqCst) != 0 {
+            fork::COUNTS.store(std::ptr::null_mut(), Ordering::SeqCst);
+        }
+    }
+    row
+}
+
+#[allow(unsafe_code, reason = "a pointer to a static row")]
+fn own_row() -> &'static Row {
+    // A child must not go on in its parent's row.
+    fork::watch();
+    let generation = fork::generation();
+    if OWN_OF.load(Ordering::Acquire) == generation {
+        // SAFETY: a reference with static lifetime was stored before the generation.
+        return unsafe { &*OWN.load(Ordering::Relaxed) };
+    }
+    let block = BLOCK.get();
+    let index = block.taken.fetch_add(1, Ordering::Relaxed) as usize;
+    let [first, ..] = &block.rows;
+    let row = block.rows.get(index.min(ROWS - 1)).unwrap_or(first);
+    OWN.store(std::ptr::from_ref(row).cast_mut(), Ordering::Relaxed);
+    OWN_OF.store(generation, Ordering::Release);
+    row
+}
+
+/// A thread that counts aside as long as this lives, unless it did so before.
+struct Looker {
+    was_aside: bool,
+}
+
+impl Looker {
+    fn new() -> Self {
+        fork::watch();
+        let looker = Self {
+            was_aside: IS_ASIDE.replace(true),
+        };
+        fork::THREADS_ASIDE.fetch_add(1, Ordering::SeqCst);
+        fork::COUNTS.store(std::ptr::null_mut(), Ordering::SeqCst);
+        looker
+    }
+}
+
+/// Also after a panic.
+impl Drop for Looker {
+    fn drop(&mut self) {
+        IS_ASIDE.set(self.was_aside);
+        // A child of this thread has begun anew.
+        let threads = &fork::THREADS_ASIDE;
+        let _ = threads.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1));
+    }
+}
+
 /// Runs `work` without counting what this thread does meanwhile: no traffic, but somebody who looks. Other threads of
 /// the process go on counting.
 pub fn uncounted<T>(work: impl FnOnce() -> T) -> T {
-    /// Puts back what was, also after a panic.
-    struct Back(bool);
-    impl Drop for Back {
-        fn drop(&mut self) {
-            IS_ASIDE.set(self.0);
-        }
-    }
-    let _back = Back(IS_ASIDE.replace(true));
+    let _looker = Looker::new();
     work()
 }
 
 /// True within [`uncounted`].
 #[must_use]
+#[inline]
 pub fn is_uncounted() -> bool {
-    IS_ASIDE.get()
+    // A word of the process is read for less than one of the thread.
+    fork::THREADS_ASIDE.load(Ordering::Relaxed) != 0 && IS_ASIDE.get()
 }
 
 /// Sum over all processes.
