@@ -4,6 +4,7 @@ import collections
 import os
 
 from bed import sipp
+from bed.wait import wait_for
 from flows_xml import ANSWERS_OPTIONS, RINGS, asks, cancels
 from module import ROUTES, counts, kamailio, wait_until_counted
 
@@ -30,13 +31,20 @@ def _callee(scenario, place, code=200, xml=None):
     return callee
 
 
-def _finals_by_call(scenario, method="INVITE"):
-    """How many calls got which final codes, those of retransmissions once."""
-    scenario.observer.settle()
+def _finals(scenario, method):
+    """The final codes that each call got, those of retransmissions once."""
     finals = {}
     for reply in scenario.observer.sip:
         if reply.status >= 200 and reply.method == method and reply.target == "127.0.0.1:5080":
             finals.setdefault(reply.call_id, set()).add(reply.status)
+    return finals
+
+
+def _finals_by_call(scenario, method="INVITE", calls=CALLS):
+    """How many of so many calls got which final codes. A caller that gave up left before its call had one."""
+    wait_for("final replies", lambda: len(_finals(scenario, method)) >= calls)
+    scenario.observer.settle()
+    finals = _finals(scenario, method)
     return dict(collections.Counter("+".join(map(str, sorted(codes))) for codes in finals.values()))
 
 
@@ -103,8 +111,8 @@ def cancelled_at_any_time(scenario):
         sipp.play(scenario.folder, f"race{after}", cancels(after), "sip:u@one.test:5060", CALLS, RATE, seconds=30)
     wait_until_counted(server, "waiting", 0)
     # Where the CANCEL comes in the midst of the route, t_relay() fails, and the route may be first with an answer.
-    finals = _finals_by_call(scenario)
-    scenario.check("calls with one final", finals.get("487", 0) + finals.get("500", 0), 4 * CALLS)
+    finals = _finals_by_call(scenario, calls=4 * CALLS)
+    scenario.check_that(f"calls with one final: {finals}", finals.get("487", 0) + finals.get("500", 0) == 4 * CALLS)
     found = counts(server, "suspended", "continued", "gone")
     scenario.check("each once", found["continued"] + found["gone"], found["suspended"])
 
