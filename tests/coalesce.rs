@@ -516,13 +516,17 @@ fn an_asker_killed_at_any_point_holds_nobody_up() {
             let _killed_meanwhile = find(&name, IPV4_ONLY);
         });
         numbers.wait_for(0, 1);
-        if !matches!(point, KillPoint::QuestionOpened | KillPoint::Seated) {
+        // Before it asks, nothing is seen of it but its end; on a loaded machine the others would be first.
+        let ended =
+            matches!(point, KillPoint::QuestionOpened | KillPoint::Seated).then(|| wait(victim));
+        if ended.is_none() {
             wait_for_queries(&s, 1);
         }
         let others = (1..WORKERS)
             .map(|_| spawn(|| assert!(has_address(&find(&name, IPV4_ONLY).unwrap(), 9))));
         all_end_well(others.collect());
-        assert_eq!(wait(victim), libc::SIGKILL, "{point:?}");
+        let status = ended.unwrap_or_else(|| wait(victim));
+        assert_eq!(status, libc::SIGKILL, "{point:?}");
         assert!(has_address(&find(&name, IPV4_ONLY).unwrap(), 9));
         s.server.clear_queries();
     }
