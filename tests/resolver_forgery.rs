@@ -399,19 +399,21 @@ fn with_silent_tcp_the_question_is_repeated_without_edns_in_time() {
     }
 }
 
+/// The reply of a server that cannot read the OPT record, nor say of which question.
+fn only_without_opt(query: &[u8]) -> Vec<u8> {
+    match has_opt(query) {
+        true => without_question(query, FORMERR),
+        false => reply(query, 0x8180, true),
+    }
+}
+
 #[test]
 fn without_tcp_the_question_is_repeated_without_edns_and_nothing_is_learnt() {
     for option in ["dns_0x20", "dns_cookies"] {
         let _options = options(option);
         let network = Network::default();
         network.closes_tcp(SERVER);
-        network.script(SERVER, |query, _| {
-            Some(if has_opt(query) {
-                without_question(query, FORMERR)
-            } else {
-                reply(query, 0x8180, true)
-            })
-        });
+        network.script(SERVER, |query, _| Some(only_without_opt(query)));
         network.run(|| {
             for _ in 0..2 {
                 good();
@@ -436,13 +438,7 @@ fn with_tcp_refused_at_once_the_question_is_repeated_without_edns_in_time() {
         let _options = options(option);
         let network = Network::default();
         network.refuses_tcp(SERVER);
-        network.script(SERVER, |query, _| {
-            Some(if has_opt(query) {
-                without_question(query, FORMERR)
-            } else {
-                reply(query, 0x8180, true)
-            })
-        });
+        network.script(SERVER, |query, _| Some(only_without_opt(query)));
         network.run(|| {
             good();
             let sent = network.take_queries();

@@ -259,6 +259,7 @@ static OWN_OF: AtomicU32 = AtomicU32::new(0);
 
 /// The row that takes counts while somebody only wants to know what a call would do; nobody reads it.
 static ASIDE: Row = Row([const { AtomicU64::new(0) }; ROW_WORDS]);
+
 thread_local! {
     /// This thread only wants to know what a call would do.
     static IS_ASIDE: Cell<bool> = const { Cell::new(false) };

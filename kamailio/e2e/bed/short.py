@@ -10,7 +10,7 @@ ROOM = 1 << 30
 
 def folder(prefix):
     """A new folder, for a server's log, pid file and Unix sockets, whose names may not be long. It is one in memory where
-    there is room: on a disk that others write much to, a server waits a minute until it may remove its pid file."""
+    there is room: a server was once seen for a minute in unlink() of its pid file, while others wrote much to the disk."""
     return tempfile.mkdtemp(prefix=prefix, dir=MEMORY if _has_room() else None)
 
 
