@@ -272,6 +272,39 @@ fn a_writer_killed_at_any_point_of_a_full_cache_is_repaired() {
     die_everywhere([150_000, 110_000], 12, true);
 }
 
+/// No block that was to be set aside is lost, and none is set aside that the reserve does not name.
+#[test]
+fn a_writer_killed_in_a_change_of_the_reserve_is_repaired() {
+    let _guard = ONE_AT_A_TIME.lock();
+    let [large, small] = [1 << 20, 300 << 10];
+    let cache = Cache::for_tests(large, true).unwrap();
+    let fit = |limit| {
+        cache.set_for_tests(Setting::Limit(limit));
+        cache.collect_garbage(START);
+    };
+    cache.stock_reserve_for_tests();
+    let all = cache.audit(true).unwrap().set_aside;
+    assert!(all > 0);
+    fit(small);
+    assert_eq!(cache.audit(true).unwrap().set_aside, 0);
+    fit(large);
+    for point in KillPoint::of_reserve() {
+        for times in 0..all {
+            let pid = spawn(|| {
+                kill_point::arm(point.number(), times as u32);
+                fit(small);
+                fit(large);
+            });
+            assert!(libc::WIFSIGNALED(wait(pid)), "{point:?}, {times}");
+            fit(large);
+            let audit = cache.audit(true).unwrap();
+            let found = (audit.holders, audit.unlinked, audit.set_aside);
+            assert_eq!(found, (0, 0, all), "{point:?}, {times}");
+        }
+    }
+    assert_eq!(cache.repairs(), 2 * all as u32);
+}
+
 #[test]
 fn a_thousand_deaths_at_random_moments() {
     let _guard = ONE_AT_A_TIME.lock();

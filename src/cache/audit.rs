@@ -21,6 +21,8 @@ pub struct Audit {
     pub holders: usize,
     /// Entries that only holders keep.
     pub unlinked: usize,
+    /// Blocks that are set aside, each named by the reserve.
+    pub set_aside: usize,
 }
 
 impl Cache {
@@ -47,6 +49,7 @@ impl Cache {
             if reserved.contains(&block) {
                 // The cache's own.
                 word = word.saturating_sub(SET_ASIDE);
+                audit.set_aside += 1;
             }
             if word == 0 {
                 continue;

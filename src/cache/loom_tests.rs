@@ -373,6 +373,40 @@ fn loom_what_is_set_aside_goes_from_one_to_the_next() {
     });
 }
 
+/// A block that was an entry's is set aside, and filled by another than the one who took the entry out: who began to
+/// look before sees that it went.
+#[test]
+fn loom_a_look_is_not_torn_by_what_is_filled_aside() {
+    const TAG: u8 = 7;
+    #[repr(C)]
+    struct Memory {
+        bucket: Bucket,
+        words: [AtomicU32; 3],
+    }
+    model(|| {
+        let Memory { bucket, words }: &Memory = place();
+        refword::fill(words, 1, &[1, 0, 1].map(u32::to_ne_bytes), true, 0);
+        bucket.link(0, TAG, 1);
+        let writer = spawn(|| {
+            bucket.unlink(0);
+            assert!(refword::unlink(&words[1]));
+            refword::publish(&words[1], false, refword::SET_ASIDE);
+        });
+        let filler = spawn(|| {
+            if refword::take_reserved(&words[1]) {
+                refword::fill_reserved(words, 1, &[2, 0, 2].map(u32::to_ne_bytes));
+            }
+        });
+        let version = bucket.begin();
+        if bucket.first_candidate(TAG) == 1 {
+            let seen = [0, 2].map(|place| words[place].load(Ordering::Relaxed));
+            assert!(!bucket.unchanged(version) || seen == [1, 1], "torn");
+        }
+        writer.join();
+        filler.join();
+    });
+}
+
 /// Has a smaller table be filled, but for what the last step moves.
 fn fill_smaller_table(cache: &Cache) {
     cache.set_for_tests(Setting::Limit(LIMIT / 2));

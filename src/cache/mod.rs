@@ -226,6 +226,22 @@ fn buckets_for(limit: usize) -> usize {
     (limit / (BYTES_PER_PLACE * table::PLACES)).max(MIN_BUCKETS)
 }
 
+/// Limits to reserve memory for, octets, the best first: the larger of the two, then less and less down to what was asked
+/// for, then less than that.
+///
+/// No more than was asked for is reserved: mlockall() makes memory of all that is reserved. Limits on address space or
+/// locked memory, or strict overcommit, may refuse even that.
+fn sizes_to_try(asked: usize, most: usize) -> impl Iterator<Item = usize> {
+    let falling = |from: usize| {
+        std::iter::successors(Some(from), |size| {
+            (*size > LEAST_LIMIT).then_some(size - size / 8)
+        })
+    };
+    falling(most)
+        .take_while(move |size| *size > asked)
+        .chain(falling(asked))
+}
+
 impl Cache {
     /// Maps the region; to be called before fork, by `init_dns_cache()`.
     ///
@@ -238,11 +254,19 @@ impl Cache {
             let cache = Self::create(Policy::Options)?;
             options::set_cache_ceiling(cache.ceiling as u64);
             let asked = options::raw(Opt::CacheMem) as usize;
+            let most = Self::most(Policy::Options);
             if asked > cache.ceiling {
                 crate::log!(
                     Level::Warn,
                     "{} KiB cannot be had for the DNS cache (dns_cache_mem): {} KiB are in force",
                     asked / 1024,
+                    cache.ceiling / 1024
+                );
+            } else if most > cache.ceiling {
+                crate::log!(
+                    Level::Warn,
+                    "{} KiB cannot be had for the DNS cache (dns_cache_mem_max): dns_cache_mem can be raised to {} KiB",
+                    most / 1024,
                     cache.ceiling / 1024
                 );
             }
@@ -289,25 +313,29 @@ impl Cache {
     }
 
     fn create(policy: Policy) -> Result<&'static Self, InitError> {
-        let wanted = match policy {
-            Policy::Options => {
-                let most = u64::from(options::extra(ExtraOpt::CacheMemMax)) * 1024;
-                let most = usize::try_from(most).unwrap_or(usize::MAX);
-                (options::raw(Opt::CacheMem) as usize).max(most)
-            }
+        let asked = match policy {
+            Policy::Options => options::raw(Opt::CacheMem) as usize,
             #[cfg(feature = "testing")]
             Policy::Fixed(limit) => limit.max(16 << 20),
         };
-        // No more than was asked for is reserved: mlockall() makes memory of all that is reserved. Limits on
-        // address space or locked memory, or strict overcommit, may refuse even that.
-        let mut sizes = std::iter::successors(Some(wanted), |size| {
-            (*size > LEAST_LIMIT).then_some(size / 2)
-        });
-        let cache = sizes.find_map(|size| Self::map(size, policy));
+        let cache =
+            sizes_to_try(asked, Self::most(policy)).find_map(|size| Self::map(size, policy));
         let cache: &'static Self = Box::leak(Box::new(cache.ok_or(InitError::OutOfMemory)?));
         cache.set_up()?;
         ALL.write().push(cache);
         Ok(cache)
+    }
+
+    /// What `dns_cache_mem` may be raised to, octets, as the options have it: 0 = no more than it is at start.
+    fn most(policy: Policy) -> usize {
+        match policy {
+            Policy::Options => {
+                let most = u64::from(options::extra(ExtraOpt::CacheMemMax)) * 1024;
+                usize::try_from(most).unwrap_or(usize::MAX)
+            }
+            #[cfg(feature = "testing")]
+            Policy::Fixed(_) => 0,
+        }
     }
 
     /// Makes an empty cache of memory that is zero.

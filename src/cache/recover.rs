@@ -2,7 +2,7 @@
 //!
 //! The order of a writer's steps leaves only harmless states behind: a block that is not published is
 //! free; a block that is marked as linked but not in the table is let go; a place in the table always
-//! holds a published block. Everything else (bitmaps, lists, tags, overflow counts, totals) is derived
+//! holds a published block; a block that is set aside is always named by the reserve. Everything else (bitmaps, lists, tags, overflow counts, totals) is derived
 //! and made anew. A repair may itself be cut short: the next one starts over.
 
 use std::collections::HashSet;
@@ -77,6 +77,7 @@ impl Writer<'_> {
         header.entries.store(linked.len() as u32, Ordering::Relaxed);
         header.negative_octets.store(negative, Ordering::Relaxed);
         owners::all_records_change();
+        self.mend_reserve();
         reached(KillPoint::RepairedTable);
         cache.pages.rebuild(|block| linked.contains(&block));
         reached(KillPoint::RepairedPages);

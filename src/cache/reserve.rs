@@ -5,6 +5,7 @@
 //! free. A block with just that count is nobody's, and is taken by one compare-and-swap. There are few of them, for
 //! they are needed only while a process is stopped in the middle of a change.
 
+use crate::shm::kill_point::{KillPoint, reached};
 use crate::shm::pages::{self, BlockId};
 use crate::shm::refword;
 use crate::shm::region::PAGE_BYTES;
@@ -64,8 +65,23 @@ impl Writer<'_> {
                 .and_then(|class| self.allocate(class, cache.limit(), 0, false));
             let Some(block) = block else { return };
             if let Some(word) = cache.pages.ref_word(block) {
-                refword::publish(word, false, refword::SET_ASIDE);
+                // The place comes first: a repair finds what a place names, and nothing else (`mend_reserve`).
                 place.store(block, Ordering::Release);
+                reached(KillPoint::ReserveNamed);
+                refword::publish(word, false, refword::SET_ASIDE);
+            }
+        }
+    }
+
+    /// Forgets blocks that are named and not set aside: a writer died between the two. Others are set aside in their
+    /// place when the limit is looked at next, as it is after each repair.
+    pub(super) fn mend_reserve(&self) {
+        let pages = &self.cache.pages;
+        for place in &self.cache.header.reserve {
+            let block = place.load(Ordering::Relaxed);
+            let is_there = || pages.ref_word(block).is_some_and(refword::is_set_aside);
+            if is_block(block) && !is_there() {
+                place.store(GIVEN_BACK, Ordering::Release);
             }
         }
     }
@@ -77,6 +93,7 @@ impl Writer<'_> {
                 && let Some(word) = self.cache.pages.ref_word(block)
                 && refword::give_reserved_back(word)
             {
+                reached(KillPoint::ReserveFreed);
                 place.store(GIVEN_BACK, Ordering::Release);
                 self.cache.pages.free(block);
             }
@@ -89,6 +106,13 @@ fn is_block(place: BlockId) -> bool {
 }
 
 impl Cache {
+    /// Sets blocks aside in a cache made by [`Self::for_tests`].
+    #[cfg(feature = "testing")]
+    #[doc(hidden)]
+    pub fn stock_reserve_for_tests(&self) {
+        self.write().stock_reserve();
+    }
+
     /// True when the part of the memory that is left to such entries has room for the blocks.
     fn has_room_for_reserve(&self) -> bool {
         self.limit() / 16 >= PAGES * PAGE_BYTES

@@ -46,6 +46,20 @@ fn first(cache: &Cache, name: &str, now: u32) -> (Seen<()>, Option<IpAddr>) {
     }
 }
 
+/// An upper bound that cannot be had takes nothing from the limit that can.
+#[test]
+fn memory_is_asked_for_from_the_most_down_to_the_limit_and_below() {
+    let [asked, most] = [1_500_000 << 10, 4_000_000 << 10];
+    let sizes: Vec<usize> = sizes_to_try(asked, most).collect();
+    assert_eq!(sizes[0], most);
+    assert!(sizes.is_sorted_by(|a, b| a > b), "{sizes:?}");
+    assert!(sizes.contains(&asked));
+    assert!(*sizes.last().unwrap() <= LEAST_LIMIT && sizes.len() < 100);
+    for most in [0, asked / 2, asked] {
+        assert_eq!(sizes_to_try(asked, most).next(), Some(asked));
+    }
+}
+
 #[test]
 fn an_address_is_found_whatever_the_case_until_it_expires() {
     let cache = Cache::for_tests(1 << 20, false).unwrap();

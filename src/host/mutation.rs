@@ -54,6 +54,8 @@ mistakes! {
     ReservedRelaxed,
     /// Who takes a block that is set aside does not wait for the reads of its last holder.
     ReserveRelaxed,
+    /// Nothing orders the end of an entry before what is written into its block when that was set aside.
+    NoReservedFence,
     /// A reference is taken to a free block.
     AcquireFree,
     /// A block is reused while somebody holds it.

@@ -56,6 +56,10 @@ pub enum KillPoint {
     TableMoved,
     /// The other table is in use, the old one still counts.
     TableSwitched,
+    /// The reserve names a block that is not set aside yet.
+    ReserveNamed,
+    /// The reserve names a block that is not set aside any more.
+    ReserveFreed,
     /// A repair came as far as the table.
     RepairedTable,
     /// A repair came as far as the pages.
@@ -95,7 +99,14 @@ impl KillPoint {
         ]
     }
 
-    /// Every point of those who change the cache.
+    /// The points in a change of the reserve, which only a change of `dns_cache_mem` comes to.
+    #[cfg(feature = "fault_injection")]
+    #[must_use]
+    pub fn of_reserve() -> [Self; 2] {
+        [Self::ReserveNamed, Self::ReserveFreed]
+    }
+
+    /// Every point of those who change entries.
     #[cfg(any(feature = "fault_injection", loom, miri))]
     #[must_use]
     pub fn all() -> [Self; 28] {

@@ -99,6 +99,13 @@ pub(crate) fn publish(word: &AtomicU32, linked: bool, holders: u32) {
 /// none which a caller releases without having it makes the block free.
 pub(crate) const SET_ASIDE: u32 = 1 << 24;
 
+/// True when the block is set aside, whoever has it. A release too many may have its count below [`SET_ASIDE`] for a
+/// moment; no other block ever has half as many holders.
+pub(crate) fn is_set_aside(word: &AtomicU32) -> bool {
+    let holders = word.load(Ordering::Relaxed) & COUNT_MASK;
+    (SET_ASIDE / 2..MAX_HOLDERS).contains(&holders)
+}
+
 /// Takes a block that is set aside, if nobody has it.
 pub(crate) fn take_reserved(word: &AtomicU32) -> bool {
     // SYNC: acquire pairs with the release of its last holder, whose reads come before the new content.
@@ -121,6 +128,10 @@ pub(crate) fn give_reserved_back(word: &AtomicU32) -> bool {
 /// Writes the content of a block that was taken with [`take_reserved`]. `place` is that of its reference word, which
 /// stays: somebody who comes too late for another entry may hold it for a moment.
 pub(crate) fn fill_reserved(words: &[AtomicU32], place: usize, content: &[[u8; 4]]) {
+    // SYNC: as in `fill`: who sees a word of this content also sees that the block's former entry went.
+    if !seeded(Mutation::NoReservedFence) {
+        fence(Ordering::Release);
+    }
     for (index, (word, octets)) in words.iter().zip(content).enumerate() {
         if index != place {
             word.store(u32::from_ne_bytes(*octets), Ordering::Relaxed);
