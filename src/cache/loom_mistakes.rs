@@ -46,6 +46,9 @@ fn models_of(mistake: Mutation) -> &'static str {
     use Mutation as M;
     match mistake {
         M::SeatOverwritten
+        | M::FirstSeatUnseen
+        | M::SeatLeftUnseen
+        | M::WayMadeUnseen
         | M::EndKeepsTurn
         | M::EndUnchecked
         | M::EndFirst
@@ -70,7 +73,8 @@ fn models_of(mistake: Mutation) -> &'static str {
         | M::TextUnchecked
         | M::PlaceUnchecked
         | M::PlaceTakenRelaxed
-        | M::PlaceFreedRelaxed => "loom_text",
+        | M::PlaceFreedRelaxed
+        | M::PlaceGivenUpRelaxed => "loom_text",
         M::ReplaceVersionFirst | M::MissUnchecked => "loom_long_a_replaced",
         M::RepairKeepsVersion => "loom_long_a_death_in_a_repair",
         M::LinkInOneTable | M::UnlinkInOneTable | M::ReplaceInOneTable => "loom_long_what_changes",

@@ -8,8 +8,10 @@
 //! * The release of a store that empties a place, and of one that sets or counts tags, and the acquire of a load of
 //!   tags: the version and the block number have both, and order such a store. A thread that was told of a linked entry
 //!   sees the entry's tag by the same message.
-//! * The fence in `Bucket::touch`: whoever fills a block has a fence of its own in between. The one in `touch` is for
-//!   changes of content in another way, once for each change.
+//! * The fence in `Bucket::touch`: whoever fills a block has a fence of its own in between, also of one that was set
+//!   aside. Memory given back to the kernel changes content, too, by a system call.
+//! * That `Bucket::clear` empties its places before it raises the version: whoever reads in that table finds out by the
+//!   table's word that it is not in use any more.
 //! * The order in which `refword::unlink` clears the link: the lock orders writers, and whoever frees the block loads
 //!   the word once more with acquire.
 //! * Whether a block is let go of before it is taken out of its bucket, or after: the lock is held meanwhile. After a
@@ -19,8 +21,20 @@
 //! * Whether the question is still open when somebody has sat down, or leaves a result: the check saves a query, or a
 //!   look.
 //! * A fence at the switch of tables: see `Tables::switch`.
+//! * The acquire in `refword::give_reserved_back`, and the orders of the ring of hints: whoever frees the block asks
+//!   `refword::is_free`.
+//! * The acquire in `SharedText::is_in_use`: who takes a place acquires what its last writer did, the word among it.
+//! * Orders of words that are written while there is one process with one thread: `Writer::size_table`, the pointer of
+//!   `Cache::instance`, which another thread of a library's user may see late, or not yet.
 //! * The orders of the words in which questions are claimed and of those that wait: all are SeqCst, and loom does not
 //!   tell that from acquire and release well enough to show what less would do.
+//!
+//! Not in the list, although they matter, for no model has what they need:
+//!
+//! * The orders of the places of the reserve: who takes a block by its number looks at the size of its page first. A
+//!   model would have to change what the page is used for.
+//! * The orders of the numbers in `cache::owners`, and the pair of SeqCst in `host::metrics`: they are not behind
+//!   `host::sync`. What is lost without them is that a copy of SRV records lives on for its TTL, or one count.
 
 #[cfg(not(any(loom, miri)))]
 use super::sync::Ordering;
@@ -128,6 +142,12 @@ mistakes! {
     TagOverCount,
     /// A seat of a question is taken without a look at who took it meanwhile: three ask.
     SeatOverwritten,
+    /// Who opened a question takes its first seat from another that sat down meanwhile.
+    FirstSeatUnseen,
+    /// Who stands up late gives away the seat that another has by then.
+    SeatLeftUnseen,
+    /// A question makes way for two others at the same time.
+    WayMadeUnseen,
     /// The next question has the turn of the one before: seats and results of that one count.
     EndKeepsTurn,
     /// Who comes late ends whatever question is open.
@@ -156,6 +176,8 @@ mistakes! {
     PlaceTakenRelaxed,
     /// A writer gives its place back without release.
     PlaceFreedRelaxed,
+    /// A writer gives up a place that came into use without release: the next one does not see that it did.
+    PlaceGivenUpRelaxed,
     /// The end of a question is not told to those who wait: who just goes to sleep sleeps on.
     EndUntold,
     /// Who stands up from a question does not tell it.

@@ -353,8 +353,8 @@ impl<'a> Open<'a> {
         }
         let seen = self.seen(0);
         match seen.by {
-            None => self.sit(seen, seat),
-            Some(_) => None,
+            Some(_) if !seeded(Mutation::FirstSeatUnseen) => None,
+            _ => self.sit(seen, seat),
         }
     }
 
@@ -382,7 +382,11 @@ impl<'a> Open<'a> {
     /// Opens another question in the place of this one, which nobody asks any more.
     pub(crate) fn make_way(self, key: u64) -> Option<Open<'a>> {
         let word = self.ended() | tag_of(key);
-        self.slot.change_question(self.word, word).ok()?;
+        if seeded(Mutation::WayMadeUnseen) {
+            self.slot.question.store(word, Ordering::SeqCst);
+        } else {
+            self.slot.change_question(self.word, word).ok()?;
+        }
         self.slot.asked.store(0, Ordering::Relaxed);
         // A process that waited looks again, and finds another question.
         if !seeded(Mutation::WayMadeUntold) {
@@ -498,13 +502,13 @@ impl<'a> Sitting<'a> {
     pub(crate) fn stand_up(self) -> bool {
         let place = &self.open.slot.seats[self.index];
         let time = u64::from(MOST_TIME) << 1;
+        let stood_up = self.word & !time;
+        if seeded(Mutation::SeatLeftUnseen) {
+            place.store(stood_up, Ordering::SeqCst);
+        }
         // Another may have the seat by now.
-        let _taken = place.compare_exchange(
-            self.word,
-            self.word & !time,
-            Ordering::SeqCst,
-            Ordering::SeqCst,
-        );
+        let _taken =
+            place.compare_exchange(self.word, stood_up, Ordering::SeqCst, Ordering::SeqCst);
         reached(KillPoint::StoodUp);
         if !seeded(Mutation::StoodUpUntold) {
             self.open.slot.tell();

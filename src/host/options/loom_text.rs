@@ -3,7 +3,7 @@
 //! The models run [`super::SharedText`] as it is, with short texts. [`Mutation`](super::Mutation) has the mistakes that
 //! these models catch.
 
-use super::super::super::sync::model::{Joined, model, place, spawn};
+use super::super::super::sync::model::{Joined, know, model, model_within, place, spawn};
 use super::*;
 
 fn store(text: &'static SharedText, value: &'static [u8]) -> Joined<()> {
@@ -52,5 +52,26 @@ fn loom_two_writers_of_a_text_leave_one_value() {
         // Both have given their places back.
         assert!(text.store(OLD));
         assert_eq!(text.load(), OLD);
+    });
+}
+
+/// Of three writers one may take a place that the second left to the third, which had put it into use before.
+#[test]
+fn loom_a_place_in_use_is_nobodys() {
+    let text: &SharedText = place();
+    know(&text.current);
+    text.places.iter().for_each(|place| know(&place.writer));
+    model_within(2, || {
+        let text = with_old();
+        let writers = [store(text, NEW), store(text, LAST)];
+        if let Some((index, place)) = text.claim(process::me(), false) {
+            // A change that changes nothing gives the word as it is, and not as it was.
+            let current = text.current.fetch_or(0, Ordering::SeqCst);
+            assert_ne!(current as usize % PLACES, index, "it is in use");
+            place.writer.store(0, Ordering::Release);
+        }
+        for writer in writers {
+            writer.join();
+        }
     });
 }

@@ -115,7 +115,9 @@ impl SharedText {
             }
             // The place's writer may have put it into use just before.
             if !seeded(Mutation::PlaceUnchecked) && self.is_in_use(*index) {
-                place.writer.store(0, Ordering::Release);
+                // SYNC: who takes the place next has to see, too, that it is in use.
+                let order = ordering(Mutation::PlaceGivenUpRelaxed, Ordering::Release);
+                place.writer.store(0, order);
                 return false;
             }
             // SYNC: pairs with the fence in `load`: the word that was seen comes before what is written now.
