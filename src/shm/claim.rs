@@ -566,6 +566,81 @@ mod tests {
         seat(1, 5, 0)
     }
 
+    /// Times that are a second ahead are another's clock, and no more.
+    #[test]
+    fn a_seat_is_a_second_ahead_at_most() {
+        let ahead = |ms: u32| seat(1, 5000 + ms, 0).age_ms(5000);
+        assert_eq!((ahead(1), ahead(999), ahead(1000)), (0, 0, 0));
+        assert_eq!(ahead(1001), CLOCK + 1 - 1001);
+    }
+
+    #[test]
+    fn those_who_wait_are_counted_for_the_question_that_is_open() {
+        let slot: &Slot = shared::map();
+        assert!(slot.current().is_none() && !slot.is_waited_for(KEY));
+        let open = opened(slot, KEY);
+        assert!(slot.current().is_some_and(Open::is_open));
+        assert!(!slot.is_waited_for(KEY) && !slot.has_waiters());
+        slot.enter();
+        slot.enter();
+        assert!(slot.is_waited_for(KEY) && !slot.is_waited_for(!KEY));
+        assert_eq!(slot.waiting(), 2);
+        let news = slot.news.load(Ordering::SeqCst);
+        let sitting = open.begin(seat(1, 0, 1000), |_| panic!("nothing was left"));
+        assert_eq!(open.asked(), 1);
+        assert!(
+            sitting
+                .unwrap()
+                .finish(|| 7, |_| panic!("nothing was left"))
+        );
+        assert_ne!(slot.news.load(Ordering::SeqCst), news, "nobody was told");
+        assert!(slot.current().is_none() && !slot.is_waited_for(KEY));
+        // The result goes with the last that waited.
+        slot.go(|_| panic!("another waits"));
+        let mut dropped = None;
+        slot.go(|left| dropped = Some(left.number()));
+        assert_eq!((dropped, slot.waiting()), (Some(7), 0));
+        slot.go(|_| panic!("nobody was counted"));
+    }
+
+    #[test]
+    fn a_result_is_held_as_long_as_it_stands_there() {
+        let slot: &Slot = shared::map();
+        let open = opened(slot, KEY);
+        slot.enter();
+        assert_eq!(open.take_hold(|left| Some(left.number())), None);
+        open.leave_result(3);
+        assert_eq!(open.take_hold(|left| Some(left.number())), Some(3));
+        assert_eq!(open.take_hold(|_| None::<u32>), None);
+        // The number becomes another's before it is held.
+        let replaced = open.take_hold(|left| {
+            if left.number() == 3 {
+                open.leave_result(4);
+            }
+            Some(left.number())
+        });
+        assert_eq!(replaced, Some(4));
+        let gone = open.take_hold(|left| {
+            slot.take_left();
+            Some(left.number())
+        });
+        assert_eq!(gone, None);
+    }
+
+    #[test]
+    fn a_seat_is_told_from_the_other_and_from_what_it_was() {
+        let slot: &Slot = shared::map();
+        let open = opened(slot, KEY);
+        let [first, second] = open.seats();
+        assert!(first.is(&first) && !first.is(&second));
+        let sitting = open.sit(first, seat(1, 0, 1000)).unwrap();
+        assert!(sitting.is_seated());
+        open.sit(open.seats()[0], seat(2, 0, 1000)).unwrap();
+        assert!(!sitting.is_seated());
+        // A word without a tag is a question, too.
+        assert!(opened(shared::map(), 5).is_open());
+    }
+
     #[test]
     fn a_seat_ends_and_clocks_wrap() {
         let seat = seat(1, 0xff_fff0, 128);

@@ -221,3 +221,114 @@ unsafe impl RawMutex for RawShmMutex {
         unsafe { libc::pthread_mutex_unlock(self.inner.get()) };
     }
 }
+
+#[cfg(all(test, not(any(loom, miri))))]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use std::sync::mpsc::channel;
+
+    use super::*;
+
+    fn lock() -> &'static RawShmMutex {
+        let lock: &RawShmMutex = Box::leak(Box::new(RawShmMutex::INIT));
+        lock.init().unwrap();
+        lock
+    }
+
+    /// Has another thread hold the lock meanwhile.
+    fn while_held<T>(lock: &'static RawShmMutex, work: impl FnOnce() -> T) -> T {
+        let (taken, is_taken) = channel();
+        let (done, is_done) = channel::<()>();
+        std::thread::scope(|scope| {
+            scope.spawn(move || {
+                lock.lock();
+                taken.send(()).unwrap();
+                let _ = is_done.recv();
+                // SAFETY: taken above.
+                unsafe { lock.unlock() };
+            });
+            is_taken.recv().unwrap();
+            let result = work();
+            drop(done);
+            result
+        })
+    }
+
+    /// The lock is held by this thread, which lets go of it.
+    fn assert_held(lock: &'static RawShmMutex) {
+        std::thread::scope(|scope| {
+            let other = scope.spawn(|| lock.try_lock());
+            assert!(!other.join().unwrap());
+        });
+        // SAFETY: just shown.
+        unsafe { lock.unlock() };
+    }
+
+    #[test]
+    fn who_waits_is_seen_and_waits_no_longer_than_allowed() {
+        let lock = lock();
+        assert!(!lock.is_wanted());
+        while_held(lock, || {
+            assert!(!lock.lock_patiently(1) && lock.is_wanted() && !lock.is_wanted());
+            assert!(!lock.lock_within(1) && lock.is_wanted());
+            assert!(!lock.lock_patiently(0));
+        });
+        assert!(lock.lock_patiently(0));
+        assert_held(lock);
+    }
+
+    /// Nobody waits a second time for the same holder, and everybody does for the next one.
+    #[test]
+    fn a_holder_that_was_waited_for_in_vain_is_known() {
+        let lock = lock();
+        while_held(lock, || {
+            assert!(!lock.lock_within(1));
+            assert_eq!(
+                lock.stuck.load(Ordering::Relaxed),
+                lock.turn.load(Ordering::Relaxed)
+            );
+            // Whoever would wait for that holder would wait for a second.
+            lock.wanted.store(0, Ordering::Relaxed);
+            assert!(!lock.lock_within(999) && lock.is_wanted());
+        });
+        assert!(lock.lock_within(1));
+        assert_held(lock);
+        let stuck = lock.stuck.load(Ordering::Relaxed);
+        while_held(lock, || assert!(!lock.lock_within(1)));
+        assert_ne!(lock.stuck.load(Ordering::Relaxed), stuck);
+    }
+
+    #[test]
+    fn who_waits_long_enough_gets_it() {
+        let lock = lock();
+        let waiter = while_held(lock, || {
+            let waiter = std::thread::spawn(|| {
+                assert!(lock.lock_within(999) || lock.lock_patiently(u16::MAX));
+                // SAFETY: taken above.
+                unsafe { lock.unlock() };
+            });
+            while !lock.is_wanted() {
+                std::thread::yield_now();
+            }
+            waiter
+        });
+        waiter.join().unwrap();
+    }
+
+    #[test]
+    fn times_lie_ahead_and_are_times() {
+        let nanos = |time: &libc::timespec| time.tv_sec * 1_000_000_000 + time.tv_nsec;
+        for ms in [0, 1, 500, 999, u16::MAX] {
+            // Some of them go past the end of a second.
+            for _ in 0..1000 {
+                let before = nanos(&real_time_in(0));
+                let time = real_time_in(ms);
+                let after = nanos(&real_time_in(0));
+                let ahead = i64::from(ms.min(999)) * 1_000_000;
+                assert!((before + ahead..=after + ahead).contains(&nanos(&time)));
+                assert!((0..1_000_000_000).contains(&time.tv_nsec));
+            }
+        }
+        assert_eq!((check(0), check(5)), (Ok(()), Err(5)));
+    }
+}
