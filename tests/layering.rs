@@ -207,6 +207,54 @@ fn unsafe_code_is_only_where_memory_is_shared_or_foreign() {
     }
 }
 
+/// The thread-locals of a source: their names, and their types up to the value.
+fn thread_locals(code: &str) -> Vec<(String, String)> {
+    let blocks = code.split("thread_local! {").skip(1);
+    let declarations = blocks.flat_map(|rest| {
+        let block = rest.split("\n}").next().unwrap_or_default();
+        let block = block.split("\n    }").next().unwrap_or_default();
+        block.split("static ").skip(1)
+    });
+    declarations
+        .filter_map(|declared| {
+            let (name, rest) = declared.split_once(": ")?;
+            let of_type: String = rest.split(" =").next()?.split_whitespace().collect();
+            Some((name.to_owned(), of_type))
+        })
+        .collect()
+}
+
+/// Thread-locals that need no care: plain words, and the list of the others, which is never dropped.
+const PLAIN: [(&str, &str); 4] = [
+    ("ffi/copied_host.rs", "SLOTS"),
+    ("ffi/literal.rs", "RESULTS"),
+    ("host/random.rs", "POOL"),
+    ("host/own_thread.rs", "MADE"),
+];
+
+#[test]
+fn a_thread_that_ends_reaches_its_thread_locals() {
+    let mut seen = 0;
+    for file in files(&source()) {
+        // Models, in which no thread ends before its calls.
+        let name = file.strip_prefix(source()).unwrap().to_string_lossy();
+        if name.contains("loom") || name.starts_with("host/sync") {
+            continue;
+        }
+        for (local, of_type) in thread_locals(&code(&file)) {
+            seen += 1;
+            let owns = ["Box<", "Vec<", "Arc<", "Rc<", "String"];
+            let is_word = of_type.starts_with("Cell<") && !owns.iter().any(|o| of_type.contains(o));
+            let is_plain = PLAIN.contains(&(&*name, &*local));
+            assert!(
+                is_word || is_plain || of_type.starts_with("OwnThread<"),
+                "{name}: `{local}` may have a destructor, and is out of reach after it: `OwnThread` has none"
+            );
+        }
+    }
+    assert!(seen > 20, "{seen} thread-locals");
+}
+
 /// Circles between files of one folder that stay, each with its reason. Neither file of a pair is understood without the
 /// other, whichever way the line between them is drawn.
 const CIRCLES: [(&str, &str, &str); 7] = [

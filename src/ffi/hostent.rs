@@ -2,12 +2,13 @@
 //!
 //! A result stays valid until the same thread has asked for [`RING`] more: the C original has one
 //! static area per producer, and callers exist that keep a result while they look up another name
-//! (B49). Each result has at least one address, all of one family, `h_length` agrees with it, and both
+//! (B49). Destructors of the thread's keys and handlers of `atexit()` may still read it. Each result has at least one address, all of one family, `h_length` agrees with it, and both
 //! pointer lists end with NULL.
 use std::cell::{Cell, RefCell};
 use std::ffi::c_char;
 use std::ptr::null_mut;
 
+use crate::host::own_thread::{OfThread as _, OwnThread};
 use crate::host::system_hosts::Host;
 
 /// Results of one thread that are valid at the same time.
@@ -49,8 +50,8 @@ struct Slot {
     addresses: Vec<*mut c_char>,
 }
 
-impl Slot {
-    const fn new() -> Self {
+impl Default for Slot {
+    fn default() -> Self {
         Self {
             hostent: EMPTY,
             text: Vec::new(),
@@ -59,7 +60,9 @@ impl Slot {
             addresses: Vec::new(),
         }
     }
+}
 
+impl Slot {
     /// Fills the slot and links its parts; they do not move until the next fill.
     fn fill(&mut self, host: &Host) -> Option<*mut libc::hostent> {
         let first = host.addresses.first()?;
@@ -103,8 +106,7 @@ fn push_text(text: &mut Vec<u8>, part: &[u8]) {
 }
 
 thread_local! {
-    static SLOTS: [RefCell<Box<Slot>>; RING] =
-        std::array::from_fn(|_| RefCell::new(Box::new(Slot::new())));
+    static SLOTS: OwnThread<[RefCell<Box<Slot>>; RING]> = const { OwnThread::lent() };
     /// The place in the ring of the next result, whichever memory it has: that of this module, or that of
     /// `copied_host`, which needs no allocation.
     pub(super) static NEXT: Cell<usize> = const { Cell::new(0) };
@@ -114,7 +116,7 @@ thread_local! {
 pub(crate) fn publish(host: &Host) -> *mut libc::hostent {
     let index = NEXT.get() % RING;
     NEXT.set(index + 1);
-    SLOTS.with(|slots| {
+    SLOTS.with_borrow(|slots| {
         let filled = slots
             .get(index)
             .and_then(|slot| slot.borrow_mut().fill(host));

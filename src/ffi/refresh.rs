@@ -1,7 +1,6 @@
 //! The refresher: in Kamailio the slow timer's process, elsewhere a call or a thread of the program.
 #![allow(unsafe_code, reason = "exported symbols")]
 
-use std::cell::RefCell;
 use std::collections::HashMap;
 use std::ffi::c_int;
 use std::sync::Arc;
@@ -16,6 +15,7 @@ use super::resolve::current_flags;
 use crate::cache::{Cache, due};
 use crate::host::log::Level;
 use crate::host::own_lock::OwnLock;
+use crate::host::own_thread::{OfThread as _, OwnThread};
 use crate::host::{clock, clock::TICKS_PER_S, follow, fork, thread};
 use crate::lookup::refresh::{Job, Refresher, SILENCE, Worker};
 use crate::lookup::snapshot::Saver;
@@ -90,7 +90,7 @@ struct Order {
 }
 
 thread_local! {
-    static OF_TIMER: RefCell<fork::Own<TimerRefresher>> = RefCell::default();
+    static OF_TIMER: OwnThread<fork::Own<TimerRefresher>> = const { OwnThread::new() };
 }
 
 /// A tick of the timer.
@@ -231,7 +231,7 @@ static RUNNING: OwnLock<Option<Running>> = OwnLock::new();
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn dns_refresh_run() -> c_int {
     thread_local! {
-        static OURS: RefCell<(Worker, fork::Own<Besides>)> = RefCell::default();
+        static OURS: OwnThread<(Worker, fork::Own<Besides>)> = const { OwnThread::new() };
     }
     guard!(-1, {
         if Cache::instance().is_none() {

@@ -7,7 +7,8 @@
 //!
 //! Fork rules. Before fork: the option page and the cache region are mapped. After fork, once per
 //! process: sockets and random state ([`fork::generation`] tells that a fork happened); copies of the
-//! parent's descriptors are closed at once ([`descriptor`]). The library starts no thread.
+//! parent's descriptors are closed at once ([`descriptor`]). The library starts no thread; what it keeps for one is there
+//! until the thread's last call ([`own_thread`]).
 
 pub mod clock;
 pub mod counters;
@@ -30,6 +31,7 @@ pub(crate) mod news;
 pub mod options;
 #[cfg(feature = "use_dns_cache")]
 pub(crate) mod own_lock;
+pub(crate) mod own_thread;
 pub(crate) mod poll;
 #[cfg(feature = "use_dns_cache")]
 pub(crate) mod pool;

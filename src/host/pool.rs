@@ -4,10 +4,10 @@
 //! belong together: the receivers of one socket, the TCP workers, the workers of one asynchronous group. Other programs
 //! do not say so, nor do other processes of Kamailio's, which serve nobody but themselves.
 
-use std::cell::RefCell;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::own_thread::{OfThread as _, OwnThread};
 use super::{clock, fork, kamailio, process};
 
 /// Processes with a higher number belong to no pool.
@@ -43,7 +43,7 @@ struct Known {
 }
 
 thread_local! {
-    static KNOWN: RefCell<Option<Known>> = const { RefCell::new(None) };
+    static KNOWN: OwnThread<Option<Known>> = const { OwnThread::new() };
 }
 
 /// Members of the only pool, for tests.

@@ -11,13 +11,12 @@
 //! have another way pass such a question over at once. A question passed over has not failed: a call without another
 //! way asks, and waits.
 
-use std::cell::RefCell;
-
 use crate::cache::{Cache, due};
 use crate::error::{Failure, LookupError};
 use crate::host::clock;
 use crate::host::counters::{self, Counter};
 use crate::host::metrics::{self, Metric};
+use crate::host::own_thread::{OfThread as _, OwnThread};
 use crate::resolver::{self, Outcome, Question, Ticket, Timed, WaitedForOpen};
 use crate::rr::{MAX_CNAME_HOPS, RecordType};
 
@@ -30,10 +29,11 @@ use super::{backoff, crowd, deadline, handed_on};
 const MOST: usize = 16;
 
 thread_local! {
-    static OPEN: RefCell<Book> = const { RefCell::new(Book::NEW) };
+    static OPEN: OwnThread<Book> = const { OwnThread::new() };
 }
 
 /// The questions that a call has left open, and their results.
+#[derive(Default)]
 struct Book {
     questions: Vec<OpenQuestion>,
     /// Some were answered since the tree was begun: to go on with it would be for nothing.
@@ -45,16 +45,6 @@ struct Book {
     has_passed_over: bool,
     /// Nothing is passed over any more: nothing else has led anywhere.
     asks_all: bool,
-}
-
-impl Book {
-    const NEW: Self = Self {
-        questions: Vec::new(),
-        is_outdated: false,
-        others_until_ms: 0,
-        has_passed_over: false,
-        asks_all: false,
-    };
 }
 
 /// A question that was left open.
@@ -387,7 +377,7 @@ impl OpenQuestion {
 #[cold]
 fn end() {
     deadline::note_none_open();
-    let book = OPEN.replace(Book::NEW);
+    let book = OPEN.replace(Book::default());
     let has_refresher = due::is_refresher_alive(clock::now_ticks());
     for mut question in book.questions {
         let State::Open(ticket) = question.state else {

@@ -4,11 +4,11 @@
 //! for it. When this thread has to ask something the next time, answers that have come meanwhile are stored first: so a
 //! retransmission, or the next call, finds the answer.
 
-use std::cell::RefCell;
 use std::sync::atomic::Ordering;
 
 use crate::cache::Cache;
 use crate::host::fork;
+use crate::host::own_thread::{OfThread as _, OwnThread};
 use crate::host::vars::dns_flags;
 use crate::resolver::{self, Answer, Outcome, Question, Ticket, Timed};
 use crate::rr::{MAX_CNAME_HOPS, RecordType};
@@ -25,7 +25,7 @@ type Questions = fork::Own<Vec<Unwaited>>;
 
 thread_local! {
     /// `None` where there are none.
-    static QUESTIONS: RefCell<Option<Questions>> = const { RefCell::new(None) };
+    static QUESTIONS: OwnThread<Option<Questions>> = const { OwnThread::new() };
 }
 
 /// A question that nobody waits for.

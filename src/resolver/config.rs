@@ -4,7 +4,6 @@
 //! the options say. Options go over what the file says and are compared at every lookup, so none of
 //! them needs a reload. State belongs to one thread of one process.
 
-use std::cell::RefCell;
 use std::net::SocketAddr;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
@@ -21,6 +20,7 @@ use super::servers::{self, Server};
 use super::settings::{MAX_SERVERS, Settings, Values};
 use crate::host::log::Level;
 use crate::host::options::{self, ExtraOpt, Opt};
+use crate::host::own_thread::{OfThread as _, OwnThread};
 use crate::host::{StrOpt, clock, fork, hooks, random};
 
 const DEFAULT_PATH: &str = "/etc/resolv.conf";
@@ -112,7 +112,7 @@ struct State {
 }
 
 thread_local! {
-    static STATE: RefCell<State> = RefCell::new(State::default());
+    static STATE: OwnThread<State> = const { OwnThread::new() };
 }
 
 /// Number of calls of [`forget`], over all threads of the process.

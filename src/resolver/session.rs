@@ -4,7 +4,6 @@
 //! A process asks only while somebody calls the library, so it cannot wait for a server that may be coming back. The
 //! query stays open instead, and the next call looks for the reply.
 
-use std::cell::RefCell;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::Timed;
@@ -16,6 +15,7 @@ use super::probe::{Probes, Purpose};
 use super::servers::Server;
 use super::transport::{Age, Event, Handle, Protocol, Transport};
 use crate::error::Failure;
+use crate::host::own_thread::{OfThread as _, OwnThread};
 use crate::host::{clock, fork};
 
 /// Questions under way at a time; more would only make packets get lost.
@@ -80,7 +80,7 @@ pub(crate) enum WaitedForOpen {
 static LAST_TICKET: AtomicU64 = AtomicU64::new(0);
 
 thread_local! {
-    static SESSION: RefCell<Option<Box<Session>>> = const { RefCell::new(None) };
+    static SESSION: OwnThread<Option<Box<Session>>> = const { OwnThread::new() };
 }
 
 /// The time on the clock that deadlines are in, ms: [`clock::monotonic_ms`], but for tests.
@@ -95,17 +95,15 @@ pub fn now_ms() -> u64 {
 
 /// Calls `work` with the session of this thread; a child has one of its own.
 pub(super) fn with_current<R>(work: impl FnOnce(&mut Session) -> R) -> R {
-    SESSION.with(|place| {
-        let kept = place.take();
-        let fork_generation = fork::generation();
-        let mut session = match kept {
-            Some(session) if session.fork_generation == fork_generation => session,
-            _ => Box::new(Session::new(Box::new(FewSockets::default()))),
-        };
-        let result = work(&mut session);
-        place.replace(Some(session));
-        result
-    })
+    let kept = SESSION.replace(None);
+    let fork_generation = fork::generation();
+    let mut session = match kept {
+        Some(session) if session.fork_generation == fork_generation => session,
+        _ => Box::new(Session::new(Box::new(FewSockets::default()))),
+    };
+    let result = work(&mut session);
+    SESSION.replace(Some(session));
+    result
 }
 
 /// Calls `work` with all queries of this thread going through `transport`.

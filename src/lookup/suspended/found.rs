@@ -1,12 +1,12 @@
 //! The answers of a search, in use by the lookups of a thread that goes on with them where the cache has nothing.
 
-use std::cell::RefCell;
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::cache::{Cache, EntryRef};
 use crate::error::LookupError;
+use crate::host::own_thread::{OfThread as _, OwnThread};
 use crate::host::{clock, fork};
 use crate::rr::{CLASS_IN, MAX_CNAME_HOPS, Name, RData, Record, RecordType};
 
@@ -18,7 +18,7 @@ use super::super::store::Next;
 use super::mode::{MODE, Mode};
 
 thread_local! {
-    static IN_USE: RefCell<Vec<Arc<Answers>>> = const { RefCell::new(Vec::new()) };
+    static IN_USE: OwnThread<Vec<Arc<Answers>>> = const { OwnThread::new() };
 }
 
 /// The answers of a search. A child of the process that searched sees none: references to entries belong to one

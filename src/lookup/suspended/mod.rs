@@ -16,11 +16,10 @@ mod book;
 mod found;
 mod mode;
 
-use std::cell::RefCell;
-
 use crate::cache::{Cache, EntryRef};
 use crate::error::LookupError;
 use crate::host::metrics::{self, Metric};
+use crate::host::own_thread::{OfThread as _, OwnThread};
 use crate::resolver;
 use crate::rr::RecordType;
 
@@ -36,7 +35,7 @@ pub(super) use found::{used_addresses, used_for, used_records};
 use mode::{MODE, Mode};
 
 thread_local! {
-    static BOOK: RefCell<Option<Book>> = const { RefCell::new(None) };
+    static BOOK: OwnThread<Option<Book>> = const { OwnThread::new() };
 }
 
 impl Book {
@@ -45,14 +44,14 @@ impl Book {
         self.pass = Pass::new(resolver::now_ms(), spending.until_ms());
         spending.next_step();
         let is_again = self.is_again;
-        BOOK.set(Some(std::mem::take(self)));
+        BOOK.replace(Some(std::mem::take(self)));
         let end = EndOfPass(MODE.replace(Mode::Suspended));
         let result = match is_again {
             true => metrics::uncounted(|| spending.spend(work)),
             false => spending.spend(work),
         };
         drop(end);
-        if let Some(book) = BOOK.take() {
+        if let Some(book) = BOOK.replace(None) {
             *self = book;
         }
         for _ in 0..std::mem::take(&mut self.misses) {
@@ -69,7 +68,7 @@ impl Drop for EndOfPass {
     fn drop(&mut self) {
         MODE.set(self.0);
         if std::thread::panicking() {
-            BOOK.take();
+            BOOK.replace(None);
         }
     }
 }
