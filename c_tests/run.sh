@@ -88,7 +88,7 @@ else
 	skip libc_state "the resolver of this libc has no state"
 fi
 if has USE_DNS_CACHE; then
-	programs="$programs lookup rpc rpc_stats rpc_explain rpc_manage fork_stress moments ends client"
+	programs="$programs lookup rpc rpc_stats rpc_explain rpc_manage fork_stress moments ends descriptors client"
 	# A sanitizer or valgrind has memory of its own, which must not be locked.
 	if [ -n "$run" ]; then
 		skip memory "the figures would be those of the emulator"

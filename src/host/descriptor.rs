@@ -1,8 +1,8 @@
-//! Descriptors that the library keeps from one call to the next, and what a fork does to them.
+//! Descriptors that the library keeps from one call to the next: what a fork does to them, and what the program.
 //!
-//! A child gets copies, which nobody uses there. They are closed at the fork itself. A program that becomes a daemon
-//! closes what it does not know, and what it opens next gets the same numbers: what is closed by number later is the
-//! program's.
+//! A child gets copies, which nobody uses there. They are closed at the fork itself. A program may close what it does
+//! not know at any time, and what it opens next gets the same numbers: a number is used after a look that it is still
+//! the library's, and is closed after one.
 #![allow(unsafe_code, reason = "drops by hand")]
 
 use std::mem::ManuallyDrop;
@@ -10,35 +10,44 @@ use std::ops::{Deref, DerefMut};
 use std::os::fd::AsRawFd;
 
 use super::fork;
+use super::noted::{self, Identity};
 
 /// Something with a descriptor, which belongs to the process that made it. In a child of that process the descriptor is
 /// closed already.
 #[derive(Debug)]
 pub(crate) struct Kept<T: AsRawFd> {
     value: ManuallyDrop<T>,
+    identity: Identity,
     generation: u32,
 }
 
 impl<T: AsRawFd> Kept<T> {
+    /// Keeps a socket.
     pub(crate) fn new(value: T) -> Self {
         let generation = fork::generation();
-        fork::note(value.as_raw_fd());
+        let identity = noted::note(value.as_raw_fd());
         Self {
             value: ManuallyDrop::new(value),
+            identity,
             generation,
         }
     }
 
-    /// Leaves the descriptor alone from here on: the program has closed it, and the number may be somebody else's.
-    pub(crate) fn abandon(self) {
-        let this = ManuallyDrop::new(self);
-        if this.is_ours() {
-            fork::forget(this.value.as_raw_fd());
+    /// Keeps what events come through: an event queue, or an event counter.
+    pub(crate) fn of_events(value: T) -> Self {
+        let generation = fork::generation();
+        let identity = noted::note_marked(value.as_raw_fd());
+        Self {
+            value: ManuallyDrop::new(value),
+            identity,
+            generation,
         }
     }
 
-    fn is_ours(&self) -> bool {
+    /// False when the program has closed the descriptor, and in a child of the process that it belongs to.
+    pub(crate) fn is_whole(&self) -> bool {
         self.generation == fork::generation()
+            && noted::is_still(self.value.as_raw_fd(), self.identity)
     }
 }
 
@@ -58,12 +67,14 @@ impl<T: AsRawFd> DerefMut for Kept<T> {
 
 impl<T: AsRawFd> Drop for Kept<T> {
     fn drop(&mut self) {
-        if !self.is_ours() {
-            return;
+        let is_whole = self.is_whole();
+        if self.generation == fork::generation() {
+            // Before the number can be another's.
+            noted::forget(self.value.as_raw_fd(), self.identity);
         }
-        // Before the number can be another's.
-        fork::forget(self.value.as_raw_fd());
-        // SAFETY: nobody uses the value after this.
-        unsafe { ManuallyDrop::drop(&mut self.value) };
+        if is_whole {
+            // SAFETY: nobody uses the value after this.
+            unsafe { ManuallyDrop::drop(&mut self.value) };
+        }
     }
 }

@@ -2,9 +2,9 @@
 
 use std::ffi::c_void;
 use std::mem::ManuallyDrop;
-use std::os::fd::RawFd;
-use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
 
+use super::noted;
 use super::sync::system;
 
 static GENERATION: AtomicU32 = AtomicU32::new(1);
@@ -14,48 +14,11 @@ pub(super) static COUNTS: AtomicPtr<c_void> = AtomicPtr::new(std::ptr::null_mut(
 /// Threads of this process that only look, see `metrics`. A child has none of them.
 pub(super) static THREADS_ASIDE: AtomicU32 = AtomicU32::new(0);
 
-/// Descriptors below this are closed in a child. Copies of others stay open there, and nobody uses them.
-const NOTED: usize = 1 << 16;
-/// Descriptors that are the library's, a bit for each, see `descriptor`.
-static DESCRIPTORS: [AtomicU64; NOTED / 64] = [const { AtomicU64::new(0) }; NOTED / 64];
-
 extern "C" fn after_fork_in_child() {
     GENERATION.fetch_add(1, Ordering::Relaxed);
     COUNTS.store(std::ptr::null_mut(), Ordering::Relaxed);
     THREADS_ASIDE.store(0, Ordering::Relaxed);
-    close_copies();
-}
-
-/// Closes what a child has of its parent's descriptors, before any of them can be somebody else's.
-fn close_copies() {
-    for (place, word) in DESCRIPTORS.iter().enumerate() {
-        let mut bits = word.swap(0, Ordering::Relaxed);
-        while bits != 0 {
-            system::close((place * 64) as RawFd + bits.trailing_zeros() as RawFd);
-            bits &= bits - 1;
-        }
-    }
-}
-
-/// The word and the bit of a descriptor.
-fn noted(descriptor: RawFd) -> Option<(&'static AtomicU64, u64)> {
-    let number = usize::try_from(descriptor).ok()?;
-    Some((DESCRIPTORS.get(number / 64)?, 1 << (number % 64)))
-}
-
-/// Has a descriptor of the library's closed in each child from here on.
-pub(super) fn note(descriptor: RawFd) {
-    watch();
-    if let Some((word, bit)) = noted(descriptor) {
-        word.fetch_or(bit, Ordering::Relaxed);
-    }
-}
-
-/// A descriptor is about to be closed, or is not the library's any more.
-pub(super) fn forget(descriptor: RawFd) {
-    if let Some((word, bit)) = noted(descriptor) {
-        word.fetch_and(!bit, Ordering::Relaxed);
-    }
+    noted::close_copies();
 }
 
 /// A number that differs between a process and the children that it forks.

@@ -28,6 +28,7 @@ pub mod metrics;
 pub(crate) mod mutation;
 #[cfg(feature = "use_dns_cache")]
 pub(crate) mod news;
+pub(crate) mod noted;
 pub mod options;
 #[cfg(feature = "use_dns_cache")]
 pub(crate) mod own_lock;

@@ -133,11 +133,11 @@ impl Channel {
         }
     }
 
-    /// Forgets a socket that the program has closed.
-    pub(super) fn abandon(self) {
-        match self.socket {
-            Socket::Udp(datagram) => datagram.abandon(),
-            Socket::Tcp(connection) => connection.stream.abandon(),
+    /// False when the program has closed the socket.
+    pub(super) fn is_whole(&self) -> bool {
+        match &self.socket {
+            Socket::Udp(datagram) => datagram.is_whole(),
+            Socket::Tcp(connection) => connection.stream.is_whole(),
         }
     }
 

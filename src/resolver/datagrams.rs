@@ -47,9 +47,9 @@ impl Datagram {
         Ok(buffer.get(..length).unwrap_or_default())
     }
 
-    /// Forgets a socket that the program has closed.
-    pub(super) fn abandon(self) {
-        self.socket.abandon();
+    /// False when the program has closed the socket.
+    pub(super) fn is_whole(&self) -> bool {
+        self.socket.is_whole()
     }
 
     /// A socket that is connected to the server and has sent the query. `connect()` also binds the socket, to a port
@@ -95,10 +95,13 @@ impl Datagrams {
         Datagram::sent(Kept::new(socket.into()), server, query)
     }
 
-    /// A kept socket of the family into which nothing came.
+    /// A kept socket of the family into which nothing came, and which the program has not closed.
     fn take(&mut self, is_ipv6: bool) -> Option<Kept<UdpSocket>> {
         let place = self.idle.iter().rposition(|idle| idle.is_ipv6 == is_ipv6)?;
         let socket = self.idle.swap_remove(place).socket;
+        if !socket.is_whole() {
+            return None;
+        }
         let waiting = socket.recv(&mut [0]);
         matches!(waiting, Err(error) if error.kind() == ErrorKind::WouldBlock).then_some(socket)
     }

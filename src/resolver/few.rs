@@ -60,6 +60,14 @@ impl Transport for FewSockets {
             .is_some_and(|channel| channel.resend(query))
     }
 
+    fn look_after_descriptors(&mut self) {
+        if self.channels.is_empty() {
+            return;
+        }
+        let gone = self.channels.extract_if(.., |channel| !channel.is_whole());
+        self.ready.extend(gone.map(|c| (c.handle, Event::Failed)));
+    }
+
     fn close(&mut self, handle: Handle) {
         self.channels.retain(|channel| channel.handle != handle);
         self.ready.retain(|(owner, _)| *owner != handle);

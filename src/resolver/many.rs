@@ -26,6 +26,9 @@ const MAX_EVENTS: usize = 256;
 /// Datagrams read of one socket in a row: a flood for one query must not hold up the others.
 const MAX_IN_A_ROW: usize = 16;
 
+/// How long nothing is done where the kernel gives no event queue in place of one that the program has closed.
+const WITHOUT_QUEUE: Duration = Duration::from_millis(20);
+
 /// The real network, for many queries.
 #[derive(Debug)]
 pub(super) struct ManySockets {
@@ -49,7 +52,7 @@ impl ManySockets {
     /// As [`Self::new`]; no more sockets are looked at for one call of the kernel.
     pub(super) fn with_events(most: usize) -> io::Result<Self> {
         Ok(Self {
-            queue: Kept::new(Poll::new()?),
+            queue: Kept::of_events(Poll::new()?),
             events: Events::with_capacity(most),
             channels: HashMap::new(),
             ready: VecDeque::new(),
@@ -68,14 +71,11 @@ impl ManySockets {
     ) -> io::Result<Handle> {
         let handle = Handle(self.last_handle + 1);
         let mut no_others = Datagrams::default();
+        if !self.has_queue() {
+            return Err(io::Error::from_raw_os_error(libc::EMFILE));
+        }
         let channel = Channel::open(handle, server, protocol, query, &mut no_others)?;
-        match self.register(&channel) {
-            Err(error) if is_no_queue(&error) => {
-                self.begin_anew();
-                self.register(&channel)
-            }
-            result => result,
-        }?;
+        self.register(&channel)?;
         self.last_handle = handle.0;
         self.channels.insert(handle, channel);
         Ok(handle)
@@ -102,6 +102,10 @@ impl ManySockets {
     /// Waits once and collects what is there.
     fn collect(&mut self, timeout_ms: u64) {
         let timeout = Duration::from_millis(timeout_ms);
+        if !self.has_queue() {
+            std::thread::sleep(timeout.min(WITHOUT_QUEUE));
+            return;
+        }
         if let Err(error) = self.queue.poll(&mut self.events, Some(timeout)) {
             // Interrupted: the caller looks at the clock.
             if error.kind() != ErrorKind::Interrupted {
@@ -119,16 +123,24 @@ impl ManySockets {
         }
     }
 
+    /// Begins anew when the program has closed the queue; false when the kernel gives no other.
+    fn has_queue(&mut self) -> bool {
+        if self.queue.is_whole() {
+            return true;
+        }
+        self.begin_anew();
+        self.queue.is_whole()
+    }
+
     /// The program has closed our descriptors: all that was under way has failed.
+    #[cold]
     fn begin_anew(&mut self) {
         trace!("the event queue is gone");
-        // The numbers of the old ones may be somebody else's by now.
-        for (handle, channel) in self.channels.drain() {
-            channel.abandon();
+        for (handle, _) in self.channels.drain() {
             self.ready.push_back((handle, Event::Failed));
         }
         if let Ok(queue) = Poll::new() {
-            std::mem::replace(&mut self.queue, Kept::new(queue)).abandon();
+            self.queue = Kept::of_events(queue);
         }
     }
 
@@ -153,11 +165,6 @@ impl ManySockets {
         self.channels.remove(&handle);
         self.ready.push_back((handle, Event::Failed));
     }
-}
-
-/// True when what has the number of our event queue is none.
-fn is_no_queue(error: &io::Error) -> bool {
-    matches!(error.raw_os_error(), Some(libc::EBADF | libc::EINVAL))
 }
 
 impl Transport for ManySockets {
@@ -185,7 +192,7 @@ impl Transport for ManySockets {
 
     fn resend(&mut self, handle: Handle, query: &[u8]) -> bool {
         let channel = self.channels.get(&handle);
-        channel.is_some_and(|channel| channel.resend(query))
+        channel.is_some_and(|channel| channel.is_whole() && channel.resend(query))
     }
 
     /// The kernel forgets a socket that is closed; where a child has a copy of it, what still comes finds no channel.

@@ -98,7 +98,10 @@ pub(super) fn with_current<R>(work: impl FnOnce(&mut Session) -> R) -> R {
     let kept = SESSION.replace(None);
     let fork_generation = fork::generation();
     let mut session = match kept {
-        Some(session) if session.fork_generation == fork_generation => session,
+        Some(mut session) if session.fork_generation == fork_generation => {
+            session.transport.look_after_descriptors();
+            session
+        }
         _ => Box::new(Session::new(Box::new(FewSockets::default()))),
     };
     let result = work(&mut session);

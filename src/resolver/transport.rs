@@ -68,6 +68,9 @@ pub trait Transport: Send {
         false
     }
 
+    /// Looks after what is kept from one call to the next: the program may have closed it meanwhile.
+    fn look_after_descriptors(&mut self) {}
+
     /// Gives up a query; no event of it is reported any more.
     fn close(&mut self, handle: Handle);
 

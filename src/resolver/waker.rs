@@ -21,7 +21,7 @@ impl Waker {
     /// # Errors
     /// The kernel gives no descriptor.
     pub(super) fn new(queue: &Registry, token: Token) -> io::Result<Self> {
-        let file = Kept::new(File::from(new_event()?));
+        let file = Kept::of_events(File::from(new_event()?));
         // Told of each change, so nobody has to read it.
         queue.register(&mut SourceFd(&file.as_raw_fd()), token, Interest::READABLE)?;
         Ok(Self { file })
@@ -30,8 +30,11 @@ impl Waker {
     /// Wakes.
     ///
     /// # Errors
-    /// As of the write.
+    /// As of the write; `NotConnected` when the program has closed the descriptor.
     pub fn wake(&self) -> io::Result<()> {
+        if !self.file.is_whole() {
+            return Err(io::ErrorKind::NotConnected.into());
+        }
         (&*self.file).write_all(&1_u64.to_ne_bytes())
     }
 }
