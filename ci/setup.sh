@@ -4,7 +4,8 @@
 #
 # Nothing of it is started, or will be at the next boot. Without root or sudo, or with SETUP=no, nothing is installed:
 # then it says what is missing, which with --try is no failure. Rust is Debian's, when there is none and Debian has one
-# that is new enough.
+# that is new enough. Rust's library for other machines is rustup's, where the Rust in use is; Debian has none, and the
+# tests for such a machine are skipped then.
 set -u
 
 here=$(cd "$(dirname "$0")" && pwd) || exit 1
@@ -139,8 +140,25 @@ install_rust() {
 		apt_with_suite install --no-install-recommends $(printf "%s/$suite " "$@")
 }
 
+# add_targets [WHAT...]: Rust's library for other machines; it is the user's own, and needs no root
+add_targets() {
+	targets=$(missing_targets "$@")
+	[ -n "$targets" ] || return 0
+	if [ "${SETUP:-yes}" = no ]; then
+		echo "setup: not installed: Rust's library for $targets (SETUP=no)" >&2
+	elif ! has_rustup; then
+		echo "setup: not installed: Rust's library for $targets (this Rust is not rustup's)" >&2
+	else
+		echo "setup: installing Rust's library by rustup (SETUP=no would not): $targets"
+		# shellcheck disable=SC2086
+		said=$(rustup target add $targets 2>&1) ||
+			echo "setup: not installed: Rust's library for $targets ($(echo "$said" | tail -n 1))" >&2
+	fi
+}
+
 missing=$(missing_packages "$@")
 rust=$(rust_trouble)
+[ -n "$rust" ] || add_targets "$@"
 [ -n "$missing$rust" ] || exit 0
 as_root=
 [ "${SETUP:-yes}" != no ] || give_up "SETUP=no"
