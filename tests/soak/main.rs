@@ -1,10 +1,12 @@
 //! Everything at once: lookups, misses, expiry, edits, flushes, changes of options, a flood, and
-//! processes that are killed. `SOAK_SECONDS` says for how long (30); with `SOAK_RECORD` a report is
-//! written to that file. `make soak SECONDS=600`.
+//! processes that are killed and stopped. [`plan::Plan`] says how many, and for how long; with `SOAK_RECORD` a report
+//! is written to that file. `make soak SECONDS=600`, `make soak PROCESSES=50 KILLS=5000`.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "tests")]
 
+mod crowd;
 mod measures;
+mod plan;
 mod report;
 #[path = "../support/mod.rs"]
 mod support;
@@ -12,14 +14,16 @@ mod support;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::{Duration, Instant};
 
+use crowd::{Crowd, Deeds};
 use kamailio_dns::cache::{Cache, FirstAddress, NegativeKind, Seen};
+use kamailio_dns::error::LookupError;
 use kamailio_dns::host::{clock, metrics, options};
 use kamailio_dns::lookup;
 use kamailio_dns::lookup::{RecordEdit, add_record, delete, delete_single_record};
 use kamailio_dns::rr::{RData, RecordType};
 use kamailio_dns::select::{Cursor, handle};
-use kamailio_dns::shm::kill_point::{self, KillPoint};
-use support::children::{SharedNumbers, kill, spawn, wait};
+use plan::{End, Plan};
+use support::children::SharedNumbers;
 use support::set::Set;
 use support::{OptionsGuard, Rr, Server, use_server};
 
@@ -66,12 +70,24 @@ const ROLES: [Role; 10] = [
     Role::Timer,
 ];
 
-/// Places in the shared numbers: steps of each child first.
-const STOP: usize = 10;
-const SLOWEST_NS: usize = 11;
-const COPIES: usize = 12;
-const FAILED_LOOKUPS: usize = 13;
-const COPIES_10_NS: usize = 14;
+impl Role {
+    /// What the process at a place does.
+    fn at(place: usize) -> Self {
+        ROLES[place % ROLES.len()]
+    }
+}
+
+const MOST_PROCESSES: usize = 100;
+
+/// Places in the shared numbers. Each process has one for its steps and one for the word that it is to end.
+const STOP: usize = 0;
+const SLOWEST_NS: usize = 1;
+const COPIES: usize = 2;
+const FAILED_LOOKUPS: usize = 3;
+const COPIES_10_NS: usize = 4;
+const NO_BLOCKS: usize = 5;
+const STEPS: usize = 16;
+const ENDS: usize = STEPS + MOST_PROCESSES;
 
 struct Draw(u64);
 
@@ -142,6 +158,11 @@ impl Child {
         let i = self.draw.skewed(NAMES);
         match lookup::first_address(host(i).as_bytes(), 1) {
             Ok(found) => check_address(i, found),
+            // A process is stopped with the writer lock, and the few blocks that need no lock are in use, or were lost
+            // with the dead.
+            Err(LookupError::OutOfMemory) => {
+                self.numbers.add(NO_BLOCKS, 1);
+            }
             // The one who asked for all may have been killed; that is not to happen often.
             Err(_) => {
                 self.numbers.add(FAILED_LOOKUPS, 1);
@@ -264,21 +285,6 @@ impl Child {
     }
 }
 
-fn start(slot: usize, numbers: SharedNumbers, seed: u64, kill_at: u32, times: u32) -> libc::pid_t {
-    spawn(move || {
-        kill_point::arm(kill_at, times);
-        let mut child = Child {
-            role: ROLES[slot],
-            numbers,
-            draw: Draw(seed),
-        };
-        while numbers.get(STOP) == 0 {
-            child.step();
-            numbers.add(slot, 1);
-        }
-    })
-}
-
 fn prepare() -> (Server, OptionsGuard) {
     let server = Server::start();
     let mut options = use_server(&server);
@@ -326,120 +332,57 @@ fn prepare() -> (Server, OptionsGuard) {
 
 /// What was seen at the end.
 struct Outcome {
+    plan: Plan,
     seconds: u64,
     steps: Vec<u32>,
-    kills: u32,
-    deaths_at_points: u32,
+    deeds: Deeds,
     audits: u32,
     most_used: usize,
     slowest_copy_ns: u32,
     copies: u32,
     copy_ns: f64,
     failed_lookups: u32,
+    no_blocks: u32,
     longest_hold_ns: u64,
     lost_references: usize,
     repairs: u32,
 }
 
-fn soak(seconds: u64) -> Outcome {
+fn soak(plan: Plan) -> Outcome {
     let (server, _options) = prepare();
     let cache = Cache::instance().unwrap();
     let numbers = SharedNumbers::new();
-    let mut draw = Draw(seconds);
-    let mut children: Vec<_> = (0..ROLES.len())
-        .map(|slot| start(slot, numbers, slot as u64, 0, 0))
-        .collect();
-    let mut outcome = Outcome {
-        seconds,
-        steps: Vec::new(),
-        kills: 0,
-        deaths_at_points: 0,
-        audits: 0,
-        most_used: 0,
-        slowest_copy_ns: 0,
-        copies: 0,
-        copy_ns: 0.0,
-        failed_lookups: 0,
-        longest_hold_ns: 0,
-        lost_references: 0,
-        repairs: 0,
-    };
+    let mut draw = Draw(plan.processes as u64);
+    let mut crowd = Crowd::start(&plan, numbers);
+    let (mut audits, mut most_used, mut longest_hold_ns) = (0, 0, 0);
     let begin = Instant::now();
-    let mut progress = [(0_u32, Instant::now()); ROLES.len()];
     cache.take_longest_hold();
-    while begin.elapsed() < Duration::from_secs(seconds) {
+    while match plan.end {
+        End::After(time) => begin.elapsed() < time,
+        End::Deeds(number) => crowd.deeds.all() < number,
+    } {
         std::thread::sleep(Duration::from_millis(u64::from(20 + draw.next(60))));
-        // One is killed at a random moment; the one in its place may be about to die at a point.
-        let slot = draw.next(ROLES.len() as u32) as usize;
-        kill(children[slot]);
-        let status = wait(children[slot]);
-        assert!(
-            libc::WIFSIGNALED(status) || status == 0,
-            "{:?} failed: {status}",
-            ROLES[slot]
-        );
-        outcome.kills += 1;
-        let point = match draw.next(2) {
-            0 => 0,
-            _ => 1 + draw.next(KillPoint::all().len() as u32),
-        };
-        let seed = u64::from(draw.next(u32::MAX));
-        children[slot] = start(slot, numbers, seed, point, draw.next(300));
-        // Others may have died at their points meanwhile; nobody else may have ended.
-        for (slot, pid) in children.iter_mut().enumerate() {
-            if let Some(status) = support::children::ended(*pid) {
-                assert!(
-                    libc::WIFSIGNALED(status),
-                    "{:?} failed: {status}",
-                    ROLES[slot]
-                );
-                outcome.deaths_at_points += 1;
-                *pid = start(slot, numbers, u64::from(draw.next(u32::MAX)), 0, 0);
-            }
-        }
+        crowd.disturb();
+        crowd.look();
         let used = cache.usage().used;
-        outcome.most_used = outcome.most_used.max(used);
+        most_used = most_used.max(used);
         assert!(used <= LARGEST_LIMIT, "{used} octets in use");
-        for (slot, (steps, since)) in progress.iter_mut().enumerate() {
-            if numbers.get(slot) != *steps {
-                (*steps, *since) = (numbers.get(slot), Instant::now());
-            }
-            let stuck = since.elapsed();
-            assert!(
-                stuck < Duration::from_secs(60),
-                "{:?} does not get on",
-                ROLES[slot]
-            );
-        }
         if draw.next(10) == 0 {
-            let audit = cache.audit(false);
+            let audit = crowd.wake_for(|| cache.audit(false));
             assert!(audit.is_ok(), "{audit:?}");
-            outcome.audits += 1;
+            audits += 1;
             server.clear_queries();
-        } else {
             // The holds of audits do not count.
-            outcome.longest_hold_ns = outcome.longest_hold_ns.max(cache.take_longest_hold());
-            continue;
+            cache.take_longest_hold();
+        } else {
+            longest_hold_ns = longest_hold_ns.max(cache.take_longest_hold());
         }
-        cache.take_longest_hold();
     }
-    numbers.add(STOP, 1);
-    for (slot, pid) in children.into_iter().enumerate() {
-        let status = wait(pid);
-        assert!(
-            libc::WIFSIGNALED(status) || status == 0,
-            "{:?} failed: {status}",
-            ROLES[slot]
-        );
-    }
-    outcome.lost_references = cache.audit(true).unwrap().holders;
+    let deeds = crowd.end();
+    let lost_references = cache.audit(true).unwrap().holders;
     // Whoever was killed may have held a handle's entries, and entries that others waited for.
-    let most = 4 * (outcome.kills + outcome.deaths_at_points) as usize;
-    assert!(
-        outcome.lost_references <= most,
-        "{} references lost",
-        outcome.lost_references
-    );
+    let most = 4 * deeds.deaths() as usize;
+    assert!(lost_references <= most, "{lost_references} references lost");
     cache.forget_holders();
     lookup::forget_failures();
     for i in 0..FIXED {
@@ -453,24 +396,45 @@ fn soak(seconds: u64) -> Outcome {
     cache.collect_garbage(clock::now_ticks());
     let audit = cache.audit(true).unwrap();
     assert_eq!((audit.entries, audit.unlinked), (0, 0), "{audit:?}");
-    outcome.steps = (0..ROLES.len()).map(|slot| numbers.get(slot)).collect();
-    outcome.slowest_copy_ns = numbers.get(SLOWEST_NS);
-    outcome.copies = numbers.get(COPIES);
-    outcome.copy_ns = f64::from(numbers.get(COPIES_10_NS)) * 10.0 / f64::from(outcome.copies);
-    outcome.failed_lookups = numbers.get(FAILED_LOOKUPS);
-    outcome.repairs = cache.repairs();
-    outcome
+    let copies = numbers.get(COPIES);
+    Outcome {
+        plan,
+        seconds: begin.elapsed().as_secs(),
+        steps: (0..plan.processes)
+            .map(|place| numbers.get(STEPS + place))
+            .collect(),
+        deeds,
+        audits,
+        most_used,
+        slowest_copy_ns: numbers.get(SLOWEST_NS),
+        copies,
+        copy_ns: f64::from(numbers.get(COPIES_10_NS)) * 10.0 / f64::from(copies),
+        failed_lookups: numbers.get(FAILED_LOOKUPS),
+        no_blocks: numbers.get(NO_BLOCKS),
+        longest_hold_ns,
+        lost_references,
+        repairs: cache.repairs(),
+    }
 }
 
 #[test]
 fn everything_at_once() {
-    let seconds = std::env::var("SOAK_SECONDS").map_or(30, |text| text.parse().unwrap());
+    let plan = Plan::from_env();
     let alone = measures::copy_alone(Some(COPY_PAUSE));
-    let outcome = soak(seconds);
+    let outcome = soak(plan);
     let mut text = report::report(&outcome, alone);
-    text += &measures::walks();
+    // Figures of an emulator would say nothing.
+    if plan.may_kill && matches!(plan.end, End::After(_)) {
+        text += &measures::walks();
+    }
     println!("{text}");
-    assert!(outcome.kills > 0 && outcome.repairs > 0 && outcome.audits > 0);
+    let deeds = outcome.deeds;
+    assert!(outcome.audits > 0 && deeds.stops > 0, "{text}");
+    if plan.may_kill {
+        assert!(deeds.kills > 0 && outcome.repairs > 0, "{text}");
+    } else {
+        assert!(deeds.ends_by_word > 0 && deeds.deaths() == 0, "{text}");
+    }
     assert!(outcome.steps.iter().all(|steps| *steps > 0), "{text}");
     if let Some(path) = std::env::var_os("SOAK_RECORD") {
         std::fs::write(path, text).unwrap();

@@ -50,6 +50,20 @@ pub fn ended(pid: libc::pid_t) -> Option<i32> {
     (rc == pid).then_some(status)
 }
 
+/// The wait status of a child, if it ended, or was stopped and nobody was told yet.
+#[allow(unsafe_code, reason = "waitpid")]
+pub fn changed(pid: libc::pid_t) -> Option<i32> {
+    let mut status = 0;
+    // SAFETY: `status` is valid for writing, the child is ours.
+    let rc = unsafe { libc::waitpid(pid, &raw mut status, libc::WNOHANG | libc::WUNTRACED) };
+    (rc == pid).then_some(status)
+}
+
+/// Whether a child with this wait status was killed, and did not end by a mistake of its own.
+pub fn was_killed(status: i32) -> bool {
+    libc::WIFSIGNALED(status) && libc::WTERMSIG(status) == libc::SIGKILL
+}
+
 /// Kills a child that was not waited for yet.
 #[allow(unsafe_code, reason = "kill")]
 pub fn kill(pid: libc::pid_t) {
@@ -58,20 +72,29 @@ pub fn kill(pid: libc::pid_t) {
 }
 
 /// Stops a child, and waits until it is.
-#[allow(unsafe_code, reason = "kill")]
 pub fn stop(pid: libc::pid_t) {
+    assert!(libc::WIFSTOPPED(stop_unless_ended(pid)));
+}
+
+/// Stops a child that may end by itself; gives the wait status, which says what became of it.
+#[allow(unsafe_code, reason = "kill")]
+pub fn stop_unless_ended(pid: libc::pid_t) -> i32 {
     // SAFETY: a child of ours that was not waited for yet.
     unsafe { libc::kill(pid, libc::SIGSTOP) };
-    wait_until_stopped(pid);
+    stopped_or_ended(pid)
 }
 
 /// Waits for a child to be stopped.
-#[allow(unsafe_code, reason = "waitpid")]
 pub fn wait_until_stopped(pid: libc::pid_t) {
+    assert!(libc::WIFSTOPPED(stopped_or_ended(pid)));
+}
+
+#[allow(unsafe_code, reason = "waitpid")]
+fn stopped_or_ended(pid: libc::pid_t) -> i32 {
     let mut status = 0;
     // SAFETY: `status` is valid for writing, the child is ours.
     unsafe { libc::waitpid(pid, &raw mut status, libc::WUNTRACED) };
-    assert!(libc::WIFSTOPPED(status));
+    status
 }
 
 /// Lets a child that was stopped go on.
@@ -88,9 +111,19 @@ pub fn all_end_well(children: Vec<libc::pid_t>) {
     assert_eq!(failed, 0, "children that failed");
 }
 
+/// Whether this system passes the lock of a process that was killed on to the next one, which the emulator of programs
+/// does not.
+#[allow(unsafe_code, reason = "the get_robust_list system call")]
+pub fn an_owner_that_dies_is_noticed() -> bool {
+    let mut head: *mut libc::c_void = std::ptr::null_mut();
+    let mut size = 0_usize;
+    // SAFETY: 0 stands for this thread; two words of ours are written.
+    unsafe { libc::syscall(libc::SYS_get_robust_list, 0, &raw mut head, &raw mut size) == 0 }
+}
+
 /// Numbers that all processes of a test see.
 #[derive(Debug, Clone, Copy)]
-pub struct SharedNumbers(&'static [AtomicU32; 16]);
+pub struct SharedNumbers(&'static [AtomicU32; 256]);
 
 impl SharedNumbers {
     /// All zero; before the children are made.
@@ -109,7 +142,7 @@ impl SharedNumbers {
         };
         assert_ne!(place, libc::MAP_FAILED);
         // SAFETY: page-aligned, zeroed, large enough, never unmapped, changed by atomics only.
-        Self(unsafe { &*place.cast::<[AtomicU32; 16]>() })
+        Self(unsafe { &*place.cast::<[AtomicU32; 256]>() })
     }
 
     pub fn get(self, index: usize) -> u32 {
