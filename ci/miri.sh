@@ -61,20 +61,32 @@ skipped=
 under_miri "-Zmiri-many-seeds=$first..$((first + seeds))" "$models" $skipped || {
 	failed=1
 	grep -E -A 20 '^error|panicked|FAILED' "$log" | head -n 60
-	grep -E 'seed' "$log" | head -n 5
+	grep -i 'seed' "$log" | head -n 5
 }
 # Seeds are tried beside each other, and write between each other's words.
 passed=$(grep -ao '[0-9]* passed; 0 failed' "$log" | awk '{ n += $1 } END { print n + 0 }')
 [ "$passed" -gt 0 ] || failed=1
 echo "models of the name $models, seeds from $first on, $seeds of them: $passed passed, $failed failed"
 
-# notices MISTAKE MODEL: that model fails with the mistake, for one of the seeds
+# notices MISTAKE MODEL: that model fails with the mistake, for one of the seeds, and does not fail without it: what fails
+# in any case notices nothing
 notices() {
 	if LOOM_MUTATION=$1 under_miri "-Zmiri-many-seeds=$first..$((first + seeds))" "$2"; then
 		failed=$((failed + 1))
 		echo "$1: no seed shows it"
+		return
+	fi
+	seed=$(sed -n 's/^FAILING SEED: \([0-9]*\).*/\1/p' "$log" | head -n 1)
+	if [ -z "$seed" ]; then
+		failed=$((failed + 1))
+		tail -n 20 "$log"
+		echo "$1: $2 did not run"
+	elif ! under_miri "-Zmiri-many-seeds=$seed..$((seed + 1))" "$2" || ! grep -qa '[1-9][0-9]* passed; 0 failed' "$log"; then
+		failed=$((failed + 1))
+		echo "$1: $2 fails without it, too (seed $seed)"
 	else
 		passed=$((passed + 1))
+		echo "$1: noticed by $2 (seed $seed), which passes without it"
 	fi
 }
 
