@@ -33,7 +33,8 @@ export CARGO_BUILD_TARGET
 ifeq ($(CARGO_BUILD_TARGET),)
 unexport CARGO_BUILD_TARGET
 endif
-RELEASE := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)$(CARGO_BUILD_TARGET:%=/%)/release
+# LIB_PROFILE=dev: as the Rust tests are compiled, for tests alone.
+RELEASE := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)$(CARGO_BUILD_TARGET:%=/%)/$(if $(filter dev,$(LIB_PROFILE)),debug,release)
 
 # --- flags: Makefile.defs, one more with extra_defs or EXTRA_DEFS, one less with DEFS_RM
 
@@ -65,7 +66,7 @@ $(call needs,NAPTR_CACHE_ALL_ARS,USE_NAPTR)
 $(call needs,NAPTR_DBG,USE_NAPTR)
 
 # What is in BUILD: the flags, and the target when it is not this machine's.
-BUILT := $(strip $(FLAGS) $(CARGO_BUILD_TARGET))
+BUILT := $(strip $(FLAGS) $(CARGO_BUILD_TARGET) $(filter dev,$(LIB_PROFILE)))
 FEATURES := $(shell echo '$(FLAGS)' | tr 'A-Z' 'a-z')
 CARGO_FEATURES := --no-default-features $(if $(FEATURES),--features "$(FEATURES)")
 
@@ -85,7 +86,7 @@ ready:
 
 # Programs may have the library mapped: a file is put into place by a rename, and only when it has changed.
 lib: ready
-	$(Q)$(CARGO) build --release $(CARGOFLAGS) $(CARGO_QUIET) $(CARGO_FEATURES)
+	$(Q)$(CARGO) build $(if $(filter dev,$(LIB_PROFILE)),--lib,--release) $(CARGOFLAGS) $(CARGO_QUIET) $(CARGO_FEATURES)
 	$(Q)mkdir -p $(BUILD)/include/host
 	$(Q)sh ci/place.sh $(RELEASE)/$(SO) $(BUILD)/$(SOFILE)
 	$(Q)sh ci/place.sh --link $(SOFILE) $(BUILD)/$(SO).$(SOMAJOR)
@@ -290,10 +291,12 @@ tsan:
 		TSAN_OPTIONS="suppressions=$(CURDIR)/ci/tsan.supp halt_on_error=1" CARGO_TARGET_DIR=target/tsan \
 		$(CARGO) test $(CARGOFLAGS) --target $(shell rustc -vV | sed -n 's/^host: //p') --lib -- cache:: shm:: --test-threads=1
 
-# The cache under everything at once: SECONDS=600. The report goes to docs/soak.md.
+# The cache under everything at once: SECONDS=600. PROCESSES=50 has each role five times; KILLS=5000: until so many processes
+# were killed and stopped, KILLS=0: nobody is killed. The report goes to docs/soak.md, or with PROCESSES to docs/soak-50.md.
 soak:
 	$(Q)mkdir -p docs
-	SOAK_SECONDS=$(SECONDS) SOAK_RECORD=$(CURDIR)/docs/soak.md $(CARGO) test $(CARGOFLAGS) --release \
+	SOAK_SECONDS=$(SECONDS) SOAK_PROCESSES=$(PROCESSES) SOAK_KILLS=$(KILLS) \
+		SOAK_RECORD=$(CURDIR)/docs/soak$(PROCESSES:%=-%).md $(CARGO) test $(CARGOFLAGS) --release \
 		--features fault_injection --test soak -- --nocapture
 
 test: try-setup lib
@@ -302,9 +305,21 @@ test: try-setup lib
 
 # What depends on the machine or the libc, for PLATFORMS: what is missing for that is counted as skipped.
 PLATFORMS ?= aarch64 musl
-.PHONY: platforms
+.PHONY: platforms platforms-all layouts-of-machines
 platforms: ready
+	$(Q)SETUP="$(SETUP)" sh ci/setup.sh --try c $(PLATFORMS)
 	$(Q)CARGO="$(CARGO)" CARGOFLAGS="$(CARGOFLAGS)" BUILD=$(BUILD) sh ci/platforms.sh $(PLATFORMS)
+
+# All Rust tests on another machine, in the emulator, but those that cannot work there: PLATFORMS, by default aarch64. And a
+# short soak. Takes half an hour; not part of CI.
+platforms-all: PLATFORMS = aarch64
+platforms-all: ready
+	$(Q)SETUP="$(SETUP)" sh ci/setup.sh --try c $(PLATFORMS)
+	$(Q)CARGO="$(CARGO)" CARGOFLAGS="$(CARGOFLAGS)" BUILD=$(BUILD) sh ci/platforms.sh --all $(PLATFORMS)
+
+# The layouts for machines that nothing is run on: the compiler asserts them. It needs rustup, and no C compiler.
+layouts-of-machines: ready
+	$(Q)SETUP="$(SETUP)" CARGO="$(CARGO)" CARGOFLAGS="$(CARGOFLAGS)" sh ci/machines.sh $(MACHINES)
 
 # What make test leaves out for want of time: each flag alone, each row of the flag table on both versions, and all modules.
 .PHONY: flag-rows
@@ -480,11 +495,12 @@ help:
 	@echo 'loom       the lock-free protocol in a model, and every seeded mistake caught'
 	@echo 'miri       the models of loom under Miri; SEEDS=64, FIRST=0, MODELS=loom_; mutants: what no test notices, FILES'
 	@echo 'tsan       cache and shared memory under ThreadSanitizer'
-	@echo 'soak       the cache under everything at once for SECONDS=600; writes docs/soak.md'
+	@echo 'soak       the cache under everything at once for SECONDS=600; writes docs/soak.md; PROCESSES=50 KILLS=5000: soak-50.md'
 	@echo 'forwarders SIP zones through unbound, dnsmasq, BIND and four more, run as ordinary processes'
 	@echo 'cluster    two proxies and two unbound that share a Valkey, one of each killed; SUITE="bookworm trixie"'
 	@echo 'flag-rows  each compile flag alone, every row of the flag table on both versions, and all modules'
 	@echo 'platforms  all C tests and a short form of the Rust tests for aarch64, under qemu-user, and for musl; PLATFORMS=musl'
+	@echo 'platforms-all  all Rust tests for aarch64, under qemu-user; layouts-of-machines: MACHINES="i686 ..." checked, not run'
 	@echo 'check-c    the C tests; valgrind, asan: the same under those; asan-rust: the Rust code under AddressSanitizer, too'
 	@echo 'twin       ours and the C original side by side, see c_tests/twin/README.md'
 	@echo 'e2e        calls through real Kamailio; SUITE="bookworm trixie"'
