@@ -1,6 +1,6 @@
 #!/bin/sh
-# machines.sh [MACHINE...] - whether the library is sound for machines that nothing is run on: armhf, i686, riscv64, s390x.
-# The compiler asserts the layouts that programs in C know, and those of what processes share.
+# machines.sh [MACHINE...] - whether the layouts are right for machines that nothing is run on: armhf, i686, riscv64,
+# s390x. The compiler asserts those that programs in C know, and those of what processes share.
 #
 # Nothing is linked, so no C compiler is needed: Rust's library for the target will do, which rustup adds here (SETUP=no
 # adds nothing). A machine for which it is missing is counted as skipped. The last line says how many passed, failed and

@@ -1,7 +1,7 @@
 #!/bin/sh
-# platforms.sh [--all] [aarch64] [musl] - what depends on the machine or the libc, on others than those here; both without
-# an argument. Rust tests of layouts, atomics, shared memory, selection and the C interface, and all C tests. With --all:
-# all Rust tests, and the soak for SOAK_SECONDS (20).
+# platforms.sh [--all] [aarch64] [musl] - what depends on the machine or the libc, on others than those here; both
+# without an argument. Rust tests of layouts, atomics, shared memory, selection and the C interface, and all C tests. With
+# --all: all Rust tests, and the soak for SOAK_SECONDS (20).
 #
 #   aarch64   with the GNU libc, under qemu-user
 #   musl      x86-64, natively; the library is linked dynamically
@@ -63,13 +63,14 @@ number() {
 	tail -n 1 "$log" | sed -n "s/.*\\(^\\|[^0-9]\\)\\([0-9][0-9]*\\) $1.*/\\2/p"
 }
 
-# c_tests TARGET variable=value...: the library, and the C tests with these variables. The library is made with the profile
-# of the Rust tests, so that its crates need not be compiled again.
+# c_tests TARGET variable=value...: the library, and the C tests with these variables. The library is made with the
+# profile of the Rust tests, so that its crates need not be compiled again.
 c_tests() {
 	target=$1
 	shift
 	since=$(date +%s)
-	if ! make --no-print-directory lib LIB_PROFILE=dev CARGO_BUILD_TARGET="$target" BUILD="$build/$target" >"$log" 2>&1; then
+	if ! make --no-print-directory lib LIB_PROFILE=dev CARGO_BUILD_TARGET="$target" BUILD="$build/$target" \
+		>"$log" 2>&1; then
 		failed=$((failed + 1))
 		tail -n 20 "$log"
 		echo "$target, make lib: 0 passed, 1 failed"
