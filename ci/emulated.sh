@@ -8,6 +8,7 @@ emulated_table() {
 	cat <<-END
 		a_writer_killed_at_any_point_is_repaired                 kills the owner of a lock
 		a_writer_killed_at_any_point_of_a_full_cache_is_repaired kills the owner of a lock
+		a_writer_killed_in_a_change_of_the_reserve_is_repaired   kills the owner of a lock
 		a_thousand_deaths_at_random_moments                      kills the owner of a lock
 		writers_killed_at_random_leave_a_sound_cache             kills the owner of a lock
 		killed_askers_and_waiters_hold_nobody_up                 kills processes that may own a lock
