@@ -11,9 +11,12 @@
 use std::ptr::NonNull;
 
 use super::sync::{AtomicU32, AtomicU64, Ordering, system};
+use crate::host::options::{self, Opt};
 
 /// Size of a page as this code uses it.
 pub(crate) const PAGE_BYTES: usize = 4096;
+/// From this `dns_cache_mem` on a large page, 2 MiB where a page has 4 KiB, is a small part of it.
+const LEAST_FOR_LARGE_PAGES: usize = 32 << 20;
 
 /// Shared memory that lives as long as the process.
 #[derive(Clone, Copy, Debug)]
@@ -51,7 +54,22 @@ impl Region {
             gives_back: true,
         };
         region.gives_back = region.is_word_of_the_system_good();
+        // A model has memory of its own, and looks at no option before it begins.
+        let is_of_the_system = !cfg!(any(loom, miri));
+        if is_of_the_system && region.suits_large_pages(options::raw(Opt::CacheMem) as usize) {
+            // SAFETY: the mapping made above.
+            unsafe { system::ask_for_large_pages(region.base, size) };
+        }
         Some(region)
+    }
+
+    /// Large pages spare page tables, faults and time. They may also fill the region where only parts of it are in use,
+    /// so that is done where the region is hardly more than `asked`, the memory that was asked for. Where pages are
+    /// larger than ours a large page has 32 MiB or more.
+    fn suits_large_pages(&self, asked: usize) -> bool {
+        asked >= LEAST_FOR_LARGE_PAGES
+            && self.size <= asked + asked / 2
+            && self.kernel_page == PAGE_BYTES
     }
 
     /// Gives the first page back with something on it, and looks. A word of the size of that which stands there later:
@@ -147,6 +165,24 @@ mod tests {
         );
         // Emulators of programs alone cannot.
         assert!(is_done || !crate::shm::robust::locks_outlive_owners());
+    }
+
+    #[test]
+    fn large_pages_are_for_regions_not_much_larger_than_what_was_asked_for() {
+        let mut region = Region::reserve(1 << 20).unwrap();
+        region.kernel_page = PAGE_BYTES;
+        for (size, asked, suits) in [
+            (43 << 20, 32 << 20, true),
+            (41 << 20, 31 << 20, false),
+            (7 << 20, 500 << 10, false),
+            (133 << 20, 32 << 20, false),
+        ] {
+            region.size = size;
+            assert_eq!(region.suits_large_pages(asked), suits, "{asked} of {size}");
+        }
+        region.size = 43 << 20;
+        region.kernel_page = 1 << 16;
+        assert!(!region.suits_large_pages(32 << 20));
     }
 
     #[test]

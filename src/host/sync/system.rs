@@ -4,7 +4,8 @@
 use std::ffi::{CStr, c_int, c_void};
 use std::ptr::NonNull;
 
-/// Zeroed memory that children share; with `reserve` no more of it than is written to. `None` when the kernel refuses.
+/// Zeroed memory that children share; with `reserve` no more of it than is written to. It has no large pages unless
+/// [`ask_for_large_pages`] wants them. `None` when the kernel refuses.
 pub(crate) fn map(size: usize, reserve: bool) -> Option<NonNull<u8>> {
     let flags = if reserve { libc::MAP_NORESERVE } else { 0 };
     // SAFETY: an anonymous mapping at an address of the kernel's choice touches no existing memory.
@@ -21,6 +22,9 @@ pub(crate) fn map(size: usize, reserve: bool) -> Option<NonNull<u8>> {
     if address == libc::MAP_FAILED {
         return None;
     }
+    // A word in a large page of 2 MiB would make memory of all of it. A kernel that has no such pages changes nothing.
+    // SAFETY: advice about the mapping made above.
+    unsafe { libc::madvise(address, size, libc::MADV_NOHUGEPAGE) };
     NonNull::new(address.cast())
 }
 
@@ -31,6 +35,15 @@ pub(crate) fn map(size: usize, reserve: bool) -> Option<NonNull<u8>> {
 pub(crate) unsafe fn give_back(start: NonNull<u8>, octets: usize) -> bool {
     // SAFETY: as the caller promises.
     unsafe { libc::madvise(start.as_ptr().cast(), octets, libc::MADV_REMOVE) == 0 }
+}
+
+/// Asks for large pages in a range of whole pages. Advice: a kernel that has none changes nothing.
+///
+/// # Safety
+/// The range lies within memory of [`map`].
+pub(crate) unsafe fn ask_for_large_pages(start: NonNull<u8>, octets: usize) {
+    // SAFETY: as the caller promises; what the memory holds does not change.
+    unsafe { libc::madvise(start.as_ptr().cast(), octets, libc::MADV_HUGEPAGE) };
 }
 
 /// Octets of a page of the kernel's.

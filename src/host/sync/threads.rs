@@ -28,6 +28,12 @@ pub(crate) unsafe fn give_back(start: NonNull<u8>, octets: usize) -> bool {
     }
 }
 
+/// Memory of one process has the pages that it has.
+///
+/// # Safety
+/// None is needed: nothing is done.
+pub(crate) unsafe fn ask_for_large_pages(_start: NonNull<u8>, _octets: usize) {}
+
 pub(crate) fn page_octets() -> usize {
     PAGE
 }
