@@ -226,20 +226,18 @@ fn buckets_for(limit: usize) -> usize {
     (limit / (BYTES_PER_PLACE * table::PLACES)).max(MIN_BUCKETS)
 }
 
-/// Limits to reserve memory for, octets, the best first: the larger of the two, then less and less down to what was asked
-/// for, then less than that.
+/// Limits to reserve memory for, octets, the best first: the larger of the two, then half of it and so on down to what was
+/// asked for, then half of that and so on.
 ///
 /// No more than was asked for is reserved: mlockall() makes memory of all that is reserved. Limits on address space or
-/// locked memory, or strict overcommit, may refuse even that.
+/// locked memory, or strict overcommit, may refuse even that. Halves leave the rest of the program room there.
 fn sizes_to_try(asked: usize, most: usize) -> impl Iterator<Item = usize> {
-    let falling = |from: usize| {
-        std::iter::successors(Some(from), |size| {
-            (*size > LEAST_LIMIT).then_some(size - size / 8)
-        })
+    let halves = |from: usize| {
+        std::iter::successors(Some(from), |size| (*size > LEAST_LIMIT).then_some(size / 2))
     };
-    falling(most)
+    halves(most)
         .take_while(move |size| *size > asked)
-        .chain(falling(asked))
+        .chain(halves(asked))
 }
 
 impl Cache {
