@@ -696,6 +696,14 @@ mod tests {
         assert!(!sitting.stand_up());
         let by = open.seats()[0].by.unwrap();
         assert!(by.is_over(501) && by.age_ms(600) == 100 && open.is_open());
+        // Whatever time it was, and nothing else.
+        let long = Seat {
+            is_background: true,
+            ..seat(7, 500, u32::MAX)
+        };
+        open.sit(open.seats()[1], long).unwrap().stand_up();
+        let left = Seat { time_ms: 0, ..long };
+        assert_eq!(open.seats()[1].by, Some(left));
         assert!(matches!(slot.open(KEY), Use::Same(_)));
         let Use::Other(other) = slot.open(!KEY) else {
             panic!("it is in use");

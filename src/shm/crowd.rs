@@ -395,17 +395,80 @@ mod tests {
         assert_ne!(advice(), Advice::GiveUp);
     }
 
+    /// Times that are a second ahead are another's clock, and no more.
+    #[test]
+    fn a_clock_is_a_second_ahead_at_most() {
+        let seen = |since_ms: u32, looked_ms: u32| {
+            let parent = 0;
+            Seen::of(Waiting { since_ms, parent }.to_word(looked_ms), NOW).unwrap()
+        };
+        assert_eq!(seen(NOW + 1000, NOW).age_ms, 0);
+        assert_eq!(seen(NOW + 1001, NOW).age_ms, SINCE + 1 - 1001);
+        assert!(!seen(NOW, NOW + 31 * LOOKED_UNIT_MS).has_lapsed());
+        assert!(seen(NOW, NOW + 32 * LOOKED_UNIT_MS).has_lapsed());
+    }
+
+    #[test]
+    fn one_is_left_whatever_part_may_wait() {
+        let places: &[Place; 4] = shared::map();
+        let waiting = |age| Waiting {
+            since_ms: NOW - age,
+            parent: 0,
+        };
+        for (age, place) in places.iter().enumerate() {
+            place.wait(waiting(age as u32), NOW);
+        }
+        let limits = Limits {
+            percent: 100,
+            ..LIMITS
+        };
+        let oldest = (3, waiting(3));
+        let advice = advise(|n| places.get(n), &[0, 1, 2, 3], oldest, limits, NOW);
+        assert_eq!(advice, Advice::GiveUp);
+    }
+
+    /// Pauses until the next look, ms; 0 for who gives up.
+    fn pauses(processes: &[Option<(u32, u32)>]) -> Vec<u32> {
+        let advices = advices(processes).into_iter().flatten();
+        advices
+            .map(|advice| match advice {
+                Advice::LookAfter(ms) => ms,
+                Advice::GiveUp => 0,
+            })
+            .collect()
+    }
+
+    #[test]
+    fn who_has_a_parent_that_keeps_failing_looks_often() {
+        let [failing, other] = [Some((5, 7)), Some((9, 0))];
+        let few = [failing, other, None, None, None, None, None, None];
+        assert_eq!(pauses(&few), [FAILING_MS, LOOK_MS]);
+        // They go first, then the others by age.
+        let near = [
+            Some((9, 7)),
+            Some((8, 8)),
+            Some((10, 0)),
+            Some((7, 0)),
+            Some((6, 0)),
+            Some((5, 0)),
+            Some((4, 0)),
+            None,
+        ];
+        assert_eq!(pauses(&near), [0, 4, 8, 16, 32, 50, 50]);
+        // A quarter of the places of those that wait is theirs.
+        let mut many = vec![None; 16];
+        many[..2].fill(failing);
+        assert_eq!(given_up(&many), [0; 0]);
+        many[2] = failing;
+        assert_eq!(given_up(&many), [0]);
+    }
+
     #[test]
     fn who_is_next_to_give_up_looks_often() {
-        let pauses = |processes: &[Option<(u32, u32)>]| -> Vec<_> {
-            let advices = advices(processes).into_iter().flatten();
-            advices
-                .map(|advice| match advice {
-                    Advice::LookAfter(ms) => ms,
-                    Advice::GiveUp => 0,
-                })
-                .collect()
-        };
+        // An eighth of all is near.
+        let mut many = ages([9; 16]);
+        many[14..].fill(None);
+        assert_eq!(pauses(&many)[..3], [2, 4, 8]);
         assert_eq!(pauses(&ages([3, 2, 0, 0, 0, 0, 0, 0])), [50, 50]);
         assert_eq!(
             pauses(&ages([3, 2, 1, 9, 8, 7, 6, 0])),
