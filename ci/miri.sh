@@ -76,7 +76,7 @@ notices() {
 		echo "$1: no seed shows it"
 		return
 	fi
-	seed=$(sed -n 's/^FAILING SEED: \([0-9]*\).*/\1/p' "$log" | head -n 1)
+	seed=$(sed -n 's/.*FAILING SEED: \([0-9]*\).*/\1/p' "$log" | head -n 1)
 	if [ -z "$seed" ]; then
 		failed=$((failed + 1))
 		tail -n 20 "$log"
