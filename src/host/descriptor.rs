@@ -7,7 +7,7 @@
 
 use std::mem::ManuallyDrop;
 use std::ops::{Deref, DerefMut};
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, RawFd};
 
 use super::fork;
 use super::noted::{self, Identity};
@@ -24,19 +24,17 @@ pub(crate) struct Kept<T: AsRawFd> {
 impl<T: AsRawFd> Kept<T> {
     /// Keeps a socket.
     pub(crate) fn new(value: T) -> Self {
-        let generation = fork::generation();
-        let identity = noted::note(value.as_raw_fd());
-        Self {
-            value: ManuallyDrop::new(value),
-            identity,
-            generation,
-        }
+        Self::known_by(value, noted::note)
     }
 
     /// Keeps what events come through: an event queue, or an event counter.
     pub(crate) fn of_events(value: T) -> Self {
+        Self::known_by(value, noted::note_marked)
+    }
+
+    fn known_by(value: T, note: fn(RawFd) -> Identity) -> Self {
         let generation = fork::generation();
-        let identity = noted::note_marked(value.as_raw_fd());
+        let identity = note(value.as_raw_fd());
         Self {
             value: ManuallyDrop::new(value),
             identity,
