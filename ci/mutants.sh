@@ -1,14 +1,14 @@
 #!/bin/sh
-# mutants.sh [FILE...] - changes the code in one place after the other, and looks whether a test notices: cargo-mutants on
-# the shared memory, the cache and the flights. Without a file: all of theirs, which takes hours.
+# mutants.sh [FILE...] - changes the code in one place after the other, and looks whether a test notices: cargo-mutants
+# on the shared memory, the cache and the flights. Without a file: all of theirs, which takes hours.
 #
-# Each change is given to the unit tests; what these do not notice to the models of loom; what those do not notice to the
-# programs of tests/ that use the cache most. The first two work on a copy, in which these layers are a package of their
-# own, for that is built in a fraction of the time. Tests that wait for another thread, and changes that make no program
-# another one (see `same`), are left out.
+# Each change is given to the unit tests; what these do not notice to the short models of loom; what those do not notice
+# to the programs of tests/ that use the file most. The first two work on a copy, in which these layers are a package of
+# their own, for that is built in a fraction of the time. Tests that wait for another thread, and changes that make no
+# program another one (see `same`), are left out.
 #
-# What no test noticed is listed; docs/testing.md says what was found of those. Without cargo-mutants it is skipped, says
-# so, and ends well. The last line says how many were noticed and how many not, or that it was skipped.
+# What no test noticed is listed; docs/testing.md says what was found of those. Without cargo-mutants it is skipped,
+# says so, and ends well. The last line says how many were noticed and how many not, or that it was skipped.
 #
 #   WORK    folder of the copy (target/mutants), with the lists of all in results
 #   FLAGS   more of cargo-mutants' flags, such as --shard 0/4
@@ -25,7 +25,8 @@ cargo mutants --version >/dev/null 2>&1 || {
 	exit 0
 }
 if [ $# -eq 0 ]; then
-	files=$(find src/shm src/cache src/lookup/flight -name '*.rs' | grep -v -E '/(loom_[a-z]*|[a-z_]*tests|lock_model|kill_point|audit)\.rs$' | sort)
+	files=$(find src/shm src/cache src/lookup/flight -name '*.rs' |
+		grep -v -E '/(loom_[a-z]*|[a-z_]*tests|lock_model|kill_point|audit)\.rs$' | sort)
 	# shellcheck disable=SC2086
 	set -- $files
 fi
@@ -64,8 +65,8 @@ change() {
 		set -- --file "$file" "$@"
 	done
 	# shellcheck disable=SC2086
-	cargo mutants --dir "$dir" --output "$results" --iterate --no-shuffle --colors never --exclude-re "$same" ${FLAGS-} "$@" \
-		>>"$results/log" 2>&1
+	cargo mutants --dir "$dir" --output "$results" --iterate --no-shuffle --colors never --exclude-re "$same" \
+		${FLAGS-} "$@" >>"$results/log" 2>&1
 	status=$?
 	cat "$results/mutants.out/timeout.txt" >>"$results/mutants.out/caught.txt"
 	cat "$results/mutants.out/missed.txt" >>"$results/missed"
@@ -103,7 +104,8 @@ for stage in $stages; do
 	models)
 		RUSTFLAGS="--cfg loom" CARGO_TARGET_DIR="$work/models" CARGO_PROFILE_RELEASE_INCREMENTAL=true \
 			CARGO_PROFILE_RELEASE_OPT_LEVEL=1 CARGO_PROFILE_RELEASE_CODEGEN_UNITS=64 change "$copy" "$chosen" --in-place \
-			--timeout 120 -C=--lib -C=--release -- -- shm:: cache:: lookup::flight:: --skip loom_mistakes
+			--timeout 120 -C=--lib -C=--release -- -- shm:: cache:: lookup::flight:: --skip loom_mistakes \
+			--skip loom_long
 		;;
 	programs)
 		for file in $chosen; do
