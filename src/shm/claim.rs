@@ -574,6 +574,23 @@ mod tests {
         assert_eq!(ahead(1001), CLOCK + 1 - 1001);
     }
 
+    /// Of the turns that a seat can tell apart it counts in its own.
+    #[test]
+    fn a_seat_counts_in_no_later_turn() {
+        let slot: &Slot = shared::map();
+        let open = opened(slot, KEY);
+        open.sit(open.seats()[1], seat(1, 0, 1000)).unwrap();
+        let mut now = open;
+        for turn in 1..256 {
+            let [first, _] = now.seats();
+            let sitting = now.sit(first, seat(2, 0, 1000)).unwrap();
+            assert!(!sitting.finish(|| panic!("nobody waits"), |_| ()));
+            now = opened(slot, KEY);
+            assert!(now.seats()[1].by.is_none(), "turn {turn}");
+            assert!(!open.is_open());
+        }
+    }
+
     #[test]
     fn those_who_wait_are_counted_for_the_question_that_is_open() {
         let slot: &Slot = shared::map();
