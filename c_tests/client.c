@@ -2,12 +2,11 @@
 
 #define _GNU_SOURCE 1
 #include <poll.h>
-#include <signal.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <time.h>
 
-#include "check.h"
+#include "nameserver.h"
 
 #include <kamailio_dns_client.h>
 
@@ -32,62 +31,14 @@ static unsigned draw(unsigned below)
 	return (unsigned)(seed >> 33) % below;
 }
 
-/* A nameserver in a process of its own; it ends with the test. */
-static void serve(int server)
+static pid_t server_of_the_client(void)
 {
-	unsigned char packet[600];
-	struct sockaddr_in from;
-	for(;;) {
-		socklen_t size = sizeof from;
-		ssize_t length = recvfrom(server, packet, sizeof packet, 0, (struct sockaddr *)&from, &size);
-		if(length < 17)
-			continue;
-		size_t end = 12;
-		while(end < (size_t)length && packet[end])
-			end += packet[end] + 1U;
-		end += 5;
-		char kind = (char)packet[13];
-		int is_address = kind == 'a' && packet[end - 3] == 1;
-		if(kind == 's')
-			continue;
-		packet[2] |= 0x84;
-		packet[3] = (unsigned char)(kind == 'n' ? 0x83 : kind == 'r' ? 0x85 : 0x80);
-		memset(packet + 6, 0, 6);
-		if(is_address) {
-			static const unsigned char answer[] = {0xc0, 12, 0, 1, 0, 1, 0, 0, 14, 16, 0, 4, 192, 0, 2, 1};
-			packet[7] = 1;
-			memcpy(packet + end, answer, sizeof answer);
-			end += sizeof answer;
-		}
-		sendto(server, packet, end, 0, (struct sockaddr *)&from, size);
-	}
-}
-
-static pid_t start_server(void)
-{
-	struct sockaddr_in address = {.sin_family = AF_INET};
-	socklen_t size = sizeof address;
-	int room = 1 << 20;
-	char text[64];
-	int server = socket(AF_INET, SOCK_DGRAM, 0);
-	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	setsockopt(server, SOL_SOCKET, SO_RCVBUF, &room, sizeof room);
-	CHECK_INT(bind(server, (struct sockaddr *)&address, sizeof address), 0);
-	getsockname(server, (struct sockaddr *)&address, &size);
-	pid_t child = fork();
-	if(child == 0) {
-		alarm(300);
-		serve(server);
-	}
-	close(server);
-	snprintf(text, sizeof text, "127.0.0.1:%d", ntohs(address.sin_port));
-	CHECK_INT(dns_option_set("dns_nameservers", text), 0);
-	CHECK_INT(dns_option_set("dns_use_search_list", "no"), 0);
+	pid_t server = start_server();
 	CHECK_INT(dns_option_set("dns_edns", "no"), 0);
 	/* a question has the library's own limit */
 	CHECK_INT(dns_option_set("dns_retr_time", "20"), 0);
 	CHECK_INT(dns_option_set("dns_retr_no", "1"), 0);
-	return child;
+	return server;
 }
 
 static void start(struct kdns *context, struct one *one, int number)
@@ -232,7 +183,7 @@ int main(void)
 	printf("SEED=%llu\n", seed);
 	verdict = mmap(NULL, sizeof *verdict, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	*verdict = -1;
-	pid_t server = start_server();
+	pid_t server = server_of_the_client();
 	CHECK_INT(kdns_open(&context), KDNS_OK);
 	a_thousand_at_once(context);
 	an_end_in_the_midst(context);
