@@ -319,6 +319,7 @@ impl Cache {
         let cache =
             sizes_to_try(asked, Self::most(policy)).find_map(|size| Self::map(size, policy));
         let cache: &'static Self = Box::leak(Box::new(cache.ok_or(InitError::OutOfMemory)?));
+        cache.region.prefer_large_pages_for(asked);
         cache.set_up()?;
         ALL.write().push(cache);
         Ok(cache)

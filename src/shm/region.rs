@@ -11,11 +11,10 @@
 use std::ptr::NonNull;
 
 use super::sync::{AtomicU32, AtomicU64, Ordering, system};
-use crate::host::options::{self, Opt};
 
 /// Size of a page as this code uses it.
 pub(crate) const PAGE_BYTES: usize = 4096;
-/// From this `dns_cache_mem` on a large page, 2 MiB where a page has 4 KiB, is a small part of it.
+/// For this much memory, and more, a large page, 2 MiB where a page has 4 KiB, is a small part of it.
 const LEAST_FOR_LARGE_PAGES: usize = 32 << 20;
 
 /// Shared memory that lives as long as the process.
@@ -54,13 +53,15 @@ impl Region {
             gives_back: true,
         };
         region.gives_back = region.is_word_of_the_system_good();
-        // A model has memory of its own, and looks at no option before it begins.
-        let is_of_the_system = !cfg!(any(loom, miri));
-        if is_of_the_system && region.suits_large_pages(options::raw(Opt::CacheMem) as usize) {
-            // SAFETY: the mapping made above.
-            unsafe { system::ask_for_large_pages(region.base, size) };
-        }
         Some(region)
+    }
+
+    /// Has large pages where they suit a region that was made for so much memory.
+    pub(crate) fn prefer_large_pages_for(&self, asked: usize) {
+        if self.suits_large_pages(asked) {
+            // SAFETY: the mapping that `reserve` made.
+            unsafe { system::ask_for_large_pages(self.base, self.size) };
+        }
     }
 
     /// Large pages spare page tables, faults and time. They may also fill the region where only parts of it are in use,
