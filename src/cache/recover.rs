@@ -1,9 +1,9 @@
 //! Repair after a writer died in the middle of a change.
 //!
-//! The order of a writer's steps leaves only harmless states behind: a block that is not published is
-//! free; a block that is marked as linked but not in the table is let go; a place in the table always
-//! holds a published block; a block that is set aside is always named by the reserve. Everything else (bitmaps, lists, tags, overflow counts, totals) is derived
-//! and made anew. A repair may itself be cut short: the next one starts over.
+//! The order of a writer's steps leaves only harmless states behind: a block that is not published is free; a block that
+//! is marked as linked but not in the table is let go; a place in the table always holds a published block; a block that
+//! is set aside is always named by the reserve. Everything else (bitmaps, lists, tags, overflow counts, totals) is
+//! derived and made anew. A repair may itself be cut short: the next one starts over.
 
 use std::collections::HashSet;
 use std::mem::ManuallyDrop;

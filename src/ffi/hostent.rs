@@ -2,8 +2,8 @@
 //!
 //! A result stays valid until the same thread has asked for [`RING`] more: the C original has one
 //! static area per producer, and callers exist that keep a result while they look up another name
-//! (B49). Destructors of the thread's keys and handlers of `atexit()` may still read it. Each result has at least one address, all of one family, `h_length` agrees with it, and both
-//! pointer lists end with NULL.
+//! (B49). Destructors of the thread's keys and handlers of `atexit()` may still read it. Each result has at least one
+//! address, all of one family, `h_length` agrees with it, and both pointer lists end with NULL.
 use std::cell::{Cell, RefCell};
 use std::ffi::c_char;
 use std::ptr::null_mut;

@@ -18,6 +18,6 @@ pub(crate) mod lock;
 pub(crate) mod pages;
 pub(crate) mod refword;
 pub(crate) mod region;
-pub(crate) mod robust;
+pub mod robust;
 
 pub(crate) use crate::host::{mutation, sync};

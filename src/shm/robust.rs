@@ -13,7 +13,8 @@ use super::lock::RawShmMutex;
 use crate::host::thread;
 
 /// True when a lock whose owner died is passed on.
-pub(crate) fn locks_outlive_owners() -> bool {
+#[must_use]
+pub fn locks_outlive_owners() -> bool {
     // A filter of system calls may forbid the question alone, so a no is tried out.
     knows_of_our_locks() || passes_on_a_lock()
 }

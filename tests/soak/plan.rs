@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::support::children::an_owner_that_dies_is_noticed;
+use kamailio_dns::shm::robust;
 
 /// When it ends.
 #[derive(Clone, Copy, Debug)]
@@ -37,7 +37,7 @@ impl Plan {
                 }
                 Some(deeds) => End::Deeds(deeds),
             },
-            may_kill: kills != Some(0) && an_owner_that_dies_is_noticed(),
+            may_kill: kills != Some(0) && robust::locks_outlive_owners(),
         };
         assert!((1..=super::MOST_PROCESSES).contains(&plan.processes));
         plan

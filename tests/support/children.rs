@@ -111,16 +111,6 @@ pub fn all_end_well(children: Vec<libc::pid_t>) {
     assert_eq!(failed, 0, "children that failed");
 }
 
-/// Whether this system passes the lock of a process that was killed on to the next one, which the emulator of programs
-/// does not.
-#[allow(unsafe_code, reason = "the get_robust_list system call")]
-pub fn an_owner_that_dies_is_noticed() -> bool {
-    let mut head: *mut libc::c_void = std::ptr::null_mut();
-    let mut size = 0_usize;
-    // SAFETY: 0 stands for this thread; two words of ours are written.
-    unsafe { libc::syscall(libc::SYS_get_robust_list, 0, &raw mut head, &raw mut size) == 0 }
-}
-
 /// Numbers that all processes of a test see.
 #[derive(Debug, Clone, Copy)]
 pub struct SharedNumbers(&'static [AtomicU32; 256]);
