@@ -9,7 +9,10 @@
 
 mod support;
 
+use std::time::Duration;
+
 use kamailio_dns::cache::{Cache, EntryRef, RecordView};
+use kamailio_dns::error::LookupError;
 use kamailio_dns::host::clock;
 use kamailio_dns::host::metrics::{self, Metric};
 use kamailio_dns::lookup::{self, EditError, RecordEdit};
@@ -99,4 +102,44 @@ fn a_stopped_writer_costs_nobody_a_call() {
         let audit = cache.audit(true).unwrap();
         assert_eq!((audit.holders, audit.unlinked), (0, 0));
     }
+}
+
+/// Where calls hold all of the few blocks that need no lock, the next call waits until the writer goes on.
+#[test]
+fn a_call_that_finds_no_block_waits_for_the_writer() {
+    let s = Setup::patient();
+    let names: Vec<String> = (0..60).map(|number| format!("host{number}.test")).collect();
+    for name in names.iter().map(String::as_str).chain(["writer.test"]) {
+        let records = vec![Rr::a(name, 60, "192.0.2.7")];
+        s.server.script(name, A, vec![Reply::answer(records)]);
+    }
+    let writer = spawn(|| {
+        kill_point::arm_to_stop(KillPoint::LockTaken.number(), 0);
+        find("writer.test", A);
+    });
+    wait_until_stopped(writer);
+    let look = |name: &String| lookup::entry(name.as_bytes(), RecordType(A), IPV4_ONLY);
+    let (mut held, mut last) = (Vec::new(), None);
+    for name in &names {
+        match look(name) {
+            Ok((entry, _)) => held.push(entry),
+            Err(error) => {
+                last = Some(error);
+                break;
+            }
+        }
+    }
+    assert_eq!(last, Some(LookupError::OutOfMemory));
+    assert!(held.iter().all(|entry| !entry.is_linked()));
+    let later = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(300));
+        go_on(writer);
+    });
+    let (entry, _) = look(&names[held.len()]).unwrap();
+    assert_eq!(entry.record_count(), 1);
+    later.join().unwrap();
+    all_end_well(vec![writer]);
+    drop((held, entry));
+    let audit = Cache::init().unwrap().audit(true).unwrap();
+    assert_eq!((audit.holders, audit.unlinked), (0, 0));
 }

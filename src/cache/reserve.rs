@@ -240,6 +240,40 @@ mod tests {
     }
 
     #[test]
+    fn who_finds_no_block_waits_for_one_or_for_the_lock() {
+        let cache = cache();
+        let moment = std::time::Duration::from_millis(120);
+        let is_reserved = |entry: &EntryRef| {
+            let number = cache.number_of(entry);
+            cache.reserved().any(|block| block == number)
+        };
+        let address = [RData::A(Ipv4Addr::new(192, 0, 2, 9))];
+        with_draft(&address, RecordType::A, |draft| {
+            let wait = || cache.make_private_patiently(draft, NOW);
+            std::thread::scope(|scope| {
+                let (waiter, _held) = while_locked(cache, || {
+                    let make = |_| cache.make_private(draft, NOW).unwrap();
+                    let mut held: Vec<_> = (0..BLOCKS).map(make).collect();
+                    assert_eq!(wait().err(), Some(InsertError::Busy));
+                    let last = held.pop();
+                    scope.spawn(move || {
+                        std::thread::sleep(moment);
+                        drop(last);
+                    });
+                    let entry = wait().unwrap();
+                    assert!(is_reserved(&entry));
+                    held.push(entry);
+                    let waiter = scope.spawn(wait);
+                    std::thread::sleep(moment);
+                    (waiter, held)
+                });
+                let entry = waiter.join().unwrap().unwrap();
+                assert!(!is_reserved(&entry) && !entry.is_linked());
+            });
+        });
+    }
+
+    #[test]
     fn what_is_large_finds_a_large_block() {
         let cache = cache();
         let target = Name::from_text(&[b't'; 60]).unwrap();

@@ -22,6 +22,9 @@ use super::{
 /// long was stopped, or repairs a large cache after a death.
 const PATIENCE_MS: u16 = 50;
 
+/// How long a call waits for it in all, ms, where it fails without: no block is left that needs no lock.
+const LAST_PATIENCE_MS: u16 = 2000;
+
 /// How long an operator's command waits for it, ms.
 const OPERATOR_PATIENCE_MS: u16 = 2000;
 
@@ -216,9 +219,42 @@ impl Cache {
     /// `Full` when even that is used up, `Busy` when the reserve is.
     pub fn make_private(&self, draft: &Draft<'_>, now: u32) -> Result<EntryRef, InsertError> {
         check(draft)?;
-        let Some(writer) = self.write_soon() else {
-            return self.make_reserved(draft, now);
-        };
+        match self.write_soon() {
+            Some(writer) => self.make_private_by(&writer, draft, now),
+            None => self.make_reserved(draft, now),
+        }
+    }
+
+    /// As [`Self::make_private`], for a call that fails without the entry: where the reserve is used up, it waits for
+    /// a block of the reserve or for the writer lock, two seconds at most.
+    ///
+    /// # Errors
+    /// As [`Self::make_private`].
+    pub fn make_private_patiently(
+        &self,
+        draft: &Draft<'_>,
+        now: u32,
+    ) -> Result<EntryRef, InsertError> {
+        let mut made = self.make_private(draft, now);
+        for _ in 0..LAST_PATIENCE_MS / PATIENCE_MS {
+            if !matches!(made, Err(InsertError::Busy)) {
+                break;
+            }
+            let is_taken = self.header.lock.lock_patiently(PATIENCE_MS);
+            made = match is_taken.then(|| self.writer()) {
+                Some(writer) => self.make_private_by(&writer, draft, now),
+                None => self.make_reserved(draft, now),
+            };
+        }
+        made
+    }
+
+    fn make_private_by(
+        &self,
+        writer: &Writer<'_>,
+        draft: &Draft<'_>,
+        now: u32,
+    ) -> Result<EntryRef, InsertError> {
         let hash = (self.hash(draft.name), Place::Absolute);
         let fixed = self.fixed_bytes();
         let limit = self.limit();

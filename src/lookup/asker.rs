@@ -379,6 +379,7 @@ fn settle(
         flags: wanted.flags,
         renews: false,
         waited_s: timed.silent_s(),
+        waits_for_memory: false,
     };
     let result = store::settle(cache, &asked, timed.outcome, &mut MAX_CNAME_HOPS.clone());
     if let Some(right) = right {

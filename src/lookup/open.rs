@@ -314,6 +314,7 @@ impl OpenQuestion {
             flags: self.flags,
             renews: false,
             waited_s,
+            waits_for_memory: false,
         }
     }
 

@@ -45,6 +45,9 @@ pub(super) struct Asked<'a> {
     /// How long callers waited for a question that stayed silent, whole seconds. The silence is remembered for that
     /// long at least: the next call must not wait for all that time again.
     pub(super) waited_s: u32,
+    /// The caller is a call that fails without an entry. So it waits for memory, where that needs a lock whose holder
+    /// does not go on.
+    pub(super) waits_for_memory: bool,
 }
 
 /// How a lookup goes on after a query.
@@ -292,12 +295,15 @@ fn publish(
         }
     }
     end_old(cache, asked, draft.name);
-    cache
-        .make_private(draft, clock::now_ticks())
-        .map_err(|error| match error {
-            InsertError::Full | InsertError::Busy => LookupError::OutOfMemory,
-            InsertError::BadDraft => LookupError::Failed(Failure::Malformed),
-        })
+    let now = clock::now_ticks();
+    let made = match asked.waits_for_memory {
+        true => cache.make_private_patiently(draft, now),
+        false => cache.make_private(draft, now),
+    };
+    made.map_err(|error| match error {
+        InsertError::Full | InsertError::Busy => LookupError::OutOfMemory,
+        InsertError::BadDraft => LookupError::Failed(Failure::Malformed),
+    })
 }
 
 pub(super) fn drafts<'a>(

@@ -133,6 +133,7 @@ impl Unwaited {
             flags: dns_flags.load(Ordering::Relaxed) as u32,
             renews: false,
             waited_s: 0,
+            waits_for_memory: false,
         };
         let outcome = Outcome::Answer(answer);
         // The alias or entry that the answer leads to is in the cache, or is not kept.

@@ -92,10 +92,11 @@ impl RawShmMutex {
             self.wanted.store(1, Ordering::Relaxed);
             rc = libc::ETIMEDOUT;
         }
-        let mut parts = ms.div_ceil(LONGEST_WAIT_MS);
-        while rc == libc::ETIMEDOUT && parts > 0 {
-            rc = self.lock_until(&real_time_in(LONGEST_WAIT_MS));
-            parts -= 1;
+        let mut left_ms = ms;
+        while rc == libc::ETIMEDOUT && left_ms > 0 {
+            let part_ms = left_ms.min(LONGEST_WAIT_MS);
+            rc = self.lock_until(&real_time_in(part_ms));
+            left_ms -= part_ms;
         }
         if rc == libc::ETIMEDOUT {
             return false;

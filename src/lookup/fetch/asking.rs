@@ -259,6 +259,7 @@ impl Lookup<'_> {
             flags: self.flags,
             renews: false,
             waited_s: 0,
+            waits_for_memory: true,
         }
     }
 

@@ -93,6 +93,7 @@ impl Lookup<'_> {
                 qtype: companion.qtype,
                 key: companion.key,
                 was_unknown: false,
+                waits_for_memory: false,
                 ..*first
             };
             let outcome = match part {

@@ -138,6 +138,7 @@ impl Lookup<'_> {
             flags: self.flags,
             renews: false,
             waited_s: 0,
+            waits_for_memory: true,
         };
         let next = store::settle(self.cache, &asked, outcome, &mut self.hops);
         let result = next.and_then(|next| self.follow(next));

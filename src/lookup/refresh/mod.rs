@@ -209,6 +209,7 @@ impl Refresher {
             renews: true,
             // Callers have waited for it, too, and given up.
             waited_s: handed_on.map_or(0, |_| timed.silent_s()),
+            waits_for_memory: false,
         };
         let result = store::settle(cache, &asked, timed.outcome, &mut hops);
         if let (Some(origin), Ok(Next::Entry(entry))) = (&origin, &result) {
