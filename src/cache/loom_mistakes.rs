@@ -75,6 +75,10 @@ fn models_of(mistake: Mutation) -> &'static str {
         | M::PlaceTakenRelaxed
         | M::PlaceFreedRelaxed
         | M::PlaceGivenUpRelaxed => "loom_text",
+        M::PinRelaxed | M::PinReadRelaxed | M::NoPinReadFence | M::NoPinFence | M::PinUnchecked => {
+            "loom_pins"
+        }
+        M::NoticeRelaxed | M::NoticeReadRelaxed => "loom_board",
         M::ReplaceVersionFirst | M::MissUnchecked => "loom_long_a_replaced",
         M::RepairKeepsVersion => "loom_long_a_death_in_a_repair",
         M::LinkInOneTable | M::UnlinkInOneTable | M::ReplaceInOneTable => "loom_long_what_changes",

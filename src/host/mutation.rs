@@ -35,6 +35,8 @@
 //!   model would have to change what the page is used for.
 //! * The orders of the numbers in `cache::owners`, and the pair of SeqCst in `host::metrics`: they are not behind
 //!   `host::sync`. What is lost without them is that a copy of SRV records lives on for its TTL, or one count.
+//! * The order in which a place of `lookup::board` is emptied: without it the reader might see words of the next notice,
+//!   which loom, where nobody reads what is written later, does not try. The key of a notice tells, and it is dropped.
 
 #[cfg(not(any(loom, miri)))]
 use super::sync::Ordering;
@@ -178,6 +180,20 @@ mistakes! {
     PlaceFreedRelaxed,
     /// A writer gives up a place that came into use without release: the next one does not see that it did.
     PlaceGivenUpRelaxed,
+    /// A pin is written without release: readers see an old text.
+    PinRelaxed,
+    /// A pin is looked at without acquire.
+    PinReadRelaxed,
+    /// Nothing orders the reading of a pin before the second look.
+    NoPinReadFence,
+    /// Nothing orders the end of a pin before the text of the next one.
+    NoPinFence,
+    /// A pin is used without a second look at whether it is still there.
+    PinUnchecked,
+    /// A notice is left without release: the reader sees an old one.
+    NoticeRelaxed,
+    /// A notice is taken without acquire.
+    NoticeReadRelaxed,
     /// The end of a question is not told to those who wait: who just goes to sleep sleeps on.
     EndUntold,
     /// Who stands up from a question does not tell it.

@@ -23,6 +23,12 @@ pub(crate) unsafe trait Zeroed: Sync {}
 unsafe impl Zeroed for AtomicU32 {}
 // SAFETY: as above.
 unsafe impl Zeroed for AtomicU64 {}
+#[cfg(loom)]
+// SAFETY: a word of the model, which is as large.
+unsafe impl Zeroed for super::sync::AtomicU32 {}
+#[cfg(loom)]
+// SAFETY: as above.
+unsafe impl Zeroed for super::sync::AtomicU64 {}
 // SAFETY: an array of such types.
 unsafe impl<T: Zeroed, const N: usize> Zeroed for [T; N] {}
 

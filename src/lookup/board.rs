@@ -3,10 +3,10 @@
 //! A notice has a key that depends on all of its octets. The key proves that a notice is whole: a process that was
 //! stopped while it filled a place may go on when the place is another's.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-
+use crate::host::mutation::{Mutation, ordering};
 use crate::host::process;
 use crate::host::shared::{Shared, shared_struct};
+use crate::host::sync::{AtomicU64, Ordering};
 
 use super::pins::MAX_OCTETS;
 
@@ -88,13 +88,17 @@ impl Place {
             word.store(u64::from_ne_bytes(whole), Ordering::Relaxed);
         }
         // Should it have been taken from us meanwhile, that one's notice is told apart by its key.
-        self.state.store(FULL, Ordering::Release);
+        // SYNC: pairs with the acquire in `take`.
+        let order = ordering(Mutation::NoticeRelaxed, Ordering::Release);
+        self.state.store(FULL, order);
         true
     }
 
     /// Takes what is there, or the place of a process that does not go on.
     fn take(&self) -> Option<Notice> {
-        let state = self.state.load(Ordering::Acquire);
+        // SYNC: pairs with the release in `fill`: the notice is written.
+        let order = ordering(Mutation::NoticeReadRelaxed, Ordering::Acquire);
+        let state = self.state.load(order);
         let is_full = state == FULL;
         if state == EMPTY || !is_full && process::goes_on((state >> 1) as u32) {
             return None;
@@ -108,14 +112,17 @@ impl Place {
 
     fn read(&self) -> Notice {
         let about = self.about.load(Ordering::Relaxed);
-        let octets = self
-            .text
-            .iter()
-            .flat_map(|word| word.load(Ordering::Relaxed).to_ne_bytes());
+        let length = about as usize & 0xffff;
+        let words = self.text.iter().take(length.div_ceil(8));
+        let octets = words.flat_map(|word| word.load(Ordering::Relaxed).to_ne_bytes());
         Notice {
-            text: octets.take(about as usize & 0xffff).collect(),
+            text: octets.take(length).collect(),
             number: (about >> 16) as u16,
             key: self.key.load(Ordering::Relaxed),
         }
     }
 }
+
+#[cfg(all(test, any(loom, miri)))]
+#[path = "loom_board.rs"]
+mod loom_board;

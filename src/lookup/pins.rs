@@ -3,10 +3,10 @@
 //! A process that pins a name writes it here; the refresher looks at the list (`select::pins` says what belongs to a
 //! name) and writes down what came of it. A call looks at nothing of this.
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
-
 use crate::host::clock;
+use crate::host::mutation::{Mutation, ordering, seeded};
 use crate::host::shared::{Shared, shared_struct};
+use crate::host::sync::{AtomicU32, AtomicU64, Ordering, fence};
 use crate::rr::MAX_NAME_OCTETS;
 
 /// Pins at a time.
@@ -239,18 +239,23 @@ impl Place {
     /// The text, who wrote it, and the word that both belong to.
     fn read(&self) -> Option<(Vec<u8>, By, u64)> {
         // SYNC: pairs with the release in `take`: the text is written.
-        let state = self.state.load(Ordering::Acquire);
+        let order = ordering(Mutation::PinReadRelaxed, Ordering::Acquire);
+        let state = self.state.load(order);
         let by = By::of(state)?;
         let length = (self.length.load(Ordering::Relaxed) as usize).min(MAX_OCTETS);
         let mut text: Vec<u8> = self
             .text
             .iter()
+            .take(length.div_ceil(8))
             .flat_map(|word| word.load(Ordering::Relaxed).to_ne_bytes())
             .collect();
         text.truncate(length);
         // SYNC: pairs with the fence in `take`: a reader of a word of a later text sees another state.
-        fence(Ordering::Acquire);
-        (self.state.load(Ordering::Relaxed) == state).then_some((text, by, state))
+        if !seeded(Mutation::NoPinReadFence) {
+            fence(Ordering::Acquire);
+        }
+        let is_same = seeded(Mutation::PinUnchecked) || self.state.load(Ordering::Relaxed) == state;
+        is_same.then_some((text, by, state))
     }
 
     fn has(&self, text: &[u8]) -> bool {
@@ -263,10 +268,12 @@ impl Place {
         let state = self.state.load(Ordering::Relaxed);
         let low = (1 << STATE_BITS) - 1;
         let next = ((state >> STATE_BITS) + 1) << STATE_BITS | to;
+        // SYNC: pairs with the acquire in `read`.
+        let order = ordering(Mutation::PinRelaxed, Ordering::AcqRel);
         state & low == from
             && self
                 .state
-                .compare_exchange(state, next, Ordering::AcqRel, Ordering::Relaxed)
+                .compare_exchange(state, next, order, Ordering::Relaxed)
                 .is_ok()
     }
 
@@ -288,7 +295,9 @@ impl Place {
             return false;
         }
         // SYNC: pairs with the fence in `read`.
-        fence(Ordering::Release);
+        if !seeded(Mutation::NoPinFence) {
+            fence(Ordering::Release);
+        }
         self.length.store(text.len() as u32, Ordering::Relaxed);
         for (word, part) in self.text.iter().zip(text.chunks(8)) {
             let mut octets = [0; 8];
@@ -346,7 +355,11 @@ impl Place {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, any(loom, miri)))]
+#[path = "loom_pins.rs"]
+mod loom_pins;
+
+#[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
     use crate::host::shared;

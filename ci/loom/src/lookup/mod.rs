@@ -1,7 +1,12 @@
-//! Of the layer `lookup`: who asks, and who waits for that. The files that run.
+//! Of the layer `lookup`: who asks, who waits for that, and what processes leave for the refresher. The files that run.
 
 #[path = "../../../../src/lookup/flight/mod.rs"]
 pub(crate) mod flight;
+
+#[path = "../../../../src/lookup/board.rs"]
+pub(crate) mod board;
+#[path = "../../../../src/lookup/pins.rs"]
+pub(crate) mod pins;
 
 /// In the place of the limit on how many wait: there is none.
 pub(crate) mod crowd {
