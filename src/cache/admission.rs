@@ -110,3 +110,84 @@ impl Admission {
         self.guests.get(class)?.get(turn % GUESTS)
     }
 }
+
+#[cfg(all(test, not(loom)))]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::super::Cache;
+    use super::*;
+
+    fn is_again(admission: &Admission, hash: u64) -> bool {
+        matches!(admission.look_back(Claim::New(hash)), Claim::Again)
+    }
+
+    #[test]
+    fn a_name_is_remembered_when_it_finds_no_room() {
+        let cache = Cache::for_tests(1 << 20, false).unwrap();
+        let admission = &cache.header.admission;
+        let hash = |mark: u64, word: u64| mark << 32 | word;
+        // Two names that share a word, one whose bits are all zero, and one of another word.
+        for name in [
+            hash(7, 3),
+            hash(0, 5),
+            hash(7, 4),
+            hash(0x1234_5678, 1 << 20),
+        ] {
+            assert!(!is_again(admission, name), "{name:x}");
+            for _ in 0..9 {
+                assert!(is_again(admission, name), "{name:x}");
+            }
+        }
+        // What lies above the bits that are kept tells no names apart.
+        assert!(is_again(admission, hash(0xffff_0007, 3)) && !is_again(admission, hash(8, 3)));
+        // Names in use and entries of a call ask for nothing.
+        for _ in 0..2 {
+            assert!(matches!(admission.look_back(Claim::InUse), Claim::InUse));
+            assert!(matches!(admission.look_back(Claim::Call), Claim::Call));
+            assert!(matches!(admission.look_back(Claim::Again), Claim::Again));
+        }
+    }
+
+    #[test]
+    fn two_names_of_a_word_are_remembered_beside_each_other() {
+        let cache = Cache::for_tests(1 << 20, false).unwrap();
+        let admission = &cache.header.admission;
+        let mut both = 0;
+        for word in 0..WORDS as u64 {
+            let [one, other] = [0x1234_u64, 0xfedc].map(|mark| mark << 32 | word);
+            assert!(!is_again(admission, one) && !is_again(admission, other));
+            assert!(is_again(admission, other));
+            both += usize::from(is_again(admission, one));
+        }
+        // A draw says which place a name takes: the same one in half the words.
+        assert!((WORDS / 3..WORDS * 2 / 3).contains(&both), "{both}");
+        let kept = admission
+            .remembered
+            .iter()
+            .map(|word| word.load(Ordering::Relaxed));
+        let marks = kept.flat_map(|word| [word & MARK, word >> MARK_BITS]);
+        assert!(
+            marks
+                .into_iter()
+                .all(|mark| [0, 0x1234, 0xfedc].contains(&mark))
+        );
+    }
+
+    #[test]
+    fn guests_of_each_size_take_turns() {
+        let cache = Cache::for_tests(1 << 20, false).unwrap();
+        let admission = &cache.header.admission;
+        for round in 0..3 {
+            for number in 0..GUESTS as u32 {
+                for class in 0..CLASSES {
+                    let block = |round: u32| 1 + number + 1000 * round + 100_000 * class as u32;
+                    let before = if round == 0 { 0 } else { block(round - 1) };
+                    assert_eq!(admission.next_guest(class), before);
+                    admission.welcome(class, block(round));
+                }
+            }
+        }
+        assert_eq!(admission.next_guest(CLASSES), 0);
+        admission.welcome(CLASSES, 5);
+    }
+}

@@ -100,3 +100,93 @@ fn fits(rtype: RecordType, rdata: &RData) -> bool {
         RData::Other => false,
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::super::set::{Set, a, cname, naptr, srv};
+    use super::*;
+
+    const TYPES: [RecordType; 10] = [
+        RecordType::A,
+        RecordType::AAAA,
+        RecordType::CNAME,
+        RecordType::SRV,
+        RecordType::NAPTR,
+        RecordType::TXT,
+        RecordType::EBL,
+        RecordType::PTR,
+        RecordType::SOA,
+        RecordType(0xfffe),
+    ];
+
+    fn is_taken(rtype: RecordType, rdata: RData) -> bool {
+        Set::of("n", rtype).record(60, rdata).draft(check).is_ok()
+    }
+
+    fn ebl(separator: &[u8]) -> RData {
+        RData::Ebl {
+            position: 1,
+            separator: separator.into(),
+            apex: super::super::set::name("x"),
+        }
+    }
+
+    fn text(octets: &[u8]) -> RData {
+        RData::Txt(vec![b"short"[..].into(), octets.into()])
+    }
+
+    #[test]
+    fn records_go_with_their_own_type_alone() {
+        let of_type = [
+            a(1),
+            RData::Aaaa(std::net::Ipv6Addr::LOCALHOST),
+            cname("x"),
+            srv(1, 1, 1, "x"),
+            naptr((1, 1), ("s", "SIP+D2U", ""), "x"),
+            text(b"x"),
+            ebl(b"x"),
+            RData::Ptr(super::super::set::name("x")),
+        ];
+        for (number, rdata) in of_type.iter().enumerate() {
+            for (place, rtype) in TYPES.into_iter().enumerate() {
+                let taken = is_taken(rtype, rdata.clone());
+                assert_eq!(taken, place == number, "{rtype:?} {rdata:?}");
+            }
+            // A link of a search list is an alias, whatever it leads to.
+            let link = is_taken(RecordType::A.link(true), rdata.clone());
+            assert_eq!(link, matches!(rdata, RData::Cname(_)), "{rdata:?}");
+        }
+        for rtype in TYPES {
+            assert!(!is_taken(rtype, RData::Other), "{rtype:?}");
+            let none = Set::of("n", rtype);
+            assert_eq!(none.draft(check), Err(InsertError::BadDraft));
+        }
+    }
+
+    #[test]
+    fn strings_have_at_most_255_octets() {
+        let long = "x".repeat(256);
+        for (length, wanted) in [(255, true), (256, false)] {
+            let string = &long[..length];
+            for (flags, services, regexp) in [(string, "", ""), ("", string, ""), ("", "", string)]
+            {
+                let naptr = naptr((1, 1), (flags, services, regexp), "x");
+                assert_eq!(is_taken(RecordType::NAPTR, naptr), wanted, "{length}");
+            }
+            let octets = string.as_bytes();
+            assert_eq!(is_taken(RecordType::TXT, text(octets)), wanted);
+            assert_eq!(is_taken(RecordType::EBL, ebl(octets)), wanted);
+        }
+        assert!(!is_taken(RecordType::TXT, RData::Txt(Vec::new())));
+    }
+
+    #[test]
+    fn names_have_1_to_255_octets_and_no_nul() {
+        let check = |name: &[u8]| {
+            let set = Set::of(name, RecordType::A).record(60, a(1));
+            set.draft(check).is_ok()
+        };
+        assert!(check(b"n") && check(&[b'n'; 255]));
+        assert!(!check(b"") && !check(&[b'n'; 256]) && !check(b"n\0n"));
+    }
+}

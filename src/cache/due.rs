@@ -283,8 +283,13 @@ impl Cache {
 }
 
 #[cfg(all(test, not(loom)))]
+#[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
+    use super::super::NegativeKind;
+    use super::super::set::{Set, a, cname, srv};
     use super::*;
+    use crate::host::clock::after_seconds;
+    use crate::rr::RData;
 
     #[test]
     fn the_window_is_a_tenth_and_at_least_two_seconds_and_a_half() {
@@ -292,5 +297,143 @@ mod tests {
         assert_eq!(window(10), MIN_WINDOW);
         assert_eq!(window(2), TICKS_PER_S);
         assert_eq!(window(0), 0);
+    }
+
+    /// A stamp keeps multiples of four.
+    const NOW: u32 = (u32::MAX - 4000) & !3;
+
+    fn put(cache: &Cache, name: &str, rdata: RData) -> EntryRef {
+        let rtype = match rdata {
+            RData::Cname(_) => RecordType::CNAME,
+            RData::Srv(_) => RecordType::SRV,
+            _ => RecordType::A,
+        };
+        let set = Set::of(name, rtype).record(600, rdata);
+        set.put(cache, NOW).unwrap()
+    }
+
+    /// The names of what is to be fetched anew at a time or so many seconds later, in steps of few buckets.
+    fn survey(cache: &Cache, seconds: u32, ahead: u32) -> Vec<String> {
+        const STEP: usize = 7;
+        let (mut found, mut from, mut steps) = (Vec::new(), Some(0), 0);
+        let times = (after_seconds(NOW, seconds), ahead * TICKS_PER_S);
+        while let Some(at) = from {
+            from = cache.survey((at, STEP), times, &mut |upcoming| {
+                let entry = cache.by_number(upcoming.number).unwrap();
+                assert_eq!(
+                    (upcoming.qtype, upcoming.expire),
+                    (entry.rtype(), entry.expire())
+                );
+                found.push(String::from_utf8_lossy(entry.name()).into_owned());
+            });
+            steps += 1;
+        }
+        assert_eq!(steps, cache.table().buckets().len().div_ceil(STEP));
+        found.sort();
+        found
+    }
+
+    /// With the options as they are: in the last tenth of its life, and for a minute after its last use.
+    #[test]
+    fn a_survey_finds_what_is_in_use_and_ends_soon() {
+        let cache = Cache::for_tests(1 << 20, false).unwrap();
+        let at = |seconds| after_seconds(NOW, seconds);
+        put(cache, "never", a(1));
+        put(cache, "early", a(1)).touch(at(0));
+        put(cache, "late", a(1)).touch(at(560));
+        put(cache, "inherited", a(1)).inherit_use(layout::use_stamp(at(490)));
+        let fixed = Set::of("fixed", RecordType::A)
+            .record(600, a(1))
+            .permanent(true);
+        fixed.put(cache, NOW).unwrap().touch(at(560));
+        for (name, kind) in [
+            ("absent", NegativeKind::NoData),
+            ("failed", NegativeKind::Failure),
+        ] {
+            let set = Set::absence(name, RecordType::A, kind, 600);
+            set.put(cache, NOW).unwrap().touch(at(560));
+        }
+        for (seconds, ahead, names) in [
+            (500, 39, &[][..]),
+            (500, 40, &["absent", "early", "inherited", "late"]),
+            (540, 0, &["absent", "early", "inherited", "late"]),
+            (551, 0, &["absent", "early", "late"]),
+            (599, 0, &["absent", "early", "late"]),
+            (601, 0, &["absent", "late"]),
+            (620, 0, &["absent", "late"]),
+            (621, 0, &[]),
+        ] {
+            assert_eq!(survey(cache, seconds, ahead), names, "{seconds} {ahead}");
+        }
+    }
+
+    #[test]
+    fn what_is_due_is_fetched_for_the_type_that_is_in_use() {
+        let cache = Cache::for_tests(1 << 20, false).unwrap();
+        let late = after_seconds(NOW, 550);
+        let upcoming = |entry: &EntryRef, qtype| Upcoming {
+            number: cache.number_of(entry),
+            qtype,
+            due: late,
+            expire: entry.expire(),
+        };
+        let of = |entry: &EntryRef, qtype, now| {
+            let due = cache.due(&upcoming(entry, qtype), now)?;
+            assert_eq!(due.entry.as_raw(), entry.as_raw());
+            Some(due.qtype)
+        };
+        let host = put(cache, "host", a(1));
+        let (early, a_type) = (after_seconds(NOW, 539), RecordType::A);
+        assert_eq!(of(&host, a_type, early), None);
+        assert_eq!(of(&host, a_type, after_seconds(NOW, 540)), Some(a_type));
+        assert_eq!(of(&host, a_type, after_seconds(NOW, 601)), Some(a_type));
+        // An alias is followed to the type that is in use, the last one used of two, through other aliases.
+        let [first, second] =
+            [("one", "Two"), ("two", "host")].map(|(name, target)| put(cache, name, cname(target)));
+        assert_eq!(of(&first, RecordType::CNAME, late), None);
+        host.touch(after_seconds(NOW, 100));
+        for alias in [&first, &second] {
+            assert_eq!(of(alias, RecordType::CNAME, late), Some(a_type));
+            assert_eq!(of(alias, RecordType::SRV, late), Some(RecordType::SRV));
+        }
+        let service = put(cache, "host", srv(1, 1, 5060, "x"));
+        assert_eq!(of(&second, RecordType::CNAME, late), Some(a_type));
+        service.touch(after_seconds(NOW, 200));
+        assert_eq!(of(&second, RecordType::CNAME, late), Some(RecordType::SRV));
+        host.touch(after_seconds(NOW, 300));
+        assert_eq!(of(&second, RecordType::CNAME, late), Some(a_type));
+        // What leads in a circle is in use for nothing.
+        let round = put(cache, "round", cname("ROUND"));
+        assert_eq!(of(&round, RecordType::CNAME, late), None);
+        // What was fetched meanwhile, or is gone, is not fetched once more.
+        let old = upcoming(&host, a_type);
+        let new = put(cache, "Host", a(2));
+        assert!(cache.due(&old, late).is_none());
+        assert_eq!(
+            cache.successor(&host).map(|entry| entry.as_raw()),
+            Some(new.as_raw())
+        );
+        assert!(cache.remove(&new) && cache.successor(&host).is_none());
+        let number = upcoming(&host, a_type).number;
+        drop((host, new));
+        assert!(cache.by_number(number).is_none() && cache.due(&old, late).is_none());
+    }
+
+    #[test]
+    fn what_is_permanent_is_never_due() {
+        let cache = Cache::for_tests(1 << 20, false).unwrap();
+        let set = Set::of("n", RecordType::A).record(600, a(1));
+        for (permanent, seconds, wanted) in [
+            (false, 539, false),
+            (false, 540, true),
+            (false, 9000, true),
+            (true, 540, false),
+            (true, 9000, false),
+        ] {
+            let entry = set.clone().permanent(permanent).put(cache, NOW).unwrap();
+            let now = after_seconds(NOW, seconds);
+            assert_eq!(is_due(&entry, now), wanted, "{permanent} {seconds}");
+            assert!(cache.remove(&entry));
+        }
     }
 }

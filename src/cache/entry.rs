@@ -286,3 +286,88 @@ impl Drop for EntryRef {
         }
     }
 }
+
+#[cfg(all(test, not(loom)))]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::super::set::{Set, a};
+    use super::super::{Cache, Seen};
+    use super::*;
+    use crate::host::clock::{TICKS_PER_S, after_seconds};
+
+    const NOW: u32 = u32::MAX - 60;
+
+    fn put(cache: &Cache, name: &str) -> EntryRef {
+        let set = Set::of(name, RecordType::A).record(600, a(1));
+        set.put(cache, NOW).unwrap()
+    }
+
+    #[test]
+    fn a_use_is_noted_at_the_first_time_and_once_a_second() {
+        let cache = Cache::for_tests(1 << 20, false).unwrap();
+        let entry = put(cache, "n");
+        assert_eq!(entry.used_ago_s(after_seconds(NOW, 9)), None);
+        assert!(entry.touch(NOW) && !entry.touch(NOW));
+        assert!(!entry.touch(NOW.wrapping_add(TICKS_PER_S - 1)));
+        for seconds in [0, 1, 2, 9] {
+            let now = after_seconds(NOW, seconds).wrapping_add(2);
+            assert_eq!(entry.used_ago_s(now), Some(seconds));
+        }
+        // A clock that is behind another process' is no use of long ago.
+        assert_eq!(entry.used_ago_s(NOW.wrapping_sub(50)), Some(0));
+        let later = after_seconds(NOW, 2);
+        assert!(entry.touch(later) && entry.used_ago_s(later) == Some(0));
+    }
+
+    #[test]
+    fn an_entry_takes_over_the_use_of_the_one_before_until_it_has_its_own() {
+        let cache = Cache::for_tests(1 << 20, false).unwrap();
+        let [before, entry, unused] = ["a", "b", "c"].map(|name| put(cache, name));
+        entry.inherit_use(unused.last_used());
+        assert_eq!(entry.used_ago_s(NOW), None);
+        let used = after_seconds(NOW, 5);
+        before.touch(used);
+        entry.inherit_use(before.last_used());
+        assert_eq!(entry.used_ago_s(after_seconds(used, 7)), Some(7));
+        assert!(entry.touch(after_seconds(NOW, 1)));
+        entry.inherit_use(before.last_used());
+        assert_eq!(entry.used_ago_s(after_seconds(NOW, 2)), Some(1));
+    }
+
+    #[test]
+    fn kinds_of_absence_are_told_apart() {
+        let cache = Cache::for_tests(1 << 20, false).unwrap();
+        for (kind, is_failure) in [
+            (NegativeKind::NxDomain, false),
+            (NegativeKind::NoData, false),
+            (NegativeKind::Failure, true),
+            (NegativeKind::Silence, true),
+        ] {
+            let set = Set::absence(format!("{kind:?}"), RecordType::A, kind, 60);
+            let entry = set.put(cache, NOW).unwrap();
+            assert_eq!(
+                (entry.negative(), kind.is_failure()),
+                (Some(kind), is_failure)
+            );
+            let name = cache.hashed(entry.name());
+            let seen = cache.first_address(&name, RecordType::A, NOW);
+            assert_eq!(seen, Seen::Negative(kind));
+        }
+        assert_eq!(put(cache, "n").negative(), None);
+    }
+
+    #[test]
+    fn a_reference_goes_to_c_and_back() {
+        let cache = Cache::for_tests(1 << 20, false).unwrap();
+        let entry = put(cache, "n");
+        let raw = entry.clone().into_raw();
+        assert_eq!((raw, entry.reference_count()), (entry.as_raw(), 3));
+        // SAFETY: `into_raw` gave it.
+        let back = unsafe { EntryRef::from_raw(raw) };
+        assert_eq!(back.unwrap().name(), b"n");
+        assert_eq!(entry.reference_count(), 2);
+        // SAFETY: NULL is allowed.
+        let none = unsafe { EntryRef::from_raw(std::ptr::null_mut()) };
+        assert!(none.is_none());
+    }
+}

@@ -363,3 +363,154 @@ impl Choice {
         self.best.map(|(_, block)| block)
     }
 }
+
+#[cfg(all(test, not(loom)))]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::super::set::{self, Set};
+    use super::super::{Cache, EntryRef, NegativeKind, Setting};
+    use super::*;
+    use crate::host::clock::after_seconds;
+    use crate::rr::RecordType;
+
+    /// A stamp keeps multiples of four.
+    const NOW: u32 = (u32::MAX - 300) & !3;
+
+    fn put(cache: &Cache, name: &str, ttl: u32, permanent: bool) -> EntryRef {
+        let set = Set::of(name, RecordType::A).record(ttl, set::a(1));
+        set.permanent(permanent).put(cache, NOW).unwrap()
+    }
+
+    /// How readily an entry is given up that nobody holds.
+    fn spare(cache: &Cache, entry: EntryRef, now: u32, live_too: bool) -> Option<Spare> {
+        let number = cache.number_of(&entry);
+        drop(entry);
+        let word = cache.pages.ref_word(number).unwrap();
+        cache.write().spare(number, word, now, live_too)
+    }
+
+    fn ticks(seconds: u32) -> Spare {
+        Spare::from(seconds * TICKS_PER_S)
+    }
+
+    #[test]
+    fn an_entry_is_worth_what_its_name_and_its_age_say() {
+        let cache = Cache::for_tests(1 << 20, false).unwrap();
+        cache.set_for_tests(Setting::StaleTtl(10_000));
+        let after = |seconds| after_seconds(NOW, seconds);
+        for live_too in [false, true] {
+            let spare = |entry, now| spare(cache, entry, now, live_too);
+            let once = || put(cache, "once", 7000, false);
+            let used = || {
+                let entry = put(cache, "used", 7000, false);
+                entry.touch(NOW);
+                entry
+            };
+            let of_live = |spare: Spare| live_too.then_some(spare);
+            // A name that was asked for once goes in any case; one in use where records may go early.
+            for seconds in [0, 599, 600, 3600, 6999] {
+                let (now, idle) = (after(seconds), ticks(seconds));
+                assert_eq!(spare(once(), now), Some(UNUSED + idle));
+                // The stamp of a use has a bit set, so it is a tick late.
+                let unused = if seconds < 600 { 0 } else { UNUSED };
+                assert_eq!(spare(used(), now.wrapping_add(1)), of_live(unused + idle));
+            }
+            // What is over goes first, but for what was in use up to then: that is served while it is fetched anew.
+            let over = after(7000);
+            assert_eq!(spare(once(), over), Some(EXPIRED + ticks(7000)));
+            for (seconds, added) in [(0, 0), (59, 0), (60, EXPIRED), (7000, EXPIRED)] {
+                let entry = used();
+                entry.touch(over.wrapping_sub(seconds * TICKS_PER_S) & !3);
+                let late = over.wrapping_add(1);
+                assert_eq!(
+                    spare(entry, late),
+                    Some(added + ticks(seconds)),
+                    "{seconds}"
+                );
+            }
+            assert_eq!(spare(once(), after(17_000)), Some(GONE));
+            // Absence may go early wherever its name is in use, and is not served when it is over.
+            let absent = || {
+                let set = Set::absence("absent", RecordType::A, NegativeKind::NxDomain, 600);
+                let entry = set.put(cache, NOW).unwrap();
+                entry.touch(NOW);
+                entry
+            };
+            assert_eq!(spare(absent(), NOW.wrapping_add(1)), Some(0));
+            assert_eq!(spare(absent(), after(600)), Some(GONE));
+            // What must stay.
+            assert_eq!(spare(put(cache, "fixed", 60, true), over), None);
+            let held = once();
+            assert_eq!(spare(held.clone(), over), None);
+        }
+    }
+
+    #[test]
+    fn the_readiest_of_those_offered_is_chosen() {
+        let mut choice = Choice::default();
+        choice.offer(1, None);
+        assert_eq!((choice.considered, choice.victim()), (0, None));
+        assert!(!choice.has_unused() && !choice.has_forgotten());
+        for (block, spare, victim) in [(2, 5, 2), (3, 9, 3), (4, 8, 3), (5, UNUSED - 1, 5)] {
+            choice.offer(block, Some(spare));
+            assert_eq!(
+                (choice.considered, choice.victim()),
+                (block as usize - 1, Some(victim))
+            );
+            assert!(!choice.has_unused());
+        }
+        for (spare, is_forgotten) in [
+            (UNUSED, false),
+            (UNUSED + FORGOTTEN - 1, false),
+            (UNUSED + FORGOTTEN, true),
+            (EXPIRED, true),
+        ] {
+            choice.offer(9, Some(spare));
+            assert!(choice.has_unused());
+            assert_eq!(choice.has_forgotten(), is_forgotten);
+        }
+    }
+
+    /// Whole pages are compared by the entry on each that is worth most.
+    #[test]
+    fn a_page_is_worth_as_much_as_the_worthiest_entry_on_it() {
+        let cache = Cache::for_tests(1 << 20, true).unwrap();
+        let now = after_seconds(NOW, 9);
+        let names = (0..200).map(|number| format!("n{number}"));
+        let entries: Vec<_> = names.map(|name| put(cache, &name, 600, false)).collect();
+        let numbers: Vec<_> = entries.iter().map(|entry| cache.number_of(entry)).collect();
+        let writer = cache.write();
+        let page_of = |number: BlockId| {
+            let mut all = 0..cache.pages.page_end();
+            all.find(|page| {
+                let mut is_there = false;
+                let visited = cache
+                    .pages
+                    .visit_unit(*page, |block, _| is_there |= block == number);
+                visited.is_some() && is_there
+            })
+        };
+        let page = page_of(numbers[0]).unwrap();
+        let is_on_it = |number: &BlockId| page_of(*number) == Some(page);
+        let on_it: Vec<_> = (0..200)
+            .filter(|index| is_on_it(&numbers[*index]))
+            .collect();
+        assert!(on_it.len() > 2);
+        // All are held.
+        assert_eq!(writer.page_spare(page, now, true), Some(None));
+        entries[on_it[1]].touch(now & !3);
+        let held = entries[on_it[2]].clone();
+        drop(entries);
+        assert_eq!(writer.page_spare(page, now, true), Some(None));
+        drop(held);
+        let worth = writer.page_spare(page, now, true);
+        assert!(worth.flatten().is_some_and(|spare| spare < 4), "{worth:?}");
+        let none =
+            (0..cache.pages.page_end()).find(|page| writer.page_spare(*page, now, true).is_none());
+        assert!(none.is_some(), "all pages have memory");
+        let count = cache.usage().entries;
+        assert!(writer.empty_page(page, now, true));
+        assert_eq!(count - cache.usage().entries, on_it.len());
+        assert!(!writer.empty_page(page, now, true));
+    }
+}

@@ -261,4 +261,58 @@ mod tests {
             .sum();
         assert!(chi < 103.4, "{chi}");
     }
+
+    /// Sixty-four bits depend on all of the name's bits and on what is added, and each is set as often as not.
+    #[test]
+    fn wide_hashes_differ_wherever_a_bit_does() {
+        const NAMES: u32 = 1000;
+        let mut set = [0; 64];
+        for number in 0..NAMES {
+            let hash = hash_name(format!("host{number}.example").as_bytes(), &KEY);
+            let base = hash.wide(5);
+            for bit in 0..32 {
+                let [mut high, mut low] = [hash; 2];
+                high.high ^= 1 << bit;
+                low.low ^= 1 << bit;
+                let others = [high.wide(5), low.wide(5), hash.wide(5 ^ 1 << bit)];
+                assert!(!others.contains(&base), "{bit}");
+            }
+            for (bit, count) in set.iter_mut().enumerate() {
+                *count += (base >> bit) as u32 & 1;
+            }
+        }
+        // The two bits of a name's hash that say what kind it is of are always set.
+        let uneven = set
+            .iter()
+            .filter(|count| !(NAMES * 2 / 5..NAMES * 3 / 5).contains(count));
+        assert!(uneven.count() <= 2, "{set:?}");
+    }
+
+    #[test]
+    fn kinds_of_names_have_hashes_of_their_own_in_the_same_buckets() {
+        let absolute = hash_name(b"host.example", &KEY);
+        let owner = hash_name(b"owner.example", &KEY).high;
+        let copy = absolute.as_copy(NameHash::of_copy(absolute.high, owner));
+        let relative = absolute.relative();
+        let distinct = [absolute.high, relative.high, copy.high];
+        assert!(
+            distinct[0] != distinct[1] && distinct[1] != distinct[2] && distinct[0] != distinct[2]
+        );
+        assert_eq!(distinct.map(NameHash::is_of_copy), [false, false, true]);
+        for kind in [absolute, relative, copy] {
+            assert_eq!(absolute.alike(kind.high), kind);
+        }
+        assert_eq!(relative.tag(33), absolute.tag(33));
+        // Owners with different hashes have copies of their own, but for the two bits that say nothing of a name.
+        for bit in 2..32 {
+            let other = NameHash::of_copy(absolute.high, owner ^ 1 << bit);
+            assert_eq!((other ^ copy.high).count_ones(), 1, "{bit}");
+        }
+        for bit in 0..2 {
+            assert_eq!(
+                NameHash::of_copy(absolute.high, owner ^ 1 << bit),
+                copy.high
+            );
+        }
+    }
 }

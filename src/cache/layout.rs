@@ -248,4 +248,45 @@ mod tests {
         }
         assert_eq!(life_s(u32::from(encode_life(u32::MAX)) << 24), 31 << 14);
     }
+
+    #[test]
+    fn a_stamp_says_when_an_entry_was_used_and_whether_it_was() {
+        for now in [0, 1, 2, 3, 4, 1000, 1001, u32::MAX] {
+            let (fresh, used) = (fresh_stamp(now), use_stamp(now));
+            let inherited = inherited_stamp(used);
+            for (stamp, tells, used) in [
+                (fresh, false, false),
+                (used, true, true),
+                (inherited, true, false),
+            ] {
+                assert_eq!(
+                    (tells_of_use(stamp), was_used(stamp)),
+                    (tells, used),
+                    "{now}"
+                );
+                assert!(stamp.abs_diff(now) < 4, "{now} became {stamp}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_name_is_in_use_by_its_stamp_or_by_the_entry_before() {
+        let counts = 3 | 1 << 8 | 5 << 24;
+        for (counts, before) in [(counts, false), (in_use_before(counts), true)] {
+            assert_eq!(is_in_use(counts, fresh_stamp(8)), before);
+            assert!(is_in_use(counts, use_stamp(8)) && is_in_use(counts, inherited_stamp(8)));
+            assert_eq!((split_counts(counts), life_s(counts)), ((3, 1), 5));
+        }
+    }
+
+    #[test]
+    fn kinds_of_absence_stand_beside_all_else() {
+        use NegativeKind::{Failure, NoData, NxDomain, Silence};
+        for kind in [NoData, NxDomain, Failure, Silence] {
+            for others in [0, in_use_before(0), 0xff00_ffff, !(3 << 16)] {
+                let counts = others | u32::from(encode_kind(kind)) << 16;
+                assert_eq!(decode_kind(counts), kind, "{others:x}");
+            }
+        }
+    }
 }

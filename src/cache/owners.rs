@@ -324,4 +324,45 @@ mod tests {
         assert!(without.is_some_and(|count| count > 100));
         assert_eq!(held.pop().unwrap().as_raw(), entry.as_raw());
     }
+
+    #[test]
+    fn a_name_is_known_by_its_hash_whatever_kind_that_is_of() {
+        let cache = Cache::for_tests(1 << 20, false).unwrap();
+        let hash = cache.name_hash(b"a.test");
+        for (name, wanted) in [
+            (&b"a.test"[..], true),
+            (b"A.Test", true),
+            (b"b.test", false),
+            (b"", false),
+        ] {
+            assert_eq!(cache.has_hash(name, hash), wanted);
+            assert_eq!(cache.has_hash(name, hash ^ 1), wanted);
+            for bit in 1..32 {
+                assert!(!cache.has_hash(name, hash ^ 1 << bit) || !wanted, "{bit}");
+            }
+        }
+        assert!(!cache.has_hash(b"", cache.name_hash(b"")));
+    }
+
+    #[test]
+    fn only_srv_records_that_live_in_the_cache_have_copies_that_are_found() {
+        let cache = Cache::for_tests(1 << 20, false).unwrap();
+        // What is no SRV entry with records is given back as it is.
+        let absent = Set::absence(
+            "_sip._udp.n",
+            RecordType::SRV,
+            super::super::NegativeKind::NoData,
+            60,
+        );
+        let absent = absent.put(cache, NOW).unwrap();
+        let same = cache.leading_back(absent.clone(), b"o", NOW);
+        assert_eq!(same.as_raw(), absent.as_raw());
+        let live = entry(cache, b"_sip._udp.a", 1);
+        let late = crate::host::clock::after_seconds(NOW, 100);
+        let [now, over] = [NOW, late].map(|now| cache.leading_back(live.clone(), b"o", now));
+        assert!(now.is_linked() && !over.is_linked());
+        assert!(cache.remove(&live));
+        let gone = cache.leading_back(live.clone(), b"o", NOW);
+        assert!(!gone.is_linked() && gone.owner() == Some(&b"o"[..]));
+    }
 }

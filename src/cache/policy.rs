@@ -97,3 +97,34 @@ impl Cache {
         }
     }
 }
+
+#[cfg(all(test, not(loom)))]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_test_has_rules_of_its_own() {
+        let own = Cache::for_tests(1 << 20, false).unwrap();
+        let rules = |cache: &Cache| {
+            (
+                cache.limit(),
+                cache.may_evict_live(),
+                cache.negative_share(),
+                cache.stale_ticks(),
+            )
+        };
+        assert_eq!(rules(own), (1 << 20, false, 100, 0));
+        for setting in [
+            Setting::Limit(2 << 20),
+            Setting::DelNonexp(true),
+            Setting::NegativeShare(7),
+            Setting::StaleTtl(100),
+        ] {
+            own.set_for_tests(setting);
+        }
+        assert_eq!(rules(own), (2 << 20, true, 7, 100 * TICKS_PER_S));
+        own.set_for_tests(Setting::Limit(usize::MAX));
+        assert_eq!(own.limit(), own.ceiling);
+    }
+}

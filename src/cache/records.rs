@@ -321,3 +321,118 @@ impl EntryRef {
         (self.at::<u64>(node + layout::RR_RDATA) - self.raw_address()) as usize
     }
 }
+
+#[cfg(all(test, not(loom)))]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::super::set::{Set, a, cname, naptr, srv};
+    use super::super::{Cache, NegativeKind};
+    use super::*;
+    use crate::host::clock::after_seconds;
+
+    const NOW: u32 = u32::MAX - 200;
+
+    fn aaaa(last: u16) -> RData {
+        RData::Aaaa(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, last))
+    }
+
+    #[test]
+    fn records_come_back_as_they_were() {
+        let cache = Cache::for_tests(1 << 20, false).unwrap();
+        let of_type = [
+            (RecordType::A, a(7)),
+            (RecordType::AAAA, aaaa(9)),
+            (RecordType::CNAME, cname("Target.example")),
+            (RecordType::SRV, srv(1, 2, 5060, "host.example")),
+            (RecordType::SRV, srv(3, 4, 5, ".")),
+            (
+                RecordType::NAPTR,
+                naptr((1, 2), ("s", "SIP+D2U", ""), "_sip._udp.x"),
+            ),
+            (
+                RecordType::NAPTR,
+                naptr((9, 8), ("u", "E2U+sip", "!^.*$!sip:x@y!"), "."),
+            ),
+        ];
+        for (rtype, rdata) in of_type {
+            let entry = Set::of("n", rtype)
+                .record(60, rdata.clone())
+                .put(cache, NOW);
+            let entry = entry.unwrap();
+            assert_eq!(entry.record(0).unwrap().rdata(), Some(rdata.clone()));
+            assert!(entry.records().eq(entry.record(0)), "{rdata:?}");
+        }
+        let text = RData::Txt(vec![b"one"[..].into(), b"two"[..].into()]);
+        let entry = Set::of("n", RecordType::TXT)
+            .record(60, text)
+            .put(cache, NOW);
+        let entry = entry.unwrap();
+        assert_eq!(entry.texts(0), [b"one", b"two"]);
+        assert!(entry.texts(1).is_empty());
+        assert_eq!(entry.record(0).unwrap().rdata(), None);
+    }
+
+    /// A record is of use until it expires, and again when the whole set has.
+    #[test]
+    fn addresses_are_of_use_as_long_as_they_live_or_all_are_over() {
+        let cache = Cache::for_tests(1 << 20, false).unwrap();
+        for (rtype, make) in [
+            (RecordType::A, (|last| a(last as u8)) as fn(u16) -> RData),
+            (RecordType::AAAA, aaaa),
+        ] {
+            let set = Set::of("n", rtype).record(60, make(1)).record(30, make(2));
+            let set = set.record(60, make(3));
+            let address = |last| match make(last) {
+                RData::A(address) => IpAddr::V4(address),
+                RData::Aaaa(address) => IpAddr::V6(address),
+                _ => panic!("no address"),
+            };
+            for permanent in [false, true] {
+                let entry = set.clone().permanent(permanent).put(cache, NOW).unwrap();
+                for (seconds, second_lives) in [(0, true), (29, true), (30, false), (60, true)] {
+                    let now = after_seconds(NOW, seconds);
+                    for (index, last) in [(0, 1), (1, 2), (2, 3)] {
+                        let wanted =
+                            (last != 2 || second_lives || permanent).then(|| address(last));
+                        assert_eq!(entry.usable_address(index, now), wanted, "{seconds}");
+                        let IpAddr::V4(v4) = address(last) else {
+                            assert_eq!(entry.usable_ipv4(index, now), None);
+                            continue;
+                        };
+                        let octets = wanted.map(|_| u32::from_ne_bytes(v4.octets()));
+                        assert_eq!(entry.usable_ipv4(index, now), octets, "{seconds}");
+                    }
+                    let count = if second_lives || permanent { 3 } else { 2 };
+                    assert_eq!(entry.usable_addresses(now).count(), count, "{seconds}");
+                    assert_eq!(entry.usable_address(3, now), None);
+                }
+            }
+        }
+        let absent = Set::absence("no", RecordType::A, NegativeKind::NoData, 60);
+        let absent = absent.put(cache, NOW).unwrap();
+        assert_eq!(absent.usable_address(0, NOW), None);
+        assert_eq!(absent.usable_ipv4(0, NOW), None);
+        assert_eq!(absent.usable_addresses(NOW).count(), 0);
+        let service = Set::of("s", RecordType::SRV).record(60, srv(1, 1, 1, "n"));
+        let service = service.put(cache, NOW).unwrap();
+        assert_eq!(service.usable_address(0, NOW), None);
+    }
+
+    #[test]
+    fn turns_begin_at_the_smallest_address_wherever_the_answer_began() {
+        let cache = Cache::for_tests(1 << 20, false).unwrap();
+        let sorted = [3, 5, 8, 13, 21];
+        for first in 0..sorted.len() {
+            let mut answer = sorted.map(a);
+            answer.rotate_left(first);
+            let set = Set::of("n", RecordType::A).records(60, &answer);
+            let entry = set.put(cache, NOW).unwrap();
+            for (by, step) in (0..7).flat_map(|by| (0..7).map(move |step| (by, step))) {
+                let found = entry.record(entry.turned(by, step)).unwrap().rdata();
+                assert_eq!(found, Some(a(sorted[(by + step) % sorted.len()])));
+            }
+        }
+        let absent = Set::absence("n", RecordType::A, NegativeKind::NoData, 60);
+        assert_eq!(absent.put(cache, NOW).unwrap().turned(3, 4), 0);
+    }
+}

@@ -598,4 +598,114 @@ mod tests {
         #[cfg(feature = "fault_injection")]
         cache.audit(true).unwrap();
     }
+
+    #[test]
+    fn a_mark_says_which_list_and_for_whom() {
+        let cache = Cache::for_tests(1 << 20, false).unwrap();
+        let [list, other] = [LIST, OTHER].map(|digest| cache.list_id(digest));
+        for either in [false, true] {
+            let mark = Mark::under(list, either);
+            assert!(mark.is_of(list) && !mark.is_of(other) && !mark.is_edited());
+            assert_eq!(mark.is_of_either(), either);
+        }
+        let edited = Mark::edited();
+        assert!(edited.is_edited() && edited.is_of_either());
+        assert!(!edited.is_of(list) && !edited.is_of(other));
+    }
+
+    #[test]
+    fn a_mark_takes_the_place_of_another_lists_and_adds_to_its_own() {
+        let cache = Cache::for_tests(1 << 20, false).unwrap();
+        let lists = [1, 2, 3, 4, 5, 6, 7].map(|digest| cache.list_id(digest));
+        let entry = put(cache, b"a.b", 1, Place::Absolute);
+        assert!(entry.mark().is_none() && !entry.is_edited());
+        for list in lists.into_iter().chain(lists.into_iter().rev().skip(1)) {
+            let [one, both] = [false, true].map(|either| Mark::under(list, either));
+            for (mark, then) in [(one, one), (both, both), (one, both)] {
+                entry.set_mark(mark);
+                assert_eq!(entry.mark(), Some(then));
+                assert_eq!(entry.place(), Place::Both(then));
+            }
+        }
+        assert_eq!((entry.name(), entry.rtype()), (&b"a.b"[..], RecordType::A));
+        entry.set_mark(Mark::edited());
+        assert!(entry.is_edited());
+    }
+
+    #[test]
+    fn an_operators_entry_is_known_by_its_mark_or_because_it_stays() {
+        let cache = Cache::for_tests(1 << 20, false).unwrap();
+        let set = Set::of("a.b", RecordType::A).record(60, a(1));
+        let mark = Mark::under(cache.list_id(LIST), true);
+        let other = put_at(cache, &set, Place::Both(mark));
+        assert!(!other.is_edited());
+        let permanent = put_at(cache, &set.permanent(true), Place::Absolute);
+        assert!(permanent.is_edited());
+    }
+
+    #[test]
+    fn names_of_each_kind_find_what_is_theirs() {
+        let cache = Cache::for_tests(1 << 20, false).unwrap();
+        cache.put_in_force(Some(LIST));
+        let list = cache.list_in_force().unwrap();
+        let name = cache.hashed(b"a.b");
+        assert!(!name.is_relative() && cache.as_written(b"a.b", true).is_relative());
+        assert_eq!(name.related(list).absolute(), name);
+        let all = [
+            ("absolute", name),
+            ("as written", name.as_written_under(list, true)),
+            ("edited", name.edited()),
+            ("related", name.related(list)),
+            ("related, edited", name.related_edited()),
+            ("related in any way", name.related_in_any_way()),
+        ];
+        let under = Mark::under(list, false);
+        for (place, finders) in [
+            (Place::Absolute, &all[..1]),
+            (Place::Both(Mark::under(list, true)), &all[..2]),
+            (Place::Both(Mark::edited()), &[all[0], all[2]]),
+            (Place::Relative(under), &[all[3], all[5]]),
+            (Place::Relative(Mark::edited()), &all[4..]),
+        ] {
+            let entry = put(cache, b"A.b", 1, place);
+            for (kind, name) in all {
+                let wanted = finders.iter().any(|(finder, _)| *finder == kind);
+                assert_eq!(finds(cache, &name), wanted, "{place:?}: {kind}");
+            }
+            let is_related = cache.remove_related(&name, RecordType::A);
+            assert_eq!(is_related, matches!(place, Place::Relative(_)), "{place:?}");
+            assert_eq!(entry.is_linked(), !is_related);
+            assert_eq!(cache.remove(&entry), !is_related);
+        }
+    }
+
+    #[test]
+    fn new_numbers_for_lists_end_what_the_old_ones_said_and_nothing_else() {
+        let cache = Cache::for_tests(1 << 20, false).unwrap();
+        let list = cache.list_id(LIST);
+        let mark = Mark::under(list, true);
+        let places = [
+            Place::Absolute,
+            Place::Both(mark),
+            Place::Relative(mark),
+            Place::Both(Mark::edited()),
+            Place::Relative(Mark::edited()),
+        ];
+        let entries = places.map(|place| put(cache, format!("{place:?}").as_bytes(), 1, place));
+        for digest in 1..=LISTS as u64 {
+            let _number = cache.list_id(digest);
+        }
+        let then = entries
+            .each_ref()
+            .map(|entry| (entry.is_linked(), entry.place()));
+        let [_, _, related, edited, related_edited] = places;
+        let wanted = [
+            (true, Place::Absolute),
+            (true, Place::Absolute),
+            (false, related),
+            (true, edited),
+            (true, related_edited),
+        ];
+        assert_eq!(then, wanted);
+    }
 }

@@ -46,3 +46,70 @@ impl Cache {
         self.hash(name.name()).wide(extra ^ self.key[3]).max(1)
     }
 }
+
+#[cfg(all(test, not(loom)))]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::super::set::{Set, a};
+    use super::*;
+
+    const NOW: u32 = 90;
+
+    #[test]
+    fn a_parked_entry_is_found_by_its_number_until_it_is_fetched() {
+        let cache = Cache::for_tests(1 << 20, false).unwrap();
+        let entries = [1, 2, 3].map(|last| {
+            let set = Set::of(format!("n{last}"), RecordType::A);
+            set.record(60, a(last)).put(cache, NOW).unwrap()
+        });
+        for entry in &entries {
+            let number = cache.number_of(entry);
+            assert_ne!(number, 0);
+            let found = cache.by_number(number).unwrap();
+            assert_eq!(found.as_raw(), entry.as_raw());
+            drop(found);
+            assert_eq!(cache.park(entry.clone()), number);
+            // Not linked any more, it lives by the references alone.
+            assert!(cache.remove(entry));
+            assert_eq!(entry.reference_count(), 2);
+            cache.unpark(number);
+            assert_eq!(entry.reference_count(), 1);
+        }
+        assert!(cache.by_number(0).is_none());
+        // An entry of another cache has no number in this one, and is not kept for anybody.
+        let other = Cache::for_tests(1 << 20, false).unwrap();
+        let [entry, ..] = &entries;
+        assert_eq!((other.number_of(entry), other.park(entry.clone())), (0, 0));
+        assert_eq!(entry.reference_count(), 1);
+        other.unpark(0);
+    }
+
+    #[test]
+    fn questions_have_keys_of_their_own() {
+        let cache = Cache::for_tests(1 << 20, false).unwrap();
+        let mut keys = std::collections::HashSet::new();
+        let types = [
+            RecordType::A,
+            RecordType::AAAA,
+            RecordType::SRV,
+            RecordType::NAPTR,
+        ];
+        for number in 0..200 {
+            let name = format!("host{number}.example");
+            for (qtype, absolute) in types
+                .iter()
+                .flat_map(|qtype| [(qtype, false), (qtype, true)])
+            {
+                let key = |name: &str| {
+                    cache.question_key(&cache.hashed(name.as_bytes()), *qtype, absolute)
+                };
+                assert_eq!(key(&name), key(&name.to_ascii_uppercase()));
+                assert!(key(&name) != 0 && keys.insert(key(&name)), "{name}");
+            }
+        }
+        let name = cache.hashed(b"a");
+        let other = Cache::for_tests(1 << 20, false).unwrap();
+        let key = |cache: &Cache| cache.question_key(&name, RecordType::A, true);
+        assert!(cfg!(miri) || key(cache) != key(other));
+    }
+}
