@@ -1,6 +1,7 @@
 #!/bin/sh
 # mutants.sh [FILE...] - changes the code in one place after the other, and looks whether a test notices: cargo-mutants
-# on the shared memory, the cache and the flights. Without a file: all of theirs, which takes hours.
+# on the shared memory, the cache, the flights, and what processes leave for the refresher. Without a file: all of theirs,
+# which takes hours.
 #
 # Each change is given to the unit tests; what these do not notice to the short models of loom; what those do not notice
 # to the programs of tests/ that use the file most. The first two work on a copy, in which these layers are a package of
@@ -25,7 +26,7 @@ cargo mutants --version >/dev/null 2>&1 || {
 	exit 0
 }
 if [ $# -eq 0 ]; then
-	files=$(find src/shm src/cache src/lookup/flight -name '*.rs' |
+	files=$(find src/shm src/cache src/lookup/flight src/lookup/board.rs src/lookup/pins.rs -name '*.rs' |
 		grep -v -E '/(loom_[a-z]*|[a-z_]*tests|lock_model|kill_point|audit)\.rs$' | sort)
 	# shellcheck disable=SC2086
 	set -- $files
@@ -37,7 +38,7 @@ copy=$work/copy
 rm -rf "$copy"
 mkdir -p "$copy/src/lookup" "$copy/tests/support" || exit 1
 cp -r src/host src/rr src/shm src/cache src/error.rs ci/loom/src/resolver.rs "$copy/src/" || exit 1
-cp -r src/lookup/flight "$copy/src/lookup/" || exit 1
+cp -r src/lookup/flight src/lookup/board.rs src/lookup/pins.rs src/lookup/loom_*.rs "$copy/src/lookup/" || exit 1
 cp tests/support/set.rs "$copy/tests/support/" || exit 1
 cp ci/loom/Cargo.lock ci/loom/Cargo.toml "$copy/" || exit 1
 for module in lib.rs lookup/mod.rs; do
@@ -85,6 +86,7 @@ programs() {
 	*/due.rs) echo refresh ;;
 	*/admission.rs | */evict.rs | */policy.rs | */collect.rs) echo cache_flood cache_model sizing cache_fork ;;
 	*/resize.rs | */recover.rs | */write.rs | */link.rs | */fill.rs | */shm/*) echo cache_fork cache_model cache_kill ;;
+	*/pins.rs | */board.rs) echo pins refresh ;;
 	src/lookup/*) echo crowd coalesce ;;
 	*) echo set_order cache_entries select sizing lookup names ;;
 	esac
@@ -97,14 +99,14 @@ for stage in $stages; do
 	: >"$results/missed"
 	case $stage in
 	unit)
-		change "$copy" "$chosen" -j "${JOBS:-2}" --timeout 20 -C=--lib -- -- shm:: cache:: \
-			--skip limit_tests --skip readers_see_whole_entries --skip sets_that_change_are_never_mixed \
-			--skip readers_find_everything
+		# Without this the tests of a full cache take half a minute.
+		CARGO_PROFILE_DEV_OPT_LEVEL=1 change "$copy" "$chosen" -j "${JOBS:-2}" --timeout 20 -C=--lib -- -- shm:: cache:: \
+			lookup:: --skip readers_see_whole_entries --skip sets_that_change_are_never_mixed --skip readers_find_everything
 		;;
 	models)
 		RUSTFLAGS="--cfg loom" CARGO_TARGET_DIR="$work/models" CARGO_PROFILE_RELEASE_INCREMENTAL=true \
 			CARGO_PROFILE_RELEASE_OPT_LEVEL=1 CARGO_PROFILE_RELEASE_CODEGEN_UNITS=64 change "$copy" "$chosen" --in-place \
-			--timeout 120 -C=--lib -C=--release -- -- shm:: cache:: lookup::flight:: --skip loom_mistakes \
+			--timeout 120 -C=--lib -C=--release -- -- shm:: cache:: lookup:: --skip loom_mistakes \
 			--skip loom_long
 		;;
 	programs)

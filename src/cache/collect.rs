@@ -135,3 +135,57 @@ impl Writer<'_> {
         }
     }
 }
+
+#[cfg(all(test, not(loom)))]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::super::set::{Set, a};
+    use super::super::{NegativeKind, Setting};
+    use super::*;
+    use crate::host::clock::after_seconds;
+    use crate::rr::RecordType;
+
+    const NOW: u32 = u32::MAX - 60;
+
+    fn fill(cache: &Cache) {
+        let set = Set::of("fixed", RecordType::A).record(60, a(1));
+        set.permanent(true).put(cache, NOW).unwrap();
+        let set = Set::of("live", RecordType::A).record(60, a(1));
+        set.put(cache, NOW).unwrap();
+        let set = Set::absence("absent", RecordType::A, NegativeKind::NoData, 60);
+        set.put(cache, NOW).unwrap();
+    }
+
+    fn names(cache: &Cache) -> Vec<Vec<u8>> {
+        let mut names: Vec<_> = cache.entries().map(|entry| entry.name().to_vec()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn a_flush_leaves_permanent_entries_unless_it_is_told_to_take_them() {
+        let cache = Cache::for_tests(1 << 20, false).unwrap();
+        fill(cache);
+        assert!(cache.flush(false));
+        assert_eq!(names(cache), [b"fixed"]);
+        fill(cache);
+        assert!(cache.flush(true));
+        assert!(names(cache).is_empty());
+    }
+
+    #[test]
+    fn what_is_over_goes_when_it_may_not_be_served_any_more() {
+        let cache = Cache::for_tests(1 << 20, false).unwrap();
+        cache.set_for_tests(Setting::StaleTtl(100));
+        fill(cache);
+        for (seconds, left) in [
+            (59, &[&b"absent"[..], b"fixed", b"live"][..]),
+            (60, &[b"fixed", b"live"]),
+            (159, &[b"fixed", b"live"]),
+            (160, &[b"fixed"]),
+        ] {
+            cache.collect_garbage(after_seconds(NOW, seconds));
+            assert_eq!(names(cache), left, "{seconds}");
+        }
+    }
+}

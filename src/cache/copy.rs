@@ -262,4 +262,21 @@ mod tests {
                 .is_none()
         );
     }
+
+    #[test]
+    fn addresses_of_both_families_are_copied() {
+        let cache = Cache::for_tests(1 << 20, false).unwrap();
+        let address = std::net::Ipv6Addr::new(0x2001, 0xdb8, 1, 2, 3, 4, 5, 6);
+        put(cache, b"x", RecordType::A, &[RData::A(Ipv4Addr::LOCALHOST)]);
+        put(cache, b"x", RecordType::AAAA, &[RData::Aaaa(address)]);
+        let mut copy = HostCopy::EMPTY;
+        for (qtype, wanted) in [
+            (RecordType::AAAA, IpAddr::V6(address)),
+            (RecordType::A, IpAddr::V4(Ipv4Addr::LOCALHOST)),
+        ] {
+            let seen = cache.copy_host(&cache.hashed(b"X"), qtype, NOW, &mut copy);
+            assert_eq!((seen, copy.list()), (Seen::Found(()), vec![wanted]));
+            assert_eq!(copy.is_ipv6(), wanted.is_ipv6());
+        }
+    }
 }

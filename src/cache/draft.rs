@@ -189,4 +189,16 @@ mod tests {
         assert!(check(b"n") && check(&[b'n'; 255]));
         assert!(!check(b"") && !check(&[b'n'; 256]) && !check(b"n\0n"));
     }
+
+    #[test]
+    fn a_record_that_no_block_holds_is_refused() {
+        let cache = super::super::Cache::for_tests(1 << 20, true).unwrap();
+        let string = [b'x'; 255].to_vec().into_boxed_slice();
+        for (strings, wanted) in [(200, true), (300, false)] {
+            let text = RData::Txt(vec![string.clone(); strings]);
+            let kept = Set::of("n", RecordType::TXT).record(60, text).put(cache, 5);
+            assert_eq!(kept.is_ok(), wanted);
+            assert!(wanted || kept.err() == Some(InsertError::BadDraft));
+        }
+    }
 }

@@ -82,6 +82,14 @@ pub fn is_refresher_alive(now: u32) -> bool {
     alive >> 32 != 0 && !clock::is_past(alive as u32, now)
 }
 
+/// There is one board in a process: tests that say whether there is a refresher do so one after the other.
+#[cfg(all(test, not(loom)))]
+pub(crate) fn turn_for_tests() -> std::sync::MutexGuard<'static, ()> {
+    static TURN: std::sync::Mutex<()> = std::sync::Mutex::new(());
+    TURN.lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
 fn put(block: BlockId, qtype: RecordType) {
     let board = BOARD.get();
     let number = board.noted.fetch_add(1, Ordering::Relaxed) as usize;
@@ -435,5 +443,96 @@ mod tests {
             assert_eq!(is_due(&entry, now), wanted, "{permanent} {seconds}");
             assert!(cache.remove(&entry));
         }
+    }
+
+    /// Readers of other tests note other types.
+    #[test]
+    fn what_readers_note_comes_to_the_refresher_once() {
+        const TYPE: RecordType = RecordType::EBL;
+        let _turn = turn_for_tests();
+        let cache = Cache::for_tests(1 << 20, false).unwrap();
+        let now = clock::now_ticks();
+        let put = |name: &str, rtype, rdata, left: u32| {
+            let made = now.wrapping_sub((600 - left) * TICKS_PER_S);
+            let set = Set::of(name, rtype).record(600, rdata);
+            cache.number_of(&set.put(cache, made).unwrap())
+        };
+        let noted = || {
+            let all = cache.take_noted().filter(|upcoming| upcoming.qtype == TYPE);
+            let mut numbers: Vec<_> = all
+                .map(|upcoming| {
+                    let entry = cache.by_number(upcoming.number).unwrap();
+                    assert_eq!(upcoming.expire, entry.expire());
+                    let ahead = window(layout::life_s(entry.counts()));
+                    assert_eq!(upcoming.due, entry.expire().wrapping_sub(ahead));
+                    upcoming.number
+                })
+                .collect();
+            // The same entry may come twice.
+            numbers.sort_unstable();
+            numbers.dedup();
+            numbers
+        };
+        let ebl = || RData::Ebl {
+            position: 1,
+            separator: b"x"[..].into(),
+            apex: super::super::set::name("y"),
+        };
+        let late = put("late", TYPE, ebl(), 59);
+        put("early", TYPE, ebl(), 63);
+        let alias = put("alias", RecordType::CNAME, cname("late"), 59);
+        let look = |now| {
+            for name in ["late", "early", "alias"] {
+                assert!(
+                    cache.acquire(name.as_bytes(), TYPE, now).is_some(),
+                    "{name}"
+                );
+            }
+        };
+        // Nobody would take a note.
+        refresher_ends();
+        assert!(!is_refresher_alive(now));
+        look(now);
+        assert_eq!(noted(), []);
+        refresher_works(100);
+        let works = clock::now_ticks();
+        assert!(is_refresher_alive(works) && is_refresher_alive(works.wrapping_add(98)));
+        assert!(!is_refresher_alive(works.wrapping_add(101)));
+        // A use is noted once a second.
+        let next = now.wrapping_add(TICKS_PER_S);
+        look(next);
+        look(next);
+        let mut both = [late, alias];
+        both.sort_unstable();
+        assert_eq!((noted(), noted()), (both.to_vec(), vec![]));
+        // What is asked for is noted in any case.
+        let [late, early] =
+            [&b"late"[..], b"early"].map(|name| cache.acquire_any_age(name, TYPE).unwrap());
+        cache.note_due(&early, TYPE);
+        cache.note_due(&late, TYPE);
+        let mut both = [&late, &early].map(|entry| cache.number_of(entry));
+        both.sort_unstable();
+        assert_eq!((noted(), noted()), (both.to_vec(), vec![]));
+        let fixed = Set::of("fixed", TYPE).record(600, ebl()).permanent(true);
+        cache.note_followed(&fixed.put(cache, now).unwrap(), TYPE, now);
+        refresher_ends();
+        cache.note_followed(&late, TYPE, now);
+        assert_eq!(noted(), []);
+    }
+
+    /// The quick look at an address notes uses, too.
+    #[test]
+    fn a_quick_look_is_noted() {
+        let _turn = turn_for_tests();
+        let cache = Cache::for_tests(1 << 20, false).unwrap();
+        let now = clock::now_ticks();
+        let set = Set::of("quick", RecordType::A).record(600, a(1));
+        let entry = set.put(cache, now.wrapping_sub(550 * TICKS_PER_S)).unwrap();
+        refresher_works(100);
+        let seen = cache.peek_ipv4(&cache.hashed(b"quick"), now);
+        assert!(matches!(seen, super::super::Peek::Address { .. }));
+        let number = cache.number_of(&entry);
+        assert!(cache.take_noted().any(|noted| noted.number == number));
+        refresher_ends();
     }
 }

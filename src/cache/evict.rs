@@ -446,6 +446,13 @@ mod tests {
     }
 
     #[test]
+    fn no_age_makes_up_for_a_rank() {
+        let longest = Spare::from(u32::MAX);
+        assert!(UNUSED > longest && UNUSED + longest > UNUSED + FORGOTTEN);
+        assert!(EXPIRED > UNUSED + longest && GONE > EXPIRED + longest);
+    }
+
+    #[test]
     fn the_readiest_of_those_offered_is_chosen() {
         let mut choice = Choice::default();
         choice.offer(1, None);

@@ -222,6 +222,7 @@ mod tests {
                 let copy = cache.leading_back(entry.clone(), &owner, NOW);
                 assert_eq!(copy.owner(), Some(&owner[..]), "{count} {length}");
                 assert!(copy.is_linked() && copy.as_raw() != entry.as_raw());
+                assert_eq!(copy.reference_count(), 2);
                 assert_same(&copy, &entry);
                 // The next one finds it, in whatever letters.
                 let upper = owner.to_ascii_uppercase();
@@ -271,6 +272,7 @@ mod tests {
         assert!(found().is_none());
         let old = cache.leading_back(first.clone(), b"o", NOW);
         assert!(old.owner().is_some() && !old.is_linked());
+        assert_eq!(old.reference_count(), 1);
         assert!(found().is_none());
         let fresh = cache.leading_back(second.clone(), b"o", NOW);
         assert_eq!(found().unwrap().as_raw(), fresh.as_raw());
@@ -364,5 +366,78 @@ mod tests {
         assert!(cache.remove(&live));
         let gone = cache.leading_back(live.clone(), b"o", NOW);
         assert!(!gone.is_linked() && gone.owner() == Some(&b"o"[..]));
+    }
+
+    /// Of a set that fills the largest block there are copies, too.
+    #[test]
+    fn the_largest_sets_have_room_for_the_longest_owner() {
+        let cache = Cache::for_tests(8 << 20, false).unwrap();
+        for length in 200..=255 {
+            let target = "t".repeat(length);
+            let records: Vec<_> = (0..250).map(|i| srv(i, 1, 5060, &target)).collect();
+            let set = Set::of("_sip._udp.a", RecordType::SRV).records(60, &records);
+            let entry = set.put(cache, NOW).unwrap();
+            let owner = [b'o'; 255];
+            let copy = cache.leading_back(entry.clone(), &owner, NOW);
+            assert_eq!(copy.owner(), Some(&owner[..]), "{length}");
+            assert_same(&copy, &entry);
+        }
+    }
+
+    /// No name in use goes early for a copy that is kept: copies of before do.
+    #[test]
+    fn a_copy_that_is_kept_drives_nobody_out() {
+        let limit = 300 << 10;
+        let cache = Cache::for_tests(limit, false).unwrap();
+        let entry = entry(cache, b"_sip._udp.a", 3);
+        let name = |number| format!("host{number}");
+        let put = |number: &u32| {
+            let set = Set::of(name(*number), RecordType::A).record(6000, super::super::set::a(1));
+            let kept = set.put(cache, NOW);
+            kept.is_ok_and(|entry| entry.touch(NOW))
+        };
+        let kept = (0..20_000).take_while(put).count() as u32;
+        assert!((100..20_000).contains(&kept), "{kept}");
+        for number in 0..200 {
+            let owner = format!("owner{number}");
+            let copy = cache.leading_back(entry.clone(), owner.as_bytes(), NOW);
+            assert_eq!(copy.owner(), Some(owner.as_bytes()));
+            assert!(copy.is_linked() && cache.usage().used <= limit);
+        }
+        let is_there = |number: &u32| {
+            let found = cache.acquire_any_age(name(*number).as_bytes(), RecordType::A);
+            found.is_some()
+        };
+        assert_eq!((0..kept).filter(is_there).count() as u32, kept);
+    }
+
+    #[test]
+    fn a_copy_is_of_its_entry_and_found_as_long_as_that_stands() {
+        let cache = Cache::for_tests(1 << 20, false).unwrap();
+        let list = cache.list_id(7);
+        let mark = super::super::Mark::under(list, true);
+        let set = |port| Set::of("_sip._udp.a", RecordType::SRV).record(60, srv(1, 1, port, "t"));
+        let put = |set: Set| {
+            let place = super::super::Place::Both(mark);
+            let conflict = super::super::Conflict::Replace;
+            set.draft(|draft| cache.insert_at(draft, place, conflict, NOW))
+                .unwrap()
+        };
+        let first = put(set(1));
+        let copy = |entry: &EntryRef| cache.leading_back(entry.clone(), b"o", NOW);
+        // What an entry says of a relative name its copy does not.
+        assert_eq!((first.mark(), copy(&first).mark()), (Some(mark), None));
+        let second = put(set(2));
+        let [of_first, of_second] = [&first, &second].map(copy);
+        assert!(of_second.is_linked() && !of_first.is_linked());
+        assert_same(&of_first, &first);
+        assert_same(&of_second, &second);
+        // After a writer's death nobody knows what it had changed.
+        cache.write().recover();
+        let again = copy(&second);
+        assert!(again.is_linked() && again.as_raw() != of_second.as_raw());
+        let permanent = put(set(3).permanent(true));
+        assert!(permanent.is_permanent() && copy(&permanent).is_permanent());
+        assert_eq!(copy(&permanent).flags(), permanent.flags());
     }
 }

@@ -257,4 +257,22 @@ mod tests {
         let entry = cache.acquire_any_age(b"used", RecordType::A).unwrap();
         assert_eq!(entry.last_used(), layout::use_stamp(later));
     }
+
+    /// A hash has 32 bits: names are compared in any case.
+    #[test]
+    fn another_name_with_the_same_hash_is_not_found() {
+        let cache = Cache::for_tests(1 << 20, false).unwrap();
+        put_records(cache, b"one.test", &[(1, 60)], false);
+        let hash = cache.name_hash(b"one.test");
+        let mut copy = super::super::HostCopy::EMPTY;
+        for name in [&b"two.test"[..], b"ONE.tess", b"one.tes", b"one.testx"] {
+            let name = HashedName::with_kept_hash(name, hash);
+            assert_eq!(cache.peek_ipv4(&name, NOW), Peek::Miss);
+            assert!(cache.acquire_exact(&name, RecordType::A, NOW).is_none());
+            let seen = cache.copy_host(&name, RecordType::A, NOW, &mut copy);
+            assert_eq!(seen, super::super::Seen::Miss);
+        }
+        let same = HashedName::with_kept_hash(b"One.Test", hash);
+        assert_ne!(cache.peek_ipv4(&same, NOW), Peek::Miss);
+    }
 }

@@ -394,3 +394,77 @@ fn later_address(view: &View, now: u32) -> Seen<FirstAddress> {
         })
     })
 }
+
+#[cfg(all(test, not(loom)))]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::super::set::{Set, a, cname};
+    use super::super::{Conflict, NegativeKind};
+    use super::*;
+    use crate::host::clock::after_seconds;
+
+    const NOW: u32 = u32::MAX - 100;
+
+    #[test]
+    fn a_walk_in_parts_meets_every_entry() {
+        let cache = Cache::for_tests(1 << 20, false).unwrap();
+        for number in 0..500 {
+            let set = Set::of(format!("n{number}"), RecordType::A).record(60, a(1));
+            set.put(cache, NOW).unwrap();
+        }
+        let buckets = cache.table().buckets().len();
+        for part in [1, 7, buckets, usize::MAX] {
+            let (mut from, mut parts, mut names) = (Some(0), 0, Vec::new());
+            while let Some(at) = from {
+                let (entries, next) = cache.entries_in(at, part);
+                names.extend(entries.map(|entry| entry.name().to_vec()));
+                (from, parts) = (next, parts + 1);
+            }
+            names.sort();
+            names.dedup();
+            assert_eq!((names.len(), parts), (500, buckets.div_ceil(part)));
+        }
+        assert_eq!(cache.entries_in(buckets + 1, 5).1, None);
+    }
+
+    #[test]
+    fn an_alias_stands_in_as_long_as_it_lives() {
+        let cache = Cache::for_tests(1 << 20, false).unwrap();
+        let (alias, absent) = (b"alias", b"absent");
+        let set = Set::of(alias, RecordType::CNAME).record(60, cname("target"));
+        set.put(cache, NOW).unwrap();
+        let set = Set::absence(absent, RecordType::CNAME, NegativeKind::NoData, 60);
+        set.put(cache, NOW).unwrap();
+        let end = after_seconds(NOW, 60);
+        for (name, now, wanted) in [
+            (&alias[..], NOW, true),
+            (alias, end - 1, true),
+            (alias, end, false),
+            (absent, NOW, false),
+        ] {
+            let seen = cache.first_address(&cache.hashed(name), RecordType::A, now);
+            assert_eq!(seen == Seen::Alias, wanted);
+            assert_eq!(cache.acquire(name, RecordType::A, now).is_some(), wanted);
+        }
+        // Whoever asks for the alias itself learns of its absence.
+        let found = cache.acquire(absent, RecordType::CNAME, NOW);
+        assert_eq!(found.unwrap().negative(), Some(NegativeKind::NoData));
+    }
+
+    #[test]
+    fn who_wants_records_is_given_no_absence() {
+        let cache = Cache::for_tests(1 << 20, false).unwrap();
+        let name = cache.hashed(b"n");
+        let find = || cache.acquire_records(&name, RecordType::A, NOW).is_some();
+        let set = Set::absence("n", RecordType::A, NegativeKind::NxDomain, 60);
+        set.put(cache, NOW).unwrap();
+        assert!(!find() && cache.acquire_exact(&name, RecordType::A, NOW).is_some());
+        for (records, alone) in [(&[a(1)][..], true), (&[a(1), a(2)], false)] {
+            let set = Set::of("n", RecordType::A).records(60, records);
+            set.put_as(cache, Conflict::Replace, NOW).unwrap();
+            assert!(find());
+            let seen = cache.first_address(&name, RecordType::A, NOW);
+            assert!(matches!(seen, Seen::Found(first) if first.alone == alone));
+        }
+    }
+}

@@ -435,4 +435,133 @@ mod tests {
         let absent = Set::absence("n", RecordType::A, NegativeKind::NoData, 60);
         assert_eq!(absent.put(cache, NOW).unwrap().turned(3, 4), 0);
     }
+
+    /// The octets from a text of an entry to the entry's end.
+    fn from_text<'e>(entry: &'e EntryRef, text: &[u8]) -> &'e [u8] {
+        let offset = text.as_ptr() as usize - entry.as_raw() as usize;
+        entry.octets(offset, entry.size_bytes() - offset)
+    }
+
+    /// C reads texts up to their NUL; those of a NAPTR record by their lengths, but for the last.
+    #[test]
+    fn texts_of_every_length_end_in_a_nul_inside_the_entry() {
+        let cache = Cache::for_tests(1 << 20, false).unwrap();
+        for length in (1..40).chain([254, 255]) {
+            let text = |letter: &str| letter.repeat(length);
+            let name = |letter: &str| super::super::set::name(&text(letter));
+            let octets = |letter: &str| text(letter).into_bytes().into_boxed_slice();
+            let ebl = |letter: &str| RData::Ebl {
+                position: 3,
+                separator: octets(letter),
+                apex: name(letter),
+            };
+            let naptr = |order, letter: &str| {
+                let text = text(letter);
+                naptr((order, 1), (&text, &text, &text), &text)
+            };
+            let sets = [
+                (RecordType::CNAME, vec![cname(&text("a"))]),
+                (
+                    RecordType::PTR,
+                    vec![RData::Ptr(name("a")), RData::Ptr(name("b"))],
+                ),
+                (
+                    RecordType::SRV,
+                    vec![srv(1, 1, 5, &text("a")), srv(2, 1, 5, &text("b"))],
+                ),
+                (RecordType::NAPTR, vec![naptr(1, "a"), naptr(2, "b")]),
+                (
+                    RecordType::TXT,
+                    vec![
+                        RData::Txt(vec![octets("a"), octets("c")]),
+                        RData::Txt(vec![octets("b")]),
+                    ],
+                ),
+                (RecordType::EBL, vec![ebl("a"), ebl("b")]),
+            ];
+            for (rtype, records) in sets {
+                let entry = Set::of("owner", rtype)
+                    .records(60, &records)
+                    .put(cache, NOW);
+                let entry = entry.unwrap();
+                assert_eq!(entry.record_count(), records.len());
+                let mut letters = Vec::new();
+                for index in 0..records.len() {
+                    let texts: Vec<&[u8]> = match entry.record(index).unwrap() {
+                        RecordView::Cname(text) | RecordView::Ptr(text) => vec![text],
+                        RecordView::Srv { target, .. } => vec![target],
+                        RecordView::Naptr {
+                            flags,
+                            services,
+                            regexp,
+                            replacement,
+                            ..
+                        } => {
+                            let all = [flags, services, regexp, replacement];
+                            assert!(all.iter().all(|text| *text == replacement), "{length}");
+                            vec![replacement]
+                        }
+                        RecordView::Txt(_) => entry.texts(index),
+                        RecordView::Ebl {
+                            position,
+                            separator,
+                            apex,
+                        } => {
+                            assert_eq!(position, 3);
+                            vec![separator, apex]
+                        }
+                        other => panic!("{other:?}"),
+                    };
+                    for text in &texts {
+                        assert_eq!(text.len(), length, "{rtype:?}");
+                        assert!(text.iter().all(|octet| octet == &text[0]));
+                        assert_eq!(from_text(&entry, text).get(length), Some(&0), "{rtype:?}");
+                        letters.push(text[0]);
+                    }
+                    if rtype == RecordType::TXT {
+                        let data = entry.data_of(entry.node(index).unwrap());
+                        let total: u16 = entry.at(data + 2);
+                        assert_eq!(usize::from(total), texts.len() * (length + 1));
+                    }
+                }
+                letters.sort_unstable();
+                letters.dedup();
+                assert!(letters.starts_with(b"a") && letters.len() >= records.len());
+            }
+        }
+    }
+
+    /// Records that lead to names have the hashes of those, and C's list begins where there is a record of use.
+    #[test]
+    fn records_lead_to_the_names_that_they_have() {
+        let cache = Cache::for_tests(1 << 20, false).unwrap();
+        let owner = "example.org";
+        let hash_at = |entry: &EntryRef, index| -> u32 {
+            entry.at(entry.node(index).unwrap() + layout::RR_LINK)
+        };
+        let names = ["_sip._udp.example.org", "_sip._udp.example.net"];
+        let records = [0, 1].map(|i| srv(i, 1, 5060, names[usize::from(i)]));
+        let entry = Set::of(owner, RecordType::SRV).records(60, &records);
+        let entry = entry.put(cache, NOW).unwrap();
+        let hashes = names.map(|name| cache.name_hash(name.as_bytes()));
+        assert_eq!([0, 1].map(|index| hash_at(&entry, index)), hashes);
+        let records = [0, 1].map(|i| naptr((i, 1), ("s", "SIP+D2U", ""), names[usize::from(i)]));
+        let entry = Set::of(owner, RecordType::NAPTR).records(60, &records);
+        let entry = entry.put(cache, NOW).unwrap();
+        // The lowest bit says that the name lies below the owner's.
+        assert_eq!(
+            [0, 1].map(|index| hash_at(&entry, index)),
+            [hashes[0], hashes[1] & !1]
+        );
+        assert_eq!(hashes.map(|hash| hash & 1), [1, 1]);
+        let begins = |entry: &EntryRef| entry.at::<u64>(layout::RR_LST) == entry.raw_address();
+        assert!(begins(&entry));
+        let without_port = Set::of("s", RecordType::SRV).record(60, srv(1, 1, 0, "x"));
+        let without_port = without_port.put(cache, NOW).unwrap();
+        let absent = Set::absence("n", RecordType::A, NegativeKind::NoData, 60);
+        let absent = absent.put(cache, NOW).unwrap();
+        for entry in [without_port, absent] {
+            assert_eq!(entry.at::<u64>(layout::RR_LST), 0);
+        }
+    }
 }

@@ -59,3 +59,6 @@ pub(crate) mod transaction;
 pub mod vars;
 
 pub use options::StrOpt;
+#[cfg(feature = "testing")]
+#[doc(hidden)]
+pub use shared::mapped_for_tests;

@@ -72,8 +72,23 @@ impl<T: Zeroed + 'static> Shared<T> {
     /// The block; all zero at the first call of the process tree.
     #[inline]
     pub(crate) fn get(&self) -> &'static T {
-        self.place.get_or_init(map)
+        self.place.get_or_init(|| {
+            #[cfg(feature = "testing")]
+            MAPPED.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            map()
+        })
     }
+}
+
+/// Blocks that this process has mapped.
+#[cfg(feature = "testing")]
+static MAPPED: AtomicU32 = AtomicU32::new(0);
+
+/// How many blocks this process has mapped, for the test that all are before processes fork.
+#[cfg(feature = "testing")]
+#[doc(hidden)]
+pub fn mapped_for_tests() -> u32 {
+    MAPPED.load(std::sync::atomic::Ordering::Relaxed)
 }
 
 /// Maps zeroed memory for one `T`; memory of this process alone when the kernel refuses.

@@ -82,6 +82,8 @@ mod tests {
 
     #[test]
     fn what_is_left_is_taken_once() {
+        let _turn = due::turn_for_tests();
+        due::refresher_ends();
         assert_eq!(ask(b"sip:a", Wanted::All), Err(Refused::NoRefresher));
         due::refresher_works(1000);
         assert_eq!(
