@@ -177,3 +177,109 @@ impl Writer<'_> {
         true
     }
 }
+
+#[cfg(all(test, not(loom)))]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::super::policy::Policy;
+    use super::super::set::{Set, a};
+    use super::super::{ALL, Cache, Setting};
+    use super::*;
+    use crate::rr::{RData, RecordType};
+
+    const NOW: u32 = 600;
+
+    fn put(cache: &Cache, name: &str, permanent: bool) {
+        let set = Set::of(name, RecordType::A).record(6000, a(1));
+        set.permanent(permanent).put(cache, NOW).unwrap();
+    }
+
+    fn is_there(cache: &Cache, name: &str) -> bool {
+        let rtype = RecordType::A;
+        cache.acquire_any_age(name.as_bytes(), rtype).is_some()
+    }
+
+    fn change_limit(cache: &Cache, limit: usize) {
+        cache.set_for_tests(Setting::Limit(limit));
+        cache.collect_garbage(NOW);
+        assert_eq!(cache.table_word().buckets(), buckets_for(limit));
+        assert_eq!(cache.usage().entries, cache.entries().count());
+    }
+
+    /// Where a smaller table has no place for all, permanent entries have theirs, in whatever order they come.
+    #[test]
+    fn in_a_smaller_table_permanent_entries_take_the_places_of_others() {
+        let cache = Cache::for_tests(16 << 20, true).unwrap();
+        let limit = 300 << 10;
+        let table = TableWord::new(0, buckets_for(limit), 0).table(&cache.areas);
+        let home = table.buckets().get(5).unwrap();
+        let is_at_home = |name: &String| {
+            let found = table.home_bucket(cache.name_hash(name.as_bytes()));
+            found.is_some_and(|bucket| std::ptr::eq(bucket, home))
+        };
+        let names = (0..).map(|number| format!("n{number}")).filter(is_at_home);
+        let hash = cache.name_hash(names.clone().next().unwrap().as_bytes());
+        let reach = table.probe(hash).count() * PLACES;
+        let names: Vec<_> = names.take(reach + 60).collect();
+        let (others, permanent) = names.split_at(70);
+        others.iter().for_each(|name| put(cache, name, false));
+        permanent.iter().for_each(|name| put(cache, name, true));
+        assert_eq!(cache.usage().entries, reach + 60);
+        change_limit(cache, limit);
+        assert!(permanent.iter().all(|name| is_there(cache, name)));
+        let left = others.iter().filter(|name| is_there(cache, name)).count();
+        assert_eq!((left, cache.usage().entries), (10, reach));
+        // What went is not there again in a larger table.
+        change_limit(cache, 16 << 20);
+        assert_eq!(cache.usage().entries, reach);
+        assert!(permanent.iter().all(|name| is_there(cache, name)));
+    }
+
+    /// A process that locked its memory gives none back: a table that goes out of use is emptied all the same.
+    #[test]
+    fn a_table_out_of_use_is_empty_also_where_its_memory_stays() {
+        let policy = Policy::Fixed(4 << 20);
+        let mut cache = Cache::map(16 << 20, policy).unwrap();
+        cache.region = cache.region.that_keeps_its_memory();
+        let cache: &'static Cache = Box::leak(Box::new(cache));
+        cache.set_up().unwrap();
+        ALL.write().push(cache);
+        let names: Vec<_> = (0..2000).map(|number| format!("n{number}")).collect();
+        names.iter().for_each(|name| put(cache, name, false));
+        for limit in [8 << 20, 1 << 20, 16 << 20, 2 << 20, 4 << 20, 8 << 20] {
+            change_limit(cache, limit);
+            let other = cache.areas[cache.table_word().other_area()];
+            let left = other
+                .iter()
+                .flat_map(|bucket| (0..PLACES).map(|place| bucket.block(place)));
+            assert_eq!(left.filter(|block| *block != 0).count(), 0, "{limit}");
+            assert!(names.iter().all(|name| is_there(cache, name)), "{limit}");
+        }
+        // A change that is taken back half way.
+        cache.set_for_tests(Setting::Limit(16 << 20));
+        names
+            .iter()
+            .take(40)
+            .for_each(|name| put(cache, name, false));
+        change_limit(cache, 8 << 20);
+        change_limit(cache, 16 << 20);
+        assert!(names.iter().all(|name| is_there(cache, name)));
+    }
+
+    /// What may go does so wherever it stands, and the rest is no reason to look for ever.
+    #[test]
+    fn a_lower_limit_finds_the_few_entries_that_may_go() {
+        let cache = Cache::for_tests(8 << 20, true).unwrap();
+        // A page for each.
+        let text = |number: usize| RData::Txt(vec![vec![b'x'; 200 + number % 50].into(); 15]);
+        let is_permanent = |number: usize| number % 100 != 99;
+        let held = (0..1000).map(|number| {
+            let set = Set::of(format!("n{number}"), RecordType::TXT).record(6000, text(number));
+            set.permanent(is_permanent(number)).put(cache, NOW).unwrap()
+        });
+        drop(held.collect::<Vec<_>>());
+        change_limit(cache, 1 << 20);
+        let left = cache.entries().filter(|entry| !entry.is_permanent());
+        assert_eq!((left.count(), cache.usage().entries), (0, 990));
+    }
+}

@@ -56,6 +56,15 @@ impl Region {
         Some(region)
     }
 
+    /// As in a process that locked its memory.
+    #[cfg(all(test, not(loom), feature = "use_dns_cache"))]
+    pub(crate) fn that_keeps_its_memory(self) -> Self {
+        Self {
+            gives_back: false,
+            ..self
+        }
+    }
+
     /// Has large pages where they suit a region that was made for so much memory.
     pub(crate) fn prefer_large_pages_for(&self, asked: usize) {
         if self.suits_large_pages(asked) {

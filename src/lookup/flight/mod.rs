@@ -379,3 +379,5 @@ impl Drop for Bystander {
 
 #[cfg(all(test, any(loom, miri)))]
 mod loom_flight;
+#[cfg(all(test, not(any(loom, miri))))]
+mod tests;

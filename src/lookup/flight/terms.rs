@@ -65,7 +65,7 @@ impl Terms {
     }
 
     /// The same of another process.
-    #[cfg(all(test, any(loom, miri)))]
+    #[cfg(test)]
     pub(super) fn by(self, pid: u32) -> Self {
         Self { pid, ..self }
     }
