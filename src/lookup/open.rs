@@ -396,10 +396,10 @@ fn end() {
         if is_silent && has_refresher {
             handed_on::hand_on(&question.name, question.qtype, question.key);
         }
-        // Nobody goes on with it: the next caller need not wait for that.
+        // With a refresher somebody goes on with it.
         let claim = question.claim.take().filter(|_| !has_refresher);
         if let (Some(claim), Some(cache)) = (claim, Cache::instance()) {
-            claim.finish(cache, None);
+            claim.give_up(cache);
         }
     }
 }

@@ -441,6 +441,13 @@ impl<'a> Sitting<'a> {
         }
     }
 
+    /// The other seats of the question.
+    pub(crate) fn beside(&self) -> impl Iterator<Item = Seen> + use<> {
+        let own = self.index;
+        let seats = self.open.seats().into_iter();
+        seats.filter(move |seen| seen.index != own)
+    }
+
     /// False when another has the seat: this one was taken for dead, or had its time.
     pub(crate) fn is_seated(&self) -> bool {
         self.open.seen(self.index).word == self.word

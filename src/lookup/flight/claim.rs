@@ -60,6 +60,13 @@ impl Claim {
         }
     }
 
+    /// Gives the question up, see [`Right::give_up`].
+    pub(in super::super) fn give_up(mut self, cache: &Cache) {
+        if let Some(right) = self.give_back() {
+            right.give_up(cache);
+        }
+    }
+
     /// The right of one who waits for nobody, in whatever thread.
     pub(in super::super) fn into_right(mut self) -> Option<Right> {
         self.give_back()
@@ -101,6 +108,19 @@ impl Right {
         let number = || verdict.map_or(0, |verdict| number_of(cache, verdict));
         if sitting.finish(number, |left| unpark(cache, left)) {
             futex::wake_all(&slot.news);
+        }
+    }
+}
+
+impl Right {
+    /// Gives the question up, of which nothing was learnt: nobody goes on with this query. So the next caller need not
+    /// wait for it. Where a second asker goes on, the question stays that one's.
+    pub(super) fn give_up(self, cache: &Cache) {
+        let now_ms = resolver::now_ms();
+        let is_asked =
+            |sitting: &Sitting<'_>| sitting.beside().any(|seen| is_asking(&seen, now_ms));
+        if !self.sitting.as_ref().is_some_and(is_asked) {
+            self.finish(cache, None);
         }
     }
 }

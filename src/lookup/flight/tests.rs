@@ -173,6 +173,31 @@ fn a_claim_ends_with_its_query() {
     question.end([second]);
 }
 
+/// The next caller waits for nothing when the only asker gives up, and for a second asker that goes on.
+#[test]
+fn a_question_that_one_asker_gives_up_stays_the_others() {
+    let question = Question::new(9);
+    let first = question.ask(question.after(0)).unwrap();
+    first.give_up(question.cache);
+    assert!(slot_of(question.key).unwrap().current().is_none());
+    let first = question.ask(question.after(0)).unwrap();
+    let second = question.ask(question.after(2)).unwrap();
+    first.give_up(question.cache);
+    assert!(question.ask(question.after(2)).is_none());
+    assert!(
+        question
+            .ask(question.after_ms(4 * question.usual_ms - 1))
+            .is_none()
+    );
+    question.end([second]);
+    let first = question.ask(question.after(0).by(DEAD)).unwrap();
+    let second = question.ask(question.after(0)).unwrap();
+    // The other one does not go on.
+    second.give_up(question.cache);
+    assert!(slot_of(question.key).unwrap().current().is_none());
+    drop(first);
+}
+
 #[test]
 fn a_question_that_nobody_goes_on_with_makes_way_for_another() {
     let mut question = Question::new(6);
