@@ -413,7 +413,14 @@ mod tests {
             assert!(!is_kept || (0..kept).all(|number| is_there(&number)));
             !is_kept
         });
-        assert!(alone.is_some() && cache.usage().used <= limit);
+        assert!(alone.is_some());
+        // For these names do go.
+        for number in 200..300 {
+            let owner = format!("owner{number}");
+            held.push(cache.leading_back(entry.clone(), owner.as_bytes(), NOW));
+        }
+        assert!(held.iter().all(|copy| copy.owner().is_some()));
+        assert!(cache.usage().used <= limit);
     }
 
     #[test]
