@@ -126,3 +126,72 @@ impl Place {
 #[cfg(all(test, any(loom, miri)))]
 #[path = "loom_board.rs"]
 mod loom_board;
+
+#[cfg(all(test, not(any(loom, miri))))]
+mod tests {
+    use super::*;
+
+    type Taken = Vec<(Vec<u8>, u16, u64)>;
+
+    fn taken<const PLACES: usize>(board: &Board<PLACES>) -> Taken {
+        let mut all = Vec::new();
+        board.take_all(|notice| all.push((notice.text, notice.number, notice.key)));
+        all.sort_by_key(|(_, _, key)| *key);
+        all
+    }
+
+    #[test]
+    fn a_notice_stays_until_it_is_taken_once() {
+        static BOARD: Board<16> = Board::new();
+        for (length, number) in [(0, 0), (1, 1), (8, 0xfedc), (9, u16::MAX), (MAX_OCTETS, 7)] {
+            let text: Vec<u8> = (0..length).map(|index| b'a' + (index % 26) as u8).collect();
+            let key = 1000 + length as u64;
+            // The same once more changes nothing.
+            assert!(BOARD.put(&text, number, key) && BOARD.put(&text, number, key));
+            assert_eq!(taken(&BOARD), [(text, number, key)]);
+            assert!(taken(&BOARD).is_empty());
+        }
+    }
+
+    #[test]
+    fn keys_that_meet_have_a_few_places() {
+        static BOARD: Board<16> = Board::new();
+        let tries = TRIES as u64;
+        let keys = (0..tries).map(|number| 14 + 16 * number);
+        assert!(keys.clone().all(|key| BOARD.put(b"x", 1, key)));
+        let beyond = 14 + 16 * tries;
+        assert!(!BOARD.put(b"x", 1, beyond));
+        // Those that are there are found wherever they stand.
+        assert!(keys.clone().all(|key| BOARD.put(b"x", 1, key)));
+        // Places 14, 15 and 0 to 5 are full; from 3 on the fourth is free.
+        assert!(BOARD.put(b"y", 2, 3));
+        let wanted: Taken = keys.map(|key| (b"x".to_vec(), 1, key)).collect();
+        let mut found = taken(&BOARD);
+        assert_eq!(found.remove(0), (b"y".to_vec(), 2, 3));
+        assert_eq!(found, wanted);
+        assert!(BOARD.put(b"x", 1, beyond));
+    }
+
+    #[test]
+    fn a_place_is_its_fillers_as_long_as_that_one_goes_on() {
+        /// A process that there is not, nor will be: the highest number that the kernel could give.
+        const DEAD: u32 = 0x3f_ffff;
+        static BOARD: Board<2> = Board::new();
+        let fill_by = |place: &Place, pid: u32| {
+            place.state.store(u64::from(pid) << 1, Ordering::Relaxed);
+            place.key.store(5, Ordering::Relaxed);
+        };
+        let [alive, dead] = BOARD.0.get();
+        fill_by(alive, process::pid());
+        fill_by(dead, DEAD);
+        // Neither is a notice, nor free.
+        assert!(!BOARD.put(b"x", 1, 5));
+        assert!(taken(&BOARD).is_empty());
+        assert!(BOARD.put(b"x", 1, 5) && !BOARD.put(b"y", 1, 6));
+        assert_eq!(taken(&BOARD).len(), 1);
+        assert_eq!(
+            alive.state.load(Ordering::Relaxed),
+            u64::from(process::pid()) << 1
+        );
+    }
+}
