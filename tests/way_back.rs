@@ -10,6 +10,7 @@
 
 mod support;
 
+use std::collections::HashMap;
 use std::net::IpAddr;
 
 use kamailio_dns::cache::Cache;
@@ -407,4 +408,50 @@ fn many_owners_with_srv_records_of_their_own() {
 #[test]
 fn many_owners_of_the_same_srv_records() {
     many_owners(true, FLAGS | SRV_RR_LB);
+}
+
+/// Names whose hashes meet find each other's copies of the SRV records: each goes on among its own NAPTR records.
+#[test]
+fn owners_whose_hashes_meet_have_ways_of_their_own() {
+    let setup = setup();
+    let _layout = LayoutGuard::new(&LAYOUTS[0]);
+    let cache = Cache::instance().unwrap();
+    // Among so many names two meet, but for one time in ten thousand: then more are tried.
+    let mut seen = HashMap::new();
+    let owners = (0..)
+        .find_map(|number: u32| {
+            let name = format!("o{number}.test");
+            let met = seen.insert(cache.name_hash(name.as_bytes()) >> 2, number)?;
+            Some([format!("o{met}.test"), name])
+        })
+        .unwrap();
+    let shared = "_sip._udp.shared.other";
+    let record = |port| [srv(port, "h.other")];
+    let put_all = || {
+        let address = RData::A([10, 0, 0, 1].into());
+        arrive("h.other", RecordType::A, 3000, &[address]);
+        arrive(shared, RecordType::SRV, 3000, &record(5060));
+        for (owner, which) in owners.iter().zip(1..) {
+            let second = format!("_sip._udp.of{which}.other");
+            arrive(&second, RecordType::SRV, 3000, &record(7000 + which));
+            let records = [naptr(1, shared), naptr(2, &second)];
+            arrive(owner, RecordType::NAPTR, 3000, &records);
+        }
+    };
+    put_all();
+    let mut calls = Vec::new();
+    for round in 0..3 {
+        for (owner, which) in owners.iter().zip(1..) {
+            for _ in 0..2 {
+                let mut call = Call::new();
+                assert_eq!(call.resolve(owner, FLAGS), Ok(5060), "{round} {owner}");
+                assert!(call.next());
+                calls.push((call, 7000 + which));
+            }
+        }
+    }
+    for (call, port) in &mut calls {
+        assert_eq!(call.resolve("ruri.test", FLAGS), Ok(*port));
+    }
+    assert_eq!(setup.server.count("ruri.test", NAPTR), 0);
 }

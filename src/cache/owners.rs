@@ -159,6 +159,13 @@ pub(super) fn all_records_change() {
 }
 
 impl EntryRef {
+    /// False for a copy that leads back to another name than this one. Names whose hashes meet find each other's copies.
+    #[must_use]
+    #[inline]
+    pub fn may_lead_back_to(&self, name: &[u8]) -> bool {
+        self.owner().is_none_or(|owner| eq_ignore_case(owner, name))
+    }
+
     /// The name through whose NAPTR records this entry was reached, where its own name does not say it.
     #[must_use]
     pub fn owner(&self) -> Option<&[u8]> {

@@ -1,10 +1,10 @@
 //! The NAPTR candidate that a search has come to, and the way back to its record from the SRV records in use.
 
 use super::{Held, Search};
-use crate::cache::{Cache, EntryRef};
+use crate::cache::{Cache, EntryRef, RecordView};
 use crate::host::metrics::{self, Metric};
 use crate::lookup::{self, Source};
-use crate::rr::RecordType;
+use crate::rr::{RecordType, eq_ignore_case, is_below};
 use crate::select::naptr::{Candidates, rows_of};
 use crate::select::tree::{self, Target};
 use crate::select::{Position, Transport};
@@ -95,7 +95,9 @@ impl Search<'_> {
         let position = self.cursor.candidate();
         let only = self.cursor.naptr_transport();
         let accept = |entry: &EntryRef| {
-            entry.negative().is_none() && Candidates::new(rows_of(entry), only).len() > position
+            entry.negative().is_none()
+                && leads_to(entry, name, srv)
+                && Candidates::new(rows_of(entry), only).len() > position
         };
         cache
             .acquire_by_hash(hash, RecordType::NAPTR, &accept)
@@ -108,6 +110,19 @@ impl Search<'_> {
                 found.ok().map(|(entry, _)| entry)
             })
     }
+}
+
+/// True for the NAPTR entry of the name that is asked for, or of one whose records led to these SRV records. Other names
+/// may have the same hash.
+pub(super) fn leads_to(naptr: &EntryRef, asked: &[u8], srv: &EntryRef) -> bool {
+    let own = naptr.name();
+    let is_replacement = |record: RecordView<'_>| matches!(record, RecordView::Naptr { replacement, .. } if eq_ignore_case(replacement, srv.name()));
+    let is_way_back = || match srv.owner() {
+        Some(owner) => eq_ignore_case(own, owner),
+        // There was no memory for a copy that has the owner's name, or none was needed.
+        None => is_below(srv.name(), own) || naptr.records().any(is_replacement),
+    };
+    eq_ignore_case(own, asked.strip_suffix(b".").unwrap_or(asked)) || is_way_back()
 }
 
 /// The name that has the NAPTR records of a call: the one that is asked for if it has the hash, the one to which the

@@ -132,7 +132,7 @@ fn first_by_naptr(
     let way_back = u64::from(owner.hash()) << 32;
     let Some(place) = naptr else {
         let target = lookup::with_best_naptr(&owner, ranked, |transport, replacement| {
-            first_of_srv(cursor, replacement, transport, seed, request_flags)
+            first_of_srv(cursor, replacement, name, transport, seed, request_flags)
         })?;
         cursor.tried |= way_back;
         return Some(target);
@@ -153,6 +153,7 @@ fn first_by_naptr(
     let target = first_of_srv(
         cursor,
         &lookup::absolute_name(replacement)?,
+        name,
         transport,
         seed,
         request_flags,
@@ -179,19 +180,23 @@ fn first_by_srv(
     let mut room = protocols::SRV_NAME_ROOM;
     let srv_name = protocols::write_srv_name(transport, name, &mut room)?;
     let srv_name = lookup::written_name(srv_name, None)?;
-    first_of_srv(cursor, &srv_name, transport, seed, request_flags)
+    first_of_srv(cursor, &srv_name, name, transport, seed, request_flags)
 }
 
-/// The first of the SRV records of a name, in the order that the seed stands for.
+/// The first of the SRV records of a name, in the order that the seed stands for; `owner` is the name that led to them.
 #[inline]
 fn first_of_srv(
     cursor: &mut Position,
     srv_name: &HashedName<'_>,
+    owner: &[u8],
     transport: Transport,
     seed: u32,
     request_flags: u32,
 ) -> Option<QuickTarget> {
     let entry = lookup::quick_entry(srv_name, RecordType::SRV)?;
+    if !entry.may_lead_back_to(owner) {
+        return None;
+    }
     let place = place_at_step(&entry, 0, seed)?;
     let (port, target) = entry.usable_srv(place, clock::now_ticks())?;
     if may_be_literal(target.name()) {

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use super::super::{AddressReason, NaptrReason, Reason, SrvReason};
 use super::Search;
+use super::candidate::leads_to;
 use crate::cache::{Cache, EntryRef, RecordView};
 use crate::host::clock;
 use crate::lookup::{self, Source};
@@ -32,17 +33,19 @@ impl Search<'_> {
     pub(super) fn reason_of(&self, name: &[u8], address: IpAddr) -> Reason {
         let srv = self.srv_reason();
         Reason {
-            naptr: srv.as_ref().and_then(|_| self.naptr_reason()),
+            naptr: srv.as_ref().and_then(|_| self.naptr_reason(name)),
             address: Some(self.address_reason(name, srv.as_ref(), address)),
             srv,
         }
     }
 
-    fn naptr_reason(&self) -> Option<NaptrReason> {
+    fn naptr_reason(&self, name: &[u8]) -> Option<NaptrReason> {
         let hash = self.cursor.naptr_hash();
         let position = self.cursor.candidate();
         let entry = self.naptr.clone().or_else(|| {
-            let accept = |entry: &EntryRef| entry.negative().is_none();
+            let (srv, _) = self.cursor.srv_in_use()?;
+            let accept =
+                |entry: &EntryRef| entry.negative().is_none() && leads_to(entry, name, srv);
             let cache = Cache::instance().filter(|_| hash != 0)?;
             cache.acquire_by_hash(hash, RecordType::NAPTR, &accept)
         })?;
