@@ -71,6 +71,7 @@ fn loom_a_place_of_the_board_is_filled_by_one() {
 
 /// The place of a process that was killed while it filled it is free again.
 #[test]
+#[cfg_attr(miri, ignore = "asks the system who is alive")]
 fn loom_a_place_of_the_dead_is_free_again() {
     /// A process that there is not, nor will be: the highest number that the kernel could give.
     const DEAD: u64 = 0x3f_ffff;
