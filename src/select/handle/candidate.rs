@@ -116,7 +116,10 @@ impl Search<'_> {
 /// may have the same hash.
 pub(super) fn leads_to(naptr: &EntryRef, asked: &[u8], srv: &EntryRef) -> bool {
     let own = naptr.name();
-    let is_replacement = |record: RecordView<'_>| matches!(record, RecordView::Naptr { replacement, .. } if eq_ignore_case(replacement, srv.name()));
+    let is_replacement = |record| match record {
+        RecordView::Naptr { replacement, .. } => eq_ignore_case(replacement, srv.name()),
+        _ => false,
+    };
     let is_way_back = || match srv.owner() {
         Some(owner) => eq_ignore_case(own, owner),
         // There was no memory for a copy that has the owner's name, or none was needed.
